@@ -1,0 +1,104 @@
+"""Our file: safetensors with a card in its header; read safely, written whole or not at all."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load as parse
+from safetensors.numpy import save as serialise
+
+from shufflenet.errors import CheckpointError, SpecError, WriteError
+from shufflenet.spec import Card
+
+__all__ = ["CARD_KEY", "Checkpoint", "read_card", "read_checkpoint", "write_atomic", "write_checkpoint"]
+
+CARD_KEY = "shufflenet"  # the metadata entry that holds the card, in safetensors and in ONNX
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A set of weights and what must be known to use them."""
+
+    card: Card
+    tensors: Mapping[str, npt.NDArray[np.generic]]
+
+
+def read_card(path: str | Path) -> Card:
+    """Read the card of a checkpoint without its tensors.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not one of ours.
+    """
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+        return Card.from_json(metadata[CARD_KEY])
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+    except (KeyError, SpecError) as error:
+        raise CheckpointError(
+            path, "has no card that this version reads", "Convert it: shufflenet convert --help."
+        ) from error
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not one of ours.
+    """
+    card = read_card(path)
+    try:
+        return Checkpoint(card, parse(Path(path).read_bytes()))
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str | Path, error: Exception) -> CheckpointError:
+    if isinstance(error, FileNotFoundError):
+        return CheckpointError(path, "does not exist", "See the names you can use: shufflenet list.")
+    return CheckpointError(
+        path,
+        f"is no whole safetensors file ({error})",
+        "It may have been cut short: write, copy or train it again.",
+    )
+
+
+def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Raises:
+        WriteError: the disk is full or the place cannot be written; the old file still stands.
+    """
+    metadata = {CARD_KEY: checkpoint.card.to_json()}
+    write_atomic(path, serialise(dict(checkpoint.tensors), metadata))
+
+
+def write_atomic(path: str | Path, content: bytes) -> None:
+    """Write a file under a temporary name beside it, then rename: readers see old or new.
+
+    Raises:
+        WriteError: the disk is full or the place cannot be written; the old file still stands.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp's files are private; results are for sharing
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        raise WriteError(path, error.strerror or str(error)) from error

@@ -1,0 +1,245 @@
+"""Where labelled images come from: a folder of class folders, or a tar archive of one."""
+
+import gzip
+import os
+import shutil
+import tarfile
+import tempfile
+import zlib
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from shufflenet.errors import DataError, ImageError
+from shufflenet.preprocess import cropped, decode
+from shufflenet.spec import Preprocess
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "ImageSet",
+    "Sample",
+    "decoded",
+    "open_images",
+    "relabelled",
+    "split",
+]
+
+IMAGE_SUFFIXES = frozenset(
+    (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+)
+_LAYOUT = "Expected: DATA/<class>/<image>, as a folder, a .tar or a .tar.gz of one."
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """An image file and its class: ``size`` bytes from ``offset`` of ``path``, or all of it."""
+
+    name: str
+    label: int
+    path: str
+    offset: int = 0
+    size: int = -1
+
+    def read(self) -> bytes:
+        """Read the bytes of the image file.
+
+        Raises:
+            DataError: the file cannot be read any more.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(self.offset)
+                return file.read(self.size)
+        except OSError as error:
+            raise DataError(self.path, f"cannot be read ({error.strerror})", _LAYOUT) from error
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Labelled images; ``Sample.label`` is an index into ``classes``."""
+
+    source: str
+    classes: tuple[str, ...]
+    samples: tuple[Sample, ...]
+    spool: Any = field(default=None, repr=False, compare=False)  # open while the set is in use
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+
+def open_images(source: str | Path) -> ImageSet:
+    """List the images of a folder or archive; classes and images in the order of their names.
+
+    An archive is read where it lies; a compressed one is first decompressed to a temporary
+    file, which goes when the set does, since compressed data cannot be read from the middle.
+
+    Raises:
+        DataError: there is nothing there, it cannot be read, or it holds no images in class folders.
+    """
+    path = Path(source)
+    spool = None
+    if path.is_dir():
+        files = _folder_files(path)
+    elif path.is_file() and path.name.endswith(".tar"):
+        files = _tar_files(path, path)
+    elif path.is_file() and path.name.endswith((".tar.gz", ".tgz")):
+        spool = _decompressed(path)
+        files = _tar_files(path, Path(spool.name))
+    elif path.exists():
+        raise DataError(source, "is neither a folder nor a .tar or .tar.gz file", _LAYOUT)
+    else:
+        raise DataError(source, "do not exist", _LAYOUT)
+    return replace(_classified(str(source), files), spool=spool)
+
+
+def _folder_files(folder: Path) -> list[Sample]:
+    files = []
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = PurePosixPath(Path(parent).relative_to(folder).as_posix())
+        files += [
+            Sample(str(inside / name), -1, os.path.join(parent, name))
+            for name in names
+            if _is_image(name)
+        ]
+    return files
+
+
+def _tar_files(path: Path, plain: Path) -> list[Sample]:
+    try:
+        with tarfile.open(plain, "r:") as archive:
+            return [
+                Sample(
+                    str(PurePosixPath(member.name)), -1, str(plain), member.offset_data, member.size
+                )
+                for member in archive
+                if member.isfile() and _is_image(PurePosixPath(member.name).name)
+            ]
+    except (tarfile.TarError, OSError) as error:
+        raise DataError(path, f"cannot be read as an archive ({error})", _LAYOUT) from error
+
+
+def _decompressed(path: Path) -> "tempfile._TemporaryFileWrapper[bytes]":
+    spool = tempfile.NamedTemporaryFile(prefix="shufflenet-", suffix=".tar")  # noqa: SIM115  # lives as long as the set
+    try:
+        with gzip.open(path) as file:
+            shutil.copyfileobj(file, spool, 1 << 20)
+        spool.flush()
+    except (EOFError, zlib.error, OSError) as error:
+        spool.close()
+        raise DataError(path, f"cannot be decompressed ({error})", _LAYOUT) from error
+    return spool
+
+
+def _is_image(name: str) -> bool:
+    return not name.startswith(".") and PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def _classified(source: str, files: Iterable[Sample]) -> ImageSet:
+    """Name classes by the first folder below the one that holds all classes."""
+    files = sorted(files, key=lambda file: file.name)
+    folders = [PurePosixPath(file.name).parts[:-1] for file in files]
+    if not files:
+        raise DataError(source, "holds no images", _LAYOUT)
+    shared = len(os.path.commonprefix(folders))
+    depth = min(shared, min(map(len, folders)) - 1)
+    if depth < 0:
+        raise DataError(source, "holds images that lie in no class folder", _LAYOUT)
+    names = [folder[depth] for folder in folders]
+    classes = tuple(sorted(set(names)))
+    index = {name: number for number, name in enumerate(classes)}
+    samples = (replace(file, label=index[name]) for file, name in zip(files, names, strict=True))
+    return ImageSet(source, classes, tuple(samples))
+
+
+def relabelled(images: ImageSet, classes: Sequence[str], index: dict[str, int]) -> ImageSet:
+    """Number the labels as a model does: ``index`` maps a class folder's name to its number.
+
+    Args:
+        images: The set to relabel.
+        classes: The model's classes, in its order.
+        index: The number of every folder name that the model knows; several names may share one.
+
+    Raises:
+        DataError: a folder bears a name that the model does not know.
+    """
+    unknown = [name for name in images.classes if name not in index]
+    if unknown:
+        raise DataError(
+            images.source,
+            f"has {len(unknown)} class folders the model does not know, such as {unknown[0]!r}",
+            f"The model knows {len(classes)} classes, such as {classes[0]!r}.",
+        )
+    numbers = [index[name] for name in images.classes]
+    samples = tuple(replace(sample, label=numbers[sample.label]) for sample in images.samples)
+    return replace(images, classes=tuple(classes), samples=samples)
+
+
+def split(images: ImageSet, fraction: float, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Part a set in two, class by class: what stays, and about ``fraction`` of every class.
+
+    Raises:
+        DataError: a class has a single image, which cannot be on both sides.
+    """
+    counts = Counter(sample.label for sample in images.samples)
+    single = [images.classes[label] for label, count in counts.items() if count < 2]
+    if single:
+        raise DataError(
+            images.source,
+            f"cannot be split, for class {single[0]!r} has one image",
+            "Add images, or give a validation set of your own with --val.",
+        )
+    taken = set[int]()
+    labels = np.array([sample.label for sample in images.samples])
+    for label, count in sorted(counts.items()):
+        order = np.random.default_rng((seed, label)).permutation(np.flatnonzero(labels == label))
+        taken.update(order[: max(1, round(count * fraction))].tolist())
+    kept = tuple(s for i, s in enumerate(images.samples) if i not in taken)
+    held_out = tuple(s for i, s in enumerate(images.samples) if i in taken)
+    return replace(images, samples=kept), replace(images, samples=held_out)
+
+
+_Source = TypeVar("_Source", Path, Sample)
+
+
+def decoded(
+    sources: Iterable[_Source], how: Preprocess, threads: int | None = None
+) -> Iterator[tuple[_Source, npt.NDArray[np.uint8] | ImageError]]:
+    """Decode, resize and crop images on all cores, in order, a few ahead of whoever reads.
+
+    Args:
+        sources: Paths or samples.
+        how: The model's preprocessing.
+        threads: How many images are worked on at once; one a core, unless given.
+
+    Yields:
+        Each source with its pixels, ``(crop_px, crop_px, 3)``, or with the error it gave.
+    """
+    threads = threads or os.cpu_count() or 1
+    waiting: deque[tuple[_Source, Future[npt.NDArray[np.uint8] | ImageError]]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+    try:
+        for source in sources:
+            waiting.append((source, pool.submit(_pixels, source, how)))
+            if len(waiting) >= 8 * threads:
+                oldest, future = waiting.popleft()
+                yield oldest, future.result()
+        for oldest, future in waiting:
+            yield oldest, future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _pixels(source: Path | Sample, how: Preprocess) -> npt.NDArray[np.uint8] | ImageError:
+    try:
+        if isinstance(source, Sample):
+            return cropped(decode(source.read(), source.name), how)
+        return cropped(decode(source), how)
+    except ImageError as error:
+        return error

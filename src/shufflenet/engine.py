@@ -1,0 +1,122 @@
+"""Classifiers: images in, logits out; and logits to predictions."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from shufflenet.checkpoint import CARD_KEY
+from shufflenet.data import decoded
+from shufflenet.errors import CheckpointError, ImageError, SpecError
+from shufflenet.preprocess import normalised
+from shufflenet.spec import Card, Label
+
+__all__ = ["Classifier", "OnnxClassifier", "Prediction", "classify", "in_batches", "top_k"]
+
+_T = TypeVar("_T")
+
+
+class Classifier(Protocol):
+    """What every runtime looks like to evaluation, prediction and service."""
+
+    card: Card
+
+    def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One class a model sees in an image; probabilities of all classes sum to 1."""
+
+    index: int
+    label: str
+    probability: float
+
+
+class OnnxClassifier:
+    """An ONNX file with a card inside, run by ONNX Runtime on the CPU."""
+
+    def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
+        """Load a model.
+
+        Args:
+            path: A file that ``shufflenet export`` wrote.
+            threads: How many threads one image is computed on; one a core, unless given.
+
+        Raises:
+            CheckpointError: the file is missing, damaged, or has no card.
+        """
+        import onnxruntime  # noqa: PLC0415  # 0.2 s, which decoding must not wait for
+
+        if not Path(path).is_file():
+            raise CheckpointError(path, "does not exist", "See the names you can use: shufflenet list.")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors; they are raised as well
+        options.intra_op_num_threads = threads or 0
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except onnxruntime.capi.onnxruntime_pybind11_state.OnnxRuntimeException as error:
+            raise CheckpointError(path, "is no ONNX file that can be run", "Export it again.") from error
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        try:
+            self.card = Card.from_json(metadata[CARD_KEY])
+        except (KeyError, SpecError) as error:
+            raise CheckpointError(
+                path, "has no card that this version reads", "Export it: shufflenet export --help."
+            ) from error
+        self._input = self._session.get_inputs()[0].name
+
+    def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
+        (result,) = self._session.run(None, {self._input: batch})
+        return np.asarray(result, dtype=np.float32)
+
+
+def top_k(
+    logits: npt.NDArray[np.float32], labels: Sequence[Label], k: int
+) -> tuple[Prediction, ...]:
+    """Turn the logits of one image, ``(classes,)``, into its ``k`` most probable classes.
+
+    >>> top_k(np.array([0, 1], np.float32), [Label("a", "ant"), Label("b", "bee")], k=1)
+    (Prediction(index=1, label='bee', probability=0.7310585975646973),)
+    """
+    exponentials = np.exp(logits - logits.max())
+    probabilities = exponentials / exponentials.sum()
+    order = np.argsort(-probabilities, kind="stable")[:k]
+    return tuple(Prediction(int(i), labels[i].name, float(probabilities[i])) for i in order)
+
+
+def in_batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    """Group items, in order, the last group as short as need be.
+
+    >>> list(in_batches("abc", 2))
+    [['a', 'b'], ['c']]
+    """
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def classify(
+    classifier: Classifier, paths: Iterable[str | Path], *, k: int = 5, batch: int = 8
+) -> Iterator[tuple[Path, tuple[Prediction, ...] | ImageError]]:
+    """Classify image files, decoding ahead on all cores while the network computes.
+
+    Yields:
+        Every path, in order, with its ``k`` most probable classes or with the reason it could
+        not be read.
+    """
+    how, labels = classifier.card.preprocess, classifier.card.labels
+    for group in in_batches(decoded(map(Path, paths), how), batch):
+        good = [pixels for _, pixels in group if not isinstance(pixels, ImageError)]
+        logits = iter(classifier.logits(normalised(np.stack(good), how)) if good else ())
+        for path, pixels in group:
+            failed = isinstance(pixels, ImageError)
+            yield path, pixels if failed else top_k(next(logits), labels, k)

@@ -1,0 +1,47 @@
+"""Label sets: the identifier and the name of every class, in the order of class indices."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from shufflenet.errors import DataError
+from shufflenet.spec import Label
+
+__all__ = ["class_index", "name_classes", "read_names"]
+
+
+def read_names(path: str | Path) -> dict[str, str]:
+    """Read the names of classes from a file of ``identifier<TAB>name`` lines.
+
+    Raises:
+        DataError: the file cannot be read, or a line does not hold two fields.
+    """
+    remedy = "Give a text file with one line a class: folder name, tab, name for people."
+    try:
+        with Path(path).open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(path, f"cannot be read ({error})", remedy) from error
+    for row in rows:
+        if len(row) != 2:
+            raise DataError(path, f"has a line without one tab: {' '.join(row)!r}", remedy)
+    return {identifier: name for identifier, name in rows}
+
+
+def name_classes(identifiers: Sequence[str], names: dict[str, str]) -> tuple[Label, ...]:
+    """Give every class its name for people, or its identifier where no name is known.
+
+    >>> name_classes(["n01443537"], {"n01443537": "goldfish"})
+    (Label(id='n01443537', name='goldfish'),)
+    """
+    return tuple(Label(identifier, names.get(identifier, identifier)) for identifier in identifiers)
+
+
+def class_index(labels: Sequence[Label]) -> dict[str, int]:
+    """Map both identifiers and names to class indices; identifiers win where they clash.
+
+    >>> class_index([Label("n01443537", "goldfish")])
+    {'goldfish': 0, 'n01443537': 0}
+    """
+    by_name = {label.name: index for index, label in enumerate(labels)}
+    return by_name | {label.id: index for index, label in enumerate(labels)}

@@ -1,0 +1,114 @@
+"""From a name or a checkpoint to a network, and from a network to a classifier."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from shufflenet.checkpoint import read_checkpoint
+from shufflenet.errors import CheckpointMismatch
+from shufflenet.spec import Card, V2Spec
+from shufflenet.v2 import ShuffleNetV2
+from shufflenet.zoo import SHIPPED, find_network
+
+__all__ = ["TorchClassifier", "create_model", "load_model", "load_model_and_card", "state_arrays"]
+
+
+def create_model(
+    name: str,
+    *,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    stem_stride: int | None = None,
+) -> ShuffleNetV2:
+    """Make a network of the catalogue with random weights, in training mode.
+
+    Args:
+        name: A network's name, such as ``shufflenet_v2_x1_0``.
+        num_classes: How many logits it gives; 1000 unless given.
+        in_channels: How many channels images have; 3 unless given.
+        stem_stride: 4 for images of about 224 px, which is the default; 2 for 64, 1 for 32.
+
+    Raises:
+        UnknownName: no network goes by that name.
+        SpecError: an argument is outside what the architecture allows.
+    """
+    given = {"classes": num_classes, "in_channels": in_channels, "stem_stride": stem_stride}
+    fields = {field: value for field, value in given.items() if value is not None}
+    return ShuffleNetV2(replace(find_network(name), **fields))
+
+
+def load_model(name_or_file: str | Path) -> ShuffleNetV2:
+    """Make a network with the weights of a checkpoint, in evaluation mode.
+
+    Raises:
+        UnknownName: it is neither a file nor a checkpoint's name.
+        CheckpointError: the file is damaged or not one of ours.
+        CheckpointMismatch: the weights do not fit the network that the card names.
+    """
+    return load_model_and_card(name_or_file)[0]
+
+
+def load_model_and_card(name_or_file: str | Path) -> tuple[ShuffleNetV2, Card]:
+    """Do what ``load_model`` does, and give the card too.
+
+    Raises:
+        UnknownName: it is neither a file nor a checkpoint's name.
+        CheckpointError: the file is damaged or not one of ours.
+        CheckpointMismatch: the weights do not fit the network that the card names.
+    """
+    shipped = SHIPPED.get(str(name_or_file))
+    checkpoint = read_checkpoint(shipped.checkpoint if shipped else name_or_file)
+    net = ShuffleNetV2(checkpoint.card.network)
+    _load_arrays(net, checkpoint.card.network, checkpoint.tensors)
+    return net.eval(), checkpoint.card
+
+
+def state_arrays(net: nn.Module) -> dict[str, npt.NDArray[np.generic]]:
+    """Take a network's parameters and statistics as arrays, by torchvision's key names.
+
+    How many batches a batch norm has seen is left out: it plays no part in its function.
+    """
+    return {
+        key: value.detach().cpu().contiguous().numpy()
+        for key, value in net.state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+
+
+def _load_arrays(
+    net: nn.Module, spec: V2Spec, arrays: Mapping[str, npt.NDArray[np.generic]]
+) -> None:
+    wanted = state_arrays(net)
+    differences = [
+        *(f"{key} is missing" for key in wanted if key not in arrays),
+        *(f"{key} is not of this network" for key in arrays if key not in wanted),
+        *(
+            f"{key} has shape {arrays[key].shape}, not {wanted[key].shape}"
+            for key in wanted
+            if key in arrays and arrays[key].shape != wanted[key].shape
+        ),
+    ]
+    if differences:
+        raise CheckpointMismatch(spec.name, differences)
+    tensors = {key: torch.from_numpy(np.array(array)) for key, array in arrays.items()}
+    net.load_state_dict(tensors, strict=False)  # only num_batches_tracked may be absent
+
+
+class TorchClassifier:
+    """A network as a classifier: the reference that every other runtime is held against."""
+
+    def __init__(self, net: nn.Module, card: Card) -> None:
+        self.card = card
+        self._net = net.eval()
+
+    def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
+        device = next(self._net.parameters()).device
+        with torch.inference_mode():
+            result: Tensor = self._net(torch.from_numpy(batch).to(device))
+        return result.float().cpu().numpy()
