@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,15 @@ from safetensors.numpy import save as serialise
 from shufflenet.errors import CheckpointError, SpecError, WriteError
 from shufflenet.spec import Card
 
-__all__ = ["CARD_KEY", "Checkpoint", "read_card", "read_checkpoint", "write_atomic", "write_checkpoint"]
+__all__ = [
+    "CARD_KEY",
+    "Checkpoint",
+    "narrowed",
+    "read_card",
+    "read_checkpoint",
+    "write_atomic",
+    "write_checkpoint",
+]
 
 CARD_KEY = "shufflenet"  # the metadata entry that holds the card, in safetensors and in ONNX
 
@@ -76,8 +85,21 @@ def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     Raises:
         WriteError: the disk is full or the place cannot be written; the old file still stands.
     """
-    metadata = {CARD_KEY: checkpoint.card.to_json()}
-    write_atomic(path, serialise(dict(checkpoint.tensors), metadata))
+    tensors = {name: narrowed(array) for name, array in checkpoint.tensors.items()}
+    write_atomic(path, serialise(tensors, {CARD_KEY: checkpoint.card.to_json()}))
+
+
+def narrowed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Give a float32 array as float16 if that loses nothing, and else as it is.
+
+    >>> narrowed(np.float32([0.5])).dtype, narrowed(np.float32([0.1])).dtype
+    (dtype('float16'), dtype('float32'))
+    """
+    if array.dtype != np.float32:
+        return array
+    with np.errstate(over="ignore"):
+        narrow = array.astype(np.float16)
+    return narrow if np.array_equal(narrow.astype(np.float32), array) else array
 
 
 def write_atomic(path: str | Path, content: bytes) -> None:
