@@ -1,9 +1,58 @@
 """The home of the ShuffleNet family: tiny, fast image classifiers.
 
-    import shufflenet
+>>> import shufflenet
+>>> model = shufflenet.open_model()  # the one that ships in the package
+>>> model.card.network.name
+'shufflenet_v2_x1_0'
 
-    model = shufflenet.open_model()              # the one that ships in the package
-    for path, predictions in model.classify(["cat.jpg"]): ...
-
-Nothing here loads torch; the networks themselves are in ``shufflenet.models``.
+``model.classify(["cat.jpg"])`` gives the five most probable classes of each image. Nothing here
+loads torch; the networks themselves are in ``shufflenet.models``.
 """
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from shufflenet.engine import Model
+
+__all__ = ["__version__", "open_model"]
+
+__version__ = "0.1.0"
+
+
+def open_model(
+    name: str | Path = "default",
+    *,
+    runtime: Literal["auto", "onnxruntime", "torch"] = "auto",
+    threads: int | None = None,
+) -> "Model":
+    """Open a classifier by name or file.
+
+    Args:
+        name: ``default``, another name of ``shufflenet list``, or a ``.onnx`` or
+            ``.safetensors`` file that this package wrote.
+        runtime: What computes; ``auto`` is ONNX Runtime, or torch for a ``.safetensors`` file.
+        threads: How many threads compute one image; one a core, unless given.
+
+    Raises:
+        UnknownName: it is neither a file nor a checkpoint's name.
+        CheckpointError: the file is damaged or not one of ours.
+        MissingDependency: the runtime is not installed.
+    """
+    from shufflenet.engine import Model, OnnxClassifier
+    from shufflenet.errors import CheckpointError, MissingDependency
+    from shufflenet.zoo import find_weights
+
+    weights = find_weights(name)
+    if runtime == "onnxruntime" or (runtime == "auto" and weights.onnx):
+        if weights.onnx is None:
+            remedy = f"Export it first: shufflenet export {name} --to model.onnx."
+            raise CheckpointError(name, "is no ONNX file", remedy)
+        return Model(OnnxClassifier(weights.onnx, threads=threads))
+    if weights.checkpoint is None:
+        raise CheckpointError(name, "is no checkpoint that torch can load", "Use its .safetensors.")
+    try:
+        from shufflenet.models import open_torch
+    except ModuleNotFoundError as error:
+        raise MissingDependency("The torch runtime", error.name or "torch", "torch") from error
+    return Model(open_torch(weights.checkpoint, threads=threads))

@@ -41,7 +41,5 @@ def conv_bn(
 ) -> list[nn.Module]:
     """Make a convolution without bias, padded by ``kernel // 2``, and its batch norm."""
     padding = kernel // 2
-    conv = nn.Conv2d(
-        in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False
-    )
+    conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False)
     return [conv, nn.BatchNorm2d(out_channels)]

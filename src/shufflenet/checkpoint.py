@@ -15,10 +15,9 @@ from safetensors.numpy import load as parse
 from safetensors.numpy import save as serialise
 
 from shufflenet.errors import CheckpointError, SpecError, WriteError
-from shufflenet.spec import Card
+from shufflenet.spec import CARD_KEY, Card
 
 __all__ = [
-    "CARD_KEY",
     "Checkpoint",
     "narrowed",
     "read_card",
@@ -26,8 +25,6 @@ __all__ = [
     "write_atomic",
     "write_checkpoint",
 ]
-
-CARD_KEY = "shufflenet"  # the metadata entry that holds the card, in safetensors and in ONNX
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,7 @@ def read_card(path: str | Path) -> Card:
             metadata = file.metadata() or {}
         return Card.from_json(metadata[CARD_KEY])
     except (OSError, SafetensorError) as error:
-        raise _unreadable(path, error) from error
+        raise CheckpointError(path, *_problem(error)) from error
     except (KeyError, SpecError) as error:
         raise CheckpointError(
             path, "has no card that this version reads", "Convert it: shufflenet convert --help."
@@ -66,14 +63,13 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     try:
         return Checkpoint(card, parse(Path(path).read_bytes()))
     except (OSError, SafetensorError) as error:
-        raise _unreadable(path, error) from error
+        raise CheckpointError(path, *_problem(error)) from error
 
 
-def _unreadable(path: str | Path, error: Exception) -> CheckpointError:
+def _problem(error: Exception) -> tuple[str, str]:
     if isinstance(error, FileNotFoundError):
-        return CheckpointError(path, "does not exist", "See the names you can use: shufflenet list.")
-    return CheckpointError(
-        path,
+        return "does not exist", "See the names you can use: shufflenet list."
+    return (
         f"is no whole safetensors file ({error})",
         "It may have been cut short: write, copy or train it again.",
     )

@@ -80,7 +80,7 @@ def open_images(source: str | Path) -> ImageSet:
     file, which goes when the set does, since compressed data cannot be read from the middle.
 
     Raises:
-        DataError: there is nothing there, it cannot be read, or it holds no images in class folders.
+        DataError: nothing is there, it cannot be read, or it holds no images in class folders.
     """
     path = Path(source)
     spool = None
@@ -142,12 +142,16 @@ def _is_image(name: str) -> bool:
 
 
 def _classified(source: str, files: Iterable[Sample]) -> ImageSet:
-    """Name classes by the first folder below the one that holds all classes."""
+    """Name classes by the first folder below the one that holds all classes.
+
+    Raises:
+        DataError: there are no images, or one lies in no folder.
+    """
     files = sorted(files, key=lambda file: file.name)
     folders = [PurePosixPath(file.name).parts[:-1] for file in files]
     if not files:
         raise DataError(source, "holds no images", _LAYOUT)
-    shared = len(os.path.commonprefix(folders))
+    shared = os.path.commonpath(["/".join(("root", *folder)) for folder in folders]).count("/")
     depth = min(shared, min(map(len, folders)) - 1)
     if depth < 0:
         raise DataError(source, "holds images that lie in no class folder", _LAYOUT)

@@ -117,7 +117,9 @@ def _route(stage: nn.Sequential, arrival: _Order) -> tuple[DeployedStage, _Order
         _take(branch[-2], order, axis=0)
         wanted, counts = np.unique(consumer[made], return_counts=True)
         routes.append(list(zip(wanted.tolist(), counts.tolist(), strict=True)))
-        for target, piece in zip(wanted, np.split(made[order], np.cumsum(counts)[:-1]), strict=True):
+        for target, piece in zip(
+            wanted, np.split(made[order], np.cumsum(counts)[:-1]), strict=True
+        ):
             arrivals[target].append(piece)
     for branch, read, pieces in zip(producers[2:], reads, arrivals, strict=False):
         _read_in_order(branch, _positions(read, np.concatenate(pieces)))

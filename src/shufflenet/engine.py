@@ -9,13 +9,20 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.checkpoint import CARD_KEY
 from shufflenet.data import decoded
 from shufflenet.errors import CheckpointError, ImageError, SpecError
 from shufflenet.preprocess import normalised
-from shufflenet.spec import Card, Label
+from shufflenet.spec import CARD_KEY, Card, Label
 
-__all__ = ["Classifier", "OnnxClassifier", "Prediction", "classify", "in_batches", "top_k"]
+__all__ = [
+    "Classifier",
+    "Model",
+    "OnnxClassifier",
+    "Prediction",
+    "classify",
+    "in_batches",
+    "top_k",
+]
 
 _T = TypeVar("_T")
 
@@ -54,7 +61,9 @@ class OnnxClassifier:
         import onnxruntime  # noqa: PLC0415  # 0.2 s, which decoding must not wait for
 
         if not Path(path).is_file():
-            raise CheckpointError(path, "does not exist", "See the names you can use: shufflenet list.")
+            raise CheckpointError(
+                path, "does not exist", "See the names you can use: shufflenet list."
+            )
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors; they are raised as well
         options.intra_op_num_threads = threads or 0
@@ -63,7 +72,9 @@ class OnnxClassifier:
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except onnxruntime.capi.onnxruntime_pybind11_state.OnnxRuntimeException as error:
-            raise CheckpointError(path, "is no ONNX file that can be run", "Export it again.") from error
+            raise CheckpointError(
+                path, "is no ONNX file that can be run", "Export it again."
+            ) from error
         metadata = self._session.get_modelmeta().custom_metadata_map
         try:
             self.card = Card.from_json(metadata[CARD_KEY])
@@ -77,6 +88,40 @@ class OnnxClassifier:
         """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
         (result,) = self._session.run(None, {self._input: batch})
         return np.asarray(result, dtype=np.float32)
+
+
+class Model:
+    """A classifier with its doors: what ``shufflenet.open_model`` gives."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self.card = classifier.card
+        self._classifier = classifier
+
+    def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Map prepared images ``(n, 3, h, w)`` to logits ``(n, classes)``.
+
+        ``shufflenet.preprocess.prepare`` makes one image of such a batch.
+
+        Raises:
+            SpecError: the batch has another shape or type.
+        """
+        if batch.ndim != 4 or batch.shape[1] != 3 or batch.dtype != np.float32:
+            given = f"{batch.dtype} {batch.shape}"
+            raise SpecError("the batch", given, "float32 of shape (n, 3, height, width)")
+        return self._classifier.logits(batch)
+
+    def classify(self, images: Iterable[str | Path], k: int = 5) -> list[list[Prediction]]:
+        """Give the ``k`` most probable classes of every image file, most probable first.
+
+        Raises:
+            ImageError: a file cannot be read as an image.
+        """
+        found = []
+        for _, result in classify(self._classifier, images, k=k):
+            if isinstance(result, ImageError):
+                raise result
+            found.append(list(result))
+        return found
 
 
 def top_k(

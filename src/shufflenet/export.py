@@ -1,6 +1,5 @@
 """From a network to an ONNX file with its card inside, proved equal to the network."""
 
-import io
 import logging
 import warnings
 from collections.abc import Iterator
@@ -16,10 +15,10 @@ import onnxruntime
 import torch
 from torch import nn
 
-from shufflenet.checkpoint import CARD_KEY, narrowed, write_atomic
+from shufflenet.checkpoint import narrowed, write_atomic
 from shufflenet.deploy import deploy, fold_batch_norms
 from shufflenet.errors import ParityError, SpecError
-from shufflenet.spec import Card
+from shufflenet.spec import CARD_KEY, Card
 from shufflenet.v2 import ShuffleNetV2
 
 __all__ = ["OPSETS", "TOLERANCE", "Exported", "export_onnx"]

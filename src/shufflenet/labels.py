@@ -25,7 +25,7 @@ def read_names(path: str | Path) -> dict[str, str]:
     for row in rows:
         if len(row) != 2:
             raise DataError(path, f"has a line without one tab: {' '.join(row)!r}", remedy)
-    return {identifier: name for identifier, name in rows}
+    return dict(rows)
 
 
 def name_classes(identifiers: Sequence[str], names: dict[str, str]) -> tuple[Label, ...]:

@@ -10,12 +10,20 @@ import torch
 from torch import Tensor, nn
 
 from shufflenet.checkpoint import read_checkpoint
-from shufflenet.errors import CheckpointMismatch
-from shufflenet.spec import Card, V2Spec
+from shufflenet.errors import CheckpointError, CheckpointMismatch
+from shufflenet.spec import Card
 from shufflenet.v2 import ShuffleNetV2
-from shufflenet.zoo import SHIPPED, find_network
+from shufflenet.zoo import find_network, find_weights
 
-__all__ = ["TorchClassifier", "create_model", "load_model", "load_model_and_card", "state_arrays"]
+__all__ = [
+    "TorchClassifier",
+    "create_model",
+    "load_model",
+    "load_model_and_card",
+    "open_torch",
+    "start_from",
+    "state_arrays",
+]
 
 
 def create_model(
@@ -61,11 +69,48 @@ def load_model_and_card(name_or_file: str | Path) -> tuple[ShuffleNetV2, Card]:
         CheckpointError: the file is damaged or not one of ours.
         CheckpointMismatch: the weights do not fit the network that the card names.
     """
-    shipped = SHIPPED.get(str(name_or_file))
-    checkpoint = read_checkpoint(shipped.checkpoint if shipped else name_or_file)
+    weights = find_weights(name_or_file)
+    if weights.checkpoint is None:
+        raise CheckpointError(
+            name_or_file,
+            "holds no checkpoint to load",
+            "Name the .safetensors it was exported from.",
+        )
+    checkpoint = read_checkpoint(weights.checkpoint)
     net = ShuffleNetV2(checkpoint.card.network)
-    _load_arrays(net, checkpoint.card.network, checkpoint.tensors)
+    _load_arrays(net, checkpoint.tensors)
     return net.eval(), checkpoint.card
+
+
+def open_torch(checkpoint: Path, *, threads: int | None = None) -> "TorchClassifier":
+    """Open a checkpoint as a classifier; ``threads`` holds for all of torch in this process.
+
+    Raises:
+        CheckpointError: the file is damaged or not one of ours.
+        CheckpointMismatch: the weights do not fit the network that the card names.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    return TorchClassifier(*load_model_and_card(checkpoint))
+
+
+def start_from(net: ShuffleNetV2, name_or_file: str | Path) -> bool:
+    """Give a network the weights of a checkpoint, but for a classifier of other classes.
+
+    Returns:
+        Whether the classifier was taken over too.
+
+    Raises:
+        CheckpointMismatch: the checkpoint is of another network.
+    """
+    source, _ = load_model_and_card(name_or_file)
+    arrays = state_arrays(source)
+    same_classes = source.spec.classes == net.spec.classes
+    if not same_classes:
+        own = state_arrays(net)
+        arrays |= {key: own[key] for key in ("fc.weight", "fc.bias")}
+    _load_arrays(net, arrays)
+    return same_classes
 
 
 def state_arrays(net: nn.Module) -> dict[str, npt.NDArray[np.generic]]:
@@ -80,9 +125,7 @@ def state_arrays(net: nn.Module) -> dict[str, npt.NDArray[np.generic]]:
     }
 
 
-def _load_arrays(
-    net: nn.Module, spec: V2Spec, arrays: Mapping[str, npt.NDArray[np.generic]]
-) -> None:
+def _load_arrays(net: ShuffleNetV2, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
     wanted = state_arrays(net)
     differences = [
         *(f"{key} is missing" for key in wanted if key not in arrays),
@@ -94,7 +137,7 @@ def _load_arrays(
         ),
     ]
     if differences:
-        raise CheckpointMismatch(spec.name, differences)
+        raise CheckpointMismatch(net.spec.name, differences)
     tensors = {key: torch.from_numpy(np.array(array)) for key, array in arrays.items()}
     net.load_state_dict(tensors, strict=False)  # only num_batches_tracked may be absent
 

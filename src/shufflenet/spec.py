@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from shufflenet.errors import SpecError
 
-__all__ = ["Accuracy", "Card", "Label", "Origin", "Preprocess", "Stage", "V2Spec"]
+__all__ = ["CARD_KEY", "Accuracy", "Card", "Label", "Origin", "Preprocess", "Stage", "V2Spec"]
 
+CARD_KEY = "shufflenet"  # the metadata entry that holds a card, in safetensors and in ONNX
 CARD_FORMAT = 1  # raised when a reader of the format before could misread the card
 
 
@@ -165,7 +166,9 @@ class Card:
                 accuracy=Accuracy(**fields["accuracy"]) if fields["accuracy"] else None,
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise SpecError("the card", text[:40], f"one this version writes ({error!r})") from error
+            raise SpecError(
+                "the card", text[:40], f"one this version writes ({error!r})"
+            ) from error
 
 
 def _network(fields: dict[str, Any]) -> V2Spec:

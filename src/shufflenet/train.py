@@ -1,4 +1,4 @@
-"""Training: the recipe, its schedules, and the loop; devices and precision are Fabric's.
+"""Training: the loop, and the run it leaves; devices and precision are Fabric's.
 
 Everything random is a function of (seed, epoch, index of the image), so a run is the same
 whatever the number of workers, and one that was killed goes on exactly as if it had not been.
@@ -13,8 +13,8 @@ import math
 import os
 import pickle
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,98 +28,17 @@ from torch.utils.tensorboard import SummaryWriter
 from shufflenet.augment import random_crop_and_flip
 from shufflenet.checkpoint import Checkpoint, write_atomic, write_checkpoint
 from shufflenet.data import ImageSet, Sample
-from shufflenet.errors import DataError, ImageError, RunError, SpecError, UnknownName
+from shufflenet.errors import DataError, ImageError, RunError
 from shufflenet.evaluate import evaluate
 from shufflenet.models import TorchClassifier, state_arrays
 from shufflenet.preprocess import decode
+from shufflenet.recipes import Recipe
 from shufflenet.spec import Accuracy, Card
 from shufflenet.v2 import ShuffleNetV2
 
-__all__ = ["RECIPES", "Recipe", "Result", "Session", "find_recipe", "train"]
+__all__ = ["Result", "Session", "train"]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """How a network is trained; every field can be overridden on the command line."""
-
-    name: str
-    epochs: int
-    batch_size: int
-    learning_rate: float  # at its peak; it rises from and falls to almost nothing
-    warmup: float  # the part of all steps in which the learning rate rises, 0 to 1
-    train_px: tuple[int, ...]  # sizes trained on, one after another, each for as many epochs
-    image_px: int  # the size the network is evaluated and deployed at
-    smallest_area: float = 0.08  # the least part of an image that a random crop keeps, 0 to 1
-    momentum: float = 0.9
-    weight_decay: float = 4e-5  # of convolutions and the classifier, not of norms and biases
-    label_smoothing: float = 0.1
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for field in ("epochs", "batch_size", "image_px", "learning_rate"):
-            if getattr(self, field) <= 0:
-                raise SpecError(field, getattr(self, field), "greater than 0")
-        for field in ("warmup", "smallest_area", "label_smoothing", "momentum"):
-            if not 0 <= getattr(self, field) < 1:
-                raise SpecError(field, getattr(self, field), "at least 0 and less than 1")
-        if not self.train_px or min(self.train_px) < 32:
-            raise SpecError("train_px", self.train_px, "one or more sizes of at least 32")
-
-    def px_at(self, epoch: int) -> int:
-        """Say which size is trained on in an epoch, counted from 0."""
-        return self.train_px[epoch * len(self.train_px) // self.epochs]
-
-    def learning_rate_at(self, step: int, steps: int) -> float:
-        """Give the learning rate of a step, counted from 0: a line up, then half a cosine down."""
-        rising = max(1, round(self.warmup * steps))
-        if step < rising:
-            return self.learning_rate * (step + 1) / rising
-        return self.learning_rate * (1 + math.cos(math.pi * (step - rising) / (steps - rising))) / 2
-
-
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (
-        # For images of about 64 px and little hardware: small sizes first, then larger ones, and
-        # evaluation above the largest (Touvron et al. 2019, https://arxiv.org/abs/1906.06423: a
-        # network trained on random crops sees objects larger than one tested on whole images).
-        Recipe(
-            name="small-images",
-            epochs=36,
-            batch_size=128,
-            learning_rate=0.5,
-            warmup=0.1,
-            train_px=(32, 40, 48),
-            image_px=64,
-            smallest_area=0.35,
-            weight_decay=1e-4,
-        ),
-        # Megvii's schedule, ShuffleNet-Series at aa91feb, ShuffleNetV2/train.py: 300,000 steps of
-        # 1,024 are 240 epochs of ImageNet. Cosine where Megvii has a line; not yet run here.
-        Recipe(
-            name="imagenet",
-            epochs=240,
-            batch_size=1024,
-            learning_rate=0.5,
-            warmup=0.02,
-            train_px=(224,),
-            image_px=224,
-        ),
-    )
-}
-
-
-def find_recipe(name: str) -> Recipe:
-    """Look a recipe up.
-
-    Raises:
-        UnknownName: no recipe goes by that name.
-    """
-    if name not in RECIPES:
-        raise UnknownName("recipe", name, RECIPES)
-    return RECIPES[name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +47,7 @@ class Session:
 
     out: Path
     resume: bool = False
-    workers: int = dataclasses.field(default_factory=lambda: min(os.cpu_count() or 1, 16))
+    workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, 16))
     accelerator: str = "auto"  # Fabric's names: cpu, cuda, mps, auto
     precision: str = "32-true"  # Fabric's names: 32-true, bf16-mixed, 16-mixed
     compiled: bool = False
@@ -193,7 +112,7 @@ class _Progress:
     step: int = 0
     loss: float = 0.0  # summed over the images of the epoch so far
     images: int = 0  # of the epoch so far
-    best: Accuracy = Accuracy(images=0, top1=-1, top5=-1)
+    best: Accuracy = field(default_factory=lambda: Accuracy(images=0, top1=-1, top5=-1))
 
 
 def train(
@@ -286,13 +205,16 @@ class _Loop:
                 return False
         return True
 
-    def _loader(self, epoch: int, first: int) -> Any:
+    def _loader(self, epoch: int, first: int) -> Iterable[tuple[Tensor, Tensor]]:
         loader = DataLoader(
             _Crops(self.training.samples, self.recipe, epoch),
             batch_sampler=_Batches(len(self.training), self.recipe, epoch, first),
             num_workers=self.session.workers,
         )
-        return self.fabric.setup_dataloaders(loader, use_distributed_sampler=False)
+        batches: Iterable[tuple[Tensor, Tensor]] = self.fabric.setup_dataloaders(
+            loader, use_distributed_sampler=False
+        )
+        return batches
 
     def _step(self, pixels: Tensor, labels: Tensor) -> None:
         progress = self.progress
@@ -443,7 +365,9 @@ def _open_run(session: Session, facts: dict[str, Any]) -> None:
     if not session.resume:
         if path.exists():
             raise RunError(
-                session.out, "already holds a run", "Go on with it by --resume, or choose another --out."
+                session.out,
+                "already holds a run",
+                "Go on with it by --resume, or choose another --out.",
             )
         write_atomic(path, (json.dumps(facts, indent=2) + "\n").encode())
         return
@@ -452,7 +376,9 @@ def _open_run(session: Session, facts: dict[str, Any]) -> None:
     try:
         recorded = json.loads(path.read_text())
     except ValueError as error:
-        raise RunError(session.out, f"has a damaged run.json ({error})", "Start another.") from error
+        raise RunError(
+            session.out, f"has a damaged run.json ({error})", "Start another."
+        ) from error
     for part, fact in facts.items():
         if recorded.get(part) != fact:
             raise RunError(

@@ -3,10 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from shufflenet.errors import UnknownName
+from shufflenet.errors import CheckpointError, UnknownName
 from shufflenet.spec import Preprocess, Stage, V2Spec
 
-__all__ = ["DEFAULT", "NETWORKS", "SHIPPED", "Shipped", "find_network", "preprocess_for"]
+__all__ = [
+    "DEFAULT",
+    "NETWORKS",
+    "SHIPPED",
+    "WeightFiles",
+    "find_network",
+    "find_weights",
+    "preprocess_for",
+    "stem_stride_for",
+]
 
 
 def _v2(name: str, *channels: int, head: int) -> V2Spec:
@@ -43,26 +52,22 @@ NETWORKS: dict[str, V2Spec] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shipped:
-    """Weights that lie in the package: an ONNX file to predict with, a checkpoint to train on."""
+class WeightFiles:
+    """Where weights lie: as ONNX to predict with, as a checkpoint to train on, or as both."""
 
     name: str
-    onnx: Path
-    checkpoint: Path
+    onnx: Path | None = None
+    checkpoint: Path | None = None
 
 
-_WEIGHTS = Path(__file__).parent / "weights"
+_FOLDER = Path(__file__).parent / "weights"
 
 DEFAULT = "default"
-_DEFAULT_WEIGHTS = Shipped(
+SHIPPED = WeightFiles(
     name="shufflenet_v2_x1_0.tiny_imagenet_200",
-    onnx=_WEIGHTS / "default.onnx",
-    checkpoint=_WEIGHTS / "default.safetensors",
+    onnx=_FOLDER / "default.onnx",
+    checkpoint=_FOLDER / "default.safetensors",
 )
-SHIPPED: dict[str, Shipped] = {
-    DEFAULT: _DEFAULT_WEIGHTS,
-    _DEFAULT_WEIGHTS.name: _DEFAULT_WEIGHTS,
-}
 
 
 def find_network(name: str) -> V2Spec:
@@ -76,6 +81,29 @@ def find_network(name: str) -> V2Spec:
     return NETWORKS[name]
 
 
+def find_weights(name: str | Path) -> WeightFiles:
+    """Find the files behind a checkpoint's name; a path is its own.
+
+    Raises:
+        UnknownName: it is neither a checkpoint's name nor a file.
+        CheckpointError: it is a file of another kind, or a network's name, which has no weights.
+    """
+    path = Path(name)
+    if str(name) in (DEFAULT, SHIPPED.name):
+        return SHIPPED
+    if str(name) in NETWORKS:
+        raise CheckpointError(
+            name, "is a network without weights", "Train it: shufflenet train --help."
+        )
+    if path.suffix == ".onnx":
+        return WeightFiles(name=path.stem, onnx=path)
+    if path.suffix == ".safetensors":
+        return WeightFiles(name=path.stem, checkpoint=path)
+    if path.exists():
+        raise CheckpointError(name, "is neither a .onnx nor a .safetensors file", "Name one.")
+    raise UnknownName("model", str(name), [DEFAULT, SHIPPED.name, *NETWORKS])
+
+
 def preprocess_for(image_px: int) -> Preprocess:
     """Say how images are prepared for a network trained here on squares of ``image_px``.
 
@@ -87,3 +115,14 @@ def preprocess_for(image_px: int) -> Preprocess:
     return Preprocess(
         resize_px=image_px if image_px <= 64 else round(image_px * 8 / 7), crop_px=image_px
     )
+
+
+def stem_stride_for(image_px: int) -> int:
+    """Choose the stem that leaves the last stage a map of about 4 to 7 px a side.
+
+    >>> [stem_stride_for(px) for px in (32, 64, 224)]
+    [1, 2, 4]
+    """
+    if image_px > 96:
+        return 4
+    return 2 if image_px > 40 else 1

@@ -1,0 +1,77 @@
+"""The command line: parse, one call, print. The only room that prints, and that imports late."""
+
+import argparse
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+from shufflenet import __version__
+from shufflenet.cli import _catalogue, _evaluate, _export, _predict, _train
+from shufflenet.cli._output import say
+from shufflenet.errors import MissingDependency, ShuffleNetError
+
+__all__ = ["main"]
+
+_EXTRAS = {"torch": "torch", "onnx_ir": "torch", "onnxscript": "torch", "lightning_fabric": "train",
+           "tensorboard": "train", "matplotlib": "train"}  # fmt: skip  # package: its extra
+
+_EXAMPLES = """examples:
+  shufflenet predict cat.jpg
+  shufflenet train --data photos/ --out runs/photos
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="shufflenet",
+        description="ShuffleNet image classifiers: predict, evaluate, train, export.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"shufflenet {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (
+        _catalogue.add_list,
+        _catalogue.add_show,
+        _predict.add_predict,
+        _evaluate.add_evaluate,
+        _train.add_train,
+        _export.add_export,
+    ):
+        add(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and give its exit code: 0 done, 1 an error told, 130 interrupted.
+
+    Wrong usage leaves with code 2, as ``argparse`` does.
+
+    Raises:
+        ModuleNotFoundError: the installation is broken.
+    """
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    # Images too large are refused with a sentence; Pillow would warn of the same.
+    warnings.filterwarnings("ignore", category=Warning, module="PIL")
+    args = _parser().parse_args(arguments)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+    except ShuffleNetError as error:
+        say(str(error))
+        return 1
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRAS:
+            raise
+        say(str(MissingDependency("This command", package, _EXTRAS[package])))
+        return 1
+    except KeyboardInterrupt:
+        say("Interrupted.")
+        return 130
+    except BrokenPipeError:  # whoever read the output, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code

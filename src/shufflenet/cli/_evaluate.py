@@ -1,0 +1,50 @@
+"""``shufflenet evaluate``."""
+
+import argparse
+import dataclasses
+
+from shufflenet.cli._options import Commands, add_command, add_model, open_chosen, positive
+from shufflenet.cli._output import add_json, print_json, progress
+
+__all__ = ["add_evaluate"]
+
+
+def add_evaluate(commands: Commands) -> None:
+    """Add ``shufflenet evaluate``."""
+    parser = add_command(
+        commands,
+        _evaluate,
+        "evaluate",
+        "count how many labelled images a model answers rightly",
+        "  shufflenet evaluate --data val/\n"
+        "  shufflenet evaluate --data val.tar.gz --model runs/photos/best.safetensors --json\n",
+    )
+    parser.add_argument(
+        "--data",
+        required=True,
+        help="a folder, .tar or .tar.gz with a folder a class, named by the model's labels",
+    )
+    parser.add_argument(
+        "--batch", type=positive, default=50, metavar="N", help="images at once (default: 50)"
+    )
+    add_model(parser)
+    add_json(parser)
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from shufflenet.data import open_images, relabelled
+    from shufflenet.evaluate import evaluate
+    from shufflenet.labels import class_index
+
+    model = open_chosen(args)
+    labels = model.card.labels
+    images = relabelled(open_images(args.data), [label.id for label in labels], class_index(labels))
+    with progress(len(images), "images") as bar:
+        accuracy = evaluate(model, images, batch=args.batch, on_progress=bar.update)
+    if args.json:
+        percent = {"top1_percent": accuracy.top1_percent, "top5_percent": accuracy.top5_percent}
+        print_json({**dataclasses.asdict(accuracy), **percent, "model": model.card.name})
+    else:
+        print(f"top-1  {accuracy.top1_percent:.2f} %  {accuracy.top1} of {accuracy.images}")
+        print(f"top-5  {accuracy.top5_percent:.2f} %  {accuracy.top5} of {accuracy.images}")
+    return 0

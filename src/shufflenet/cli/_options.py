@@ -1,0 +1,71 @@
+"""Options that several commands share."""
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from shufflenet.zoo import DEFAULT
+
+if TYPE_CHECKING:
+    from shufflenet.engine import Model
+
+__all__ = ["Commands", "add_command", "add_model", "open_chosen", "positive"]
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Run: TypeAlias = Callable[[argparse.Namespace], int]
+
+
+def positive(text: str) -> int:
+    """Read a whole number of at least 1.
+
+    Raises:
+        ArgumentTypeError: it is something else.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def add_command(
+    commands: Commands, run: Run, name: str, text: str, examples: str
+) -> argparse.ArgumentParser:
+    """Add a command whose help ends with examples that work."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose a classifier and what computes it."""
+    parser.add_argument(
+        "--model",
+        default=DEFAULT,
+        metavar="NAME|FILE",
+        help="a name of `shufflenet list`, a .onnx or a .safetensors file (default: the model "
+        "that ships in the package)",
+    )
+    parser.add_argument(
+        "--runtime",
+        default="auto",
+        choices=["auto", "onnxruntime", "torch"],
+        help="what computes (default: ONNX Runtime; torch for a .safetensors file)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=positive,
+        metavar="N",
+        help="threads a network computes with (default: all cores)",
+    )
+
+
+def open_chosen(args: argparse.Namespace) -> "Model":
+    """Open the classifier that the options name."""
+    from shufflenet import open_model
+
+    return open_model(args.model, runtime=args.runtime, threads=args.threads)

@@ -1,0 +1,129 @@
+"""``shufflenet predict``."""
+
+import argparse
+import csv
+import dataclasses
+import glob
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shufflenet.cli._options import Commands, add_command, add_model, open_chosen, positive
+from shufflenet.cli._output import add_json, print_json, progress, say
+
+if TYPE_CHECKING:
+    from shufflenet.engine import Prediction
+    from shufflenet.errors import ImageError
+
+    _Result = tuple[Prediction, ...] | ImageError
+
+__all__ = ["add_predict"]
+
+
+def add_predict(commands: Commands) -> None:
+    """Add ``shufflenet predict``."""
+    parser = add_command(
+        commands,
+        _predict,
+        "predict",
+        "classify images",
+        "  shufflenet predict cat.jpg --top 3\n  shufflenet predict photos/ 'more/*.png' --csv\n",
+    )
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE|FOLDER",
+        help="image files, folders to look through, or patterns such as '**/*.jpg'",
+    )
+    parser.add_argument(
+        "--top", type=positive, default=5, metavar="K", help="classes to name an image (default: 5)"
+    )
+    add_model(parser)
+    formats = parser.add_mutually_exclusive_group()
+    add_json(formats)
+    formats.add_argument("--csv", action="store_true", help="print a row a class, with a header")
+
+
+def _predict(args: argparse.Namespace) -> int:
+    from shufflenet.engine import classify
+    from shufflenet.errors import ImageError
+
+    paths = list(_listed(args.images))
+    show = _as_json if args.json else _csv_writer() if args.csv else _for_people
+    model = open_chosen(args)
+    started, failed = time.perf_counter(), 0
+    people_watch = show is _for_people and sys.stdout.isatty()  # the answers are the progress
+    with progress(len(paths), "images") as bar:
+        bar.disable = people_watch
+        for path, result in classify(model, paths, k=args.top):
+            if isinstance(result, ImageError):
+                failed += 1
+                say(str(result))
+            show(str(path), result)
+            bar.update()
+    if len(paths) > 1:
+        seconds = time.perf_counter() - started
+        rate = f"{len(paths)} files in {seconds:.2f} s, {len(paths) / seconds:.0f} a second"
+        say(f"{rate}; {failed} could not be read." if failed else f"{rate}.")
+    return 1 if failed else 0
+
+
+def _listed(arguments: Sequence[str]) -> Iterator[Path]:
+    """List the files that arguments name; what names nothing comes as it is, to be reported.
+
+    Raises:
+        DataError: a folder or a pattern holds no images.
+    """
+    from shufflenet.data import IMAGE_SUFFIXES
+    from shufflenet.errors import DataError
+
+    for argument in arguments:
+        path = Path(argument)
+        pattern = not path.exists() and glob.has_magic(argument)
+        if not path.is_dir() and not pattern:
+            yield path
+            continue
+        names = glob.iglob(argument, recursive=True) if pattern else _below(argument)
+        found = sorted(p for p in map(Path, names) if p.suffix.lower() in IMAGE_SUFFIXES)
+        if not found:
+            raise DataError(
+                argument, "hold no images", f"Known endings: {' '.join(sorted(IMAGE_SUFFIXES))}."
+            )
+        yield from found
+
+
+def _below(folder: str) -> Iterator[str]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (os.path.join(parent, name) for name in names if not name.startswith("."))
+
+
+def _as_json(path: str, result: "_Result") -> None:
+    if isinstance(result, tuple):
+        predictions = [dataclasses.asdict(prediction) for prediction in result]
+        print_json({"path": path, "predictions": predictions})
+    else:
+        print_json({"path": path, "error": str(result)})
+
+
+def _csv_writer() -> "Callable[[str, _Result], None]":
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(("path", "rank", "index", "label", "probability"))
+
+    def write(path: str, result: "_Result") -> None:
+        if isinstance(result, tuple):
+            for rank, found in enumerate(result, 1):
+                probability = f"{found.probability:.6f}"
+                writer.writerow((path, rank, found.index, found.label, probability))
+
+    return write
+
+
+def _for_people(path: str, result: "_Result") -> None:
+    if isinstance(result, tuple):
+        print(path)
+        for found in result:
+            print(f"  {found.probability:6.1%}  {found.label}")

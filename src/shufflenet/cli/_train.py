@@ -1,0 +1,215 @@
+"""``shufflenet train``."""
+
+import argparse
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shufflenet import __version__
+from shufflenet.cli._options import Commands, add_command, positive
+from shufflenet.cli._output import add_json, print_json, progress, say
+
+if TYPE_CHECKING:
+    from shufflenet.data import ImageSet
+    from shufflenet.recipes import Recipe
+    from shufflenet.spec import Card, V2Spec
+
+__all__ = ["add_train"]
+
+_HELD_OUT = 0.1  # of every class, where no validation set is given
+
+
+def add_train(commands: Commands) -> None:
+    """Add ``shufflenet train``."""
+    from shufflenet.recipes import RECIPES, Recipe
+
+    parser = add_command(
+        commands,
+        _train,
+        "train",
+        "train a network on class folders",
+        "  shufflenet train --data photos/ --out runs/photos\n"
+        "  shufflenet train --data photos/ --out runs/photos --resume\n",
+    )
+    parser.add_argument(
+        "--data", required=True, help="a folder, .tar or .tar.gz with a folder a class"
+    )
+    parser.add_argument("--val", help="the same to validate on (default: a tenth of every class)")
+    parser.add_argument(
+        "--labels", metavar="FILE", help="lines of folder name, tab, name for people"
+    )
+    parser.add_argument(
+        "--model", default="shufflenet_v2_x1_0", metavar="NAME",
+        help="a network of `shufflenet list` (default: shufflenet_v2_x1_0)",
+    )  # fmt: skip
+    parser.add_argument("--out", required=True, type=Path, metavar="RUN", help="folder of the run")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
+    parser.add_argument("--weights", metavar="NAME|FILE", help="a checkpoint to start from")
+    parser.add_argument(
+        "--stem-stride", type=int, choices=[1, 2, 4],
+        help="how far the stem shrinks images: 4 for 224 px, 2 for 64, 1 for 32 (default: by size)",
+    )  # fmt: skip
+    parser.add_argument("--licence", default="", help="the licence of the weights, for their card")
+    parser.add_argument(
+        "--recipe", default="small-images", choices=RECIPES, help="(default: small-images)"
+    )
+    group = parser.add_argument_group("fields of the recipe, to override it")
+    for field in dataclasses.fields(Recipe):
+        if field.name != "name":
+            group.add_argument(
+                f"--{field.name.replace('_', '-')}",
+                type=_sizes if field.name == "train_px" else _TYPES[str(field.type)],
+                metavar="PX,PX,..." if field.name == "train_px" else "N",
+                help=field.metadata["help"],
+            )
+    group = parser.add_argument_group("how it is carried out, which does not change the result")
+    cores = min(os.cpu_count() or 1, 16)
+    group.add_argument(
+        "--workers", type=int, default=cores, metavar="N",
+        help=f"processes that decode images (default: {cores})",
+    )  # fmt: skip
+    group.add_argument(
+        "--threads", type=positive, metavar="N", help="torch's threads (default: all cores)"
+    )
+    group.add_argument(
+        "--accelerator", default="auto", help="cpu, cuda, mps (default: what is there)"
+    )
+    group.add_argument(
+        "--precision", default="32-true", help="as in Lightning Fabric (default: 32-true)"
+    )
+    group.add_argument(
+        "--compile", action="store_true", help="torch.compile: faster steps, slower start"
+    )
+    group.add_argument(
+        "--save-every",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="seconds between checkpoints (default: 60)",
+    )
+    group.add_argument(
+        "--stop-after", type=float, default=float("inf"), metavar="S",
+        help="save and stop after so many seconds; --resume goes on (default: never)",
+    )  # fmt: skip
+    add_json(parser)
+
+
+_TYPES: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "<class 'int'>": int,
+    "<class 'float'>": float,
+}
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def _train(args: argparse.Namespace) -> int:
+    import torch
+
+    from shufflenet.models import create_model, start_from
+    from shufflenet.report import plot_curves
+    from shufflenet.train import Session, train
+    from shufflenet.zoo import stem_stride_for
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    recipe = _recipe(args)
+    training, validation = _data(args, recipe)
+    torch.manual_seed(recipe.seed)
+    net = create_model(
+        args.model,
+        num_classes=len(training.classes),
+        stem_stride=args.stem_stride or stem_stride_for(recipe.image_px),
+    )
+    if args.weights and not args.resume and not start_from(net, args.weights):
+        say(f"The classifier is new: {args.weights} knows other classes than the data.")
+    card = _card(args, recipe, training, net.spec)
+    say(
+        f"{args.model}, {len(training)} images to train on and {len(validation)} to validate on, "
+        f"{len(training.classes)} classes, {recipe.epochs} epochs; the run is {args.out}."
+    )
+    with progress(None, "steps") as bar:
+
+        def on_step(step: int, steps: int, loss: float) -> None:
+            if bar.total is None:
+                bar.total, bar.initial, bar.n = steps, step - 1, step - 1
+            bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
+            bar.update()
+
+        session = Session(
+            out=args.out,
+            resume=args.resume,
+            workers=args.workers,
+            accelerator=args.accelerator,
+            precision=args.precision,
+            compiled=args.compile,
+            save_every_s=args.save_every,
+            stop_after_s=args.stop_after,
+            on_step=on_step,
+            on_epoch=plot_curves,
+        )
+        result = train(net, card, training, validation, recipe, session)
+    if args.json:
+        print_json(result)
+        return 0
+    print(f"best: top-1 {result.top1} of {result.images}, top-5 {result.top5}: {result.best}")
+    if not result.finished:
+        say(f"Stopped at step {result.steps}; go on by the same command with --resume.")
+    return 0
+
+
+def _recipe(args: argparse.Namespace) -> "Recipe":
+    from shufflenet.recipes import find_recipe
+
+    recipe = find_recipe(args.recipe)
+    fields = {
+        field.name: getattr(args, field.name)
+        for field in dataclasses.fields(recipe)
+        if field.name != "name"
+    }
+    return dataclasses.replace(recipe, **{k: v for k, v in fields.items() if v is not None})
+
+
+def _data(args: argparse.Namespace, recipe: "Recipe") -> "tuple[ImageSet, ImageSet]":
+    from shufflenet.data import open_images, relabelled, split
+
+    training = open_images(args.data)
+    if args.val is None:
+        training, validation = split(training, _HELD_OUT, recipe.seed)
+        say(f"A tenth of every class is held out to validate on, chosen by seed {recipe.seed}.")
+        return training, validation
+    index = {name: number for number, name in enumerate(training.classes)}
+    return training, relabelled(open_images(args.val), training.classes, index)
+
+
+def _card(
+    args: argparse.Namespace, recipe: "Recipe", training: "ImageSet", network: "V2Spec"
+) -> "Card":
+    import torch
+
+    from shufflenet.labels import name_classes, read_names
+    from shufflenet.spec import Card, Origin
+    from shufflenet.zoo import preprocess_for
+
+    names = read_names(args.labels) if args.labels else {}
+    data = (
+        f"{Path(training.source).name}: {len(training)} images of {len(training.classes)} classes"
+    )
+    fields = dataclasses.asdict(recipe)
+    described = f"{fields.pop('name')} ({', '.join(f'{k} {v}' for k, v in fields.items())})"
+    return Card(
+        name=args.out.resolve().name,
+        network=network,
+        preprocess=preprocess_for(recipe.image_px),
+        labels=name_classes(training.classes, names),
+        origin=Origin(
+            data=data,
+            licence=args.licence,
+            recipe=described,
+            software=f"shufflenet {__version__}, torch {torch.__version__}",
+        ),
+    )

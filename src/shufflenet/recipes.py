@@ -1,0 +1,106 @@
+"""How networks are trained, as values: each with its source and what it has reached."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from shufflenet.errors import SpecError, UnknownName
+
+__all__ = ["RECIPES", "Recipe", "find_recipe"]
+
+
+def _field(text: str, **default: Any) -> Any:  # noqa: ANN401  # as dataclasses.field
+    return field(metadata={"help": text}, **default)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What is done to train a network: SGD with Nesterov momentum on random crops."""
+
+    name: str
+    epochs: int = _field("passes over the images")
+    batch_size: int = _field("images a step")
+    learning_rate: float = _field("the highest learning rate")
+    warmup: float = _field("part of all steps in which the learning rate rises, 0 to 1")
+    train_px: tuple[int, ...] = _field("sizes trained on, in turn, each for as many epochs")
+    image_px: int = _field("the size the network is evaluated and deployed at")
+    smallest_area: float = _field("least part of an image that a crop keeps, 0 to 1", default=0.08)
+    momentum: float = _field("momentum of SGD", default=0.9)
+    weight_decay: float = _field("of weights, not of norms and biases", default=4e-5)
+    label_smoothing: float = _field("probability spread over all classes, 0 to 1", default=0.1)
+    seed: int = _field("seed of all that is random", default=0)
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise SpecError(name, getattr(self, name), "greater than 0")
+        for name in ("warmup", "smallest_area", "label_smoothing", "momentum"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SpecError(name, getattr(self, name), "at least 0 and less than 1")
+        for px in (*self.train_px, self.image_px):
+            if px < 32:
+                raise SpecError("train_px and image_px", px, "at least 32")
+        if self.seed < 0 or self.weight_decay < 0:
+            raise SpecError("seed and weight_decay", (self.seed, self.weight_decay), "0 or more")
+
+    def px_at(self, epoch: int) -> int:
+        """Say which size is trained on in an epoch, counted from 0."""
+        return self.train_px[epoch * len(self.train_px) // self.epochs]
+
+    def learning_rate_at(self, step: int, steps: int) -> float:
+        """Give the learning rate of a step, counted from 0: a line up, then half a cosine down.
+
+        >>> recipe = RECIPES["small-images"]
+        >>> [round(recipe.learning_rate_at(step, 100), 3) for step in (0, 5, 52, 99)]
+        [0.033, 0.2, 0.1, 0.0]
+        """
+        rising = max(1, round(self.warmup * steps))
+        if step < rising:
+            return self.learning_rate * (step + 1) / rising
+        falling = (step - rising) / max(1, steps - rising)
+        return self.learning_rate * (1 + math.cos(math.pi * falling)) / 2
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        # For images of about 64 px and little hardware: small sizes first, then larger ones, and
+        # evaluation above the largest, since a network trained on random crops sees objects
+        # larger than one that is shown whole images (Touvron et al. 2019,
+        # https://arxiv.org/abs/1906.06423). What it reached: docs/training-log.md.
+        Recipe(
+            name="small-images",
+            epochs=33,
+            batch_size=128,
+            learning_rate=0.2,
+            warmup=0.06,
+            train_px=(32, 40, 48),
+            image_px=64,
+            smallest_area=0.35,
+            weight_decay=3e-4,
+        ),
+        # Megvii's batch, rate, decay and smoothing (ShuffleNet-Series at aa91feb,
+        # ShuffleNetV2/train.py: 300,000 steps of 1,024 are 240 epochs of ImageNet) with a cosine
+        # where Megvii has a line. Not yet run here.
+        Recipe(
+            name="imagenet",
+            epochs=240,
+            batch_size=1024,
+            learning_rate=0.5,
+            warmup=0.02,
+            train_px=(224,),
+            image_px=224,
+        ),
+    )
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """Look a recipe up.
+
+    Raises:
+        UnknownName: no recipe goes by that name.
+    """
+    if name not in RECIPES:
+        raise UnknownName("recipe", name, RECIPES)
+    return RECIPES[name]
