@@ -1,0 +1,70 @@
+"""Small images and small runs that many tests use; real images where there are some."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from seeded import photo, seeded_weights
+
+from shufflenet.models import create_model
+from shufflenet.spec import Card, Label, Origin, V2Spec
+from shufflenet.v2 import ShuffleNetV2
+from shufflenet.zoo import preprocess_for
+
+torch.set_num_threads(1)  # tests run side by side
+
+COLOURS = {"blue": (20, 30, 220), "green": (30, 200, 40), "red": (220, 40, 30)}
+
+
+@pytest.fixture
+def class_folders(tmp_path: Path) -> Path:
+    """Three classes that a glance tells apart, eight images each."""
+    for name, colour in COLOURS.items():
+        folder = tmp_path / "colours" / name
+        folder.mkdir(parents=True)
+        for number in range(8):
+            noise = photo(f"{name}{number}", 40, 48).astype(float) / 5
+            pixels = (np.array(colour) * 0.8 + noise).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    return tmp_path / "colours"
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of Tiny-ImageNet-200's archives; without it the test is skipped."""
+    folder = os.environ.get("SHUFFLENET_DATA")
+    if not folder:
+        pytest.skip("SHUFFLENET_DATA names no folder of real images")
+    return Path(folder)
+
+
+def with_seeded_weights(net: ShuffleNetV2) -> ShuffleNetV2:
+    """Give a network weights and statistics that are random, the same every time."""
+    shapes = {key: tuple(value.shape) for key, value in net.state_dict().items()}
+    wanted = {key: shape for key, shape in shapes.items() if "num_batches" not in key}
+    tensors = {key: torch.from_numpy(array) for key, array in seeded_weights(wanted).items()}
+    net.load_state_dict(tensors, strict=False)
+    return net.eval()
+
+
+def card_for(spec: V2Spec, image_px: int = 32) -> Card:
+    return Card(
+        name="test",
+        network=spec,
+        preprocess=preprocess_for(image_px),
+        labels=tuple(Label(f"id{i}", f"name {i}") for i in range(spec.classes)),
+        origin=Origin(data="none", licence="none"),
+    )
+
+
+@pytest.fixture
+def small_net() -> ShuffleNetV2:
+    """The smallest network of the catalogue, for small images and three classes."""
+    return with_seeded_weights(create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1))
+
+
+MakeImage = Callable[[str], Path]

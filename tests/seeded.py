@@ -1,0 +1,33 @@
+"""Weights and images that any process can make again: NumPy's generator, seeded by name."""
+
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+
+def seeded(name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Make numbers for a tensor of a checkpoint, plausible for its role."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    if name.endswith("running_var"):
+        return rng.uniform(0.2, 2.0, shape)
+    if name.endswith("bias") or name.endswith("running_mean"):
+        return rng.normal(0.0, 0.5, shape)
+    if len(shape) == 1:  # a batch norm's scale; some are negative
+        return rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0, 1.0], shape)
+    fan_in = float(np.prod(shape[1:]))
+    return rng.normal(0.0, (2.0 / fan_in) ** 0.5, shape)
+
+
+def seeded_weights(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, npt.NDArray[np.float64]]:
+    return {name: seeded(name, tuple(shape)) for name, shape in shapes.items()}
+
+
+def photo(name: str, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Make an image with slopes, edges and noise, ``(height, width, 3)``."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    y, x = np.mgrid[0:height, 0:width]
+    slopes = np.stack([x * 255 / width, y * 255 / height, (x + y) * 255 / (width + height)], axis=2)
+    slopes[height // 3 : height // 2, width // 4 : width // 2] = (250, 5, 128)
+    return (slopes + rng.normal(0, 12, slopes.shape)).clip(0, 255).astype(np.uint8)

@@ -1,0 +1,100 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+from conftest import with_seeded_weights
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tolerance import FLOAT32_RELATIVE, FLOAT64_RELATIVE
+from torch import nn
+
+from shufflenet.checkpoint import narrowed
+from shufflenet.deploy import compact, deploy, fold_batch_norms
+from shufflenet.models import create_model, state_arrays
+from shufflenet.spec import Stage, V2Spec
+from shufflenet.v2 import ShuffleNetV2
+from shufflenet.zoo import NETWORKS
+
+
+def relative(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a - b).abs().max() / b.abs().max())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("size", [(64, 64), (65, 47)])
+@torch.no_grad()
+def test_the_deployed_network_computes_the_same(name: str, size: tuple[int, int]) -> None:
+    net = with_seeded_weights(create_model(name, num_classes=7).double())
+    images = torch.randn(2, 3, *size, dtype=torch.float64)
+    expected = net(images)
+    deployed = deploy(net)
+    assert relative(deployed(images), expected) <= FLOAT64_RELATIVE
+    assert relative(fold_batch_norms(net)(images), expected) <= FLOAT64_RELATIVE
+    assert relative(deployed.float()(images.float()), expected) <= FLOAT32_RELATIVE
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    stages=st.lists(st.tuples(st.integers(1, 12), st.integers(1, 6)), min_size=1, max_size=4),
+    stem=st.integers(1, 7),
+    stride=st.sampled_from([1, 2, 4]),
+    activation=st.sampled_from(["relu", "swish"]),
+)
+@torch.no_grad()
+def test_networks_of_any_shape_can_be_deployed(
+    stages: list[tuple[int, int]], stem: int, stride: int, activation: str
+) -> None:
+    spec = V2Spec(
+        name="any",
+        stages=tuple(Stage(channels=2 * half, repeats=r) for half, r in stages),
+        head_channels=5,
+        stem_channels=stem,
+        stem_stride=stride,
+        classes=3,
+        activation="swish" if activation == "swish" else "relu",
+    )
+    net = with_seeded_weights(ShuffleNetV2(spec).double())
+    images = torch.randn(1, 3, 33, 40, dtype=torch.float64)
+    assert relative(deploy(net)(images), net(images)) <= FLOAT64_RELATIVE
+
+
+def test_nothing_is_left_to_shuffle_or_normalise(small_net: ShuffleNetV2) -> None:
+    deployed = deploy(small_net)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in deployed.modules())
+    program = torch.export.export(deployed, (torch.zeros(1, 3, 32, 32),))
+    called = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
+    assert not any(word in name for name in called for word in ("view", "reshape", "transpose"))
+
+
+def test_deploying_leaves_the_network_as_it_was(small_net: ShuffleNetV2) -> None:
+    before = copy.deepcopy(small_net.state_dict())
+    deploy(small_net)
+    compact(small_net)
+    after = small_net.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+@torch.no_grad()
+def test_a_compact_network_has_float16_weights_and_almost_the_same_logits(
+    small_net: ShuffleNetV2,
+) -> None:
+    images = torch.randn(4, 3, 32, 32)
+    small = compact(small_net)
+    assert relative(small(images), small_net(images)) < 5e-3  # 2**-11 a weight, over 56 layers
+    for net in (small, deploy(small)):
+        weights = [p.detach().numpy() for p in net.parameters() if p.ndim > 1]
+        assert all(narrowed(weight).dtype == np.float16 for weight in weights)
+
+
+def test_a_compact_network_trains_on_from_where_it_was(small_net: ShuffleNetV2) -> None:
+    """Its norms know the statistics of what they now see, so training mode agrees too."""
+    images = torch.randn(64, 3, 32, 32)
+    nets = [small_net.train()]
+    with torch.no_grad():
+        for _ in range(200):  # let the running statistics become those of the images
+            small_net(images)
+        nets.append(compact(small_net).train())
+        first, second = (net(images) for net in nets)
+    assert relative(second, first) < 5e-2
+    assert state_arrays(nets[1]).keys() == state_arrays(nets[0]).keys()
