@@ -1,15 +1,14 @@
 """Small images and small runs that many tests use; real images where there are some."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from seeded import photo, seeded_weights
 
+from seeded import photo, seeded_weights
 from shufflenet.models import create_model
 from shufflenet.spec import Card, Label, Origin, V2Spec
 from shufflenet.v2 import ShuffleNetV2
@@ -23,14 +22,18 @@ COLOURS = {"blue": (20, 30, 220), "green": (30, 200, 40), "red": (220, 40, 30)}
 @pytest.fixture
 def class_folders(tmp_path: Path) -> Path:
     """Three classes that a glance tells apart, eight images each."""
+    return write_colours(tmp_path)
+
+
+def write_colours(parent: Path) -> Path:
     for name, colour in COLOURS.items():
-        folder = tmp_path / "colours" / name
+        folder = parent / "colours" / name
         folder.mkdir(parents=True)
         for number in range(8):
             noise = photo(f"{name}{number}", 40, 48).astype(float) / 5
             pixels = (np.array(colour) * 0.8 + noise).clip(0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / f"{number}.png")
-    return tmp_path / "colours"
+    return parent / "colours"
 
 
 @pytest.fixture
@@ -65,6 +68,3 @@ def card_for(spec: V2Spec, image_px: int = 32) -> Card:
 def small_net() -> ShuffleNetV2:
     """The smallest network of the catalogue, for small images and three classes."""
     return with_seeded_weights(create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1))
-
-
-MakeImage = Callable[[str], Path]

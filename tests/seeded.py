@@ -12,7 +12,7 @@ def seeded(name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     if name.endswith("running_var"):
         return rng.uniform(0.2, 2.0, shape)
-    if name.endswith("bias") or name.endswith("running_mean"):
+    if name.endswith(("bias", "running_mean")):
         return rng.normal(0.0, 0.5, shape)
     if len(shape) == 1:  # a batch norm's scale; some are negative
         return rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0, 1.0], shape)

@@ -3,18 +3,18 @@ import copy
 import numpy as np
 import pytest
 import torch
-from conftest import with_seeded_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tolerance import FLOAT32_RELATIVE, FLOAT64_RELATIVE
 from torch import nn
 
+from conftest import with_seeded_weights
 from shufflenet.checkpoint import narrowed
 from shufflenet.deploy import compact, deploy, fold_batch_norms
 from shufflenet.models import create_model, state_arrays
 from shufflenet.spec import Stage, V2Spec
 from shufflenet.v2 import ShuffleNetV2
 from shufflenet.zoo import NETWORKS
+from tolerance import FLOAT32_RELATIVE, FLOAT64_RELATIVE
 
 
 def relative(a: torch.Tensor, b: torch.Tensor) -> float:

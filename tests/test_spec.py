@@ -2,8 +2,8 @@ import dataclasses
 import json
 
 import pytest
-from conftest import card_for
 
+from conftest import card_for
 from shufflenet.errors import SpecError
 from shufflenet.spec import Accuracy, Card, Preprocess, Stage, V2Spec
 

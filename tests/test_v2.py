@@ -3,13 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from conftest import with_seeded_weights
 from reference import Reference
 from seeded import photo
-from tolerance import FLOAT64_RELATIVE
-
 from shufflenet.models import create_model, state_arrays
 from shufflenet.zoo import NETWORKS
+from tolerance import FLOAT64_RELATIVE
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "torchvision.npz")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 for operator in (
@@ -27,8 +28,9 @@ for operator in (
 
 import torchvision  # noqa: E402
 from PIL import Image  # noqa: E402
-from seeded import photo, seeded_weights  # noqa: E402
 from torchvision import transforms  # noqa: E402
+
+from seeded import photo, seeded_weights  # noqa: E402
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden" / "torchvision.npz"
 WIDTHS = ("x0_5", "x1_0", "x1_5", "x2_0")
@@ -36,7 +38,9 @@ IMAGES = ((64, 64), (97, 61), (61, 97), (45, 200), (301, 224), (224, 301), (40, 
 SIZES = ((64, 64), (40, 32), (73, 65))  # resize, crop
 
 
-def _transformed(height: int, width: int, resize: int, crop: int, bicubic: bool) -> Any:
+def _transformed(
+    height: int, width: int, resize: int, crop: int, bicubic: bool
+) -> npt.NDArray[np.uint8]:
     mode = (
         transforms.InterpolationMode.BICUBIC if bicubic else transforms.InterpolationMode.BILINEAR
     )
@@ -44,7 +48,7 @@ def _transformed(height: int, width: int, resize: int, crop: int, bicubic: bool)
     return np.asarray(steps(Image.fromarray(photo(f"{height}x{width}", height, width))))
 
 
-def _network(width: str) -> tuple[list[str], Any]:
+def _network(width: str) -> tuple[list[str], npt.NDArray[np.float64]]:
     net = torchvision.models.get_model(f"shufflenet_v2_{width}", num_classes=10).double().eval()
     keys = {k: tuple(v.shape) for k, v in net.state_dict().items() if "num_batches" not in k}
     tensors = {k: torch.from_numpy(v) for k, v in seeded_weights(keys).items()}

@@ -58,7 +58,8 @@ class OnnxClassifier:
         Raises:
             CheckpointError: the file is missing, damaged, or has no card.
         """
-        import onnxruntime  # noqa: PLC0415  # 0.2 s, which decoding must not wait for
+        import onnxruntime  # noqa: PLC0415  # a tenth of a second that `import shufflenet` saves
+        from onnxruntime.capi import onnxruntime_pybind11_state as ort  # noqa: PLC0415
 
         if not Path(path).is_file():
             raise CheckpointError(
@@ -71,7 +72,14 @@ class OnnxClassifier:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
-        except onnxruntime.capi.onnxruntime_pybind11_state.OnnxRuntimeException as error:
+        except (
+            ort.Fail,
+            ort.InvalidArgument,
+            ort.InvalidGraph,
+            ort.InvalidProtobuf,
+            ort.NotImplemented,
+            ort.RuntimeException,
+        ) as error:
             raise CheckpointError(
                 path, "is no ONNX file that can be run", "Export it again."
             ) from error

@@ -300,7 +300,7 @@ def _load_state(out: Path, net: nn.Module, optimizer: torch.optim.Optimizer) -> 
         optimizer.load_state_dict(state["optimizer"])
         best = Accuracy(**state["progress"].pop("best"))
         return _Progress(**state["progress"], best=best)
-    except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+    except (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
         raise RunError(
             out,
             f"has a damaged checkpoint, {path.name} ({str(error).splitlines()[0]})",

@@ -1,0 +1,94 @@
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import card_for
+from shufflenet import checkpoint
+from shufflenet.checkpoint import (
+    Checkpoint,
+    narrowed,
+    read_card,
+    read_checkpoint,
+    write_atomic,
+    write_checkpoint,
+)
+from shufflenet.errors import CheckpointError, WriteError
+from shufflenet.zoo import find_network
+
+CARD = card_for(find_network("shufflenet_v2_x0_5"))
+TENSORS = {"a": np.float32([[0.1, 0.2]]), "b": np.float32([0.5, 2.0]), "c": np.int64([7])}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    write_checkpoint(tmp_path / "new folder" / "a.safetensors", Checkpoint(CARD, TENSORS))
+    return tmp_path / "new folder" / "a.safetensors"
+
+
+def test_a_checkpoint_comes_back_as_it_was(file: Path) -> None:
+    assert read_card(file) == CARD
+    back = read_checkpoint(file)
+    assert back.card == CARD
+    assert back.tensors.keys() == TENSORS.keys()
+    assert all(np.array_equal(back.tensors[key], TENSORS[key]) for key in TENSORS)
+    assert back.tensors["a"].dtype == np.float32
+    assert back.tensors["b"].dtype == np.float16  # exactly the same numbers, in half the room
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e6, 2**-25])
+def test_only_what_loses_nothing_is_narrowed(value: float) -> None:
+    array = np.float32([1.0, value])
+    back = narrowed(array)
+    if back.dtype == np.float16:
+        assert np.array_equal(back.astype(np.float32), array)
+
+
+@pytest.mark.parametrize("part", [0, 5, 100, 0.5, 0.99])
+def test_a_file_cut_short_is_refused(file: Path, part: float) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(part if part >= 1 else part * len(whole))])
+    with pytest.raises(CheckpointError, match="no whole safetensors file"):
+        read_checkpoint(file)
+
+
+def test_a_file_without_a_card_or_with_a_strange_one_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    write_atomic(path, checkpoint.serialise(TENSORS))
+    with pytest.raises(CheckpointError, match="has no card that this version reads"):
+        read_card(path)
+    write_atomic(path, checkpoint.serialise(TENSORS, {"shufflenet": "{}"}))
+    with pytest.raises(CheckpointError, match="has no card that this version reads"):
+        read_card(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"none.safetensors' does not exist"):
+        read_card(tmp_path / "none.safetensors")
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = file.read_bytes()
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(WriteError, match="No space left on device. What stood there before"):
+        write_checkpoint(file, Checkpoint(CARD, {}))
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_disk_that_is_really_full_is_told_in_a_sentence() -> None:
+    with pytest.raises(WriteError, match="Cannot write '/dev/full/a'"):
+        write_atomic("/dev/full/a", b"content")
+
+
+def test_a_written_file_can_be_read_by_others(file: Path) -> None:
+    assert file.stat().st_mode & 0o777 == 0o644

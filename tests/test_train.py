@@ -1,0 +1,262 @@
+"""Short real runs on coloured squares: they learn, they resume to the bit, they refuse nonsense."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import card_for, write_colours
+from shufflenet.data import ImageSet, open_images
+from shufflenet.errors import DataError, RunError, WriteError
+from shufflenet.models import create_model, load_model, load_model_and_card
+from shufflenet.recipes import Recipe, find_recipe
+from shufflenet.train import Result, Session, _parameter_groups, train
+
+RECIPE: Recipe = dataclasses.replace(
+    find_recipe("small-images"),
+    epochs=3,
+    batch_size=6,
+    learning_rate=0.05,
+    train_px=(32, 40),
+    image_px=32,
+)
+STEPS = 12
+
+
+class Killed(BaseException):
+    """Stands for a signal that no code can catch."""
+
+
+def run(images: ImageSet, out: Path, recipe: Recipe = RECIPE, **session: object) -> Result:
+    torch.manual_seed(recipe.seed)
+    net = create_model("shufflenet_v2_x0_25", num_classes=len(images.classes), stem_stride=1)
+    how = Session(out=out, accelerator="cpu", **{"workers": 0, "save_every_s": 0.0, **session})  # type: ignore[arg-type]  # checked by the callers
+    return train(net, card_for(net.spec), images, images, recipe, how)
+
+
+def same_weights(a: Path, b: Path) -> bool:
+    first, second = (torch.load(p / "last.pt", weights_only=True) for p in (a, b))
+    pairs = zip(first["net"].values(), second["net"].values(), strict=True)
+    moments = zip(
+        first["optimizer"]["state"].values(), second["optimizer"]["state"].values(), strict=True
+    )
+    return all(torch.equal(x, y) for x, y in pairs) and all(
+        torch.equal(x["momentum_buffer"], y["momentum_buffer"]) for x, y in moments
+    )
+
+
+def kill_at(step: int) -> Callable[[int, int, float], None]:
+    def on_step(now: int, steps: int, loss: float) -> None:
+        if now == step:
+            raise Killed
+
+    return on_step
+
+
+@pytest.fixture
+def images(class_folders: Path) -> ImageSet:
+    return open_images(class_folders)
+
+
+def test_a_run_learns_and_leaves_what_it_says(images: ImageSet, tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    recipe = dataclasses.replace(RECIPE, epochs=16, learning_rate=0.1)
+    result = run(
+        images, tmp_path / "run", recipe, on_step=lambda step, of, loss: steps.append((step, of))
+    )
+    assert result.finished
+    assert result.images == 24
+    assert result.top1 >= 20  # three colours
+    assert steps == [(step, 64) for step in range(1, 65)]
+    names = {path.name.partition(".tfevents")[0] for path in (tmp_path / "run").iterdir()}
+    expected = {"run.json", "last.pt", "metrics.jsonl", "best.safetensors", "events.out"}
+    assert names == expected
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
+    assert [row["epoch"] for row in rows] == list(range(1, 17))
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert [row["train_px"] for row in rows] == [32] * 8 + [40] * 8
+    net, card = load_model_and_card(result.best)
+    assert card.accuracy
+    assert (card.accuracy.images, card.accuracy.top1) == (24, result.top1)
+    assert card.origin.steps == max(r["step"] for r in rows if r["top1"] == result.top1)
+    assert not net.training
+
+
+@pytest.mark.parametrize("step", range(1, STEPS + 1))
+def test_killed_at_any_step_and_resumed_it_ends_with_the_same_weights(
+    step: int, images: ImageSet, tmp_path: Path, undisturbed: Path
+) -> None:
+    with pytest.raises(Killed):
+        run(images, tmp_path / "run", on_step=kill_at(step))
+    result = run(images, tmp_path / "run", resume=True)
+    assert result.finished
+    assert result.steps == STEPS
+    assert same_weights(tmp_path / "run", undisturbed)
+    for name in ("metrics.jsonl", "best.safetensors"):
+        assert (tmp_path / "run" / name).read_bytes() == (undisturbed / name).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_colours(tmp_path_factory.mktemp("data"))
+    out = tmp_path_factory.mktemp("runs") / "undisturbed"
+    run(open_images(folder), out)
+    return out
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_number_of_workers_changes_nothing(
+    workers: int, images: ImageSet, tmp_path: Path, undisturbed: Path
+) -> None:
+    run(images, tmp_path / "run", workers=workers, save_every_s=60.0)
+    assert same_weights(tmp_path / "run", undisturbed)
+
+
+def test_another_seed_gives_another_network(
+    images: ImageSet, tmp_path: Path, undisturbed: Path
+) -> None:
+    run(images, tmp_path / "run", dataclasses.replace(RECIPE, seed=1))
+    assert not same_weights(tmp_path / "run", undisturbed)
+
+
+def test_kill_9_and_resume_on_the_command_line(class_folders: Path, tmp_path: Path) -> None:
+    def command(out: str, *more: str) -> list[str]:
+        fields = ["--epochs", "4", "--batch-size", "4", "--train-px", "32", "--image-px", "32"]
+        paths = ["--data", str(class_folders), "--val", str(class_folders), "--out", out]
+        program = [sys.executable, "-m", "shufflenet", "train"]
+        model = ["--model", "shufflenet_v2_x0_25", "--threads", "1", "--accelerator", "cpu"]
+        return [*program, *paths, *model, *fields, "--save-every", "0", *more]
+
+    whole, killed = str(tmp_path / "whole"), str(tmp_path / "killed")
+    subprocess.run(command(whole), check=True, capture_output=True)
+    process = subprocess.Popen(command(killed), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not (Path(killed) / "last.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    done = subprocess.run(command(killed, "--resume", "--json"), check=True, capture_output=True)
+    assert json.loads(done.stdout)["steps"] == 24
+    assert same_weights(Path(whole), Path(killed))
+
+
+def test_time_that_is_up_stops_a_run_that_goes_on_later(
+    images: ImageSet, tmp_path: Path, undisturbed: Path
+) -> None:
+    result = run(images, tmp_path / "run", stop_after_s=0.0)
+    assert (result.finished, result.steps) == (False, 0)
+    assert run(images, tmp_path / "run", resume=True).finished
+    assert same_weights(tmp_path / "run", undisturbed)
+
+
+def test_a_folder_is_not_run_in_twice_and_not_resumed_with_other_arguments(
+    images: ImageSet, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(RunError, match="holds no run. Start one by leaving out --resume"):
+        run(images, out, resume=True)
+    run(images, out, dataclasses.replace(RECIPE, epochs=2))
+    with pytest.raises(RunError, match="already holds a run. Go on with it by --resume, or choose"):
+        run(images, out)
+    with pytest.raises(RunError, match="belongs to a run with another recipe"):
+        run(images, out, resume=True)
+    net = create_model("shufflenet_v2_x0_33", num_classes=3, stem_stride=1)
+    with pytest.raises(RunError, match="belongs to a run with another network"):
+        train(net, card_for(net.spec), images, images, RECIPE, Session(out=out, resume=True))
+    fewer = dataclasses.replace(images, samples=images.samples[1:])
+    with pytest.raises(RunError, match="belongs to a run with another training data"):
+        run(fewer, out, dataclasses.replace(RECIPE, epochs=2), resume=True)
+
+
+def test_a_checkpoint_cut_short_is_told_and_the_best_network_still_loads(
+    images: ImageSet, tmp_path: Path
+) -> None:
+    run(images, tmp_path / "run")
+    last = tmp_path / "run" / "last.pt"
+    last.write_bytes(last.read_bytes()[:5000])
+    with pytest.raises(RunError, match=r"has a damaged checkpoint, last.pt"):
+        run(images, tmp_path / "run", resume=True)
+    load_model(tmp_path / "run" / "best.safetensors")
+
+
+def test_a_disk_that_fills_ends_the_run_and_the_last_checkpoint_resumes(
+    images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Path
+) -> None:
+    real, calls = os.replace, 0
+
+    def fills(*args: str) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 5:
+            raise OSError(28, "No space left on device")
+        real(*args)
+
+    monkeypatch.setattr(os, "replace", fills)
+    with pytest.raises(WriteError, match="No space left on device"):
+        run(images, tmp_path / "run")
+    monkeypatch.setattr(os, "replace", real)
+    assert not [p for p in (tmp_path / "run").iterdir() if p.name.startswith(".")]
+    assert run(images, tmp_path / "run", resume=True).finished
+    assert same_weights(tmp_path / "run", undisturbed)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(images: ImageSet, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, learning_rate=1e30)
+    with pytest.raises(RunError, match=r"met a loss of (nan|inf) at step \d+"):
+        run(images, tmp_path / "run", recipe)
+
+
+def test_an_image_that_cannot_be_read_costs_a_warning(
+    images: ImageSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Path(images.samples[0].path).write_bytes(b"broken")
+    validation = dataclasses.replace(images, samples=images.samples[1:])
+    net = create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1)
+    session = Session(out=tmp_path / "run", workers=0, accelerator="cpu")
+    assert train(net, card_for(net.spec), images, validation, RECIPE, session).finished
+    assert "blue/0.png" in caplog.text
+    assert "Another image takes its place." in caplog.text
+
+
+def test_data_that_cannot_be_trained_on_is_refused(images: ImageSet, tmp_path: Path) -> None:
+    one = dataclasses.replace(
+        images, classes=("red",), samples=tuple(s for s in images.samples if s.label == 0)
+    )
+    with pytest.raises(DataError, match="has one class, 'red'. Training needs two or more"):
+        run(one, tmp_path / "a")
+    partial = dataclasses.replace(images, samples=images.samples[:16])
+    net = create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1)
+    with pytest.raises(DataError, match="has no image of 1 of 3 classes, such as 'red'"):
+        train(
+            net, card_for(net.spec), images, partial, RECIPE, Session(out=tmp_path / "b", workers=0)
+        )
+    assert not list(tmp_path.glob("?"))
+
+
+def test_fewer_images_than_a_batch_still_make_a_step(images: ImageSet, tmp_path: Path) -> None:
+    result = run(images, tmp_path / "run", dataclasses.replace(RECIPE, batch_size=1000))
+    assert result.steps == RECIPE.epochs
+
+
+def test_norms_and_biases_are_not_decayed(images: ImageSet, tmp_path: Path) -> None:
+    """With decay and without gradients only weights shrink."""
+    net = create_model("shufflenet_v2_x0_25", num_classes=3)
+    decayed, free = _parameter_groups(net, RECIPE)
+    assert decayed["weight_decay"] == RECIPE.weight_decay
+    assert free["weight_decay"] == 0
+    assert all(parameter.ndim > 1 for parameter in decayed["params"])
+    names = {id(p): n for n, p in net.named_parameters()}
+    assert {names[id(p)] for p in decayed["params"]} >= {"conv1.0.weight", "fc.weight"}
+    assert np.sum([p.numel() for g in (decayed, free) for p in g["params"]]) == sum(
+        p.numel() for p in net.parameters()
+    )
