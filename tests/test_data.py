@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shufflenet.data import ImageSet, decoded, open_images, relabelled, split
+from shufflenet.data import ImageSet, load, open_images, relabelled, split
 from shufflenet.errors import DataError, ImageError
 from shufflenet.spec import Preprocess
 
@@ -120,16 +120,15 @@ def test_a_class_of_one_image_cannot_be_split(class_folders: Path) -> None:
         split(open_images(class_folders), 0.1, seed=0)
 
 
-def test_images_are_decoded_in_order_with_errors_in_their_place(class_folders: Path) -> None:
-    paths = [*sorted(class_folders.rglob("*.png")), class_folders / "none.png"] * 5
-    found = list(decoded(paths, Preprocess(resize_px=32, crop_px=32), threads=3))
-    assert [path for path, _ in found] == paths
-    for path, pixels in found:
-        if path.name == "none.png":
-            assert isinstance(pixels, ImageError)
-        else:
-            assert isinstance(pixels, np.ndarray)
-            assert pixels.shape == (32, 32, 3)
+def test_an_image_is_loaded_or_the_reason_given_why_not(class_folders: Path) -> None:
+    how = Preprocess(resize_px=32, crop_px=32)
+    images = open_images(class_folders)
+    from_sample = load(images.samples[0], how)
+    from_path = load(class_folders / images.samples[0].name, how)
+    assert isinstance(from_sample, np.ndarray)
+    assert from_sample.shape == (32, 32, 3)
+    assert np.array_equal(from_sample, from_path)
+    assert isinstance(load(class_folders / "none.png", how), ImageError)
 
 
 def test_a_file_that_vanished_is_told(class_folders: Path) -> None:

@@ -24,13 +24,9 @@ RED = (200, 30, 40)
 @pytest.mark.parametrize("name", [key for key in GOLDEN if key.startswith("preprocess")])
 def test_resize_and_crop_are_torchvisions_to_one_grey_level(name: str) -> None:
     height, width, resize, crop = map(int, name.split()[1:5])
-    how = Preprocess(
-        resize_px=resize,
-        crop_px=crop,
-        interpolation="bicubic" if name.endswith("bicubic") else "bilinear",
-    )
+    how = Preprocess(resize_px=resize, crop_px=crop)
     pixels = cropped(Image.fromarray(photo(f"{height}x{width}", height, width)), how)
-    difference = np.abs(pixels[::5, ::3].astype(int) - GOLDEN[name].astype(int))
+    difference = np.abs(pixels[::3, ::3].astype(int) - GOLDEN[name].astype(int))
     assert difference.max() <= GREY_LEVELS
 
 

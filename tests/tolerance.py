@@ -4,5 +4,5 @@
 FLOAT64_RELATIVE = 1e-10
 # The same in float32, through 56 layers: 2e-6 of the largest logit was seen.
 FLOAT32_RELATIVE = 2e-5
-# None was seen between Pillow 13 here and there; other versions of Pillow may round otherwise.
+# Values are rounded after rows and after columns; which come first depends on the sizes.
 GREY_LEVELS = 1

@@ -38,13 +38,8 @@ IMAGES = ((64, 64), (97, 61), (61, 97), (45, 200), (301, 224), (224, 301), (40, 
 SIZES = ((64, 64), (40, 32), (73, 65))  # resize, crop
 
 
-def _transformed(
-    height: int, width: int, resize: int, crop: int, bicubic: bool
-) -> npt.NDArray[np.uint8]:
-    mode = (
-        transforms.InterpolationMode.BICUBIC if bicubic else transforms.InterpolationMode.BILINEAR
-    )
-    steps = transforms.Compose([transforms.Resize(resize, mode), transforms.CenterCrop(crop)])
+def _transformed(height: int, width: int, resize: int, crop: int) -> npt.NDArray[np.uint8]:
+    steps = transforms.Compose([transforms.Resize(resize), transforms.CenterCrop(crop)])
     return np.asarray(steps(Image.fromarray(photo(f"{height}x{width}", height, width))))
 
 
@@ -63,11 +58,9 @@ def main() -> None:
     arrays: dict[str, Any] = {}
     for height, width in IMAGES:
         for resize, crop in SIZES:
-            for bicubic in (False, True):
-                kind = "bicubic" if bicubic else "bilinear"
-                name = f"preprocess {height} {width} {resize} {crop} {kind}"
-                pixels = _transformed(height, width, resize, crop, bicubic)
-                arrays[name] = pixels[::5, ::3]  # a part of them, to keep the file small
+            pixels = _transformed(height, width, resize, crop)
+            name = f"preprocess {height} {width} {resize} {crop}"
+            arrays[name] = pixels[::3, ::3]  # a part of them, to keep the file small
     for width in WIDTHS:
         keys, logits = _network(width)
         arrays[f"logits {width}"] = logits

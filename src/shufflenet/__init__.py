@@ -32,7 +32,8 @@ def open_model(
         name: ``default``, another name of ``shufflenet list``, or a ``.onnx`` or
             ``.safetensors`` file that this package wrote.
         runtime: What computes; ``auto`` is ONNX Runtime, or torch for a ``.safetensors`` file.
-        threads: How many threads compute one image; one a core, unless given.
+        threads: How many threads compute a batch; one a core, unless given. 1 suits many images
+            best: ``classify`` works on as many batches at once as there are cores.
 
     Raises:
         UnknownName: it is neither a file nor a checkpoint's name.

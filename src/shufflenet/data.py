@@ -6,12 +6,11 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +23,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "ImageSet",
     "Sample",
-    "decoded",
+    "load",
     "open_images",
     "relabelled",
     "split",
@@ -209,38 +208,8 @@ def split(images: ImageSet, fraction: float, seed: int) -> tuple[ImageSet, Image
     return replace(images, samples=kept), replace(images, samples=held_out)
 
 
-_Source = TypeVar("_Source", Path, Sample)
-
-
-def decoded(
-    sources: Iterable[_Source], how: Preprocess, threads: int | None = None
-) -> Iterator[tuple[_Source, npt.NDArray[np.uint8] | ImageError]]:
-    """Decode, resize and crop images on all cores, in order, a few ahead of whoever reads.
-
-    Args:
-        sources: Paths or samples.
-        how: The model's preprocessing.
-        threads: How many images are worked on at once; one a core, unless given.
-
-    Yields:
-        Each source with its pixels, ``(crop_px, crop_px, 3)``, or with the error it gave.
-    """
-    threads = threads or os.cpu_count() or 1
-    waiting: deque[tuple[_Source, Future[npt.NDArray[np.uint8] | ImageError]]] = deque()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-    try:
-        for source in sources:
-            waiting.append((source, pool.submit(_pixels, source, how)))
-            if len(waiting) >= 8 * threads:
-                oldest, future = waiting.popleft()
-                yield oldest, future.result()
-        for oldest, future in waiting:
-            yield oldest, future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _pixels(source: Path | Sample, how: Preprocess) -> npt.NDArray[np.uint8] | ImageError:
+def load(source: Path | Sample, how: Preprocess) -> npt.NDArray[np.uint8] | ImageError:
+    """Give an image decoded and cropped, ``(crop_px, crop_px, 3)``, or the reason why not."""
     try:
         if isinstance(source, Sample):
             return cropped(decode(source.read(), source.name), how)

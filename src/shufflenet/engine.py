@@ -1,6 +1,9 @@
 """Classifiers: images in, logits out; and logits to predictions."""
 
+import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -9,7 +12,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.data import decoded
+from shufflenet.data import Sample, load
 from shufflenet.errors import CheckpointError, ImageError, SpecError
 from shufflenet.preprocess import normalised
 from shufflenet.spec import CARD_KEY, Card, Label
@@ -19,12 +22,12 @@ __all__ = [
     "Model",
     "OnnxClassifier",
     "Prediction",
+    "answered",
     "classify",
-    "in_batches",
     "top_k",
 ]
 
-_T = TypeVar("_T")
+_Source = TypeVar("_Source", Path, Sample)
 
 
 class Classifier(Protocol):
@@ -146,30 +149,63 @@ def top_k(
     return tuple(Prediction(int(i), labels[i].name, float(probabilities[i])) for i in order)
 
 
-def in_batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    """Group items, in order, the last group as short as need be.
+def answered(
+    classifier: Classifier, sources: Iterable[_Source], *, batch: int
+) -> Iterator[tuple[_Source, npt.NDArray[np.float32] | ImageError]]:
+    """Decode images and compute their logits on all cores, in order, a few batches ahead.
 
-    >>> list(in_batches("abc", 2))
-    [['a', 'b'], ['c']]
+    A batch is decoded and computed by one thread of one a core, so that one batch decodes while
+    another is computed; a classifier that computes with a single thread leaves the others free.
+
+    Args:
+        classifier: Any runtime; it is called by several threads at once.
+        sources: Paths or samples.
+        batch: How many images go through the network at once.
+
+    Yields:
+        Each source with its logits, ``(classes,)``, or with the reason it could not be read.
     """
+    threads = os.cpu_count() or 1
+    waiting: deque[Future[list[tuple[_Source, npt.NDArray[np.float32] | ImageError]]]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="shufflenet")
+    try:
+        for group in _grouped(sources, batch):
+            waiting.append(pool.submit(_answer, classifier, group))
+            if len(waiting) > 2 * threads:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _grouped(items: Iterable[_Source], size: int) -> Iterator[list[_Source]]:
     iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch
+    while group := list(islice(iterator, size)):
+        yield group
+
+
+def _answer(
+    classifier: Classifier, group: Sequence[_Source]
+) -> list[tuple[_Source, npt.NDArray[np.float32] | ImageError]]:
+    how = classifier.card.preprocess
+    loaded = [load(source, how) for source in group]
+    good = [pixels for pixels in loaded if not isinstance(pixels, ImageError)]
+    logits = iter(classifier.logits(normalised(np.stack(good), how)) if good else ())
+    answers = (x if isinstance(x, ImageError) else next(logits) for x in loaded)
+    return list(zip(group, answers, strict=True))
 
 
 def classify(
     classifier: Classifier, paths: Iterable[str | Path], *, k: int = 5, batch: int = 8
 ) -> Iterator[tuple[Path, tuple[Prediction, ...] | ImageError]]:
-    """Classify image files, decoding ahead on all cores while the network computes.
+    """Classify image files on all cores.
 
     Yields:
         Every path, in order, with its ``k`` most probable classes or with the reason it could
         not be read.
     """
-    how, labels = classifier.card.preprocess, classifier.card.labels
-    for group in in_batches(decoded(map(Path, paths), how), batch):
-        good = [pixels for _, pixels in group if not isinstance(pixels, ImageError)]
-        logits = iter(classifier.logits(normalised(np.stack(good), how)) if good else ())
-        for path, pixels in group:
-            failed = isinstance(pixels, ImageError)
-            yield path, pixels if failed else top_k(next(logits), labels, k)
+    labels = classifier.card.labels
+    for path, answer in answered(classifier, map(Path, paths), batch=batch):
+        failed = isinstance(answer, ImageError)
+        yield path, answer if failed else top_k(answer, labels, k)

@@ -2,12 +2,9 @@
 
 from collections.abc import Callable
 
-import numpy as np
-
-from shufflenet.data import ImageSet, decoded
-from shufflenet.engine import Classifier, in_batches
+from shufflenet.data import ImageSet
+from shufflenet.engine import Classifier, answered
 from shufflenet.errors import ImageError
-from shufflenet.preprocess import normalised
 from shufflenet.spec import Accuracy
 
 __all__ = ["evaluate"]
@@ -29,25 +26,20 @@ def evaluate(
         classifier: Any runtime.
         images: The set; see ``data.relabelled``.
         batch: How many images go through the network at once.
-        on_progress: Called after every batch with the number of images in it.
+        on_progress: Called with the number of images counted since the last call.
 
     Raises:
         ImageError: an image cannot be read; a count over the others would be of another set.
     """
-    how = classifier.card.preprocess
     total = Accuracy(images=0, top1=0, top5=0)
-    for group in in_batches(decoded(images.samples, how), batch):
-        for _, pixels in group:
-            if isinstance(pixels, ImageError):
-                raise pixels
-        logits = classifier.logits(normalised(np.stack([pixels for _, pixels in group]), how))
-        labels = np.array([sample.label for sample, _ in group])
-        right = logits[np.arange(len(labels)), labels][:, None]
-        better = (logits >= right).sum(axis=1) - 1  # classes at least as probable as the right one
+    for sample, logits in answered(classifier, images.samples, batch=batch):
+        if isinstance(logits, ImageError):
+            raise logits
+        better = int((logits >= logits[sample.label]).sum()) - 1  # classes at least as probable
         total = Accuracy(
-            images=total.images + len(labels),
-            top1=total.top1 + int((better < 1).sum()),
-            top5=total.top5 + int((better < 5).sum()),
+            images=total.images + 1,
+            top1=total.top1 + (better < 1),
+            top5=total.top5 + (better < 5),
         )
-        on_progress(len(group))
+        on_progress(1)
     return total

@@ -51,8 +51,8 @@ class Recipe:
         """Give the learning rate of a step, counted from 0: a line up, then half a cosine down.
 
         >>> recipe = RECIPES["small-images"]
-        >>> [round(recipe.learning_rate_at(step, 100), 3) for step in (0, 5, 52, 99)]
-        [0.033, 0.2, 0.1, 0.0]
+        >>> [round(recipe.learning_rate_at(step, 105), 3) for step in (0, 4, 55, 104)]
+        [0.04, 0.2, 0.1, 0.0]
         """
         rising = max(1, round(self.warmup * steps))
         if step < rising:
@@ -70,14 +70,14 @@ RECIPES = {
         # https://arxiv.org/abs/1906.06423). What it reached: docs/training-log.md.
         Recipe(
             name="small-images",
-            epochs=33,
+            epochs=46,
             batch_size=128,
             learning_rate=0.2,
-            warmup=0.06,
-            train_px=(32, 40, 48),
+            warmup=0.05,
+            train_px=(40, 48),
             image_px=64,
-            smallest_area=0.35,
-            weight_decay=3e-4,
+            smallest_area=0.5,
+            weight_decay=1e-4,
         ),
         # Megvii's batch, rate, decay and smoothing (ShuffleNet-Series at aa91feb,
         # ShuffleNetV2/train.py: 300,000 steps of 1,024 are 240 epochs of ImageNet) with a cosine

@@ -70,7 +70,7 @@ class Preprocess:
 
     resize_px: int
     crop_px: int
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    interpolation: Literal["bilinear"] = "bilinear"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
@@ -79,8 +79,8 @@ class Preprocess:
             raise SpecError("crop_px", self.crop_px, "at least 1")
         if self.resize_px < self.crop_px:
             raise SpecError("resize_px", self.resize_px, f"at least crop_px, {self.crop_px}")
-        if self.interpolation not in ("bilinear", "bicubic"):
-            raise SpecError("interpolation", self.interpolation, "'bilinear' or 'bicubic'")
+        if self.interpolation != "bilinear":
+            raise SpecError("interpolation", self.interpolation, "'bilinear'")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise SpecError("mean and std", (self.mean, self.std), "3 numbers each, std positive")
 

@@ -36,9 +36,10 @@ def _evaluate(args: argparse.Namespace) -> int:
     from shufflenet.evaluate import evaluate
     from shufflenet.labels import class_index
 
-    model = open_chosen(args)
+    images = open_images(args.data)
+    model = open_chosen(args, images=len(images))
     labels = model.card.labels
-    images = relabelled(open_images(args.data), [label.id for label in labels], class_index(labels))
+    images = relabelled(images, [label.id for label in labels], class_index(labels))
     with progress(len(images), "images") as bar:
         accuracy = evaluate(model, images, batch=args.batch, on_progress=bar.update)
     if args.json:

@@ -60,12 +60,13 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=positive,
         metavar="N",
-        help="threads a network computes with (default: all cores)",
+        help="threads that compute an image (default: all cores for one image, one for many)",
     )
 
 
-def open_chosen(args: argparse.Namespace) -> "Model":
-    """Open the classifier that the options name."""
+def open_chosen(args: argparse.Namespace, *, images: int) -> "Model":
+    """Open the classifier that the options name; of many images each is computed by one thread."""
     from shufflenet import open_model
 
-    return open_model(args.model, runtime=args.runtime, threads=args.threads)
+    threads = args.threads or (1 if images > 1 else None)
+    return open_model(args.model, runtime=args.runtime, threads=threads)

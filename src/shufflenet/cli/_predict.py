@@ -53,7 +53,7 @@ def _predict(args: argparse.Namespace) -> int:
 
     paths = list(_listed(args.images))
     show = _as_json if args.json else _csv_writer() if args.csv else _for_people
-    model = open_chosen(args)
+    model = open_chosen(args, images=len(paths))
     started, failed = time.perf_counter(), 0
     people_watch = show is _for_people and sys.stdout.isatty()  # the answers are the progress
     with progress(len(paths), "images") as bar:

@@ -1,0 +1,45 @@
+# The two commands of the README: `make try` and `make check`. Each makes its own environment.
+PYTHON ?= python3
+PHOTO ?= build/photo/skimage/data/chelsea.png
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: try check lint types imports test golden clean
+
+try: build/try/done $(PHOTO)
+	build/try/bin/shufflenet predict $(PHOTO)
+
+build/try/done: pyproject.toml $(shell find src -name '*.py')
+	$(PYTHON) -m venv build/try
+	build/try/bin/pip install --quiet .
+	touch $@
+
+# A cat that scikit-image carries, CC0: https://scikit-image.org/docs/stable/api/skimage.data.html
+build/photo/skimage/data/chelsea.png:
+	$(PYTHON) -m pip install --quiet --no-deps --target build/photo scikit-image==0.26.0
+
+check: lint types imports test
+
+.venv/done: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --editable '.[dev]'
+	touch $@
+
+lint: .venv/done
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+
+types: .venv/done
+	.venv/bin/mypy
+
+imports: .venv/done
+	.venv/bin/lint-imports
+
+test: .venv/done
+	.venv/bin/pytest --numprocesses auto
+
+# Needs torchvision, in an environment of its own: see tools/make_golden.py.
+golden:
+	PYTHONPATH=tests $(PYTHON) tools/make_golden.py
+
+clean:
+	rm -rf build .venv

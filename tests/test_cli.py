@@ -1,0 +1,278 @@
+"""Every command as a user types it, in this process: what it prints and how it exits."""
+
+import csv
+import io
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from conftest import card_for
+from shufflenet import cli
+from shufflenet.checkpoint import Checkpoint, write_checkpoint
+from shufflenet.models import state_arrays
+from shufflenet.v2 import ShuffleNetV2
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def main(*arguments: object) -> tuple[int, str, str]:
+        code = cli.main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return main
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    for name in ("a.jpg", "b.png", "more/c.JPEG"):
+        Image.new("RGB", (90, 70), "orange").save(folder / name)
+    (folder / "notes.txt").write_text("no image")
+    return folder
+
+
+@pytest.fixture
+def checkpoint(small_net: ShuffleNetV2, tmp_path: Path) -> Path:
+    path = tmp_path / "small.safetensors"
+    write_checkpoint(path, Checkpoint(card_for(small_net.spec), state_arrays(small_net)))
+    return path
+
+
+def test_predict_prints_a_table_for_people(run: Run, photos: Path) -> None:
+    code, out, err = run("predict", photos / "a.jpg", "--top", 3)
+    lines = out.splitlines()
+    assert (code, err) == (0, "")
+    assert lines[0] == str(photos / "a.jpg")
+    assert len(lines) == 4
+    assert lines[1].lstrip()[0].isdigit()
+    assert "%" in lines[1]
+
+
+def test_predict_prints_json_lines(run: Run, photos: Path) -> None:
+    code, out, err = run("predict", photos, "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [Path(row["path"]).name for row in rows] == ["a.jpg", "b.png", "c.JPEG"]
+    for row in rows:
+        assert len(row["predictions"]) == 5
+        assert row["predictions"][0].keys() == {"index", "label", "probability"}
+        chances = [p["probability"] for p in row["predictions"]]
+        assert chances == sorted(chances, reverse=True)
+        assert 0 < sum(chances) <= 1
+    assert err.startswith("3 files in ")
+
+
+def test_predict_prints_csv(run: Run, photos: Path) -> None:
+    code, out, _ = run("predict", photos / "**" / "*.JPEG", photos / "b.png", "--csv", "--top", 2)
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert code == 0
+    assert [(Path(r["path"]).name, r["rank"]) for r in rows] == [
+        ("c.JPEG", "1"),
+        ("c.JPEG", "2"),
+        ("b.png", "1"),
+        ("b.png", "2"),
+    ]
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv", "--top=5"])
+def test_predict_names_bad_files_and_goes_on(run: Run, photos: Path, form: str) -> None:
+    (photos / "b.png").write_bytes(b"broken")
+    code, out, err = run("predict", photos, photos / "none.jpg", form)
+    assert code == 1
+    assert f"Cannot read '{photos / 'b.png'}' as an image: it is empty or not an image." in err
+    assert f"Cannot read '{photos / 'none.jpg'}' as an image: there is no such file." in err
+    assert "2 could not be read" in err
+    assert "c.JPEG" in out
+    if form == "--json":
+        rows = [json.loads(line) for line in out.splitlines()]
+        assert ["error" in row for row in rows] == [False, True, False, True]
+
+
+def test_predict_says_when_there_is_nothing_to_predict(run: Run, tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "*.jpg"):
+        code, out, err = run("predict", place)
+        assert (code, out) == (1, "")
+        assert f"The data in '{place}' hold no images." in err
+
+
+def test_predict_names_a_model_nearby(run: Run, photos: Path) -> None:
+    code, out, err = run("predict", photos / "a.jpg", "--model", "defalt")
+    assert (code, out) == (1, "")
+    assert err == "No model is called 'defalt'. Did you mean 'default'?\n"
+
+
+def test_evaluate_counts(run: Run, checkpoint: Path, class_folders: Path) -> None:
+    for old, new in (("blue", "id0"), ("green", "id1"), ("red", "id2")):
+        (class_folders / old).rename(class_folders / new)
+    code, out, _ = run("evaluate", "--data", class_folders, "--model", checkpoint, "--json")
+    counts = json.loads(out)
+    assert code == 0
+    assert counts["images"] == 24
+    assert counts["top5"] == 24  # of three classes
+    assert 0 <= counts["top1"] <= 24
+    code, out, _ = run("evaluate", "--data", class_folders, "--model", checkpoint)
+    assert f"{counts['top1']} of 24" in out.splitlines()[0]
+
+
+def test_evaluate_refuses_classes_that_the_model_does_not_know(
+    run: Run, class_folders: Path
+) -> None:
+    code, _, err = run("evaluate", "--data", class_folders)
+    assert code == 1
+    assert "has 3 class folders the model does not know, such as 'blue'" in err
+
+
+def test_list_names_networks_and_checkpoints(run: Run) -> None:
+    code, out, _ = run("list", "--json")
+    rows = json.loads(out)
+    assert code == 0
+    by_name = {row["name"]: row for row in rows}
+    assert by_name["shufflenet_v2_x1_0"]["parameters"] == 2_278_604
+    shipped = by_name["shufflenet_v2_x1_0.tiny_imagenet_200"]
+    assert shipped["network"] == "shufflenet_v2_x1_0"
+    assert 0 < shipped["top1_percent"] < 100
+    code, out, _ = run("list")
+    assert code == 0
+    assert len(out.splitlines()) == len(rows) + 1
+
+
+def test_show_describes_a_network(run: Run) -> None:
+    code, out, _ = run("show", "shufflenet_v2_x0_5", "--json")
+    shown = json.loads(out)
+    assert code == 0
+    assert shown["parameters"] == 1_366_792
+    assert shown["multiply_adds"] == 40_476_448
+    assert shown["memory_access_bytes"] > 0
+    assert shown["card"] is None
+    code, out, _ = run("show", "shufflenet_v2_x0_5", "--size", 112)
+    assert "at 112 px" in out
+
+
+def test_show_describes_a_model_from_either_of_its_files(
+    run: Run, checkpoint: Path, tmp_path: Path
+) -> None:
+    code, out, _ = run("show", "default", "--json")
+    assert code == 0
+    card = json.loads(out)["card"]
+    assert len(card["labels"]) == 200
+    assert card["accuracy"]["images"] == 5000
+    code, out, _ = run("export", checkpoint, "--to", tmp_path / "a.onnx", "--json")
+    assert json.loads(out)["max_abs_difference"] < 1
+    from_onnx = run("show", tmp_path / "a.onnx", "--json")
+    assert from_onnx[:2] == run("show", checkpoint, "--json")[:2]
+    assert "accuracy" not in run("show", checkpoint)[1]
+
+
+def test_export_writes_only_onnx(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+    code, _, err = run("export", checkpoint, "--to", tmp_path / "a.tflite")
+    assert code == 2
+    assert "must end in .onnx" in err
+    code, _, err = run("export", "shufflenet_v2_x1_0", "--to", tmp_path / "a.onnx")
+    assert code == 1
+    assert "is a network without weights" in err
+
+
+def test_train_then_predict(run: Run, class_folders: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.tsv"
+    names.write_text("red\ta red thing\n")
+    out_folder = tmp_path / "runs" / "colours"
+    arguments = (
+        *("train", "--data", class_folders, "--out", out_folder, "--labels", names),
+        *("--model", "shufflenet_v2_x0_25", "--epochs", 2, "--batch-size", 7, "--workers", 0),
+        *("--train-px", 32, "--image-px", 32, "--accelerator", "cpu", "--threads", 1),
+    )
+    code, out, err = run(*arguments, "--json")
+    result = json.loads(out)
+    assert code == 0
+    assert result["run"] == str(out_folder)
+    assert result["images"] == 3  # a tenth of every class, at least one
+    assert result["steps"] == 6
+    assert "A tenth of every class is held out" in err
+    assert (out_folder / "curves.png").stat().st_size > 1000
+    code, out, _ = run("predict", class_folders / "red" / "0.png", "--model", result["best"])
+    assert code == 0
+    assert "a red thing" in out
+    code, out, _ = run(*arguments, "--resume")  # nothing is left to do
+    assert code == 0
+    code, _, err = run(*arguments)
+    assert code == 1
+    assert "already holds a run" in err
+    code, out, err = run(
+        *arguments[:4], tmp_path / "tuned", *arguments[5:], "--weights", result["best"]
+    )
+    assert code == 0
+    assert "The classifier is new" not in err
+
+
+def test_train_refuses_unknown_fields_and_networks(run: Run, class_folders: Path) -> None:
+    code, _, err = run("train", "--data", class_folders, "--out", "x", "--model", "shufflenet_v2")
+    assert code == 1
+    assert "No network is called 'shufflenet_v2'. Did you mean" in err
+    code, _, err = run("train", "--data", class_folders, "--out", "x", "--epochs", 0)
+    assert code == 1
+    assert "epochs is 0, but must be greater than 0." in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["predict"],
+        ["predict", "a.jpg", "--top", "0"],
+        ["predict", "a.jpg", "--json", "--csv"],
+        ["no-such-command"],
+        ["train", "--data", "x", "--out", "y", "--learning-rat", "1e"],
+    ],
+)
+def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("name", ["list", "show", "predict", "evaluate", "train", "export"])
+def test_every_command_has_help_with_examples(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main([name, "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert f"examples:\n  shufflenet {name}" in text
+    assert "--json" in text
+
+
+def test_an_interrupt_exits_with_130(
+    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shufflenet.engine.classify", interrupted)
+    assert run("predict", photos)[0] == 130
+
+
+def test_a_missing_extra_is_named(
+    run: Run, checkpoint: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "shufflenet.models", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    code, _, err = run("predict", photos, "--model", checkpoint)
+    assert code == 1
+    assert "needs the package 'torch', which is not installed. Install it: pip install" in err
+    monkeypatch.delitem(sys.modules, "shufflenet.export", raising=False)
+    code, _, err = run("export", "default", "--to", "a.onnx")
+    assert code == 1
+    assert "pip install 'shufflenet[torch]'" in err
+
+
+def test_logging_is_left_as_it_was_found() -> None:
+    assert logging.getLogger("shufflenet").handlers == []

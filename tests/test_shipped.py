@@ -1,0 +1,45 @@
+"""The model in the package, against the accuracy its card states."""
+
+from pathlib import Path
+
+import pytest
+
+from shufflenet.data import ImageSet, open_images, relabelled
+from shufflenet.deploy import deploy
+from shufflenet.engine import Classifier, OnnxClassifier
+from shufflenet.evaluate import evaluate
+from shufflenet.labels import class_index
+from shufflenet.models import TorchClassifier, load_model_and_card
+from shufflenet.zoo import SHIPPED
+
+
+@pytest.fixture
+def validation(real_data: Path) -> ImageSet:
+    _, card = load_model_and_card("default")
+    images = open_images(real_data / "tiny-imagenet-200.val.tar.gz")
+    return relabelled(images, [label.id for label in card.labels], class_index(card.labels))
+
+
+def shipped(runtime: str) -> Classifier:
+    if runtime == "onnxruntime":
+        assert SHIPPED.onnx
+        return OnnxClassifier(SHIPPED.onnx)
+    net, card = load_model_and_card("default")
+    return TorchClassifier(deploy(net) if runtime == "deployed" else net, card)
+
+
+@pytest.mark.parametrize("runtime", ["torch", "deployed", "onnxruntime"])
+def test_every_runtime_counts_what_the_card_states(runtime: str, validation: ImageSet) -> None:
+    classifier = shipped(runtime)
+    assert evaluate(classifier, validation) == classifier.card.accuracy
+
+
+def test_the_card_says_where_the_weights_come_from() -> None:
+    _, card = load_model_and_card("default")
+    assert card.name == SHIPPED.name
+    assert "Tiny-ImageNet-200" in card.origin.data
+    assert card.origin.licence
+    assert card.origin.steps > 0
+    assert card.origin.recipe.startswith("small-images")
+    assert card.accuracy
+    assert card.accuracy.images == 5000
