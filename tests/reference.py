@@ -16,8 +16,8 @@ def _conv(x: Array, weight: Array, stride: int) -> Array:
     windows = np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), axis=(2, 3))
     windows = windows[:, :, ::stride, ::stride]
     if weight.shape[1] == 1 and weight.shape[0] == x.shape[1]:
-        return np.einsum("nchwij,cij->nchw", windows, weight[:, 0])
-    return np.einsum("nchwij,ocij->nohw", windows, weight, optimize=True)
+        return np.asarray(np.einsum("nchwij,cij->nchw", windows, weight[:, 0]))
+    return np.asarray(np.einsum("nchwij,ocij->nohw", windows, weight, optimize=True))
 
 
 class Reference:
@@ -36,7 +36,7 @@ class Reference:
         x = (x - mean) / np.sqrt(var + 1e-5) * gamma + beta
         if not act:
             return x
-        return x / (1 + np.exp(-x)) if self.swish else np.maximum(x, 0)
+        return x / (1 + np.exp(-np.maximum(x, -700))) if self.swish else np.maximum(x, 0)
 
     def _branch2(self, x: Array, unit: str, stride: int) -> Array:
         name = f"{unit}.branch2"
@@ -67,4 +67,4 @@ class Reference:
         for unit in sorted(units, key=lambda name: (name[:6], int(name[7:]))):
             x = self._unit(x, unit, halves=f"{unit}.branch1.0.weight" in self.weights)
         x = self._layer(x, "conv5.0", "conv5.1").mean(axis=(2, 3))
-        return x @ self.weights["fc.weight"].T + self.weights["fc.bias"]
+        return np.asarray(x @ self.weights["fc.weight"].T + self.weights["fc.bias"])

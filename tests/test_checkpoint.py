@@ -1,12 +1,14 @@
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from safetensors.numpy import save as serialise
 
 from conftest import card_for
-from shufflenet import checkpoint
 from shufflenet.checkpoint import (
     Checkpoint,
     narrowed,
@@ -19,7 +21,11 @@ from shufflenet.errors import CheckpointError, WriteError
 from shufflenet.zoo import find_network
 
 CARD = card_for(find_network("shufflenet_v2_x0_5"))
-TENSORS = {"a": np.float32([[0.1, 0.2]]), "b": np.float32([0.5, 2.0]), "c": np.int64([7])}
+TENSORS: dict[str, npt.NDArray[Any]] = {
+    "a": np.array([[0.1, 0.2]], np.float32),
+    "b": np.array([0.5, 2.0], np.float32),
+    "c": np.array([7], np.int64),
+}
 
 
 @pytest.fixture
@@ -40,7 +46,7 @@ def test_a_checkpoint_comes_back_as_it_was(file: Path) -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e6, 2**-25])
 def test_only_what_loses_nothing_is_narrowed(value: float) -> None:
-    array = np.float32([1.0, value])
+    array = np.array([1.0, value], np.float32)
     back = narrowed(array)
     if back.dtype == np.float16:
         assert np.array_equal(back.astype(np.float32), array)
@@ -56,10 +62,10 @@ def test_a_file_cut_short_is_refused(file: Path, part: float) -> None:
 
 def test_a_file_without_a_card_or_with_a_strange_one_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
-    write_atomic(path, checkpoint.serialise(TENSORS))
+    write_atomic(path, serialise(TENSORS))
     with pytest.raises(CheckpointError, match="has no card that this version reads"):
         read_card(path)
-    write_atomic(path, checkpoint.serialise(TENSORS, {"shufflenet": "{}"}))
+    write_atomic(path, serialise(TENSORS, {"shufflenet": "{}"}))
     with pytest.raises(CheckpointError, match="has no card that this version reads"):
         read_card(path)
 

@@ -126,6 +126,7 @@ def test_an_image_is_loaded_or_the_reason_given_why_not(class_folders: Path) -> 
     from_sample = load(images.samples[0], how)
     from_path = load(class_folders / images.samples[0].name, how)
     assert isinstance(from_sample, np.ndarray)
+    assert isinstance(from_path, np.ndarray)
     assert from_sample.shape == (32, 32, 3)
     assert np.array_equal(from_sample, from_path)
     assert isinstance(load(class_folders / "none.png", how), ImageError)

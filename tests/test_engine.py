@@ -2,6 +2,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from conftest import card_for
@@ -18,13 +19,13 @@ CARD: Card = dataclasses.replace(
 
 
 def test_probabilities_are_a_softmax_most_probable_first() -> None:
-    found = top_k(np.log(np.float32([0.2, 0.5, 0.3])), CARD.labels, k=2)
+    found = top_k(np.log(np.array([0.2, 0.5, 0.3], np.float32)), CARD.labels, k=2)
     assert [(p.index, p.label) for p in found] == [(1, "green"), (2, "blue")]
     assert [p.probability for p in found] == pytest.approx([0.5, 0.3])
 
 
 def test_large_logits_do_not_overflow_and_k_may_exceed_the_classes() -> None:
-    found = top_k(np.float32([1e4, -1e4, 0]), CARD.labels, k=9)
+    found = top_k(np.array([1e4, -1e4, 0], np.float32), CARD.labels, k=9)
     assert [p.probability for p in found] == [1.0, 0.0, 0.0]
 
 
@@ -53,7 +54,7 @@ def test_a_model_gives_lists_and_raises_for_a_bad_file(class_folders: Path) -> N
 @pytest.mark.parametrize(
     "batch", [np.zeros((3, 8, 8), np.float32), np.zeros((1, 3, 8, 8)), np.zeros((1, 1, 8, 8), "f4")]
 )
-def test_a_batch_of_another_shape_is_refused(batch: np.ndarray) -> None:  # type: ignore[type-arg]  # any
+def test_a_batch_of_another_shape_is_refused(batch: npt.NDArray[np.float32]) -> None:
     with pytest.raises(SpecError, match=r"float32 of shape \(n, 3, height, width\)"):
         Model(Reddest(CARD)).logits(batch)
 

@@ -8,7 +8,7 @@ import torch
 
 from conftest import card_for, with_seeded_weights
 from shufflenet import export
-from shufflenet.deploy import compact
+from shufflenet.deploy import compact, deploy
 from shufflenet.engine import OnnxClassifier
 from shufflenet.errors import ParityError, SpecError, WriteError
 from shufflenet.export import export_onnx
@@ -71,11 +71,10 @@ def test_a_file_that_computes_something_else_is_not_written(
     small_net: ShuffleNetV2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wrong(net: ShuffleNetV2) -> torch.nn.Module:
-        deployed = right(net)
+        deployed = deploy(net)
         deployed.get_parameter("fc.weight").data *= 1.001
         return deployed
 
-    right = export.deploy
     monkeypatch.setattr(export, "deploy", wrong)
     path = tmp_path / "a.onnx"
     path.write_bytes(b"what stood there")

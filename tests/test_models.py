@@ -63,7 +63,9 @@ def test_fine_tuning_takes_all_but_a_classifier_of_other_classes(
     own = other.fc.weight.clone()
     assert not start_from(other, path)
     assert torch.equal(other.fc.weight, own)
-    assert torch.equal(other.conv5[0].weight, small_net.conv5[0].weight)
+    assert torch.equal(
+        other.get_parameter("conv5.0.weight"), small_net.get_parameter("conv5.0.weight")
+    )
     with pytest.raises(CheckpointMismatch, match="shufflenet_v2_x0_5"):
         start_from(create_model("shufflenet_v2_x0_5"), path)
 

@@ -21,7 +21,10 @@ SPEC = V2Spec(name="n", stages=(Stage(channels=4, repeats=1),), head_channels=8,
             lambda: dataclasses.replace(SPEC, stages=()),
             "stages is \\(\\), but must be at least one",
         ),
-        (lambda: dataclasses.replace(SPEC, activation="elu"), "activation is 'elu', but must be"),
+        (
+            lambda: dataclasses.replace(SPEC, activation="elu"),  # type: ignore[arg-type]  # wrong on purpose
+            "activation is 'elu', but must be",
+        ),
         (lambda: Preprocess(resize_px=32, crop_px=40), "resize_px is 32, but must be at least"),
         (lambda: Preprocess(resize_px=32, crop_px=0), "crop_px is 0, but must be at least 1"),
         (lambda: Preprocess(resize_px=9, crop_px=9, std=(1, 0, 1)), "std positive"),

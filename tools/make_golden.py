@@ -61,10 +61,10 @@ def main() -> None:
             pixels = _transformed(height, width, resize, crop)
             name = f"preprocess {height} {width} {resize} {crop}"
             arrays[name] = pixels[::3, ::3]  # a part of them, to keep the file small
-    for width in WIDTHS:
-        keys, logits = _network(width)
-        arrays[f"logits {width}"] = logits
-        arrays[f"keys {width}"] = np.array("\n".join(keys))
+    for name in WIDTHS:
+        keys, logits = _network(name)
+        arrays[f"logits {name}"] = logits
+        arrays[f"keys {name}"] = np.array("\n".join(keys))
     versions = {
         "torchvision": torchvision.__version__,
         "torch": torch.__version__,

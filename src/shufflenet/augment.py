@@ -39,11 +39,8 @@ def _random_box(
         ratio = math.exp(rng.uniform(low, high))
         w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if 0 < w <= width and 0 < h <= height:
-            left, top = (
-                rng.integers(width - w, endpoint=True),
-                rng.integers(height - h, endpoint=True),
-            )
-            return int(left), int(top), int(left) + w, int(top) + h
+            x, y = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
+            return x, y, x + w, y + h
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
     return left, top, left + side, top + side

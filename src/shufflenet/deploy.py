@@ -9,6 +9,7 @@ a unit would let pass are not touched at all.
 """
 
 import copy
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from shufflenet.v2 import ShuffleNetV2
+from shufflenet.v2 import HalveUnit, KeepUnit, ShuffleNetV2
 
 __all__ = ["DeployedStage", "DeployedV2", "compact", "deploy", "fold_batch_norms"]
 
@@ -64,8 +65,8 @@ class DeployedStage(nn.Module):
 
     def __init__(
         self,
-        halve: list[nn.Module],
-        keep: list[nn.Module],
+        halve: list[nn.Sequential],
+        keep: list[nn.Sequential],
         routes: list[list[tuple[int, int]]],
     ) -> None:
         super().__init__()
@@ -85,7 +86,7 @@ class DeployedStage(nn.Module):
 
 def _hand_out(x: Tensor, routes: list[tuple[int, int]], inboxes: list[list[Tensor]]) -> None:
     consumers, sizes = zip(*routes, strict=True)
-    pieces = x.split(sizes, dim=1) if len(sizes) > 1 else (x,)
+    pieces = x.split_with_sizes(sizes, dim=1) if len(sizes) > 1 else [x]
     for consumer, piece in zip(consumers, pieces, strict=True):
         inboxes[consumer].append(piece)
 
@@ -100,31 +101,45 @@ def _route(stage: nn.Sequential, arrival: _Order) -> tuple[DeployedStage, _Order
     Returns:
         The stage, and the order in which its output leaves.
     """
-    first, *others = stage
-    producers = [first.branch1, first.branch2, *(unit.branch2 for unit in others)]
-    for branch in producers[:2]:
+    producers = _branches(stage)
+    halve, keep = producers[:2], producers[2:]
+    for branch in halve:
         _read_in_order(branch, arrival)
-    half = producers[0][-2].out_channels
-    channels, reads = _follow(half, len(others))
-    consumer = np.full(len(producers) * half, len(others))
+    half = _last_conv(halve[0]).out_channels
+    channels, reads = _follow(half, len(keep))
+    consumer = np.full(len(producers) * half, len(keep))
     for number, read in enumerate(reads):
         consumer[read] = number
-    arrivals: list[list[_Order]] = [[] for _ in range(len(others) + 1)]
+    arrivals: list[list[_Order]] = [[] for _ in range(len(keep) + 1)]
     routes = []
     for number, branch in enumerate(producers):
         made = np.arange(half) + number * half
         order = np.argsort(consumer[made], kind="stable")
-        _take(branch[-2], order, axis=0)
-        wanted, counts = np.unique(consumer[made], return_counts=True)
-        routes.append(list(zip(wanted.tolist(), counts.tolist(), strict=True)))
-        for target, piece in zip(
-            wanted, np.split(made[order], np.cumsum(counts)[:-1]), strict=True
-        ):
+        _take(_last_conv(branch), order, axis=0)
+        targets, counts = np.unique(consumer[made], return_counts=True)
+        routes.append(list(zip(targets.tolist(), counts.tolist(), strict=True)))
+        pieces = np.split(made[order], np.cumsum(counts)[:-1])
+        for target, piece in zip(targets, pieces, strict=True):
             arrivals[target].append(piece)
-    for branch, read, pieces in zip(producers[2:], reads, arrivals, strict=False):
-        _read_in_order(branch, _positions(read, np.concatenate(pieces)))
+    for branch, read, arrived in zip(keep, reads, arrivals, strict=False):
+        _read_in_order(branch, _positions(read, np.concatenate(arrived)))
     out = _positions(channels, np.concatenate(arrivals[-1]))
-    return DeployedStage(producers[:2], producers[2:], routes), out
+    return DeployedStage(halve, keep, routes), out
+
+
+def _branches(stage: nn.Sequential) -> list[nn.Sequential]:
+    """List the branches of a stage: two of the unit that halves, one of each that keeps."""
+    branches = []
+    for unit in stage:
+        if isinstance(unit, HalveUnit):
+            branches.append(unit.branch1)
+        if isinstance(unit, HalveUnit | KeepUnit):
+            branches.append(unit.branch2)
+    return branches
+
+
+def _last_conv(branch: nn.Sequential) -> nn.Conv2d:
+    return [layer for layer in branch if isinstance(layer, nn.Conv2d)][-1]
 
 
 def _follow(half: int, keeps: int) -> tuple[_Order, list[_Order]]:
@@ -189,17 +204,23 @@ def fold_batch_norms(net: ShuffleNetV2) -> ShuffleNetV2:
 
 
 def _folded(layers: nn.Sequential) -> nn.Sequential:
-    after = {conv: norm for conv, norm in pairwise(layers) if isinstance(norm, nn.BatchNorm2d)}
+    after = dict(_convs_and_norms(layers))
     return nn.Sequential(
         *(
-            _fold(layer, after[layer]) if layer in after else layer
+            _fold(layer, after[layer]) if isinstance(layer, nn.Conv2d) else layer
             for layer in layers
             if not isinstance(layer, nn.BatchNorm2d)
         )
     )
 
 
-def _fold(conv: nn.Module, norm: nn.BatchNorm2d) -> nn.Conv2d:
+def _convs_and_norms(layers: nn.Sequential) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d]]:
+    for conv, norm in pairwise(layers):
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            yield conv, norm
+
+
+def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
     """Make one convolution of a convolution without bias and the batch norm after it.
 
     ``norm(conv(x)) = (s * weight) * x + (beta - s * mean)`` with ``s = gamma / sqrt(var + eps)``.
@@ -231,14 +252,13 @@ def compact(net: ShuffleNetV2) -> ShuffleNetV2:
     net = copy.deepcopy(net)
     with torch.no_grad():
         for layers in [m for m in net.modules() if isinstance(m, nn.Sequential)]:
-            for conv, norm in pairwise(layers):
-                if isinstance(norm, nn.BatchNorm2d):
-                    _compact(conv, norm)
+            for conv, norm in _convs_and_norms(layers):
+                _compact(conv, norm)
         net.fc.weight.copy_(_float16(net.fc.weight))
     return net
 
 
-def _compact(conv: nn.Module, norm: nn.BatchNorm2d) -> None:
+def _compact(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
     mean, variance = _statistics(norm)
     scale = norm.weight / (variance + norm.eps).sqrt()
     conv.weight.copy_(_float16(conv.weight * scale.view(-1, 1, 1, 1)))

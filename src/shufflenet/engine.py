@@ -207,5 +207,4 @@ def classify(
     """
     labels = classifier.card.labels
     for path, answer in answered(classifier, map(Path, paths), batch=batch):
-        failed = isinstance(answer, ImageError)
-        yield path, answer if failed else top_k(answer, labels, k)
+        yield path, answer if isinstance(answer, ImageError) else top_k(answer, labels, k)

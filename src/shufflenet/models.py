@@ -45,9 +45,14 @@ def create_model(
         UnknownName: no network goes by that name.
         SpecError: an argument is outside what the architecture allows.
     """
-    given = {"classes": num_classes, "in_channels": in_channels, "stem_stride": stem_stride}
-    fields = {field: value for field, value in given.items() if value is not None}
-    return ShuffleNetV2(replace(find_network(name), **fields))
+    spec = find_network(name)
+    spec = replace(
+        spec,
+        classes=spec.classes if num_classes is None else num_classes,
+        in_channels=spec.in_channels if in_channels is None else in_channels,
+        stem_stride=spec.stem_stride if stem_stride is None else stem_stride,
+    )
+    return ShuffleNetV2(spec)
 
 
 def load_model(name_or_file: str | Path) -> ShuffleNetV2:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from shufflenet.errors import ImageError
 from shufflenet.spec import Preprocess
@@ -74,7 +74,7 @@ def _why(error: Exception) -> str:
         return "it is a folder"
     if isinstance(error, PermissionError):
         return "permission denied"
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return "it is empty or not an image"
     return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -174,7 +174,7 @@ class _Loop:
         if session.resume:
             self.progress = _load_state(session.out, net, optimizer)
         model = torch.compile(net, dynamic=False) if session.compiled else net
-        self.model, self.optimizer = self.fabric.setup(model, optimizer)
+        self.model, self.optimizer = self.fabric.setup(model, optimizer)  # type: ignore[arg-type]  # compile gives a module
         how = card.preprocess
         self.mean = torch.tensor(how.mean, device=self.fabric.device).view(3, 1, 1) * 255
         self.std = torch.tensor(how.std, device=self.fabric.device).view(3, 1, 1) * 255
@@ -211,10 +211,10 @@ class _Loop:
             batch_sampler=_Batches(len(self.training), self.recipe, epoch, first),
             num_workers=self.session.workers,
         )
-        batches: Iterable[tuple[Tensor, Tensor]] = self.fabric.setup_dataloaders(
-            loader, use_distributed_sampler=False
+        return cast(
+            Iterable[tuple[Tensor, Tensor]],
+            self.fabric.setup_dataloaders(loader, use_distributed_sampler=False),
         )
-        return batches
 
     def _step(self, pixels: Tensor, labels: Tensor) -> None:
         progress = self.progress

@@ -22,9 +22,9 @@ def say(text: str) -> None:
 
 def print_json(value: object) -> None:
     """Print a value's own fields on one line."""
-    is_value = dataclasses.is_dataclass(value) and not isinstance(value, type)
-    plain = dataclasses.asdict(value) if is_value else value
-    print(json.dumps(plain, ensure_ascii=False))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
+    print(json.dumps(value, ensure_ascii=False))
 
 
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:
