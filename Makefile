@@ -14,8 +14,8 @@ build/try/done: pyproject.toml $(shell find src -name '*.py')
 	touch $@
 
 # A cat that scikit-image carries, CC0: https://scikit-image.org/docs/stable/api/skimage.data.html
-build/photo/skimage/data/chelsea.png:
-	$(PYTHON) -m pip install --quiet --no-deps --target build/photo scikit-image==0.26.0
+build/photo/skimage/data/chelsea.png: | build/try/done
+	build/try/bin/pip install --quiet --no-deps --target build/photo scikit-image==0.26.0
 
 check: lint types imports test
 

@@ -19,7 +19,8 @@ from shufflenet.data import ImageSet, open_images
 from shufflenet.errors import DataError, RunError, WriteError
 from shufflenet.models import create_model, load_model, load_model_and_card
 from shufflenet.recipes import Recipe, find_recipe
-from shufflenet.train import Result, Session, _parameter_groups, train
+from shufflenet.train import Result, Session, train
+from shufflenet.train._loop import parameter_groups
 
 RECIPE: Recipe = dataclasses.replace(
     find_recipe("small-images"),
@@ -251,7 +252,7 @@ def test_fewer_images_than_a_batch_still_make_a_step(images: ImageSet, tmp_path:
 def test_norms_and_biases_are_not_decayed(images: ImageSet, tmp_path: Path) -> None:
     """With decay and without gradients only weights shrink."""
     net = create_model("shufflenet_v2_x0_25", num_classes=3)
-    decayed, free = _parameter_groups(net, RECIPE)
+    decayed, free = parameter_groups(net, RECIPE)
     assert decayed["weight_decay"] == RECIPE.weight_decay
     assert free["weight_decay"] == 0
     assert all(parameter.ndim > 1 for parameter in decayed["params"])

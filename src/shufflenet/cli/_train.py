@@ -125,7 +125,7 @@ def _train(args: argparse.Namespace) -> int:
         num_classes=len(training.classes),
         stem_stride=args.stem_stride or stem_stride_for(recipe.image_px),
     )
-    if args.weights and not args.resume and not start_from(net, args.weights):
+    if args.weights and not start_from(net, args.weights):
         say(f"The classifier is new: {args.weights} knows other classes than the data.")
     card = _card(args, recipe, training, net.spec)
     say(

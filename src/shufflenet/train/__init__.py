@@ -1,0 +1,65 @@
+"""Training: the loop, and the run it leaves; devices and precision are Fabric's.
+
+Everything random is a function of (seed, epoch, index of the image), so a run is the same
+whatever the number of workers, and one that was killed goes on exactly as if it had not been.
+"""
+
+from shufflenet.data import ImageSet
+from shufflenet.errors import DataError
+from shufflenet.recipes import Recipe
+from shufflenet.spec import Card
+from shufflenet.train._loop import Loop, Result, Session
+from shufflenet.train._run import facts, open_run
+from shufflenet.v2 import ShuffleNetV2
+
+__all__ = ["Result", "Session", "train"]
+
+
+def train(
+    net: ShuffleNetV2,
+    card: Card,
+    training: ImageSet,
+    validation: ImageSet,
+    recipe: Recipe,
+    session: Session,
+) -> Result:
+    """Train a network and leave a run in ``session.out``.
+
+    The folder holds ``run.json`` (network, recipe and data), ``last.pt`` (all that resuming
+    needs), ``metrics.jsonl`` (a line an epoch), ``best.safetensors`` (the network of the best
+    epoch so far, with its card), and TensorBoard's events.
+
+    Args:
+        net: The network, with random or given weights.
+        card: Its card without accuracy; labels in the order of class indices.
+        training: Images to train on.
+        validation: Images to choose the best epoch by; labels numbered as in ``training``.
+        recipe: What to do.
+        session: How to do it.
+
+    Raises:
+        DataError: the data do not suffice.
+        RunError: the folder holds another run, cannot be resumed, or the loss is not finite.
+        WriteError: the disk is full; the checkpoints written before still load.
+    """
+    _check_data(training, validation)
+    open_run(session.out, facts(net.spec, recipe, training, validation), resume=session.resume)
+    return Loop(net, card, training, validation, recipe, session).run()
+
+
+def _check_data(training: ImageSet, validation: ImageSet) -> None:
+    if len(training.classes) < 2:
+        raise DataError(
+            training.source,
+            f"has one class, {training.classes[0]!r}",
+            "Training needs two or more class folders.",
+        )
+    present = {sample.label for sample in validation.samples}
+    missing = [name for label, name in enumerate(training.classes) if label not in present]
+    if missing:
+        raise DataError(
+            validation.source,
+            f"has no image of {len(missing)} of {len(training.classes)} classes, "
+            f"such as {missing[0]!r}",
+            "Validation must cover every class that is trained.",
+        )

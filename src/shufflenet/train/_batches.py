@@ -1,0 +1,54 @@
+"""The images of an epoch: which, in what order, cropped how, as functions of seed and epoch."""
+
+import logging
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from shufflenet.augment import random_crop_and_flip
+from shufflenet.data import Sample
+from shufflenet.errors import ImageError
+from shufflenet.preprocess import decode
+from shufflenet.recipes import Recipe
+
+__all__ = ["Batches", "Crops"]
+
+_log = logging.getLogger(__name__)
+
+
+class Crops(Dataset[tuple[Tensor, int]]):
+    """Random crops: item ``i`` of epoch ``e`` is the same in every process, every time."""
+
+    def __init__(self, samples: tuple[Sample, ...], recipe: Recipe, epoch: int) -> None:
+        self._samples, self._recipe, self._epoch = samples, recipe, epoch
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        recipe = self._recipe
+        rng = np.random.default_rng((recipe.seed, self._epoch, index))
+        sample = self._samples[index]
+        try:
+            image = decode(sample.read(), sample.name)
+        except ImageError as error:
+            _log.warning("%s Another image takes its place.", error)
+            return self[(index + 1) % len(self._samples)]
+        size = recipe.px_at(self._epoch)
+        pixels = random_crop_and_flip(image, size, recipe.smallest_area, rng)
+        return torch.from_numpy(np.array(pixels)), sample.label
+
+
+class Batches:
+    """The batches of one epoch from a given step on; a last short batch is left out."""
+
+    def __init__(self, images: int, recipe: Recipe, epoch: int, first: int) -> None:
+        order = np.random.default_rng((recipe.seed, epoch)).permutation(images)
+        size = min(recipe.batch_size, images)
+        self._batches = order[: images // size * size].reshape(-1, size)[first:]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self._batches.tolist())
+
+    def __len__(self) -> int:
+        return len(self._batches)

@@ -1,0 +1,133 @@
+"""The folder of a run: what makes it this run, where it stands, and what it has reached."""
+
+import dataclasses
+import hashlib
+import io
+import json
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from shufflenet.checkpoint import write_atomic
+from shufflenet.data import ImageSet
+from shufflenet.errors import RunError
+from shufflenet.recipes import Recipe
+from shufflenet.spec import Accuracy, V2Spec
+
+__all__ = ["Progress", "append_row", "facts", "load_state", "open_run", "save_state"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """Where a run stands; saved with every checkpoint."""
+
+    step: int = 0
+    loss: float = 0.0  # summed over the images of the epoch so far
+    images: int = 0  # of the epoch so far
+    best: Accuracy = field(default_factory=lambda: Accuracy(images=0, top1=-1, top5=-1))
+
+
+def facts(spec: V2Spec, recipe: Recipe, training: ImageSet, validation: ImageSet) -> dict[str, Any]:
+    """Say what makes a run this run, as JSON would give it back."""
+    found = {
+        "network": dataclasses.asdict(spec),
+        "recipe": dataclasses.asdict(recipe),
+        "training data": _fingerprint(training),
+        "validation data": _fingerprint(validation),
+    }
+    result: dict[str, Any] = json.loads(json.dumps(found))
+    return result
+
+
+def _fingerprint(images: ImageSet) -> dict[str, Any]:
+    names = "\n".join(f"{sample.label} {sample.name}" for sample in images.samples)
+    return {
+        "source": Path(images.source).name,
+        "images": len(images),
+        "classes": len(images.classes),
+        "sha256_of_names": hashlib.sha256(names.encode()).hexdigest(),
+    }
+
+
+def open_run(out: Path, facts: dict[str, Any], *, resume: bool) -> None:
+    """Start a run in a folder that holds none, or see that the one it holds is this one.
+
+    Raises:
+        RunError: there is a run where there should be none, none, or another.
+        WriteError: the folder cannot be written.
+    """
+    path = out / "run.json"
+    if not resume:
+        if path.exists():
+            raise RunError(
+                out,
+                "already holds a run",
+                "Go on with it by --resume, or choose another --out.",
+            )
+        write_atomic(path, (json.dumps(facts, indent=2) + "\n").encode())
+        return
+    if not path.exists():
+        raise RunError(out, "holds no run", "Start one by leaving out --resume.")
+    try:
+        recorded = json.loads(path.read_text())
+    except ValueError as error:
+        raise RunError(out, f"has a damaged run.json ({error})", "Start another.") from error
+    for part, fact in facts.items():
+        if recorded.get(part) != fact:
+            raise RunError(
+                out,
+                f"belongs to a run with another {part}",
+                "Resume with the arguments it was started with, which its run.json holds.",
+            )
+
+
+def append_row(path: Path, row: dict[str, Any]) -> None:
+    """Write an epoch's row after those of the epochs before it, whatever stood there since."""
+    rows = path.read_text().splitlines() if path.exists() else []
+    kept = [text for text in rows if json.loads(text)["step"] < row["step"]]
+    write_atomic(path, "".join(f"{text}\n" for text in [*kept, json.dumps(row)]).encode())
+
+
+def save_state(
+    out: Path, net: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
+) -> None:
+    """Write all that resuming needs to ``last.pt``.
+
+    Raises:
+        WriteError: the disk is full; the checkpoint before still stands.
+    """
+    buffer = io.BytesIO()
+    state = {
+        "net": net.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "progress": dataclasses.asdict(progress),
+    }
+    torch.save(state, buffer)
+    write_atomic(out / "last.pt", buffer.getvalue())
+
+
+def load_state(out: Path, net: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+    """Put network and optimizer back to where ``last.pt`` says; to the start, if there is none.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    path = out / "last.pt"
+    if not path.exists():
+        return Progress()  # killed before the first checkpoint: the start is where it stands
+    try:
+        state = torch.load(path, weights_only=True)
+        net.load_state_dict(state["net"])
+        optimizer.load_state_dict(state["optimizer"])
+        best = Accuracy(**state["progress"].pop("best"))
+        return Progress(**state["progress"], best=best)
+    except (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        raise RunError(
+            out,
+            f"has a damaged checkpoint, {path.name} ({str(error).splitlines()[0]})",
+            "Its best.safetensors can still be used: train anew with --weights and another --out.",
+        ) from error
