@@ -135,6 +135,11 @@ def photo_bytes() -> bytes:
             plain("F", 0.5, "TIFF"), "floating-point numbers of unknown range", id="floats"
         ),
         pytest.param(
+            encoded(Image.new("I", (9, 9), 1 << 20), "TIFF"),
+            "32-bit numbers of unknown range",
+            id="32 bits",
+        ),
+        pytest.param(
             encoded(Image.new("1", (20_000, 10_000)), "PNG"),
             "more than 89 million pixels; scale it down first",
             id="200 megapixels",

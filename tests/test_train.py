@@ -16,7 +16,7 @@ import torch
 
 from conftest import card_for, write_colours
 from shufflenet.data import ImageSet, open_images
-from shufflenet.errors import DataError, RunError, WriteError
+from shufflenet.errors import DataError, RunError, SpecError, WriteError
 from shufflenet.models import create_model, load_model, load_model_and_card
 from shufflenet.recipes import Recipe, find_recipe
 from shufflenet.train import Result, Session, train
@@ -40,7 +40,7 @@ class Killed(BaseException):
 def run(images: ImageSet, out: Path, recipe: Recipe = RECIPE, **session: object) -> Result:
     torch.manual_seed(recipe.seed)
     net = create_model("shufflenet_v2_x0_25", num_classes=len(images.classes), stem_stride=1)
-    how = Session(out=out, accelerator="cpu", **{"workers": 0, "save_every_s": 0.0, **session})  # type: ignore[arg-type]  # checked by the callers
+    how = Session(out=out, **{"accelerator": "cpu", "workers": 0, "save_every_s": 0.0, **session})  # type: ignore[arg-type]  # checked by the callers
     return train(net, card_for(net.spec), images, images, recipe, how)
 
 
@@ -242,6 +242,15 @@ def test_data_that_cannot_be_trained_on_is_refused(images: ImageSet, tmp_path: P
             net, card_for(net.spec), images, partial, RECIPE, Session(out=tmp_path / "b", workers=0)
         )
     assert not list(tmp_path.glob("?"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_an_accelerator_that_is_not_there_is_told_before_a_run_begins(
+    images: ImageSet, tmp_path: Path
+) -> None:
+    with pytest.raises(SpecError, match="'cuda, 32-true', but must be something this machine has"):
+        run(images, tmp_path / "run", accelerator="cuda")
+    assert not (tmp_path / "run").exists()
 
 
 def test_fewer_images_than_a_batch_still_make_a_step(images: ImageSet, tmp_path: Path) -> None:

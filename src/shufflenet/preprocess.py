@@ -84,9 +84,11 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
         return image
     if image.mode == "F":
         raise ImageError(name, "its pixels are floating-point numbers of unknown range")
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        values = np.asarray(image).astype(np.int64) >> 8  # 0..65535 to 0..255
-        return Image.fromarray(values.clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 0xFFFF:
+            raise ImageError(name, "its pixels are 32-bit numbers of unknown range")
+        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")

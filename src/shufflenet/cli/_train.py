@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shufflenet import __version__
 from shufflenet.cli._options import Commands, add_command, positive
@@ -59,11 +59,11 @@ def add_train(commands: Commands) -> None:
         if field.name != "name":
             group.add_argument(
                 f"--{field.name.replace('_', '-')}",
-                type=_sizes if field.name == "train_px" else _TYPES[str(field.type)],
+                type=field.type if isinstance(field.type, type) else _sizes,
                 metavar="PX,PX,..." if field.name == "train_px" else "N",
                 help=field.metadata["help"],
             )
-    group = parser.add_argument_group("how it is carried out, which does not change the result")
+    group = parser.add_argument_group("how it is carried out")
     cores = min(os.cpu_count() or 1, 16)
     group.add_argument(
         "--workers", type=int, default=cores, metavar="N",
@@ -73,10 +73,16 @@ def add_train(commands: Commands) -> None:
         "--threads", type=positive, metavar="N", help="torch's threads (default: all cores)"
     )
     group.add_argument(
-        "--accelerator", default="auto", help="cpu, cuda, mps (default: what is there)"
+        "--accelerator",
+        default="auto",
+        choices=["auto", "cpu", "cuda", "mps"],
+        help="(default: what is there)",
     )
     group.add_argument(
-        "--precision", default="32-true", help="as in Lightning Fabric (default: 32-true)"
+        "--precision",
+        default="32-true",
+        choices=["32-true", "bf16-mixed", "16-mixed"],
+        help="as Lightning Fabric names it (default: 32-true)",
     )
     group.add_argument(
         "--compile", action="store_true", help="torch.compile: faster steps, slower start"
@@ -93,14 +99,6 @@ def add_train(commands: Commands) -> None:
         help="save and stop after so many seconds; --resume goes on (default: never)",
     )  # fmt: skip
     add_json(parser)
-
-
-_TYPES: dict[str, Any] = {
-    "int": int,
-    "float": float,
-    "<class 'int'>": int,
-    "<class 'float'>": float,
-}
 
 
 def _sizes(text: str) -> tuple[int, ...]:

@@ -8,11 +8,11 @@ from shufflenet.data import ImageSet
 from shufflenet.errors import DataError
 from shufflenet.recipes import Recipe
 from shufflenet.spec import Card
-from shufflenet.train._loop import Loop, Result, Session
+from shufflenet.train._loop import Loop, Result, Session, fabric_for
 from shufflenet.train._run import facts, open_run
 from shufflenet.v2 import ShuffleNetV2
 
-__all__ = ["Result", "Session", "train"]
+__all__ = ["Result", "Session", "fabric_for", "train"]
 
 
 def train(
@@ -39,12 +39,14 @@ def train(
 
     Raises:
         DataError: the data do not suffice.
+        SpecError: this machine has no such accelerator.
         RunError: the folder holds another run, cannot be resumed, or the loss is not finite.
         WriteError: the disk is full; the checkpoints written before still load.
     """
     _check_data(training, validation)
+    fabric = fabric_for(session)
     open_run(session.out, facts(net.spec, recipe, training, validation), resume=session.resume)
-    return Loop(net, card, training, validation, recipe, session).run()
+    return Loop(fabric, net, card, training, validation, recipe, session).run()
 
 
 def _check_data(training: ImageSet, validation: ImageSet) -> None:

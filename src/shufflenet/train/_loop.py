@@ -11,13 +11,14 @@ from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from shufflenet.checkpoint import Checkpoint, write_checkpoint
 from shufflenet.data import ImageSet
-from shufflenet.errors import RunError
+from shufflenet.errors import RunError, SpecError
 from shufflenet.evaluate import evaluate
 from shufflenet.models import TorchClassifier, state_arrays
 from shufflenet.recipes import Recipe
@@ -26,7 +27,7 @@ from shufflenet.train._batches import Batches, Crops
 from shufflenet.train._run import Progress, append_row, load_state, save_state
 from shufflenet.v2 import ShuffleNetV2
 
-__all__ = ["Loop", "Result", "Session", "parameter_groups"]
+__all__ = ["Loop", "Result", "Session", "fabric_for", "parameter_groups"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,7 @@ class Loop:
 
     def __init__(
         self,
+        fabric: Fabric,
         net: ShuffleNetV2,
         card: Card,
         training: ImageSet,
@@ -73,11 +75,7 @@ class Loop:
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
         self.card, self.recipe, self.session = card, recipe, session
         self.training, self.validation = training, validation
-        self.fabric = Fabric(
-            accelerator=session.accelerator,
-            devices=1,
-            precision=session.precision,  # type: ignore[arg-type]  # Fabric refuses unknown names itself
-        )
+        self.fabric = fabric
         optimizer = torch.optim.SGD(
             parameter_groups(net, recipe), lr=0.0, momentum=recipe.momentum, nesterov=True
         )
@@ -192,6 +190,26 @@ class Loop:
             steps=self.progress.step,
             finished=self.progress.step >= self.steps,
         )
+
+
+def fabric_for(session: Session) -> Fabric:
+    """Choose the device and the precision.
+
+    Raises:
+        SpecError: this machine has no such thing.
+    """
+    try:
+        return Fabric(
+            accelerator=session.accelerator,
+            devices=1,
+            precision=session.precision,  # type: ignore[arg-type]  # Fabric refuses unknown names itself
+        )
+    except (MisconfigurationException, RuntimeError, ValueError) as error:
+        raise SpecError(
+            "accelerator and precision",
+            f"{session.accelerator}, {session.precision}",
+            f"something this machine has ({str(error).splitlines()[0].rstrip('.')})",
+        ) from error
 
 
 def parameter_groups(net: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
