@@ -10,9 +10,9 @@ from PIL import Image
 
 from seeded import photo, seeded_weights
 from shufflenet.models import create_model
+from shufflenet.recipes import preprocess_for
 from shufflenet.spec import Card, Label, Origin, V2Spec
 from shufflenet.v2 import ShuffleNetV2
-from shufflenet.zoo import preprocess_for
 
 torch.set_num_threads(1)  # tests run side by side
 

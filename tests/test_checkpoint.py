@@ -63,10 +63,10 @@ def test_a_file_cut_short_is_refused(file: Path, part: float) -> None:
 def test_a_file_without_a_card_or_with_a_strange_one_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     write_atomic(path, serialise(TENSORS))
-    with pytest.raises(CheckpointError, match="has no card that this version reads"):
+    with pytest.raises(CheckpointError, match="has no card. Use a file"):
         read_card(path)
     write_atomic(path, serialise(TENSORS, {"shufflenet": "{}"}))
-    with pytest.raises(CheckpointError, match="has no card that this version reads"):
+    with pytest.raises(CheckpointError, match="has a card that cannot be read"):
         read_card(path)
 
 
@@ -96,5 +96,16 @@ def test_a_disk_that_is_really_full_is_told_in_a_sentence() -> None:
         write_atomic("/dev/full/a", b"content")
 
 
-def test_a_written_file_can_be_read_by_others(file: Path) -> None:
-    assert file.stat().st_mode & 0o777 == 0o644
+def test_a_folder_is_no_damaged_file(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="is a folder"):
+        read_card(tmp_path)
+
+
+def test_an_interrupted_write_leaves_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(handle: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomic(file, b"")
+    assert [path.name for path in file.parent.iterdir()] == [file.name]

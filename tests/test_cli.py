@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import logging
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -100,7 +102,7 @@ def test_predict_says_when_there_is_nothing_to_predict(run: Run, tmp_path: Path)
     for place in (tmp_path, tmp_path / "*.jpg"):
         code, out, err = run("predict", place)
         assert (code, out) == (1, "")
-        assert f"The data in '{place}' hold no images." in err
+        assert f"Cannot read '{place}' as an image: " in err
 
 
 def test_predict_names_a_model_nearby(run: Run, photos: Path) -> None:
@@ -136,8 +138,9 @@ def test_list_names_networks_and_checkpoints(run: Run) -> None:
     assert code == 0
     by_name = {row["name"]: row for row in rows}
     assert by_name["shufflenet_v2_x1_0"]["parameters"] == 2_278_604
-    shipped = by_name["shufflenet_v2_x1_0.tiny_imagenet_200"]
-    assert shipped["network"] == "shufflenet_v2_x1_0"
+    shipped = by_name["shufflenet_v2_x0_5.tiny_imagenet_200"]
+    assert shipped["network"] == "shufflenet_v2_x0_5"
+    assert shipped["alias"] == "default"
     assert 0 < shipped["top1_percent"] < 100
     code, out, _ = run("list")
     assert code == 0
@@ -230,6 +233,7 @@ def test_train_refuses_unknown_fields_and_networks(run: Run, class_folders: Path
         ["predict", "a.jpg", "--json", "--csv"],
         ["no-such-command"],
         ["train", "--data", "x", "--out", "y", "--learning-rat", "1e"],
+        ["train", "--data", "x", "--out", "y", "--workers", "-1"],
     ],
 )
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
@@ -272,6 +276,29 @@ def test_a_missing_extra_is_named(
     code, _, err = run("export", "default", "--to", "a.onnx")
     assert code == 1
     assert "pip install 'shufflenet[torch]'" in err
+
+
+def test_a_file_name_of_any_bytes_is_printed(run: Run, photos: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    (photos / "b.png").rename(photos / name)
+    for form in ("--json", "--csv", "--top=1"):
+        code, out, _ = run("predict", photos, form)
+        assert code == 0
+        assert "caf" in out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_output_that_cannot_be_written_is_told() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "shufflenet", "list", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "Cannot go on: [Errno 28] No space left on device.\n"
 
 
 def test_logging_is_left_as_it_was_found() -> None:

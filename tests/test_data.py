@@ -86,11 +86,17 @@ def test_an_archive_cut_short_is_refused(class_folders: Path, tmp_path: Path) ->
         open_images(written(tmp_path / "b.tar.gz", whole[:-100]))
 
 
-def test_an_archive_may_hold_absolute_and_odd_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize("start", ["", "./", "/", "/t/", "./t/u/"])
+def test_an_archive_may_hold_absolute_and_hidden_names(start: str, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
-        for name in ("./t/a/1.png", "./t/b/2.png"):
+        for name in (f"{start}a/1.png", f"{start}b/2.png", f"{start}.cache/3.png"):
             archive.addfile(tarfile.TarInfo(name), io.BytesIO())
     assert open_images(tmp_path / "a.tar").classes == ("a", "b")
+
+
+def test_folders_that_link_in_a_circle_are_read_once(class_folders: Path) -> None:
+    (class_folders / "red" / "up").symlink_to(class_folders, target_is_directory=True)
+    assert len(open_images(class_folders)) == 24
 
 
 def test_labels_become_the_models(class_folders: Path) -> None:

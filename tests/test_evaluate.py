@@ -7,7 +7,6 @@ import pytest
 
 from fakes import Reddest
 from shufflenet.data import open_images, relabelled
-from shufflenet.errors import ImageError
 from shufflenet.evaluate import evaluate
 from shufflenet.labels import class_index
 from shufflenet.spec import Accuracy, Card, Label
@@ -43,7 +42,19 @@ def test_a_network_that_answers_nothing_scores_nothing(class_folders: Path) -> N
     assert evaluate(Constant(card), images) == Accuracy(images=24, top1=0, top5=0)
 
 
-def test_an_image_that_cannot_be_read_stops_the_count(class_folders: Path) -> None:
+def test_a_network_whose_logits_are_no_numbers_scores_nothing(class_folders: Path) -> None:
+    class Broken(Reddest):
+        def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            return np.full((len(batch), 3), np.nan, np.float32)
+
+    images = relabelled(open_images(class_folders), ["red", "green", "blue"], INDEX)
+    assert evaluate(Broken(CARD), images).top1 == 0
+
+
+def test_an_image_that_cannot_be_read_counts_as_wrong_and_is_named(
+    class_folders: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (class_folders / "red" / "3.png").write_bytes(b"broken")
-    with pytest.raises(ImageError, match=r"red/3.png"):
-        evaluate(Reddest(CARD), open_images(class_folders))
+    images = relabelled(open_images(class_folders), ["red", "green", "blue"], INDEX)
+    assert evaluate(Reddest(CARD), images) == Accuracy(images=24, top1=23, top5=24)
+    assert "red/3.png" in caplog.text

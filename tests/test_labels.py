@@ -34,3 +34,12 @@ def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
 
 def test_identifiers_win_over_names() -> None:
     assert class_index([Label("a", "b"), Label("b", "c")]) == {"b": 1, "c": 1, "a": 0}
+
+
+def test_a_name_that_two_classes_bear_finds_neither() -> None:
+    assert class_index([Label("n1", "crane"), Label("n2", "crane")]) == {"n1": 0, "n2": 1}
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("red\tscarlet\n", encoding="utf-8-sig")
+    assert read_names(tmp_path / "a.tsv") == {"red": "scarlet"}

@@ -10,6 +10,7 @@ from conftest import card_for, with_seeded_weights
 from shufflenet.checkpoint import Checkpoint, write_checkpoint
 from shufflenet.errors import CheckpointError, CheckpointMismatch, SpecError, UnknownName
 from shufflenet.models import create_model, load_model, start_from, state_arrays
+from shufflenet.spec import Label
 from shufflenet.v2 import ShuffleNetV2
 
 
@@ -57,17 +58,19 @@ def test_fine_tuning_takes_all_but_a_classifier_of_other_classes(
 ) -> None:
     path = saved(small_net, tmp_path / "a.safetensors")
     same = create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1)
-    assert start_from(same, path)
+    assert start_from(same, card_for(same.spec).labels, path)
     assert torch.equal(same.fc.weight, small_net.fc.weight)
     other = create_model("shufflenet_v2_x0_25", num_classes=4, stem_stride=1)
     own = other.fc.weight.clone()
-    assert not start_from(other, path)
+    assert not start_from(other, card_for(other.spec).labels, path)
     assert torch.equal(other.fc.weight, own)
     assert torch.equal(
         other.get_parameter("conv5.0.weight"), small_net.get_parameter("conv5.0.weight")
     )
-    with pytest.raises(CheckpointMismatch, match="shufflenet_v2_x0_5"):
-        start_from(create_model("shufflenet_v2_x0_5"), path)
+    renamed = [Label(str(i), str(i)) for i in range(3)]
+    assert not start_from(same, renamed, path)  # as many classes, but others
+    with pytest.raises(CheckpointMismatch, match="is a shufflenet_v2_x0_25"):
+        start_from(create_model("shufflenet_v2_x0_5"), [], path)
 
 
 def test_both_runtimes_open_the_shipped_model_and_agree() -> None:
@@ -85,6 +88,8 @@ def test_a_file_that_a_runtime_cannot_open_is_refused(
     assert shufflenet.open_model(path).card.name == "test"  # auto: torch
     with pytest.raises(CheckpointError, match="is no ONNX file. Export it first"):
         shufflenet.open_model(path, runtime="onnxruntime")
+    with pytest.raises(SpecError, match="runtime is 'tensorrt', but must be"):
+        shufflenet.open_model(path, runtime="tensorrt")  # type: ignore[arg-type]  # wrong on purpose
     with pytest.raises(CheckpointError, match="is no checkpoint that torch can load"):
         shufflenet.open_model("a.onnx", runtime="torch")
     with pytest.raises(CheckpointError, match="holds no checkpoint to load"):

@@ -85,6 +85,7 @@ def test_a_run_learns_and_leaves_what_it_says(images: ImageSet, tmp_path: Path) 
     assert [row["epoch"] for row in rows] == list(range(1, 17))
     assert rows[-1]["loss"] < rows[0]["loss"]
     assert [row["train_px"] for row in rows] == [32] * 8 + [40] * 8
+    assert result.best
     net, card = load_model_and_card(result.best)
     assert card.accuracy
     assert (card.accuracy.images, card.accuracy.top1) == (24, result.top1)
@@ -155,7 +156,7 @@ def test_time_that_is_up_stops_a_run_that_goes_on_later(
     images: ImageSet, tmp_path: Path, undisturbed: Path
 ) -> None:
     result = run(images, tmp_path / "run", stop_after_s=0.0)
-    assert (result.finished, result.steps) == (False, 0)
+    assert (result.finished, result.steps, result.best) == (False, 0, None)
     assert run(images, tmp_path / "run", resume=True).finished
     assert same_weights(tmp_path / "run", undisturbed)
 
@@ -209,6 +210,24 @@ def test_a_disk_that_fills_ends_the_run_and_the_last_checkpoint_resumes(
     assert not [p for p in (tmp_path / "run").iterdir() if p.name.startswith(".")]
     assert run(images, tmp_path / "run", resume=True).finished
     assert same_weights(tmp_path / "run", undisturbed)
+
+
+def test_what_a_killed_write_left_is_cleared_away(images: ImageSet, tmp_path: Path) -> None:
+    run(images, tmp_path / "run", stop_after_s=0.0)
+    leftover = tmp_path / "run" / ".last.pt.123.partial"
+    leftover.touch()
+    run(images, tmp_path / "run", resume=True)
+    assert not leftover.exists()
+
+
+def test_data_without_one_readable_image_is_refused_before_a_run_begins(
+    images: ImageSet, tmp_path: Path
+) -> None:
+    for sample in images.samples:
+        Path(sample.path).write_bytes(b"broken")
+    with pytest.raises(DataError, match="holds no image that can be read"):
+        run(images, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_loss_that_is_no_number_stops_the_run(images: ImageSet, tmp_path: Path) -> None:

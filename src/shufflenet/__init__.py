@@ -3,7 +3,7 @@
 >>> import shufflenet
 >>> model = shufflenet.open_model()  # the one that ships in the package
 >>> model.card.network.name
-'shufflenet_v2_x1_0'
+'shufflenet_v2_x0_5'
 
 ``model.classify(["cat.jpg"])`` gives the five most probable classes of each image. Nothing here
 loads torch; the networks themselves are in ``shufflenet.models``.
@@ -36,14 +36,17 @@ def open_model(
             best: ``classify`` works on as many batches at once as there are cores.
 
     Raises:
+        SpecError: there is no such runtime.
         UnknownName: it is neither a file nor a checkpoint's name.
         CheckpointError: the file is damaged or not one of ours.
         MissingDependency: the runtime is not installed.
     """
     from shufflenet.engine import Model, OnnxClassifier
-    from shufflenet.errors import CheckpointError, MissingDependency
+    from shufflenet.errors import CheckpointError, MissingDependency, SpecError
     from shufflenet.zoo import find_weights
 
+    if runtime not in ("auto", "onnxruntime", "torch"):
+        raise SpecError("runtime", runtime, "'auto', 'onnxruntime' or 'torch'")
     weights = find_weights(name)
     if runtime == "onnxruntime" or (runtime == "auto" and weights.onnx):
         if weights.onnx is None:

@@ -1,8 +1,6 @@
 """Our file: safetensors with a card in its header; read safely, written whole or not at all."""
 
-import contextlib
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from shufflenet.errors import CheckpointError, SpecError, WriteError
 from shufflenet.spec import CARD_KEY, Card
 
 __all__ = [
+    "PARTIAL",
     "Checkpoint",
     "narrowed",
     "read_card",
@@ -25,6 +24,8 @@ __all__ = [
     "write_atomic",
     "write_checkpoint",
 ]
+
+PARTIAL = ".partial"  # how the names of files end that are being written
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,11 @@ def read_card(path: str | Path) -> Card:
             metadata = file.metadata() or {}
         return Card.from_json(metadata[CARD_KEY])
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(path, *_problem(error)) from error
-    except (KeyError, SpecError) as error:
-        raise CheckpointError(
-            path, "has no card that this version reads", "Convert it: shufflenet convert --help."
-        ) from error
+        raise CheckpointError(path, *_problem(path, error)) from error
+    except KeyError as error:
+        raise CheckpointError(path, "has no card", "Use a file that this package wrote.") from error
+    except SpecError as error:
+        raise CheckpointError(path, "has a card that cannot be read", str(error)) from error
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
@@ -63,12 +64,16 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     try:
         return Checkpoint(card, parse(Path(path).read_bytes()))
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(path, *_problem(error)) from error
+        raise CheckpointError(path, *_problem(path, error)) from error
 
 
-def _problem(error: Exception) -> tuple[str, str]:
+def _problem(path: str | Path, error: Exception) -> tuple[str, str]:
     if isinstance(error, FileNotFoundError):
         return "does not exist", "See the names you can use: shufflenet list."
+    if isinstance(error, PermissionError):
+        return "may not be read", "Change its permissions."
+    if Path(path).is_dir():
+        return "is a folder", "Name the .safetensors file in it."
     return (
         f"is no whole safetensors file ({error})",
         "It may have been cut short: write, copy or train it again.",
@@ -105,18 +110,16 @@ def write_atomic(path: str | Path, content: bytes) -> None:
         WriteError: the disk is full or the place cannot be written; the old file still stands.
     """
     path = Path(path)
-    temporary = None
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp's files are private; results are for sharing
-        os.replace(temporary, path)
+        try:
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
-        if temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
         raise WriteError(path, error.strerror or str(error)) from error

@@ -99,8 +99,14 @@ def open_images(source: str | Path) -> ImageSet:
 
 def _folder_files(folder: Path) -> list[Sample]:
     files = []
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    seen = set[tuple[int, int]]()  # folders by device and number: links may lead in circles
+    for parent, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        identity = os.stat(parent)
+        if (identity.st_dev, identity.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((identity.st_dev, identity.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         inside = PurePosixPath(Path(parent).relative_to(folder).as_posix())
         files += [
             Sample(str(inside / name), -1, os.path.join(parent, name))
@@ -110,15 +116,18 @@ def _folder_files(folder: Path) -> list[Sample]:
     return files
 
 
+def _refuse(error: OSError) -> None:
+    raise DataError(str(error.filename), f"cannot be listed ({error.strerror})", _LAYOUT) from error
+
+
 def _tar_files(path: Path, plain: Path) -> list[Sample]:
     try:
         with tarfile.open(plain, "r:") as archive:
             return [
-                Sample(
-                    str(PurePosixPath(member.name)), -1, str(plain), member.offset_data, member.size
-                )
+                Sample(name, -1, str(plain), member.offset_data, member.size)
                 for member in archive
-                if member.isfile() and _is_image(PurePosixPath(member.name).name)
+                if member.isfile()
+                and _is_image(name := str(PurePosixPath(member.name.lstrip("/"))))
             ]
     except (tarfile.TarError, OSError) as error:
         raise DataError(path, f"cannot be read as an archive ({error})", _LAYOUT) from error
@@ -137,7 +146,9 @@ def _decompressed(path: Path) -> "tempfile._TemporaryFileWrapper[bytes]":
 
 
 def _is_image(name: str) -> bool:
-    return not name.startswith(".") and PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+    path = PurePosixPath(name)
+    hidden = any(part.startswith(".") for part in path.parts)
+    return not hidden and path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def _classified(source: str, files: Iterable[Sample]) -> ImageSet:

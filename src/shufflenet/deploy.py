@@ -187,7 +187,7 @@ def _read_in_order(branch: nn.Sequential, order: _Order) -> None:
 
 def _take(conv: nn.Conv2d, order: _Order, axis: int) -> None:
     """Reorder a convolution's output channels (axis 0) or its input channels (axis 1)."""
-    index = torch.from_numpy(order)
+    index = torch.from_numpy(order).to(conv.weight.device)
     with torch.no_grad():
         conv.weight.copy_(conv.weight.index_select(axis, index))
         if axis == 0 and conv.bias is not None:

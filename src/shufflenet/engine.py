@@ -24,6 +24,7 @@ __all__ = [
     "Prediction",
     "answered",
     "classify",
+    "cores",
     "top_k",
 ]
 
@@ -91,7 +92,7 @@ class OnnxClassifier:
             self.card = Card.from_json(metadata[CARD_KEY])
         except (KeyError, SpecError) as error:
             raise CheckpointError(
-                path, "has no card that this version reads", "Export it: shufflenet export --help."
+                path, "has no card that can be read", "Export it: shufflenet export --help."
             ) from error
         self._input = self._session.get_inputs()[0].name
 
@@ -116,9 +117,10 @@ class Model:
         Raises:
             SpecError: the batch has another shape or type.
         """
-        if batch.ndim != 4 or batch.shape[1] != 3 or batch.dtype != np.float32:
+        channels = self.card.network.in_channels
+        if batch.ndim != 4 or batch.shape[1] != channels or batch.dtype != np.float32:
             given = f"{batch.dtype} {batch.shape}"
-            raise SpecError("the batch", given, "float32 of shape (n, 3, height, width)")
+            raise SpecError("the batch", given, f"float32 of shape (n, {channels}, height, width)")
         return self._classifier.logits(batch)
 
     def classify(self, images: Iterable[str | Path], k: int = 5) -> list[list[Prediction]]:
@@ -133,6 +135,13 @@ class Model:
                 raise result
             found.append(list(result))
         return found
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # fewer than the machine has, in many a container
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def top_k(
@@ -154,8 +163,8 @@ def answered(
 ) -> Iterator[tuple[_Source, npt.NDArray[np.float32] | ImageError]]:
     """Decode images and compute their logits on all cores, in order, a few batches ahead.
 
-    A batch is decoded and computed by one thread of one a core, so that one batch decodes while
-    another is computed; a classifier that computes with a single thread leaves the others free.
+    There are as many threads as cores, and each decodes a batch and then computes it, so that
+    some decode while others compute; a classifier should use one thread itself.
 
     Args:
         classifier: Any runtime; it is called by several threads at once.
@@ -164,8 +173,14 @@ def answered(
 
     Yields:
         Each source with its logits, ``(classes,)``, or with the reason it could not be read.
+
+    Raises:
+        SpecError: the network does not take images of three channels.
     """
-    threads = os.cpu_count() or 1
+    channels = classifier.card.network.in_channels
+    if channels != 3:
+        raise SpecError("in_channels", channels, "3 to answer image files; use logits() instead")
+    threads = cores()
     waiting: deque[Future[list[tuple[_Source, npt.NDArray[np.float32] | ImageError]]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="shufflenet")
     try:

@@ -1,5 +1,6 @@
 """From a network to an ONNX file with its card inside, proved equal to the network."""
 
+import copy
 import logging
 import warnings
 from collections.abc import Iterator
@@ -52,7 +53,7 @@ def export_onnx(
     """Write a network as ONNX; batch, height and width may vary when it runs.
 
     Args:
-        net: The network.
+        net: The network, on any device and in any mode; it is left as it is.
         card: What must be known to use it; it goes into the file's metadata.
         path: Where to write.
         shuffle: ``free`` for the deployed network, ``keep`` for the one with shuffles, which
@@ -66,7 +67,7 @@ def export_onnx(
     """
     if opset not in OPSETS:
         raise SpecError("opset", opset, f"from {OPSETS[0]} to {OPSETS[-1]}")
-    net = net.eval()
+    net = copy.deepcopy(net).cpu().float().eval()
     model = _graph(deploy(net) if shuffle == "free" else fold_batch_norms(net), net, opset)
     model.metadata_props[CARD_KEY] = card.to_json()
     content = ir.to_proto(model).SerializeToString()
@@ -85,8 +86,7 @@ def export_onnx(
 
 
 def _graph(deployed: nn.Module, net: ShuffleNetV2, opset: int) -> ir.Model:
-    parameter = next(deployed.parameters())
-    example = torch.zeros(2, net.spec.in_channels, 64, 64, dtype=parameter.dtype)
+    example = torch.zeros(2, net.spec.in_channels, 64, 64)
     sizes: dict[int, Any] = {0: "batch", 2: "height", 3: "width"}
     with _quiet():
         program = torch.onnx.export(

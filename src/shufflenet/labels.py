@@ -1,6 +1,7 @@
 """Label sets: the identifier and the name of every class, in the order of class indices."""
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def read_names(path: str | Path) -> dict[str, str]:
     """
     remedy = "Give a text file with one line a class: folder name, tab, name for people."
     try:
-        with Path(path).open(newline="", encoding="utf-8") as file:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(path, f"cannot be read ({error})", remedy) from error
@@ -38,10 +39,11 @@ def name_classes(identifiers: Sequence[str], names: dict[str, str]) -> tuple[Lab
 
 
 def class_index(labels: Sequence[Label]) -> dict[str, int]:
-    """Map both identifiers and names to class indices; identifiers win where they clash.
+    """Map identifiers to class indices, and names where one class alone bears them.
 
     >>> class_index([Label("n01443537", "goldfish")])
     {'goldfish': 0, 'n01443537': 0}
     """
-    by_name = {label.name: index for index, label in enumerate(labels)}
+    bearers = Counter(label.name for label in labels)
+    by_name = {label.name: i for i, label in enumerate(labels) if bearers[label.name] == 1}
     return by_name | {label.id: index for index, label in enumerate(labels)}

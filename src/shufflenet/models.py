@@ -1,6 +1,6 @@
 """From a name or a checkpoint to a network, and from a network to a classifier."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from shufflenet.checkpoint import read_checkpoint
 from shufflenet.errors import CheckpointError, CheckpointMismatch
-from shufflenet.spec import Card
+from shufflenet.spec import Card, Label
 from shufflenet.v2 import ShuffleNetV2
 from shufflenet.zoo import find_network, find_weights
 
@@ -99,8 +99,13 @@ def open_torch(checkpoint: Path, *, threads: int | None = None) -> "TorchClassif
     return TorchClassifier(*load_model_and_card(checkpoint))
 
 
-def start_from(net: ShuffleNetV2, name_or_file: str | Path) -> bool:
+def start_from(net: ShuffleNetV2, labels: Sequence[Label], name_or_file: str | Path) -> bool:
     """Give a network the weights of a checkpoint, but for a classifier of other classes.
+
+    Args:
+        net: The network; its stem may shrink images by another factor than the checkpoint's.
+        labels: Its classes.
+        name_or_file: The checkpoint.
 
     Returns:
         Whether the classifier was taken over too.
@@ -108,9 +113,12 @@ def start_from(net: ShuffleNetV2, name_or_file: str | Path) -> bool:
     Raises:
         CheckpointMismatch: the checkpoint is of another network.
     """
-    source, _ = load_model_and_card(name_or_file)
+    source, card = load_model_and_card(name_or_file)
+    freed = replace(source.spec, classes=net.spec.classes, stem_stride=net.spec.stem_stride)
+    if freed != net.spec:
+        raise CheckpointMismatch(net.spec.name, [f"{name_or_file} is a {source.spec.name}"])
     arrays = state_arrays(source)
-    same_classes = source.spec.classes == net.spec.classes
+    same_classes = [label.id for label in card.labels] == [label.id for label in labels]
     if not same_classes:
         own = state_arrays(net)
         arrays |= {key: own[key] for key in ("fc.weight", "fc.bias")}

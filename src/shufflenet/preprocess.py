@@ -53,25 +53,27 @@ def decode(source: str | Path | bytes, name: str | None = None) -> Image.Image:
             ImageOps.exif_transpose(image, in_place=True)
             return _to_rgb(image, name)
     except Image.DecompressionBombError as error:
-        raise ImageError(name, _TOO_LARGE) from error
+        raise ImageError(name, _too_large()) from error
     except _DECODING_ERRORS as error:
         raise ImageError(name, _why(error)) from error
-
-
-_TOO_LARGE = "it has more than 89 million pixels; scale it down first"
 
 
 def _refuse_huge(image: Image.Image, name: str) -> None:
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and image.width * image.height > limit:
-        raise ImageError(name, _TOO_LARGE)
+        raise ImageError(name, _too_large())
+
+
+def _too_large() -> str:
+    millions = (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
+    return f"it has more than {millions} million pixels; scale it down first"
 
 
 def _why(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     if isinstance(error, IsADirectoryError):
-        return "it is a folder"
+        return "it is a folder without images"
     if isinstance(error, PermissionError):
         return "permission denied"
     if isinstance(error, UnidentifiedImageError):
@@ -85,10 +87,10 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
     if image.mode == "F":
         raise ImageError(name, "its pixels are floating-point numbers of unknown range")
     if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 0xFFFF:
+        if image.mode == "I" and image.format not in ("PNG", "PPM"):  # these two hold 16 bits
             raise ImageError(name, "its pixels are 32-bit numbers of unknown range")
-        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
+        values = np.asarray(image).astype(np.int64) >> 8  # 0..65535 to 0..255
+        return Image.fromarray(values.astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shufflenet.errors import SpecError, UnknownName
+from shufflenet.spec import Preprocess
 
-__all__ = ["RECIPES", "Recipe", "find_recipe"]
+__all__ = ["RECIPES", "Recipe", "find_recipe", "preprocess_for", "stem_stride_for"]
 
 
 def _field(text: str, **default: Any) -> Any:  # noqa: ANN401  # as dataclasses.field
@@ -40,8 +41,10 @@ class Recipe:
         for px in (*self.train_px, self.image_px):
             if px < 32:
                 raise SpecError("train_px and image_px", px, "at least 32")
-        if self.seed < 0 or self.weight_decay < 0:
-            raise SpecError("seed and weight_decay", (self.seed, self.weight_decay), "0 or more")
+        if self.weight_decay < 0:
+            raise SpecError("weight_decay", self.weight_decay, "0 or more")
+        if not 0 <= self.seed < 2**63:
+            raise SpecError("seed", self.seed, "0 or more and less than 2**63")
 
     def px_at(self, epoch: int) -> int:
         """Say which size is trained on in an epoch, counted from 0."""
@@ -104,3 +107,27 @@ def find_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise UnknownName("recipe", name, RECIPES)
     return RECIPES[name]
+
+
+def preprocess_for(image_px: int) -> Preprocess:
+    """Say how images are prepared for a network trained here on squares of ``image_px``.
+
+    Up to 64 px the whole shorter side is kept; above it the customary 7/8 of it.
+
+    >>> preprocess_for(224).resize_px, preprocess_for(64).resize_px
+    (256, 64)
+    """
+    return Preprocess(
+        resize_px=image_px if image_px <= 64 else round(image_px * 8 / 7), crop_px=image_px
+    )
+
+
+def stem_stride_for(image_px: int) -> int:
+    """Choose the stem that leaves the last stage a map of about 4 to 7 px a side.
+
+    >>> [stem_stride_for(px) for px in (32, 64, 224)]
+    [1, 2, 4]
+    """
+    if image_px > 96:
+        return 4
+    return 2 if image_px > 40 else 1

@@ -118,6 +118,7 @@ class Origin:
 
     data: str
     licence: str
+    started_from: str = ""  # the checkpoint that training began with; empty for random weights
     recipe: str = ""
     steps: int = 0
     software: str = ""

@@ -1,10 +1,10 @@
 """The catalogue, as literals: the networks of the family, and the weights that ship."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shufflenet.errors import CheckpointError, UnknownName
-from shufflenet.spec import Preprocess, Stage, V2Spec
+from shufflenet.spec import Stage, V2Spec
 
 __all__ = [
     "DEFAULT",
@@ -13,8 +13,6 @@ __all__ = [
     "WeightFiles",
     "find_network",
     "find_weights",
-    "preprocess_for",
-    "stem_stride_for",
 ]
 
 
@@ -27,16 +25,10 @@ def _v2(name: str, *channels: int, head: int) -> V2Spec:
     )
 
 
-_SWISH = V2Spec(
-    name="shufflenet_v2_x1_0_swish",
-    stages=tuple(Stage(channels=c, repeats=r) for c, r in ((116, 4), (232, 8), (464, 4))),
-    head_channels=1024,
-    activation="swish",
-)
+_SWISH = replace(_v2("shufflenet_v2_x1_0_swish", 116, 232, 464, head=1024), activation="swish")
 
 # 0.25, 0.33 and swish: PaddleClas at d178931f, ppcls/arch/backbone/model_zoo/shufflenet_v2.py.
-# 0.5 to 2.0: Ma et al. 2018, Table 5, but for stage 2 of 2.0, which is 244 in the paper's own
-# table and in torchvision 0.28, models/shufflenetv2.py.
+# 0.5 to 2.0: Ma et al. 2018, Table 5, and torchvision 0.28, models/shufflenetv2.py.
 NETWORKS: dict[str, V2Spec] = {
     spec.name: spec
     for spec in (
@@ -64,7 +56,7 @@ _FOLDER = Path(__file__).parent / "weights"
 
 DEFAULT = "default"
 SHIPPED = WeightFiles(
-    name="shufflenet_v2_x1_0.tiny_imagenet_200",
+    name="shufflenet_v2_x0_5.tiny_imagenet_200",
     onnx=_FOLDER / "default.onnx",
     checkpoint=_FOLDER / "default.safetensors",
 )
@@ -102,27 +94,3 @@ def find_weights(name: str | Path) -> WeightFiles:
     if path.exists():
         raise CheckpointError(name, "is neither a .onnx nor a .safetensors file", "Name one.")
     raise UnknownName("model", str(name), [DEFAULT, SHIPPED.name, *NETWORKS])
-
-
-def preprocess_for(image_px: int) -> Preprocess:
-    """Say how images are prepared for a network trained here on squares of ``image_px``.
-
-    Up to 64 px the whole shorter side is kept; above it the customary 7/8 of it.
-
-    >>> preprocess_for(224).resize_px, preprocess_for(64).resize_px
-    (256, 64)
-    """
-    return Preprocess(
-        resize_px=image_px if image_px <= 64 else round(image_px * 8 / 7), crop_px=image_px
-    )
-
-
-def stem_stride_for(image_px: int) -> int:
-    """Choose the stem that leaves the last stage a map of about 4 to 7 px a side.
-
-    >>> [stem_stride_for(px) for px in (32, 64, 224)]
-    [1, 2, 4]
-    """
-    if image_px > 96:
-        return 4
-    return 2 if image_px > 40 else 1

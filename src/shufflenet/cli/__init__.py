@@ -1,6 +1,7 @@
 """The command line: parse, one call, print. The only room that prints, and that imports late."""
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -52,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         ModuleNotFoundError: the installation is broken.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # any file name can be printed
+        sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     # Images too large are refused with a sentence; Pillow would warn of the same.
     warnings.filterwarnings("ignore", category=Warning, module="PIL")
@@ -71,7 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("Interrupted.")
         return 130
-    except BrokenPipeError:  # whoever read the output, such as `head`, has had enough
+    except OSError as error:  # of stdout: rooms tell of their own files in words of their own
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # `head` has had enough, which is no fault
+            say(f"Cannot go on: {error}.")
         return 1
     return code

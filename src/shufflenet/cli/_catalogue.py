@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-from pathlib import Path
 
 from shufflenet.cli._options import Commands, add_command, positive
 from shufflenet.cli._output import add_json, print_json, print_table
@@ -26,11 +25,12 @@ def add_list(commands: Commands) -> None:
 def _list(args: argparse.Namespace) -> int:
     from shufflenet.benchmark import cost
     from shufflenet.checkpoint import read_card
-    from shufflenet.zoo import NETWORKS, SHIPPED
+    from shufflenet.zoo import DEFAULT, NETWORKS, SHIPPED
 
     rows: list[dict[str, str | int | float | None]] = [
         {
             "name": spec.name,
+            "alias": None,
             "network": spec.name,
             "source": None,
             "parameters": cost(spec).parameters,
@@ -43,6 +43,7 @@ def _list(args: argparse.Namespace) -> int:
         rows.append(
             {
                 "name": SHIPPED.name,
+                "alias": DEFAULT,
                 "network": card.network.name,
                 "source": "shufflenet",
                 "parameters": cost(card.network).parameters,
@@ -125,7 +126,7 @@ def _look_up(name: str) -> tuple[V2Spec, Card | None]:
     else:
         from shufflenet.engine import OnnxClassifier
 
-        card = OnnxClassifier(weights.onnx or Path(name)).card
+        card = OnnxClassifier(weights.onnx or name).card
     return card.network, card
 
 
@@ -136,6 +137,7 @@ def _card_rows(card: Card) -> dict[str, str]:
         f"centre {how.crop_px} px, mean {how.mean}, std {how.std}",
         "labels": f"{card.labels[0].name!r} to {card.labels[-1].name!r}",
         "trained on": origin.data,
+        **({"started from": origin.started_from} if origin.started_from else {}),
         "recipe": f"{origin.recipe}; {origin.steps:,} steps; {origin.software}",
         "licence": origin.licence,
     }

@@ -9,7 +9,7 @@ from shufflenet.zoo import DEFAULT
 if TYPE_CHECKING:
     from shufflenet.engine import Model
 
-__all__ = ["Commands", "add_command", "add_model", "open_chosen", "positive"]
+__all__ = ["Commands", "add_command", "add_model", "not_negative", "open_chosen", "positive"]
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Run: TypeAlias = Callable[[argparse.Namespace], int]
@@ -23,6 +23,17 @@ def positive(text: str) -> int:
     """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def not_negative(text: str) -> int:
+    """Read a whole number of at least 0.
+
+    Raises:
+        ArgumentTypeError: it is something else.
+    """
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
 
 

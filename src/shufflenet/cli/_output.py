@@ -24,7 +24,7 @@ def print_json(value: object) -> None:
     """Print a value's own fields on one line."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = dataclasses.asdict(value)
-    print(json.dumps(value, ensure_ascii=False))
+    print(json.dumps(value))
 
 
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:

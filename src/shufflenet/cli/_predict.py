@@ -48,7 +48,7 @@ def add_predict(commands: Commands) -> None:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from shufflenet.engine import classify
+    from shufflenet.engine import classify, cores
     from shufflenet.errors import ImageError
 
     paths = list(_listed(args.images))
@@ -58,7 +58,8 @@ def _predict(args: argparse.Namespace) -> int:
     people_watch = show is _for_people and sys.stdout.isatty()  # the answers are the progress
     with progress(len(paths), "images") as bar:
         bar.disable = people_watch
-        for path, result in classify(model, paths, k=args.top):
+        batch = max(1, min(8, len(paths) // cores()))  # few images are shared among the cores
+        for path, result in classify(model, paths, k=args.top, batch=batch):
             if isinstance(result, ImageError):
                 failed += 1
                 say(str(result))
@@ -72,27 +73,18 @@ def _predict(args: argparse.Namespace) -> int:
 
 
 def _listed(arguments: Sequence[str]) -> Iterator[Path]:
-    """List the files that arguments name; what names nothing comes as it is, to be reported.
-
-    Raises:
-        DataError: a folder or a pattern holds no images.
-    """
+    """List the files that arguments name; what names nothing comes as it is, to be reported."""
     from shufflenet.data import IMAGE_SUFFIXES
-    from shufflenet.errors import DataError
 
     for argument in arguments:
         path = Path(argument)
         pattern = not path.exists() and glob.has_magic(argument)
-        if not path.is_dir() and not pattern:
-            yield path
-            continue
         names = glob.iglob(argument, recursive=True) if pattern else _below(argument)
         found = sorted(p for p in map(Path, names) if p.suffix.lower() in IMAGE_SUFFIXES)
-        if not found:
-            raise DataError(
-                argument, "hold no images", f"Known endings: {' '.join(sorted(IMAGE_SUFFIXES))}."
-            )
-        yield from found
+        if found and (pattern or path.is_dir()):
+            yield from found
+        else:
+            yield path
 
 
 def _below(folder: str) -> Iterator[str]:

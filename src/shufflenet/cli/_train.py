@@ -2,12 +2,11 @@
 
 import argparse
 import dataclasses
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shufflenet import __version__
-from shufflenet.cli._options import Commands, add_command, positive
+from shufflenet.cli._options import Commands, add_command, not_negative, positive
 from shufflenet.cli._output import add_json, print_json, progress, say
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ _HELD_OUT = 0.1  # of every class, where no validation set is given
 
 def add_train(commands: Commands) -> None:
     """Add ``shufflenet train``."""
+    from shufflenet.engine import cores
     from shufflenet.recipes import RECIPES, Recipe
 
     parser = add_command(
@@ -64,10 +64,10 @@ def add_train(commands: Commands) -> None:
                 help=field.metadata["help"],
             )
     group = parser.add_argument_group("how it is carried out")
-    cores = min(os.cpu_count() or 1, 16)
+    workers = min(cores(), 16)
     group.add_argument(
-        "--workers", type=int, default=cores, metavar="N",
-        help=f"processes that decode images (default: {cores})",
+        "--workers", type=not_negative, default=workers, metavar="N",
+        help=f"processes that decode images (default: {workers})",
     )  # fmt: skip
     group.add_argument(
         "--threads", type=positive, metavar="N", help="torch's threads (default: all cores)"
@@ -81,7 +81,7 @@ def add_train(commands: Commands) -> None:
     group.add_argument(
         "--precision",
         default="32-true",
-        choices=["32-true", "bf16-mixed", "16-mixed"],
+        choices=["32-true", "bf16-mixed"],
         help="as Lightning Fabric names it (default: 32-true)",
     )
     group.add_argument(
@@ -109,9 +109,9 @@ def _train(args: argparse.Namespace) -> int:
     import torch
 
     from shufflenet.models import create_model, start_from
+    from shufflenet.recipes import stem_stride_for
     from shufflenet.report import plot_curves
     from shufflenet.train import Session, train
-    from shufflenet.zoo import stem_stride_for
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -123,9 +123,9 @@ def _train(args: argparse.Namespace) -> int:
         num_classes=len(training.classes),
         stem_stride=args.stem_stride or stem_stride_for(recipe.image_px),
     )
-    if args.weights and not start_from(net, args.weights):
-        say(f"The classifier is new: {args.weights} knows other classes than the data.")
     card = _card(args, recipe, training, net.spec)
+    if args.weights and not start_from(net, card.labels, args.weights):
+        say(f"The classifier is new: {args.weights} knows other classes than the data.")
     say(
         f"{args.model}, {len(training)} images to train on and {len(validation)} to validate on, "
         f"{len(training.classes)} classes, {recipe.epochs} epochs; the run is {args.out}."
@@ -154,7 +154,8 @@ def _train(args: argparse.Namespace) -> int:
     if args.json:
         print_json(result)
         return 0
-    print(f"best: top-1 {result.top1} of {result.images}, top-5 {result.top5}: {result.best}")
+    if result.best:
+        print(f"best: top-1 {result.top1} of {result.images}, top-5 {result.top5}: {result.best}")
     if not result.finished:
         say(f"Stopped at step {result.steps}; go on by the same command with --resume.")
     return 0
@@ -190,8 +191,8 @@ def _card(
     import torch
 
     from shufflenet.labels import name_classes, read_names
+    from shufflenet.recipes import preprocess_for
     from shufflenet.spec import Card, Origin
-    from shufflenet.zoo import preprocess_for
 
     names = read_names(args.labels) if args.labels else {}
     data = (
@@ -207,6 +208,7 @@ def _card(
         origin=Origin(
             data=data,
             licence=args.licence,
+            started_from=args.weights or "",
             recipe=described,
             software=f"shufflenet {__version__}, torch {torch.__version__}",
         ),

@@ -4,10 +4,10 @@ Everything random is a function of (seed, epoch, index of the image), so a run i
 whatever the number of workers, and one that was killed goes on exactly as if it had not been.
 """
 
-from shufflenet.data import ImageSet
-from shufflenet.errors import DataError
+from shufflenet.data import ImageSet, load
+from shufflenet.errors import DataError, ImageError
 from shufflenet.recipes import Recipe
-from shufflenet.spec import Card
+from shufflenet.spec import Card, Preprocess
 from shufflenet.train._loop import Loop, Result, Session, fabric_for
 from shufflenet.train._run import facts, open_run
 from shufflenet.v2 import ShuffleNetV2
@@ -43,18 +43,25 @@ def train(
         RunError: the folder holds another run, cannot be resumed, or the loss is not finite.
         WriteError: the disk is full; the checkpoints written before still load.
     """
-    _check_data(training, validation)
+    _check_data(training, validation, card.preprocess)
     fabric = fabric_for(session)
-    open_run(session.out, facts(net.spec, recipe, training, validation), resume=session.resume)
+    open_run(session.out, facts(card, recipe, training, validation), resume=session.resume)
     return Loop(fabric, net, card, training, validation, recipe, session).run()
 
 
-def _check_data(training: ImageSet, validation: ImageSet) -> None:
+def _check_data(training: ImageSet, validation: ImageSet, how: Preprocess) -> None:
     if len(training.classes) < 2:
         raise DataError(
             training.source,
             f"has one class, {training.classes[0]!r}",
             "Training needs two or more class folders.",
+        )
+    first = {sample.label: sample for sample in reversed(training.samples)}
+    if all(isinstance(load(sample, how), ImageError) for sample in first.values()):
+        raise DataError(
+            training.source,
+            "holds no image that can be read: not one class begins with one",
+            "Look at the files with: shufflenet predict.",
         )
     present = {sample.label for sample in validation.samples}
     missing = [name for label, name in enumerate(training.classes) if label not in present]

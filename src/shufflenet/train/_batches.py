@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from shufflenet.augment import random_crop_and_flip
 from shufflenet.data import Sample
-from shufflenet.errors import ImageError
+from shufflenet.errors import DataError, ImageError
 from shufflenet.preprocess import decode
 from shufflenet.recipes import Recipe
 
@@ -28,15 +29,24 @@ class Crops(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         recipe = self._recipe
         rng = np.random.default_rng((recipe.seed, self._epoch, index))
-        sample = self._samples[index]
-        try:
-            image = decode(sample.read(), sample.name)
-        except ImageError as error:
-            _log.warning("%s Another image takes its place.", error)
-            return self[(index + 1) % len(self._samples)]
+        sample, image = self._readable(index)
         size = recipe.px_at(self._epoch)
         pixels = random_crop_and_flip(image, size, recipe.smallest_area, rng)
         return torch.from_numpy(np.array(pixels)), sample.label
+
+    def _readable(self, index: int) -> tuple[Sample, Image.Image]:
+        """Read an image, or the next that can be read; what cannot costs a warning, not the run.
+
+        Raises:
+            DataError: none of the images can be read.
+        """
+        for other in range(len(self._samples)):
+            sample = self._samples[(index + other) % len(self._samples)]
+            try:
+                return sample, decode(sample.read(), sample.name)
+            except (ImageError, DataError) as error:
+                _log.warning("%s Another image takes its place.", error)
+        raise DataError(self._samples[0].path, "holds no image that can be read", "Mend it.")
 
 
 class Batches:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,7 +17,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from shufflenet.checkpoint import Checkpoint, write_checkpoint
 from shufflenet.data import ImageSet
-from shufflenet.errors import RunError, SpecError
+from shufflenet.engine import cores
+from shufflenet.errors import RunError, SpecError, WriteError
 from shufflenet.evaluate import evaluate
 from shufflenet.models import TorchClassifier, state_arrays
 from shufflenet.recipes import Recipe
@@ -32,13 +32,13 @@ __all__ = ["Loop", "Result", "Session", "fabric_for", "parameter_groups"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """How a run is carried out, which has no part in what comes of it."""
+    """How a run is carried out; on the CPU in 32 bits none of it has a part in what comes of it."""
 
     out: Path
     resume: bool = False
-    workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, 16))
+    workers: int = field(default_factory=lambda: min(cores(), 16))
     accelerator: str = "auto"  # Fabric's names: cpu, cuda, mps, auto
-    precision: str = "32-true"  # Fabric's names: 32-true, bf16-mixed, 16-mixed
+    precision: str = "32-true"  # Fabric's names: 32-true, bf16-mixed
     compiled: bool = False
     save_every_s: float = 60.0
     stop_after_s: float = math.inf  # save and stop then; resume goes on
@@ -48,10 +48,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a run has come to."""
+    """What a run has come to; ``best`` is none until the first epoch is done."""
 
     run: str
-    best: str
+    best: str | None
     images: int
     top1: int
     top5: int
@@ -92,10 +92,18 @@ class Loop:
         self.started = self.saved = time.monotonic()
 
     def run(self) -> Result:
-        """Go on from where the run stands to its end, or until its time is up."""
-        with SummaryWriter(str(self.session.out), purge_step=self.progress.step) as board:
-            while self.progress.step < self.steps and self._epoch():
-                self._finish_epoch(board)
+        """Go on from where the run stands to its end, or until its time is up.
+
+        Raises:
+            WriteError: the disk is full.
+        """
+        out = self.session.out
+        try:
+            with SummaryWriter(str(out), purge_step=self.progress.step + 1) as board:
+                while self.progress.step < self.steps and self._epoch():
+                    self._finish_epoch(board)
+        except OSError as error:  # TensorBoard's own files; ours raise WriteError
+            raise WriteError(out, error.strerror or str(error)) from error
         return self._result()
 
     def _epoch(self) -> bool:
@@ -163,14 +171,15 @@ class Loop:
             board.add_scalar(f"train/{name}", row[name], progress.step)
         board.add_scalar("val/top1_percent", accuracy.top1_percent, progress.step)
         board.add_scalar("val/top5_percent", accuracy.top5_percent, progress.step)
-        if accuracy.top1 >= progress.best.top1:
+        board.flush()
+        if progress.best is None or accuracy.top1 >= progress.best.top1:
             progress.best = accuracy
             origin = dataclasses.replace(self.card.origin, steps=progress.step)
             card = dataclasses.replace(self.card, accuracy=accuracy, origin=origin)
             write_checkpoint(out / "best.safetensors", Checkpoint(card, state_arrays(self.net)))
         progress.loss, progress.images = 0.0, 0
-        self._save()
         self.session.on_epoch(out)
+        self._save()
 
     def _time_is_up(self) -> bool:
         return time.monotonic() - self.started >= self.session.stop_after_s
@@ -183,10 +192,10 @@ class Loop:
         best = self.progress.best
         return Result(
             run=str(self.session.out),
-            best=str(self.session.out / "best.safetensors"),
-            images=best.images,
-            top1=max(best.top1, 0),
-            top5=max(best.top5, 0),
+            best=str(self.session.out / "best.safetensors") if best else None,
+            images=best.images if best else 0,
+            top1=best.top1 if best else 0,
+            top5=best.top5 if best else 0,
             steps=self.progress.step,
             finished=self.progress.step >= self.steps,
         )

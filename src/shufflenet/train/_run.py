@@ -5,18 +5,18 @@ import hashlib
 import io
 import json
 import pickle
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from shufflenet.checkpoint import write_atomic
+from shufflenet.checkpoint import PARTIAL, write_atomic
 from shufflenet.data import ImageSet
 from shufflenet.errors import RunError
 from shufflenet.recipes import Recipe
-from shufflenet.spec import Accuracy, V2Spec
+from shufflenet.spec import Accuracy, Card
 
 __all__ = ["Progress", "append_row", "facts", "load_state", "open_run", "save_state"]
 
@@ -28,16 +28,17 @@ class Progress:
     step: int = 0
     loss: float = 0.0  # summed over the images of the epoch so far
     images: int = 0  # of the epoch so far
-    best: Accuracy = field(default_factory=lambda: Accuracy(images=0, top1=-1, top5=-1))
+    best: Accuracy | None = None  # none before the first epoch is done
 
 
-def facts(spec: V2Spec, recipe: Recipe, training: ImageSet, validation: ImageSet) -> dict[str, Any]:
+def facts(card: Card, recipe: Recipe, training: ImageSet, validation: ImageSet) -> dict[str, Any]:
     """Say what makes a run this run, as JSON would give it back."""
     found = {
-        "network": dataclasses.asdict(spec),
+        "network": dataclasses.asdict(card.network),
         "recipe": dataclasses.asdict(recipe),
         "training data": _fingerprint(training),
         "validation data": _fingerprint(validation),
+        "card": json.loads(card.to_json()),
     }
     result: dict[str, Any] = json.loads(json.dumps(found))
     return result
@@ -49,7 +50,7 @@ def _fingerprint(images: ImageSet) -> dict[str, Any]:
         "source": Path(images.source).name,
         "images": len(images),
         "classes": len(images.classes),
-        "sha256_of_names": hashlib.sha256(names.encode()).hexdigest(),
+        "sha256_of_names": hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest(),
     }
 
 
@@ -70,6 +71,8 @@ def open_run(out: Path, facts: dict[str, Any], *, resume: bool) -> None:
             )
         write_atomic(path, (json.dumps(facts, indent=2) + "\n").encode())
         return
+    for leftover in out.glob(f".*{PARTIAL}"):  # of a write that was killed
+        leftover.unlink()
     if not path.exists():
         raise RunError(out, "holds no run", "Start one by leaving out --resume.")
     try:
@@ -120,12 +123,20 @@ def load_state(out: Path, net: nn.Module, optimizer: torch.optim.Optimizer) -> P
     if not path.exists():
         return Progress()  # killed before the first checkpoint: the start is where it stands
     try:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
         net.load_state_dict(state["net"])
         optimizer.load_state_dict(state["optimizer"])
-        best = Accuracy(**state["progress"].pop("best"))
-        return Progress(**state["progress"], best=best)
-    except (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        best = state["progress"].pop("best")
+        return Progress(**state["progress"], best=Accuracy(**best) if best else None)
+    except (
+        RuntimeError,
+        OSError,
+        EOFError,
+        KeyError,
+        TypeError,
+        ValueError,
+        pickle.UnpicklingError,
+    ) as error:
         raise RunError(
             out,
             f"has a damaged checkpoint, {path.name} ({str(error).splitlines()[0]})",
