@@ -183,7 +183,9 @@ def test_export_writes_only_onnx(run: Run, checkpoint: Path, tmp_path: Path) -> 
     assert "is a network without weights" in err
 
 
-def test_train_then_predict(run: Run, class_folders: Path, tmp_path: Path) -> None:
+def test_train_then_predict(
+    run: Run, class_folders: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     names = tmp_path / "names.tsv"
     names.write_text("red\ta red thing\n")
     out_folder = tmp_path / "runs" / "colours"
@@ -198,7 +200,7 @@ def test_train_then_predict(run: Run, class_folders: Path, tmp_path: Path) -> No
     assert result["run"] == str(out_folder)
     assert result["images"] == 3  # a tenth of every class, at least one
     assert result["steps"] == 6
-    assert "A tenth of every class is held out" in err
+    assert "A tenth of every class is held out" in caplog.text
     assert (out_folder / "curves.png").stat().st_size > 1000
     code, out, _ = run("predict", class_folders / "red" / "0.png", "--model", result["best"])
     assert code == 0
@@ -212,7 +214,7 @@ def test_train_then_predict(run: Run, class_folders: Path, tmp_path: Path) -> No
         *arguments[:4], tmp_path / "tuned", *arguments[5:], "--weights", result["best"]
     )
     assert code == 0
-    assert "The classifier is new" not in err
+    assert "The classifier is new" not in caplog.text
 
 
 def test_train_refuses_unknown_fields_and_networks(run: Run, class_folders: Path) -> None:

@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):  # any file name can be printed
         sys.stdout.reconfigure(errors="backslashreplace")
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("shufflenet").setLevel(logging.INFO)
     # Images too large are refused with a sentence; Pillow would warn of the same.
     warnings.filterwarnings("ignore", category=Warning, module="PIL")
     args = _parser().parse_args(arguments)

@@ -139,7 +139,7 @@ def _card_rows(card: Card) -> dict[str, str]:
         "trained on": origin.data,
         **({"started from": origin.started_from} if origin.started_from else {}),
         "recipe": f"{origin.recipe}; {origin.steps:,} steps; {origin.software}",
-        "licence": origin.licence,
+        "licence": origin.licence or "not stated",
     }
     if accuracy:
         rows["accuracy"] = (

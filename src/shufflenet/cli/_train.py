@@ -5,18 +5,13 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shufflenet import __version__
 from shufflenet.cli._options import Commands, add_command, not_negative, positive
 from shufflenet.cli._output import add_json, print_json, progress, say
 
 if TYPE_CHECKING:
-    from shufflenet.data import ImageSet
     from shufflenet.recipes import Recipe
-    from shufflenet.spec import Card, V2Spec
 
 __all__ = ["add_train"]
-
-_HELD_OUT = 0.1  # of every class, where no validation set is given
 
 
 def add_train(commands: Commands) -> None:
@@ -108,27 +103,19 @@ def _sizes(text: str) -> tuple[int, ...]:
 def _train(args: argparse.Namespace) -> int:
     import torch
 
-    from shufflenet.models import create_model, start_from
-    from shufflenet.recipes import stem_stride_for
     from shufflenet.report import plot_curves
-    from shufflenet.train import Session, train
+    from shufflenet.train import Job, Session, train_job
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    recipe = _recipe(args)
-    training, validation = _data(args, recipe)
-    torch.manual_seed(recipe.seed)
-    net = create_model(
-        args.model,
-        num_classes=len(training.classes),
-        stem_stride=args.stem_stride or stem_stride_for(recipe.image_px),
-    )
-    card = _card(args, recipe, training, net.spec)
-    if args.weights and not start_from(net, card.labels, args.weights):
-        say(f"The classifier is new: {args.weights} knows other classes than the data.")
-    say(
-        f"{args.model}, {len(training)} images to train on and {len(validation)} to validate on, "
-        f"{len(training.classes)} classes, {recipe.epochs} epochs; the run is {args.out}."
+    job = Job(
+        data=args.data,
+        val=args.val,
+        labels=args.labels,
+        model=args.model,
+        weights=args.weights,
+        stem_stride=args.stem_stride,
+        licence=args.licence,
     )
     with progress(None, "steps") as bar:
 
@@ -150,7 +137,7 @@ def _train(args: argparse.Namespace) -> int:
             on_step=on_step,
             on_epoch=plot_curves,
         )
-        result = train(net, card, training, validation, recipe, session)
+        result = train_job(job, _recipe(args), session)
     if args.json:
         print_json(result)
         return 0
@@ -171,45 +158,3 @@ def _recipe(args: argparse.Namespace) -> "Recipe":
         if field.name != "name"
     }
     return dataclasses.replace(recipe, **{k: v for k, v in fields.items() if v is not None})
-
-
-def _data(args: argparse.Namespace, recipe: "Recipe") -> "tuple[ImageSet, ImageSet]":
-    from shufflenet.data import open_images, relabelled, split
-
-    training = open_images(args.data)
-    if args.val is None:
-        training, validation = split(training, _HELD_OUT, recipe.seed)
-        say(f"A tenth of every class is held out to validate on, chosen by seed {recipe.seed}.")
-        return training, validation
-    index = {name: number for number, name in enumerate(training.classes)}
-    return training, relabelled(open_images(args.val), training.classes, index)
-
-
-def _card(
-    args: argparse.Namespace, recipe: "Recipe", training: "ImageSet", network: "V2Spec"
-) -> "Card":
-    import torch
-
-    from shufflenet.labels import name_classes, read_names
-    from shufflenet.recipes import preprocess_for
-    from shufflenet.spec import Card, Origin
-
-    names = read_names(args.labels) if args.labels else {}
-    data = (
-        f"{Path(training.source).name}: {len(training)} images of {len(training.classes)} classes"
-    )
-    fields = dataclasses.asdict(recipe)
-    described = f"{fields.pop('name')} ({', '.join(f'{k} {v}' for k, v in fields.items())})"
-    return Card(
-        name=args.out.resolve().name,
-        network=network,
-        preprocess=preprocess_for(recipe.image_px),
-        labels=name_classes(training.classes, names),
-        origin=Origin(
-            data=data,
-            licence=args.licence,
-            started_from=args.weights or "",
-            recipe=described,
-            software=f"shufflenet {__version__}, torch {torch.__version__}",
-        ),
-    )

@@ -8,11 +8,27 @@ from shufflenet.data import ImageSet, load
 from shufflenet.errors import DataError, ImageError
 from shufflenet.recipes import Recipe
 from shufflenet.spec import Card, Preprocess
+from shufflenet.train._job import Job, prepare
 from shufflenet.train._loop import Loop, Result, Session, fabric_for
 from shufflenet.train._run import facts, open_run
 from shufflenet.v2 import ShuffleNetV2
 
-__all__ = ["Result", "Session", "fabric_for", "train"]
+__all__ = ["Job", "Result", "Session", "train", "train_job"]
+
+
+def train_job(job: Job, recipe: Recipe, session: Session) -> Result:
+    """Train a network on folders or archives of images; what ``shufflenet train`` does.
+
+    Raises:
+        DataError: the data cannot be read, do not fit together, or do not suffice.
+        UnknownName: no network goes by that name.
+        CheckpointMismatch: the weights to start from are of another network.
+        SpecError: this machine has no such accelerator.
+        RunError: the folder holds another run, cannot be resumed, or the loss is not finite.
+        WriteError: the disk is full; the checkpoints written before still load.
+    """
+    prepared = prepare(job, recipe, session.out.resolve().name)
+    return train(*prepared, recipe, session)
 
 
 def train(

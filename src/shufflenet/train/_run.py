@@ -33,12 +33,13 @@ class Progress:
 
 def facts(card: Card, recipe: Recipe, training: ImageSet, validation: ImageSet) -> dict[str, Any]:
     """Say what makes a run this run, as JSON would give it back."""
+    origin = dataclasses.replace(card.origin, software="")  # may change, as may the folder's name
     found = {
         "network": dataclasses.asdict(card.network),
         "recipe": dataclasses.asdict(recipe),
         "training data": _fingerprint(training),
         "validation data": _fingerprint(validation),
-        "card": json.loads(card.to_json()),
+        "card": json.loads(dataclasses.replace(card, name="", origin=origin).to_json()),
     }
     result: dict[str, Any] = json.loads(json.dumps(found))
     return result

@@ -1,0 +1,93 @@
+"""From folders and names to a run: what a user says, made into what the loop needs."""
+
+import dataclasses
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+import shufflenet
+from shufflenet.data import ImageSet, open_images, relabelled, split
+from shufflenet.labels import name_classes, read_names
+from shufflenet.models import create_model, start_from
+from shufflenet.recipes import Recipe, preprocess_for, stem_stride_for
+from shufflenet.spec import Card, Origin, V2Spec
+from shufflenet.v2 import ShuffleNetV2
+
+__all__ = ["Job", "prepare"]
+
+_log = logging.getLogger(__name__)
+_HELD_OUT = 0.1  # of every class, where no validation set is given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is trained on what."""
+
+    data: str | Path  # class folders, or a .tar or .tar.gz of them
+    val: str | Path | None = None  # the same; a tenth of every class of ``data`` if none
+    labels: str | Path | None = None  # see ``labels.read_names``
+    model: str = "shufflenet_v2_x1_0"
+    weights: str | Path | None = None  # a checkpoint to start from
+    stem_stride: int | None = None  # see ``spec.V2Spec``; by the recipe's image size if none
+    licence: str = ""
+
+
+def prepare(job: Job, recipe: Recipe, name: str) -> tuple[ShuffleNetV2, Card, ImageSet, ImageSet]:
+    """Make the network, its card, and the images to train and to validate on.
+
+    Raises:
+        DataError: the data cannot be read or do not fit together.
+        UnknownName: no network goes by that name.
+        CheckpointMismatch: the weights to start from are of another network.
+    """
+    training, validation = _images(job, recipe)
+    torch.manual_seed(recipe.seed)
+    net = create_model(
+        job.model,
+        num_classes=len(training.classes),
+        stem_stride=job.stem_stride or stem_stride_for(recipe.image_px),
+    )
+    card = _card(job, recipe, training, net.spec, name)
+    if job.weights and not start_from(net, card.labels, job.weights):
+        _log.info("The classifier is new: %s knows other classes than the data.", job.weights)
+    _log.info(
+        "%s: %d images to train on and %d to validate on, %d classes, %d epochs.",
+        job.model,
+        len(training),
+        len(validation),
+        len(training.classes),
+        recipe.epochs,
+    )
+    return net, card, training, validation
+
+
+def _images(job: Job, recipe: Recipe) -> tuple[ImageSet, ImageSet]:
+    training = open_images(job.data)
+    if job.val is None:
+        _log.info(
+            "A tenth of every class is held out to validate on, chosen by seed %d.", recipe.seed
+        )
+        return split(training, _HELD_OUT, recipe.seed)
+    index = {name: number for number, name in enumerate(training.classes)}
+    return training, relabelled(open_images(job.val), training.classes, index)
+
+
+def _card(job: Job, recipe: Recipe, training: ImageSet, network: V2Spec, name: str) -> Card:
+    fields = dataclasses.asdict(recipe)
+    described = ", ".join(f"{field} {value}" for field, value in fields.items() if field != "name")
+    images, classes = len(training), len(training.classes)
+    return Card(
+        name=name,
+        network=network,
+        preprocess=preprocess_for(recipe.image_px),
+        labels=name_classes(training.classes, read_names(job.labels) if job.labels else {}),
+        origin=Origin(
+            data=f"{Path(training.source).name}: {images} images of {classes} classes",
+            licence=job.licence,
+            started_from=str(job.weights or ""),
+            recipe=f"{recipe.name} ({described})",
+            software=f"shufflenet {shufflenet.__version__}, torch {torch.__version__}",
+        ),
+    )
