@@ -152,6 +152,29 @@ def test_kill_9_and_resume_on_the_command_line(class_folders: Path, tmp_path: Pa
     assert same_weights(Path(whole), Path(killed))
 
 
+def test_an_interrupt_ends_a_run_and_its_workers_with_a_word(
+    class_folders: Path, tmp_path: Path
+) -> None:
+    fields = "--epochs 1000 --batch-size 4 --train-px 32 --image-px 32 --threads 1 --workers 2"
+    paths = ["--data", str(class_folders), "--out", str(tmp_path / "run"), "--accelerator", "cpu"]
+    program = [sys.executable, "-m", "shufflenet", "train", "--model", "shufflenet_v2_x0_25"]
+    process = subprocess.Popen(
+        [*program, *paths, *fields.split()],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "run" / "metrics.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.rstrip().endswith("Interrupted.")
+    assert "Traceback" not in err
+
+
 def test_time_that_is_up_stops_a_run_that_goes_on_later(
     images: ImageSet, tmp_path: Path, undisturbed: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """The images of an epoch: which, in what order, cropped how, as functions of seed and epoch."""
 
 import logging
+import signal
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,7 +16,7 @@ from shufflenet.errors import DataError, ImageError
 from shufflenet.preprocess import decode
 from shufflenet.recipes import Recipe
 
-__all__ = ["Batches", "Crops"]
+__all__ = ["Batches", "Crops", "leave_interrupts"]
 
 _log = logging.getLogger(__name__)
 
@@ -62,3 +63,8 @@ class Batches:
 
     def __len__(self) -> int:
         return len(self._batches)
+
+
+def leave_interrupts(worker: int) -> None:
+    """Let a worker ignore Ctrl-C, which reaches it too: the run ends its workers itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

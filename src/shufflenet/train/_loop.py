@@ -23,7 +23,7 @@ from shufflenet.evaluate import evaluate
 from shufflenet.models import TorchClassifier, state_arrays
 from shufflenet.recipes import Recipe
 from shufflenet.spec import Card
-from shufflenet.train._batches import Batches, Crops
+from shufflenet.train._batches import Batches, Crops, leave_interrupts
 from shufflenet.train._run import Progress, append_row, load_state, save_state
 from shufflenet.v2 import ShuffleNetV2
 
@@ -127,6 +127,7 @@ class Loop:
             Crops(self.training.samples, self.recipe, epoch),
             batch_sampler=Batches(len(self.training), self.recipe, epoch, first),
             num_workers=self.session.workers,
+            worker_init_fn=leave_interrupts,
         )
         return cast(
             Iterable[tuple[Tensor, Tensor]],
