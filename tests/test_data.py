@@ -61,7 +61,7 @@ def test_a_single_class_folder_is_a_set_of_one_class(class_folders: Path) -> Non
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda p: p / "none", "do not exist"),
+        (lambda p: p / "none", "is not there"),
         (lambda p: p, "holds no images"),
         (lambda p: written(p / "a.zip", b"PK"), "is neither a folder nor a .tar"),
         (lambda p: written(p / "a.tar", b"no archive"), "cannot be read as an archive"),

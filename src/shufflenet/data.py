@@ -93,7 +93,7 @@ def open_images(source: str | Path) -> ImageSet:
     elif path.exists():
         raise DataError(source, "is neither a folder nor a .tar or .tar.gz file", _LAYOUT)
     else:
-        raise DataError(source, "do not exist", _LAYOUT)
+        raise DataError(source, "is not there", _LAYOUT)
     return replace(_classified(str(source), files), spool=spool)
 
 
