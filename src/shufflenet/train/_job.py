@@ -10,7 +10,7 @@ import torch
 import shufflenet
 from shufflenet.data import ImageSet, open_images, relabelled, split
 from shufflenet.labels import name_classes, read_names
-from shufflenet.models import create_model, start_from
+from shufflenet.models import create_model, load_model_and_card, start_from
 from shufflenet.recipes import Recipe, preprocess_for, stem_stride_for
 from shufflenet.spec import Card, Origin, V2Spec
 from shufflenet.v2 import ShuffleNetV2
@@ -74,6 +74,12 @@ def _images(job: Job, recipe: Recipe) -> tuple[ImageSet, ImageSet]:
     return training, relabelled(open_images(job.val), training.classes, index)
 
 
+def _described(weights: str | Path) -> str:
+    """Name a checkpoint by what its card says, since files are moved."""
+    card = load_model_and_card(weights)[1]
+    return f"{card.name}: {card.origin.recipe}; {card.origin.steps} steps"
+
+
 def _card(job: Job, recipe: Recipe, training: ImageSet, network: V2Spec, name: str) -> Card:
     fields = dataclasses.asdict(recipe)
     described = ", ".join(f"{field} {value}" for field, value in fields.items() if field != "name")
@@ -86,7 +92,7 @@ def _card(job: Job, recipe: Recipe, training: ImageSet, network: V2Spec, name: s
         origin=Origin(
             data=f"{Path(training.source).name}: {images} images of {classes} classes",
             licence=job.licence,
-            started_from=str(job.weights or ""),
+            started_from=_described(job.weights) if job.weights else "",
             recipe=f"{recipe.name} ({described})",
             software=f"shufflenet {shufflenet.__version__}, torch {torch.__version__}",
         ),
