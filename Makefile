@@ -1,6 +1,6 @@
 # The two commands of the README: `make try` and `make check`. Each makes its own environment.
 PYTHON ?= python3
-PHOTO ?= build/photo/skimage/data/chelsea.png
+PHOTO ?= build/photo/skimage/data/coffee.png
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: try check lint types imports test golden clean
@@ -13,8 +13,8 @@ build/try/done: pyproject.toml $(shell find src -name '*.py')
 	build/try/bin/pip install --quiet .
 	touch $@
 
-# A cat that scikit-image carries, CC0: https://scikit-image.org/docs/stable/api/skimage.data.html
-build/photo/skimage/data/chelsea.png: | build/try/done
+# A cup of coffee that scikit-image carries, CC0: https://scikit-image.org/docs/stable/api/skimage.data.html
+build/photo/skimage/data/coffee.png: | build/try/done
 	build/try/bin/pip install --quiet --no-deps --target build/photo scikit-image==0.26.0
 
 check: lint types imports test
