@@ -20,7 +20,7 @@ from shufflenet.evaluate import evaluate
 from shufflenet.export import export_onnx
 from shufflenet.labels import class_index
 from shufflenet.models import TorchClassifier, load_model_and_card, state_arrays
-from shufflenet.recipes import preprocess_for
+from shufflenet.spec import Preprocess
 from shufflenet.zoo import SHIPPED
 
 
@@ -31,9 +31,8 @@ def main() -> None:
     parser.add_argument("--val", required=True)
     parser.add_argument("--data", required=True, help="what the card says of the training data")
     parser.add_argument("--licence", required=True, help="what the card says of the licence")
-    parser.add_argument(
-        "--image-px", type=int, help="another size of images than it was measured at"
-    )
+    parser.add_argument("--resize-px", type=int, help="another size than it was measured at")
+    parser.add_argument("--crop-px", type=int, help="with --resize-px: what is kept of it")
     args = parser.parse_args()
     if SHIPPED.onnx is None or SHIPPED.checkpoint is None:
         raise SystemExit("zoo.SHIPPED names no files.")
@@ -41,8 +40,9 @@ def main() -> None:
     trained, card = load_model_and_card(args.checkpoint)
     origin = dataclasses.replace(card.origin, data=args.data, licence=args.licence)
     card = dataclasses.replace(card, name=SHIPPED.name, origin=origin)
-    if args.image_px:
-        card = dataclasses.replace(card, preprocess=preprocess_for(args.image_px))
+    if args.resize_px:
+        how = Preprocess(resize_px=args.resize_px, crop_px=args.crop_px)
+        card = dataclasses.replace(card, preprocess=how)
     net = compact(trained)
     labels = card.labels
     images = relabelled(open_images(args.val), [label.id for label in labels], class_index(labels))
