@@ -26,11 +26,11 @@ for operator in (
     except RuntimeError:
         break
 
-import torchvision  # noqa: E402
-from PIL import Image  # noqa: E402
-from torchvision import transforms  # noqa: E402
+import torchvision  # noqa: E402  # after its operators
+from PIL import Image  # noqa: E402  # after its operators
+from torchvision import transforms  # noqa: E402  # after its operators
 
-from seeded import photo, seeded_weights  # noqa: E402
+from seeded import photo, seeded_weights  # noqa: E402  # after its operators
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden" / "torchvision.npz"
 WIDTHS = ("x0_5", "x1_0", "x1_5", "x2_0")

@@ -63,7 +63,7 @@ class OnnxClassifier:
             CheckpointError: the file is missing, damaged, or has no card.
         """
         import onnxruntime  # noqa: PLC0415  # a tenth of a second that `import shufflenet` saves
-        from onnxruntime.capi import onnxruntime_pybind11_state as ort  # noqa: PLC0415
+        from onnxruntime.capi import onnxruntime_pybind11_state as ort  # noqa: PLC0415  # likewise
 
         if not Path(path).is_file():
             raise CheckpointError(
