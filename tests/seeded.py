@@ -15,8 +15,8 @@ def seeded(name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
     if name.endswith(("bias", "running_mean")):
         return rng.normal(0.0, 0.5, shape)
     if len(shape) == 1:  # a batch norm's scale; some are negative
-        signs = rng.choice(np.array([-1.0, 1.0, 1.0]), shape)
-        return np.asarray(rng.uniform(0.5, 1.5, shape) * signs, np.float64)
+        sizes = rng.uniform(0.5, 1.5, shape)
+        return np.asarray(sizes * rng.choice(np.array([-1.0, 1.0, 1.0]), shape), np.float64)
     fan_in = float(np.prod(shape[1:]))
     return rng.normal(0.0, (2.0 / fan_in) ** 0.5, shape)
 
