@@ -25,8 +25,8 @@ from shufflenet.v2 import ShuffleNetV2
 __all__ = ["OPSETS", "TOLERANCE", "Exported", "export_onnx"]
 
 OPSETS = range(18, 24)  # 18 is the oldest that torch's exporter writes without converting down
-# Float32 sums of another order: 2e-6 of the largest logit was seen over all networks and sizes
-# (tests/test_export.py), so ten times as much is a fault.
+# Float32 sums of another order: 2e-6 of the largest logit was seen over all networks and several
+# sizes (as in tests/test_deploy.py), so ten times as much is a fault.
 TOLERANCE = 2e-5
 
 

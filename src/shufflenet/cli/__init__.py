@@ -1,4 +1,4 @@
-"""The command line: parse, one call, print. The only room that prints, and that imports late."""
+"""The command line: parse, one call, print. The only room that prints; imports wait until needed."""
 
 import argparse
 import io
