@@ -1,4 +1,4 @@
-"""The command line: parse, one call, print. The only room that prints; imports wait until needed."""
+"""The command line: parse, one call, print. The only room that prints."""
 
 import argparse
 import io
