@@ -6,13 +6,21 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+# How the sources' files end the names of what a batch norm counts: PyTorch, Paddle, Caffe2.
+VARIANCE = ("running_var", "_variance", "_bn_riv_0")
+ADDED = ("bias", "running_mean", "_mean", "_bn_rm_0", "_b_0")
+# Megvii's files hold the squeeze of a unit twice, under two names.
+TWICE = (("se_block.0.", "se_fc1."), ("se_block.2.", "se_fc2."))
+
 
 def seeded(name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
     """Make numbers for a tensor of a checkpoint, plausible for its role."""
+    for again, first in TWICE:
+        name = name.replace(again, first)
     rng = np.random.default_rng(zlib.crc32(name.encode()))
-    if name.endswith("running_var"):
+    if name.endswith(VARIANCE):
         return rng.uniform(0.2, 2.0, shape)
-    if name.endswith(("bias", "running_mean")):
+    if name.endswith(ADDED):
         return rng.normal(0.0, 0.5, shape)
     if len(shape) == 1:  # a batch norm's scale; some are negative
         sizes = rng.uniform(0.5, 1.5, shape)

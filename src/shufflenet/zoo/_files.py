@@ -1,46 +1,13 @@
-"""The catalogue, as literals: the networks of the family, and the weights that ship."""
+"""From names to the networks and files behind them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from shufflenet.errors import CheckpointError, UnknownName
-from shufflenet.spec import Stage, V2Spec
+from shufflenet.spec import NetworkSpec
+from shufflenet.zoo._networks import NETWORKS
 
-__all__ = [
-    "DEFAULT",
-    "NETWORKS",
-    "SHIPPED",
-    "WeightFiles",
-    "find_network",
-    "find_weights",
-]
-
-
-def _v2(name: str, *channels: int, head: int) -> V2Spec:
-    stages = zip(channels, (4, 8, 4), strict=True)  # repeats: Ma et al. 2018, Table 5
-    return V2Spec(
-        name=name,
-        stages=tuple(Stage(channels=c, repeats=r) for c, r in stages),
-        head_channels=head,
-    )
-
-
-_SWISH = replace(_v2("shufflenet_v2_x1_0_swish", 116, 232, 464, head=1024), activation="swish")
-
-# 0.25, 0.33 and swish: PaddleClas at d178931f, ppcls/arch/backbone/model_zoo/shufflenet_v2.py.
-# 0.5 to 2.0: Ma et al. 2018, Table 5, and torchvision 0.28, models/shufflenetv2.py.
-NETWORKS: dict[str, V2Spec] = {
-    spec.name: spec
-    for spec in (
-        _v2("shufflenet_v2_x0_25", 24, 48, 96, head=512),
-        _v2("shufflenet_v2_x0_33", 32, 64, 128, head=512),
-        _v2("shufflenet_v2_x0_5", 48, 96, 192, head=1024),
-        _v2("shufflenet_v2_x1_0", 116, 232, 464, head=1024),
-        _SWISH,
-        _v2("shufflenet_v2_x1_5", 176, 352, 704, head=1024),
-        _v2("shufflenet_v2_x2_0", 244, 488, 976, head=2048),
-    )
-}
+__all__ = ["DEFAULT", "SHIPPED", "WeightFiles", "find_network", "find_weights"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +19,7 @@ class WeightFiles:
     checkpoint: Path | None = None
 
 
-_FOLDER = Path(__file__).parent / "weights"
+_FOLDER = Path(__file__).parent.parent / "weights"
 
 DEFAULT = "default"
 SHIPPED = WeightFiles(
@@ -62,7 +29,7 @@ SHIPPED = WeightFiles(
 )
 
 
-def find_network(name: str) -> V2Spec:
+def find_network(name: str) -> NetworkSpec:
     """Look a network up.
 
     Raises:

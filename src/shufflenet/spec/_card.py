@@ -1,0 +1,150 @@
+"""What travels with weights."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from shufflenet.errors import SpecError
+from shufflenet.spec._networks import (
+    NetworkSpec,
+    SearchedStage,
+    Stage,
+    V1Spec,
+    V2ExLargeSpec,
+    V2LargeSpec,
+    V2PlusSpec,
+    V2Spec,
+)
+from shufflenet.spec._preprocess import Preprocess
+
+__all__ = ["CARD_KEY", "Accuracy", "Card", "Label", "Origin", "Published"]
+
+CARD_KEY = "shufflenet"  # the metadata entry that holds a card, in safetensors and in ONNX
+CARD_FORMAT = 1  # raised when a reader of the format before could misread the card
+
+# What a card calls the type of its network; one without a generation is of the first version.
+_GENERATIONS: dict[str, type[NetworkSpec]] = {
+    "v1": V1Spec,
+    "v2": V2Spec,
+    "v2plus": V2PlusSpec,
+    "v2large": V2LargeSpec,
+    "v2exlarge": V2ExLargeSpec,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A class: the identifier that data folders use, and the name that people read."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """How many images were answered rightly: counts, so that parts can be added exactly."""
+
+    images: int
+    top1: int
+    top5: int
+
+    @property
+    def top1_percent(self) -> float:
+        """The share of images whose most probable class is right, 0 to 100."""
+        return 100 * self.top1 / self.images if self.images else 0.0
+
+    @property
+    def top5_percent(self) -> float:
+        """The share of images whose class is among the five most probable, 0 to 100."""
+        return 100 * self.top5 / self.images if self.images else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """The accuracy that the authors of weights state: percentages, as precise as they gave them."""
+
+    top1_percent: float
+    top5_percent: float
+    source: str  # the file or table that states them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where weights come from: what they were trained on, how, for how long, by what."""
+
+    data: str
+    licence: str
+    started_from: str = ""  # the checkpoint that training began with; empty for random weights
+    recipe: str = ""
+    steps: int = 0
+    software: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What travels with weights in every container: the JSON in a file's metadata."""
+
+    name: str
+    network: NetworkSpec
+    preprocess: Preprocess
+    labels: tuple[Label, ...]
+    origin: Origin
+    accuracy: Accuracy | None = None
+    published: Published | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.labels) != self.network.classes:
+            raise SpecError(
+                "labels", len(self.labels), f"one for each of {self.network.classes} classes"
+            )
+
+    def to_json(self) -> str:
+        """Write the card; ``from_json`` reads the same card back."""
+        fields = dataclasses.asdict(self)
+        names = {kind: name for name, kind in _GENERATIONS.items()}
+        fields["network"]["generation"] = names[type(self.network)]
+        fields["labels"] = [[label.id, label.name] for label in self.labels]
+        return json.dumps({"format": CARD_FORMAT, **fields}, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Card":
+        """Read a card.
+
+        Raises:
+            SpecError: the text is not a card, or one of a newer format.
+        """
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            if fields.pop("format") > CARD_FORMAT:
+                raise SpecError("the card's format", "newer", f"at most {CARD_FORMAT}: upgrade")
+            return cls(
+                name=fields["name"],
+                network=_network(fields["network"]),
+                preprocess=_preprocess(fields["preprocess"]),
+                labels=tuple(Label(*pair) for pair in fields["labels"]),
+                origin=Origin(**fields["origin"]),
+                accuracy=Accuracy(**fields["accuracy"]) if fields["accuracy"] else None,
+                published=Published(**fields["published"]) if fields.get("published") else None,
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise SpecError(
+                "the card", text[:40], f"one this version writes ({error!r})"
+            ) from error
+
+
+def _network(fields: dict[str, Any]) -> NetworkSpec:
+    kind: Any = _GENERATIONS[fields.pop("generation", "v2")]
+    stage: Any = SearchedStage if kind is V2PlusSpec else Stage
+    stages = tuple(stage(**_with_tuples(each)) for each in fields.pop("stages"))
+    network: NetworkSpec = kind(stages=stages, **_with_tuples(fields))
+    return network
+
+
+def _preprocess(fields: dict[str, Any]) -> Preprocess:
+    return Preprocess(**_with_tuples(fields))
+
+
+def _with_tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    """Undo that JSON knows no tuples."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}

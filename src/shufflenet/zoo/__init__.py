@@ -1,0 +1,17 @@
+"""The catalogue: the networks of the family, and every published set of weights."""
+
+from shufflenet.zoo._files import DEFAULT, SHIPPED, WeightFiles, find_network, find_weights
+from shufflenet.zoo._networks import NETWORKS
+from shufflenet.zoo._weights import WEIGHTS, Source, Weights
+
+__all__ = [
+    "DEFAULT",
+    "NETWORKS",
+    "SHIPPED",
+    "WEIGHTS",
+    "Source",
+    "WeightFiles",
+    "Weights",
+    "find_network",
+    "find_weights",
+]
