@@ -11,8 +11,8 @@ from PIL import Image
 from seeded import photo, seeded_weights
 from shufflenet.models import create_model
 from shufflenet.recipes import preprocess_for
-from shufflenet.spec import Card, Label, Origin, V2Spec
-from shufflenet.v2 import ShuffleNetV2
+from shufflenet.spec import Card, Label, Origin, NetworkSpec
+from shufflenet.trunk import ShuffleNet
 
 torch.set_num_threads(1)  # tests run side by side
 
@@ -45,7 +45,7 @@ def real_data() -> Path:
     return Path(folder)
 
 
-def with_seeded_weights(net: ShuffleNetV2) -> ShuffleNetV2:
+def with_seeded_weights(net: ShuffleNet) -> ShuffleNet:
     """Give a network weights and statistics that are random, the same every time."""
     shapes = {key: tuple(value.shape) for key, value in net.state_dict().items()}
     wanted = {key: shape for key, shape in shapes.items() if "num_batches" not in key}
@@ -54,7 +54,7 @@ def with_seeded_weights(net: ShuffleNetV2) -> ShuffleNetV2:
     return net.eval()
 
 
-def card_for(spec: V2Spec, image_px: int = 32) -> Card:
+def card_for(spec: NetworkSpec, image_px: int = 32) -> Card:
     return Card(
         name="test",
         network=spec,
@@ -65,6 +65,6 @@ def card_for(spec: V2Spec, image_px: int = 32) -> Card:
 
 
 @pytest.fixture
-def small_net() -> ShuffleNetV2:
+def small_net() -> ShuffleNet:
     """The smallest network of the catalogue, for small images and three classes."""
     return with_seeded_weights(create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1))

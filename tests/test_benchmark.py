@@ -2,7 +2,8 @@ import pytest
 import torch
 import torchinfo
 
-from shufflenet.benchmark import cost, layers
+from shufflenet.benchmark import cost
+from shufflenet.layers import layers
 from shufflenet.models import create_model
 from shufflenet.zoo import NETWORKS, find_network
 

@@ -17,7 +17,7 @@ from conftest import card_for
 from shufflenet import cli
 from shufflenet.checkpoint import Checkpoint, write_checkpoint
 from shufflenet.models import state_arrays
-from shufflenet.v2 import ShuffleNetV2
+from shufflenet.trunk import ShuffleNet
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -42,7 +42,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def checkpoint(small_net: ShuffleNetV2, tmp_path: Path) -> Path:
+def checkpoint(small_net: ShuffleNet, tmp_path: Path) -> Path:
     path = tmp_path / "small.safetensors"
     write_checkpoint(path, Checkpoint(card_for(small_net.spec), state_arrays(small_net)))
     return path

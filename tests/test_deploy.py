@@ -11,8 +11,9 @@ from conftest import with_seeded_weights
 from shufflenet.checkpoint import narrowed
 from shufflenet.deploy import compact, deploy, fold_batch_norms
 from shufflenet.models import create_model, state_arrays
+from shufflenet.networks import build
 from shufflenet.spec import Stage, V2Spec
-from shufflenet.v2 import ShuffleNetV2
+from shufflenet.trunk import ShuffleNet
 from shufflenet.zoo import NETWORKS
 from tolerance import FLOAT32_RELATIVE, FLOAT64_RELATIVE
 
@@ -54,12 +55,12 @@ def test_networks_of_any_shape_can_be_deployed(
         classes=3,
         activation="swish" if activation == "swish" else "relu",
     )
-    net = with_seeded_weights(ShuffleNetV2(spec).double())
+    net = with_seeded_weights(build(spec).double())
     images = torch.randn(1, 3, 33, 40, dtype=torch.float64)
     assert relative(deploy(net)(images), net(images)) <= FLOAT64_RELATIVE
 
 
-def test_nothing_is_left_to_shuffle_or_normalise(small_net: ShuffleNetV2) -> None:
+def test_nothing_is_left_to_shuffle_or_normalise(small_net: ShuffleNet) -> None:
     deployed = deploy(small_net)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in deployed.modules())
     program = torch.export.export(deployed, (torch.zeros(1, 3, 32, 32),))
@@ -67,7 +68,7 @@ def test_nothing_is_left_to_shuffle_or_normalise(small_net: ShuffleNetV2) -> Non
     assert not any(word in name for name in called for word in ("view", "reshape", "transpose"))
 
 
-def test_deploying_leaves_the_network_as_it_was(small_net: ShuffleNetV2) -> None:
+def test_deploying_leaves_the_network_as_it_was(small_net: ShuffleNet) -> None:
     before = copy.deepcopy(small_net.state_dict())
     deploy(small_net)
     compact(small_net)
@@ -77,7 +78,7 @@ def test_deploying_leaves_the_network_as_it_was(small_net: ShuffleNetV2) -> None
 
 @torch.no_grad()
 def test_a_compact_network_has_float16_weights_and_almost_the_same_logits(
-    small_net: ShuffleNetV2,
+    small_net: ShuffleNet,
 ) -> None:
     images = torch.randn(4, 3, 32, 32)
     small = compact(small_net)
@@ -87,7 +88,7 @@ def test_a_compact_network_has_float16_weights_and_almost_the_same_logits(
         assert all(narrowed(weight).dtype == np.float16 for weight in weights)
 
 
-def test_a_compact_network_trains_on_from_where_it_was(small_net: ShuffleNetV2) -> None:
+def test_a_compact_network_trains_on_from_where_it_was(small_net: ShuffleNet) -> None:
     """Its norms know the statistics of what they now see, so training mode agrees too."""
     images = torch.randn(64, 3, 32, 32)
     nets = [small_net.train()]

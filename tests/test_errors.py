@@ -41,6 +41,10 @@ from shufflenet import errors
             "Use weights of this very network.",
         ),
         (
+            errors.DownloadError("net.torchvision", "must be fetched by hand", "Get them."),
+            "The weights 'net.torchvision' must be fetched by hand. Get them.",
+        ),
+        (
             errors.RunError("run", "holds no run", "Start one."),
             "The run folder 'run' holds no run. Start one.",
         ),

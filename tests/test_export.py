@@ -13,7 +13,7 @@ from shufflenet.engine import OnnxClassifier
 from shufflenet.errors import ParityError, SpecError, WriteError
 from shufflenet.export import export_onnx
 from shufflenet.models import create_model
-from shufflenet.v2 import ShuffleNetV2
+from shufflenet.trunk import ShuffleNet
 from tolerance import FLOAT32_RELATIVE
 
 
@@ -43,7 +43,7 @@ def test_a_file_computes_what_the_network_does_without_a_shuffle(name: str, tmp_
         assert difference <= FLOAT32_RELATIVE * np.abs(expected).max()
 
 
-def test_the_shuffle_can_be_kept(small_net: ShuffleNetV2, tmp_path: Path) -> None:
+def test_the_shuffle_can_be_kept(small_net: ShuffleNet, tmp_path: Path) -> None:
     exported = export_onnx(
         small_net, card_for(small_net.spec), tmp_path / "a.onnx", shuffle="keep", opset=20
     )
@@ -53,7 +53,7 @@ def test_the_shuffle_can_be_kept(small_net: ShuffleNetV2, tmp_path: Path) -> Non
 
 
 def test_float16_weights_take_half_the_room_and_lose_nothing(
-    small_net: ShuffleNetV2, tmp_path: Path
+    small_net: ShuffleNet, tmp_path: Path
 ) -> None:
     card = card_for(small_net.spec)
     whole = export_onnx(small_net, card, tmp_path / "a.onnx")
@@ -62,15 +62,15 @@ def test_float16_weights_take_half_the_room_and_lose_nothing(
     assert half.max_abs_difference <= FLOAT32_RELATIVE * half.max_abs_logit
 
 
-def test_no_path_of_the_machine_is_written(small_net: ShuffleNetV2, tmp_path: Path) -> None:
+def test_no_path_of_the_machine_is_written(small_net: ShuffleNet, tmp_path: Path) -> None:
     export_onnx(small_net, card_for(small_net.spec), tmp_path / "a.onnx")
     assert str(Path(export.__file__).parent).encode() not in (tmp_path / "a.onnx").read_bytes()
 
 
 def test_a_file_that_computes_something_else_is_not_written(
-    small_net: ShuffleNetV2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_net: ShuffleNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wrong(net: ShuffleNetV2) -> torch.nn.Module:
+    def wrong(net: ShuffleNet) -> torch.nn.Module:
         deployed = deploy(net)
         deployed.get_parameter("fc.weight").data *= 1.001
         return deployed
@@ -83,22 +83,18 @@ def test_a_file_that_computes_something_else_is_not_written(
     assert path.read_bytes() == b"what stood there"
 
 
-def test_weights_that_are_no_numbers_are_not_written(
-    small_net: ShuffleNetV2, tmp_path: Path
-) -> None:
+def test_weights_that_are_no_numbers_are_not_written(small_net: ShuffleNet, tmp_path: Path) -> None:
     small_net.fc.weight.data[0, 0] = torch.nan
     with pytest.raises(ParityError):
         export_onnx(small_net, card_for(small_net.spec), tmp_path / "a.onnx")
 
 
-def test_an_opset_that_cannot_be_written_is_refused(
-    small_net: ShuffleNetV2, tmp_path: Path
-) -> None:
+def test_an_opset_that_cannot_be_written_is_refused(small_net: ShuffleNet, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="opset is 9, but must be from 18 to 23"):
         export_onnx(small_net, card_for(small_net.spec), tmp_path / "a.onnx", opset=9)
 
 
-def test_a_place_that_cannot_be_written_is_told(small_net: ShuffleNetV2, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_told(small_net: ShuffleNet, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match="Cannot write"):
         export_onnx(small_net, card_for(small_net.spec), tmp_path / "file" / "a.onnx")

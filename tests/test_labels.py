@@ -1,10 +1,15 @@
+import re
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from shufflenet.errors import DataError
-from shufflenet.labels import class_index, name_classes, read_names
+import shufflenet.labels
+from shufflenet.errors import DataError, UnknownName
+from shufflenet.labels import class_index, label_set, name_classes, read_names
 from shufflenet.spec import Label
+
+IMAGENET = label_set("imagenet-1k")
 
 
 def test_names_are_read_from_lines_of_two_fields(tmp_path: Path) -> None:
@@ -43,3 +48,56 @@ def test_a_name_that_two_classes_bear_finds_neither() -> None:
 def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("red\tscarlet\n", encoding="utf-8-sig")
     assert read_names(tmp_path / "a.tsv") == {"red": "scarlet"}
+
+
+def test_imagenet_has_a_thousand_classes_in_the_order_of_their_identifiers() -> None:
+    identifiers = [label.id for label in IMAGENET]
+    assert len(identifiers) == 1000
+    assert all(re.fullmatch(r"n\d{8}", identifier) for identifier in identifiers)
+    assert identifiers == sorted(set(identifiers))
+
+
+def test_no_two_classes_of_imagenet_bear_one_name() -> None:
+    assert len({label.name.casefold() for label in IMAGENET}) == 1000
+    assert all(label.name == label.name.strip() != "" for label in IMAGENET)
+
+
+@pytest.mark.parametrize(
+    ("index", "identifier", "name"),
+    [
+        (0, "n01440764", "tench"),
+        (1, "n01443537", "goldfish"),
+        (2, "n01484850", "great white shark"),
+        (134, "n02012849", "crane (wading bird)"),
+        (264, "n02113186", "Cardigan (corgi)"),
+        (474, "n02963159", "cardigan (jacket)"),
+        (517, "n03126707", "crane (lifting device)"),
+        (638, "n03710637", "maillot (tights)"),
+        (639, "n03710721", "maillot (bathing suit)"),
+        (999, "n15075141", "toilet tissue"),
+    ],
+)
+def test_classes_of_imagenet_lie_at_known_indices(index: int, identifier: str, name: str) -> None:
+    assert IMAGENET[index] == Label(identifier, name)
+    assert class_index(IMAGENET)[identifier] == class_index(IMAGENET)[name] == index
+
+
+def test_a_label_set_is_read_once() -> None:
+    assert label_set("imagenet-1k") is IMAGENET
+
+
+def test_an_unknown_label_set_suggests_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'imagenet-1k'"):
+        label_set("imagenet1k")
+
+
+def test_the_terms_of_wordnet_go_with_its_words() -> None:
+    terms = Path(shufflenet.labels.__file__).parent / "imagenet_1k.LICENSE.txt"
+    assert "WordNet 3.0 Copyright 2006 by Princeton University" in terms.read_text()
+
+
+def test_the_classes_of_tiny_imagenet_are_among_those_of_imagenet(real_data: Path) -> None:
+    with tarfile.open(real_data / "tiny-imagenet-200.val.tar.gz") as archive:
+        found = {part for name in archive.getnames() for part in re.findall(r"n\d{8}", name)}
+    assert len(found) == 200
+    assert found <= {label.id for label in IMAGENET}

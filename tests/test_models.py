@@ -11,15 +11,15 @@ from shufflenet.checkpoint import Checkpoint, write_checkpoint
 from shufflenet.errors import CheckpointError, CheckpointMismatch, SpecError, UnknownName
 from shufflenet.models import create_model, load_model, start_from, state_arrays
 from shufflenet.spec import Label
-from shufflenet.v2 import ShuffleNetV2
+from shufflenet.trunk import ShuffleNet
 
 
-def saved(net: ShuffleNetV2, path: Path) -> Path:
+def saved(net: ShuffleNet, path: Path) -> Path:
     write_checkpoint(path, Checkpoint(card_for(net.spec), state_arrays(net)))
     return path
 
 
-def test_a_network_comes_back_from_its_checkpoint(small_net: ShuffleNetV2, tmp_path: Path) -> None:
+def test_a_network_comes_back_from_its_checkpoint(small_net: ShuffleNet, tmp_path: Path) -> None:
     images = torch.randn(2, 3, 32, 32)
     back = load_model(saved(small_net, tmp_path / "a.safetensors"))
     assert not back.training
@@ -38,7 +38,7 @@ def test_a_network_is_made_for_any_classes_channels_and_stem() -> None:
 
 
 def test_weights_that_do_not_fit_are_refused_with_the_first_keys(
-    small_net: ShuffleNetV2, tmp_path: Path
+    small_net: ShuffleNet, tmp_path: Path
 ) -> None:
     arrays = state_arrays(small_net)
     arrays["other"] = arrays.pop("conv1.0.weight")
@@ -54,7 +54,7 @@ def test_weights_that_do_not_fit_are_refused_with_the_first_keys(
 
 
 def test_fine_tuning_takes_all_but_a_classifier_of_other_classes(
-    small_net: ShuffleNetV2, tmp_path: Path
+    small_net: ShuffleNet, tmp_path: Path
 ) -> None:
     path = saved(small_net, tmp_path / "a.safetensors")
     same = create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1)
@@ -82,7 +82,7 @@ def test_both_runtimes_open_the_shipped_model_and_agree() -> None:
 
 
 def test_a_file_that_a_runtime_cannot_open_is_refused(
-    small_net: ShuffleNetV2, tmp_path: Path
+    small_net: ShuffleNet, tmp_path: Path
 ) -> None:
     path = saved(small_net, tmp_path / "a.safetensors")
     assert shufflenet.open_model(path).card.name == "test"  # auto: torch

@@ -19,10 +19,11 @@ share names, and Paddle's fix the names of their parameters.
 import argparse
 import hashlib
 import importlib
-import importlib.util
+import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -30,13 +31,15 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-import originals
-from originals import Original, images, to_text, weights
+from originals import CLASSES, Original, images, to_text, weights
+
+if TYPE_CHECKING:
+    import torch
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
 FIXED = (193, 207)  # 7x7 before a pooling that is fixed at 7x7, like 224, with odd sizes on the way
@@ -58,16 +61,16 @@ def _module(name: str, **attributes: object) -> types.ModuleType:
     return module
 
 
-def _load(path: Path, name: str, edit: Callable[[str], str] = str) -> Any:
+def _load(path: Path, name: str, edit: Callable[[str], str] = str) -> types.ModuleType:
     """Import a file as a module of the given name."""
     module = types.ModuleType(name)
     module.__package__ = name.rpartition(".")[0]
     sys.modules[name] = module
-    exec(compile(edit(path.read_text()), str(path), "exec"), module.__dict__)  # noqa: S102
+    exec(compile(edit(path.read_text()), str(path), "exec"), module.__dict__)
     return module
 
 
-def _torch(net: Any, prefix: str = "") -> tuple[Entries, Run]:
+def _torch(net: "torch.nn.Module", prefix: str = "") -> tuple[Entries, Run]:
     """Run a PyTorch network in float64, its keys with a prefix."""
     torch = importlib.import_module("torch")
     entries = tuple(
@@ -85,22 +88,20 @@ def _torch(net: Any, prefix: str = "") -> tuple[Entries, Run]:
     return entries, run
 
 
-def _megvii(folder: str) -> Callable[[Path, str], Any]:
-    def network(root: Path, _: str) -> Any:
-        sys.path.insert(0, str(root / "megvii" / folder))
-        return importlib.import_module("network")
-
-    return network
+def _megvii(root: Path, folder: str) -> types.ModuleType:
+    """Import ``network.py``, which imports what lies beside it."""
+    sys.path.insert(0, str(root / "megvii" / folder))
+    return importlib.import_module("network")
 
 
 def _megvii_v1(root: Path, name: str) -> tuple[Entries, Run]:
     group, size = name.split()
-    module = _megvii("ShuffleNetV1")(root, name)
+    module = _megvii(root, "ShuffleNetV1")
     return _torch(module.ShuffleNetV1(model_size=size, group=int(group[1:])), "module.")
 
 
 def _megvii_v2(root: Path, name: str) -> tuple[Entries, Run]:
-    return _torch(_megvii("ShuffleNetV2")(root, name).ShuffleNetV2(model_size=name), "module.")
+    return _torch(_megvii(root, "ShuffleNetV2").ShuffleNetV2(model_size=name), "module.")
 
 
 # ShuffleNetV2+/train.py and OneShot/train.py state the same list of kinds of unit.
@@ -110,30 +111,30 @@ SCALE_IDS = [6, 5, 3, 5, 2, 6, 3, 4, 2, 5, 7, 5, 4, 6, 7, 4, 4, 5, 4, 3]
 
 
 def _megvii_plus(root: Path, name: str) -> tuple[Entries, Run]:
-    module = _megvii("ShuffleNetV2+")(root, name)
+    module = _megvii(root, "ShuffleNetV2+")
     return _torch(module.ShuffleNetV2_Plus(architecture=KINDS, model_size=name), "module.")
 
 
 def _megvii_oneshot(root: Path, name: str) -> tuple[Entries, Run]:
-    module = _megvii("OneShot")(root, name)
+    module = _megvii(root, "OneShot")
     scales = [SCALES[i] for i in SCALE_IDS]
     net = module.ShuffleNetV2_OneShot(architecture=KINDS, channels_scales=scales)
     return _torch(net, "module.")
 
 
 def _megvii_detnas(root: Path, name: str) -> tuple[Entries, Run]:
-    module = _megvii("DetNAS")(root, name)
+    module = _megvii(root, "DetNAS")
     return _torch(module.ShuffleNetV2DetNAS(model_size=name), "module.")
 
 
 def _megvii_large(root: Path, name: str) -> tuple[Entries, Run]:
-    return _torch(_megvii(f"ShuffleNetV2.{name}")(root, name).ShuffleNetV2(), "module.")
+    return _torch(_megvii(root, f"ShuffleNetV2.{name}").ShuffleNetV2(), "module.")
 
 
-def _conv_module(nn: Any) -> Any:
+def _conv_module(nn: types.ModuleType) -> type:
     """Stand in for mmcv's ConvModule: convolution without bias, batch norm, activation."""
 
-    class ConvModule(nn.Module):  # type: ignore[misc]
+    class ConvModule(nn.Module):  # type: ignore[misc,name-defined]
         def __init__(
             self,
             *args: int,
@@ -147,7 +148,7 @@ def _conv_module(nn: Any) -> Any:
             self.bn = nn.BatchNorm2d(self.conv.out_channels)
             self.activate = nn.ReLU() if act_cfg else nn.Identity()
 
-        def forward(self, x: Any) -> Any:
+        def forward(self, x: "torch.Tensor") -> object:
             return self.activate(self.bn(self.conv(x)))
 
     return ConvModule
@@ -201,7 +202,7 @@ def _mmpretrain(root: Path, name: str) -> tuple[Entries, Run]:
             self.head = nn.Module()
             self.head.fc = nn.Linear(channels, 1000)
 
-        def forward(self, x: Any) -> Any:
+        def forward(self, x: "torch.Tensor") -> object:
             return self.head.fc(self.backbone(x)[-1].mean((2, 3)))
 
     return _torch(Classifier())
@@ -213,7 +214,23 @@ def _ericsun99(root: Path, name: str) -> tuple[Entries, Run]:
     return _torch(module.ShuffleNetV2(width_mult=float(name)))
 
 
-def _paddle(net: Any) -> tuple[Entries, Run]:
+class _PaddleTensor(Protocol):
+    """What is used of ``paddle.Tensor``."""
+
+    def numpy(self) -> npt.NDArray[np.generic]: ...
+
+
+class _PaddleLayer(Protocol):
+    """What is used of ``paddle.nn.Layer``."""
+
+    def state_dict(self) -> Mapping[str, Any]: ...
+    def set_state_dict(self, state: Weights) -> tuple[list[str], list[str]]: ...
+    def to(self, *, dtype: str) -> object: ...
+    def eval(self) -> None: ...
+    def __call__(self, images: object) -> _PaddleTensor: ...
+
+
+def _paddle(net: _PaddleLayer) -> tuple[Entries, Run]:
     """Run a Paddle network in float64."""
     paddle = importlib.import_module("paddle")
     entries = tuple(
@@ -277,13 +294,13 @@ def _onnx_zoo(_: Path, __: str) -> tuple[Entries, Run]:
         graph.node.remove(node)
     kept = [i for i in graph.initializer if i.name.startswith("OC2_DUMMY")]
     logits = next(node.output[0] for node in graph.node if node.op_type == "Gemm")
-    data_input = next(value for value in graph.input if value.name == "gpu_0/data_0")
+    pixels = next(value for value in graph.input if value.name == "gpu_0/data_0")
     graph.output.append(onnx.helper.make_tensor_value_info(logits, 1, [1, 1000]))
     entries = tuple((name, shapes[name], "float32") for name in sorted(made))
 
     def run(state: Weights, batch: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         del graph.initializer[:], graph.input[:]
-        graph.input.append(data_input)
+        graph.input.append(pixels)
         graph.initializer.extend(kept)
         graph.initializer.extend(onnx.numpy_helper.from_array(v, k) for k, v in state.items())
         options = runtime.SessionOptions()
@@ -418,30 +435,27 @@ SOURCES = {
 }
 
 
-def _controls(state: Weights, run: Run, batch: Any, logits: Any) -> dict[str, float]:
+def _controls(
+    state: Weights, run: Run, batch: npt.NDArray[np.float64], logits: npt.NDArray[np.float64]
+) -> dict[str, float]:
     """Roll the rows of a tensor: how much that changes the logits, for some tensors."""
-    rolled = [
+    able = [
         key
         for key, value in state.items()
-        if value.ndim and value.shape[0] > 1 and ".predict_" not in key and "se_block" not in key
+        if value.ndim and value.shape[0] > 1 and not re.search(r"\.predict_|se_block", key)
     ]
-    squeezes = [key for key in rolled if ("SE" in key or "se_fc" in key) and "weight" in key]
-    chosen = {rolled[i] for i in np.linspace(0, len(rolled) - 1, 12).round().astype(int)}
+    squeezes = [key for key in able if re.search(r"SE.*weight|se_fc.*weight", key)]
+    chosen = {able[i] for i in np.linspace(0, len(able) - 1, 12).round().astype(int)}
     chosen |= {squeezes[i] for i in (1, len(squeezes) // 2, -1) if squeezes}
     effects = {}
     for key in sorted(chosen):
         changed = dict(state)
         changed[key] = np.roll(state[key], 1, axis=0)
-        for again, first in originals_twice(key, state):
-            changed[again] = changed[first]
+        again = key.replace("se_fc1.", "se_block.0.").replace("se_fc2.", "se_block.2.")
+        if again in changed:  # a tensor that a file has twice
+            changed[again] = changed[key]
         effects[key] = float(np.abs(run(changed, batch) - logits).max() / np.abs(logits).max())
     return effects
-
-
-def originals_twice(key: str, state: Weights) -> list[tuple[str, str]]:
-    """Name the second key of a tensor that a file holds twice."""
-    again = key.replace("se_fc1.", "se_block.0.").replace("se_fc2.", "se_block.2.")
-    return [(again, key)] if again != key and again in state else []
 
 
 def _one(root: Path, source: str, name: str, out: Path) -> None:
@@ -470,7 +484,7 @@ def _one(root: Path, source: str, name: str, out: Path) -> None:
     np.savez(
         out,
         entries=to_text(entries),
-        logits=logits[:, originals.CLASSES],
+        logits=logits[:, CLASSES],
         versions=np.array(json.dumps(versions)),
     )
 
@@ -484,7 +498,7 @@ def _all(source: str, root: Path, paddle: str) -> None:
             out = Path(folder) / "one.npz"
             python = paddle if "paddlepaddle" in facts.packages else sys.executable
             command = [python, __file__, "--originals", str(root), "--one", source, name, str(out)]
-            environment = {**os.environ, "PYTHONPATH": str(Path(originals.__file__).parent)}
+            environment = {**os.environ, "PYTHONPATH": str(GOLDEN.parent)}
             subprocess.run(command, check=True, env=environment)
             with np.load(out) as file:
                 arrays[f"entries {name}"] = file["entries"]

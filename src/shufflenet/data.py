@@ -223,7 +223,7 @@ def load(source: Path | Sample, how: Preprocess) -> npt.NDArray[np.uint8] | Imag
     """Give an image decoded and cropped, ``(crop_px, crop_px, 3)``, or the reason why not."""
     try:
         if isinstance(source, Sample):
-            return cropped(decode(source.read(), source.name), how)
-        return cropped(decode(source), how)
+            return cropped(decode(source.read(), source.name, exif=how.exif), how)
+        return cropped(decode(source, exif=how.exif), how)
     except ImageError as error:
         return error

@@ -9,75 +9,81 @@ a unit would let pass are not touched at all.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from shufflenet.v2 import HalveUnit, KeepUnit, ShuffleNetV2
+from shufflenet.blocks import KeepUnit, OpeningUnit, SqueezeExcite
+from shufflenet.spec import Split, V2PlusSpec, V2Spec
+from shufflenet.trunk import ShuffleNet
+from shufflenet.wiring import Order, follow, positions
 
-__all__ = ["DeployedStage", "DeployedV2", "compact", "deploy", "fold_batch_norms"]
-
-_Order = npt.NDArray[np.intp]  # position i holds the channel that was at position order[i]
+__all__ = ["Deployed", "DeployedStage", "compact", "deploy", "fold_batch_norms"]
 
 
-def deploy(net: ShuffleNetV2) -> "DeployedV2":
+def deploy(net: ShuffleNet) -> nn.Module:
     """Make the network that computes what ``net`` computes in evaluation, and ships.
+
+    Batch norms are folded in every network. The shuffle or split of V2 and V2+ is gone, exactly;
+    V1 keeps its shuffle, between groups that a permutation of weights cannot move, and Large and
+    ExLarge keep their split, since they add what a unit makes to what it read.
 
     The result equals ``net`` to rounding; ``net`` is left as it is.
     """
     folded = fold_batch_norms(net)
-    order: _Order = np.arange(net.spec.stem_channels)
+    if not isinstance(net.spec, V2Spec | V2PlusSpec):
+        return folded
+    order: Order = np.arange(net.spec.stem_channels)
     stages = []
     for stage in folded.stages:
         deployed, order = _route(stage, order)
         stages.append(deployed)
-    _read_in_order(folded.conv5, order)
-    return DeployedV2(folded, stages).eval()
+    _read_in_order([*folded.conv5.children()], order)
+    return Deployed(folded, stages).eval()
 
 
-class DeployedV2(nn.Module):
-    """A ShuffleNet V2 without batch norm and without shuffle."""
+class Deployed(nn.Module):
+    """A ShuffleNet V2 or V2+ without batch norm and without shuffle."""
 
-    def __init__(self, folded: ShuffleNetV2, stages: list["DeployedStage"]) -> None:
+    def __init__(self, folded: ShuffleNet, stages: list["DeployedStage"]) -> None:
         super().__init__()
         self.conv1, self.maxpool = folded.conv1, folded.maxpool
         self.stages = nn.Sequential(*stages)
-        self.conv5, self.fc = folded.conv5, folded.fc
+        self.conv5, self.neck, self.fc = folded.conv5, folded.neck, folded.fc
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images ``(n, in_channels, h, w)`` to logits ``(n, classes)``."""
         x = self.conv5(self.stages(self.maxpool(self.conv1(images))))
-        logits: Tensor = self.fc(x.mean(dim=(2, 3)))
+        logits: Tensor = self.fc(self.neck(x.mean(dim=(2, 3))))
         return logits
 
 
 class DeployedStage(nn.Module):
     """A stage in which channels go straight from the convolution that makes to the one that reads.
 
-    ``halve`` are the two branches that shrink the image; ``keep`` the branches of the units
+    ``opening`` are the two branches that shrink the image; ``keep`` the branches of the units
     after them. ``routes[p]`` lists, for producer ``p`` (the branches in that order), to which
     consumer how many of its channels go: consumer ``k`` is ``keep[k]``, the last is the way out.
     """
 
     def __init__(
         self,
-        halve: list[nn.Sequential],
+        opening: list[nn.Sequential],
         keep: list[nn.Sequential],
         routes: list[list[tuple[int, int]]],
     ) -> None:
         super().__init__()
-        self.halve, self.keep = nn.ModuleList(halve), nn.ModuleList(keep)
+        self.opening, self.keep = nn.ModuleList(opening), nn.ModuleList(keep)
         self.routes = routes
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(n, c, h, w)`` to ``(n, channels, h / 2, w / 2)``, sizes rounded up."""
+        """Map ``(n, c, h, w)`` to ``(n, channels, h / stride, w / stride)``, sizes rounded up."""
         inboxes: list[list[Tensor]] = [[] for _ in range(len(self.keep) + 1)]
         routes = iter(self.routes)
-        for branch in self.halve:
+        for branch in self.opening:
             _hand_out(branch(x), next(routes), inboxes)
         for inbox, branch in zip(inboxes, self.keep, strict=False):
             _hand_out(branch(_joined(inbox)), next(routes), inboxes)
@@ -95,88 +101,56 @@ def _joined(pieces: list[Tensor]) -> Tensor:
     return torch.cat(pieces, dim=1) if len(pieces) > 1 else pieces[0]
 
 
-def _route(stage: nn.Sequential, arrival: _Order) -> tuple[DeployedStage, _Order]:
+def _route(stage: nn.Sequential, arrival: Order) -> tuple[DeployedStage, Order]:
     """Deploy a stage of folded units whose input arrives in the order ``arrival``.
 
     Returns:
         The stage, and the order in which its output leaves.
     """
-    producers = _branches(stage)
-    halve, keep = producers[:2], producers[2:]
-    for branch in halve:
+    producers, split = _branches(stage)
+    opening, keep = producers[:2], producers[2:]
+    for branch in opening:
         _read_in_order(branch, arrival)
-    half = _last_conv(halve[0]).out_channels
-    channels, reads = _follow(half, len(keep))
-    consumer = np.full(len(producers) * half, len(keep))
+    made = [_last_conv(branch).out_channels for branch in producers]
+    channels, reads = follow(made, split)
+    consumer = np.full(sum(made), len(keep))
     for number, read in enumerate(reads):
         consumer[read] = number
-    arrivals: list[list[_Order]] = [[] for _ in range(len(keep) + 1)]
+    arrivals: list[list[Order]] = [[] for _ in range(len(keep) + 1)]
     routes = []
-    for number, branch in enumerate(producers):
-        made = np.arange(half) + number * half
-        order = np.argsort(consumer[made], kind="stable")
-        _take(_last_conv(branch), order, axis=0)
-        targets, counts = np.unique(consumer[made], return_counts=True)
+    names = np.split(np.arange(sum(made)), np.cumsum(made)[:-1])
+    for branch, own in zip(producers, names, strict=True):
+        order = np.argsort(consumer[own], kind="stable")
+        _write_in_order(branch, order)
+        targets, counts = np.unique(consumer[own], return_counts=True)
         routes.append(list(zip(targets.tolist(), counts.tolist(), strict=True)))
-        pieces = np.split(made[order], np.cumsum(counts)[:-1])
+        pieces = np.split(own[order], np.cumsum(counts)[:-1])
         for target, piece in zip(targets, pieces, strict=True):
             arrivals[target].append(piece)
     for branch, read, arrived in zip(keep, reads, arrivals, strict=False):
-        _read_in_order(branch, _positions(read, np.concatenate(arrived)))
-    out = _positions(channels, np.concatenate(arrivals[-1]))
-    return DeployedStage(halve, keep, routes), out
+        _read_in_order(branch, positions(read, np.concatenate(arrived)))
+    out = positions(channels, np.concatenate(arrivals[-1]))
+    return DeployedStage(opening, keep, routes), out
 
 
-def _branches(stage: nn.Sequential) -> list[nn.Sequential]:
-    """List the branches of a stage: two of the unit that halves, one of each that keeps."""
-    branches = []
+def _branches(stage: nn.Sequential) -> tuple[list[nn.Sequential], Split]:
+    """List the branches of a stage: two of the unit that opens it, one of each that keeps."""
+    branches: list[nn.Sequential] = []
+    split: Split = "halves"
     for unit in stage:
-        if isinstance(unit, HalveUnit):
-            branches.append(unit.branch1)
-        if isinstance(unit, HalveUnit | KeepUnit):
+        if isinstance(unit, OpeningUnit):
+            branches += [unit.branch1, unit.branch2]
+            split = unit.split
+        if isinstance(unit, KeepUnit):
             branches.append(unit.branch2)
-    return branches
+    return branches, split
 
 
 def _last_conv(branch: nn.Sequential) -> nn.Conv2d:
     return [layer for layer in branch if isinstance(layer, nn.Conv2d)][-1]
 
 
-def _follow(half: int, keeps: int) -> tuple[_Order, list[_Order]]:
-    """Follow channels through a stage; channel ``j`` of producer ``p`` is named ``p * half + j``.
-
-    Returns:
-        The names of the stage's output channels in order, and of what every keeping unit reads.
-
-    >>> out, reads = _follow(half=2, keeps=1)
-    >>> [read.tolist() for read in reads], out.tolist()
-    ([[1, 3]], [0, 4, 2, 5])
-    """
-    channels = _shuffled(np.arange(2 * half))
-    reads = []
-    for unit in range(keeps):
-        kept, read = np.split(channels, 2)
-        reads.append(read)
-        made = np.arange(half) + (2 + unit) * half
-        channels = _shuffled(np.concatenate((kept, made)))
-    return channels, reads
-
-
-def _shuffled(channels: _Order) -> _Order:
-    return channels.reshape(2, -1).T.reshape(-1)  # blocks.channel_shuffle with two groups
-
-
-def _positions(names: _Order, arrival: _Order) -> _Order:
-    """Say at which position of ``names`` each name of ``arrival`` stands.
-
-    >>> _positions(np.array([7, 8, 9]), np.array([9, 7, 8])).tolist()
-    [2, 0, 1]
-    """
-    by_name = np.argsort(names)
-    return by_name[np.searchsorted(names, arrival, sorter=by_name)]
-
-
-def _read_in_order(branch: nn.Sequential, order: _Order) -> None:
+def _read_in_order(branch: Iterable[nn.Module], order: Order) -> None:
     """Let a branch accept its input channels in the order in which they arrive."""
     for conv in (layer for layer in branch if isinstance(layer, nn.Conv2d)):
         if conv.groups == 1:
@@ -185,7 +159,16 @@ def _read_in_order(branch: nn.Sequential, order: _Order) -> None:
         _take(conv, order, axis=0)  # a depthwise convolution passes the order on
 
 
-def _take(conv: nn.Conv2d, order: _Order, axis: int) -> None:
+def _write_in_order(branch: nn.Sequential, order: Order) -> None:
+    """Let a branch put its output channels out in another order."""
+    _take(_last_conv(branch), order, axis=0)
+    for excite in (layer for layer in branch if isinstance(layer, SqueezeExcite)):
+        first, *_, last = [layer for layer in excite.squeeze if isinstance(layer, nn.Conv2d)]
+        _take(first, order, axis=1)
+        _take(last, order, axis=0)
+
+
+def _take(conv: nn.Conv2d, order: Order, axis: int) -> None:
     """Reorder a convolution's output channels (axis 0) or its input channels (axis 1)."""
     index = torch.from_numpy(order).to(conv.weight.device)
     with torch.no_grad():
@@ -194,7 +177,7 @@ def _take(conv: nn.Conv2d, order: _Order, axis: int) -> None:
             conv.bias.copy_(conv.bias[index])
 
 
-def fold_batch_norms(net: ShuffleNetV2) -> ShuffleNetV2:
+def fold_batch_norms(net: ShuffleNet) -> ShuffleNet:
     """Copy a network, with every batch norm folded into the convolution before it."""
     net = copy.deepcopy(net).eval()
     for name, module in list(net.named_modules()):
@@ -204,14 +187,9 @@ def fold_batch_norms(net: ShuffleNetV2) -> ShuffleNetV2:
 
 
 def _folded(layers: nn.Sequential) -> nn.Sequential:
-    after = dict(_convs_and_norms(layers))
-    return nn.Sequential(
-        *(
-            _fold(layer, after[layer]) if isinstance(layer, nn.Conv2d) else layer
-            for layer in layers
-            if not isinstance(layer, nn.BatchNorm2d)
-        )
-    )
+    folded = {conv: _fold(conv, norm) for conv, norm in _convs_and_norms(layers)}
+    kept = (layer for layer in layers if not isinstance(layer, nn.BatchNorm2d))
+    return nn.Sequential(*(folded.get(layer, layer) for layer in kept))  # type: ignore[call-overload]  # a layer that is no convolution is just not found
 
 
 def _convs_and_norms(layers: nn.Sequential) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d]]:
@@ -240,7 +218,7 @@ def _statistics(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     return mean, variance
 
 
-def compact(net: ShuffleNetV2) -> ShuffleNetV2:
+def compact(net: ShuffleNet) -> ShuffleNet:
     """Copy a network so that its weights, and those of the deployed network, are float16 numbers.
 
     Such weights take half the room in our files and are exact there. The scale ``s`` of every

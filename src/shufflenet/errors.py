@@ -8,6 +8,8 @@ ShuffleNetError             something the caller can act on; the command line ex
 ├── DataError               a data set that cannot be trained on or evaluated
 ├── CheckpointError         a model file that is damaged, foreign or has no card
 ├── CheckpointMismatch      weights that do not fit the network
+├── DownloadError           a published file that could not be had, or is not what was published
+├── LayoutError             weights that another project has no place for
 ├── RunError                a run folder that cannot be used as asked
 ├── ParityError             an exported file that computes something else
 └── WriteError              a file that could not be written; the one before it is untouched
@@ -21,7 +23,9 @@ __all__ = [
     "CheckpointError",
     "CheckpointMismatch",
     "DataError",
+    "DownloadError",
     "ImageError",
+    "LayoutError",
     "MissingDependency",
     "ParityError",
     "RunError",
@@ -94,6 +98,23 @@ class CheckpointMismatch(ShuffleNetError):
         super().__init__(
             f"The weights do not fit {network!r}: {'; '.join(differences[:3])}{more}. "
             "Use weights of this very network."
+        )
+
+
+class DownloadError(ShuffleNetError):
+    """A published file cannot be had, or what came is not what was published."""
+
+    def __init__(self, name: str, problem: str, remedy: str) -> None:
+        super().__init__(f"The weights {name!r} {problem}. {remedy}")
+
+
+class LayoutError(ShuffleNetError):
+    """A set of weights cannot be written in the layout of another project."""
+
+    def __init__(self, network: str, layout: str, reason: str) -> None:
+        super().__init__(
+            f"{network!r} cannot be written for {layout}: {reason}. "
+            "Keep it as .safetensors, or export it as ONNX: shufflenet export --help."
         )
 
 

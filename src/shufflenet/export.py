@@ -20,7 +20,7 @@ from shufflenet.checkpoint import narrowed, write_atomic
 from shufflenet.deploy import deploy, fold_batch_norms
 from shufflenet.errors import ParityError, SpecError
 from shufflenet.spec import CARD_KEY, Card
-from shufflenet.v2 import ShuffleNetV2
+from shufflenet.trunk import ShuffleNet
 
 __all__ = ["OPSETS", "TOLERANCE", "Exported", "export_onnx"]
 
@@ -43,7 +43,7 @@ class Exported:
 
 
 def export_onnx(
-    net: ShuffleNetV2,
+    net: ShuffleNet,
     card: Card,
     path: str | Path,
     *,
@@ -85,7 +85,7 @@ def export_onnx(
     )
 
 
-def _graph(deployed: nn.Module, net: ShuffleNetV2, opset: int) -> ir.Model:
+def _graph(deployed: nn.Module, net: ShuffleNet, opset: int) -> ir.Model:
     example = torch.zeros(2, net.spec.in_channels, 64, 64)
     sizes: dict[int, Any] = {0: "batch", 2: "height", 3: "width"}
     with _quiet():
@@ -145,7 +145,7 @@ def _store_float16_where_exact(model: ir.Model) -> None:
         model.graph.insert_before(model.graph[0], cast)
 
 
-def _difference(net: ShuffleNetV2, content: bytes, crop_px: int) -> tuple[float, float]:
+def _difference(net: ShuffleNet, content: bytes, crop_px: int) -> tuple[float, float]:
     """Compare logits at the card's size and at an odd one; give the difference and the scale."""
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(0)
@@ -160,7 +160,7 @@ def _difference(net: ShuffleNetV2, content: bytes, crop_px: int) -> tuple[float,
     return float(np.max(differences)), float(np.max(largest))
 
 
-def _logits(net: ShuffleNetV2, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _logits(net: ShuffleNet, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     with torch.inference_mode():
         result: npt.NDArray[np.float32] = net(torch.from_numpy(images)).numpy()
     return result

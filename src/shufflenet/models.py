@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from shufflenet.checkpoint import read_checkpoint
 from shufflenet.errors import CheckpointError, CheckpointMismatch
+from shufflenet.networks import build
 from shufflenet.spec import Card, Label
-from shufflenet.v2 import ShuffleNetV2
+from shufflenet.trunk import ShuffleNet
 from shufflenet.zoo import find_network, find_weights
 
 __all__ = [
@@ -32,7 +33,7 @@ def create_model(
     num_classes: int | None = None,
     in_channels: int | None = None,
     stem_stride: int | None = None,
-) -> ShuffleNetV2:
+) -> ShuffleNet:
     """Make a network of the catalogue with random weights, in training mode.
 
     Args:
@@ -52,10 +53,10 @@ def create_model(
         in_channels=spec.in_channels if in_channels is None else in_channels,
         stem_stride=spec.stem_stride if stem_stride is None else stem_stride,
     )
-    return ShuffleNetV2(spec)
+    return build(spec)
 
 
-def load_model(name_or_file: str | Path) -> ShuffleNetV2:
+def load_model(name_or_file: str | Path) -> ShuffleNet:
     """Make a network with the weights of a checkpoint, in evaluation mode.
 
     Raises:
@@ -66,7 +67,7 @@ def load_model(name_or_file: str | Path) -> ShuffleNetV2:
     return load_model_and_card(name_or_file)[0]
 
 
-def load_model_and_card(name_or_file: str | Path) -> tuple[ShuffleNetV2, Card]:
+def load_model_and_card(name_or_file: str | Path) -> tuple[ShuffleNet, Card]:
     """Do what ``load_model`` does, and give the card too.
 
     Raises:
@@ -82,7 +83,7 @@ def load_model_and_card(name_or_file: str | Path) -> tuple[ShuffleNetV2, Card]:
             "Name the .safetensors it was exported from.",
         )
     checkpoint = read_checkpoint(weights.checkpoint)
-    net = ShuffleNetV2(checkpoint.card.network)
+    net = build(checkpoint.card.network)
     _load_arrays(net, checkpoint.tensors)
     return net.eval(), checkpoint.card
 
@@ -99,7 +100,7 @@ def open_torch(checkpoint: Path, *, threads: int | None = None) -> "TorchClassif
     return TorchClassifier(*load_model_and_card(checkpoint))
 
 
-def start_from(net: ShuffleNetV2, labels: Sequence[Label], name_or_file: str | Path) -> bool:
+def start_from(net: ShuffleNet, labels: Sequence[Label], name_or_file: str | Path) -> bool:
     """Give a network the weights of a checkpoint, but for a classifier of other classes.
 
     Args:
@@ -138,7 +139,7 @@ def state_arrays(net: nn.Module) -> dict[str, npt.NDArray[np.generic]]:
     }
 
 
-def _load_arrays(net: ShuffleNetV2, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+def _load_arrays(net: ShuffleNet, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
     wanted = state_arrays(net)
     differences = [
         *(f"{key} is missing" for key in wanted if key not in arrays),

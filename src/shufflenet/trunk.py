@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -122,8 +122,8 @@ class ShuffleNet(nn.Module):
         def contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
             return nullcontext(), _statistics_kept(stage)
 
-        made = checkpoint(stage, x, use_reentrant=False, context_fn=contexts)
-        return made
+        result = checkpoint(stage, x, use_reentrant=False, context_fn=contexts)
+        return cast(Tensor, result)
 
 
 @contextmanager

@@ -18,7 +18,14 @@ class V1Unit(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, channels: int, spec: V1Spec, *, stride: int, opens: bool, first: bool
+        self,
+        in_channels: int,
+        channels: int,
+        spec: V1Spec,
+        *,
+        stride: int,
+        opens: bool,
+        first: bool,
     ) -> None:
         super().__init__()
         made = channels - in_channels if opens else channels
@@ -39,7 +46,7 @@ class V1Unit(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(n, c, h, w)`` to the same shape; to more channels and half the size if it opens."""
+        """Map ``(n, c, h, w)`` to the same shape, or to more channels at a smaller size."""
         made = self.pw2(channel_shuffle(self.dw(self.pw1(x)), self.shuffle_groups))
         if self.pool is None:
             return torch.relu(x + made)

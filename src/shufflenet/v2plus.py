@@ -1,5 +1,7 @@
 """ShuffleNet V2+, One-Shot and DetNAS: V2 with units of several kinds, found by search."""
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 from shufflenet.blocks import (
@@ -24,15 +26,13 @@ def _xception(
     """Make three depthwise 3x3 convolutions, each followed by a 1x1."""
     layers: list[nn.Module] = []
     widths = (in_channels, middle, middle, out_channels)
-    for number, (read, made) in enumerate(zip(widths, widths[1:], strict=False)):
+    for number, (read, made) in enumerate(pairwise(widths)):
         layers += conv_bn(read, read, kernel=3, stride=1 if number else stride, groups=read)
         layers += [*conv_bn(read, made, kernel=1), activation_layer(activation)]
     return nn.Sequential(*layers)
 
 
-def _branch2(
-    in_channels: int, out_channels: int, stage: SearchedStage, unit: int
-) -> nn.Sequential:
+def _branch2(in_channels: int, out_channels: int, stage: SearchedStage, unit: int) -> nn.Sequential:
     kind, act, stride = stage.kinds[unit], stage.activation, 1 if unit else 2
     middle = stage.middle(unit)
     if kind == "xception":

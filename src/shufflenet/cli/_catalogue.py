@@ -5,7 +5,7 @@ import dataclasses
 
 from shufflenet.cli._options import Commands, add_command, positive
 from shufflenet.cli._output import add_json, print_json, print_table
-from shufflenet.spec import Card, V2Spec
+from shufflenet.spec import Card, NetworkSpec
 
 __all__ = ["add_list", "add_show"]
 
@@ -96,11 +96,12 @@ def _show(args: argparse.Namespace) -> int:
         print_json({**shown, **dataclasses.asdict(costs), "network": network, "card": described})
         return 0
     stages = ", ".join(f"{stage.repeats} x {stage.channels}" for stage in spec.stages)
+    head = getattr(spec, "head_channels", None)
     rows = {
         "name": card.name if card else spec.name,
         "network": spec.name,
         "stem": f"{spec.stem_channels} channels, stride {spec.stem_stride}",
-        "stages": f"{stages} channels; head {spec.head_channels}; {spec.activation}",
+        "stages": f"{stages} channels" + (f"; head {head}" if head else ""),
         "classes": str(spec.classes),
         "parameters": f"{costs.parameters:,}",
         "multiply-adds": f"{costs.multiply_adds:,} at {size} px",
@@ -113,7 +114,7 @@ def _show(args: argparse.Namespace) -> int:
     return 0
 
 
-def _look_up(name: str) -> tuple[V2Spec, Card | None]:
+def _look_up(name: str) -> tuple[NetworkSpec, Card | None]:
     """Find a network by its name, or a model and its card by its name or file."""
     from shufflenet.checkpoint import read_card
     from shufflenet.zoo import NETWORKS, find_weights

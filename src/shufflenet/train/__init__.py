@@ -11,7 +11,7 @@ from shufflenet.spec import Card, Preprocess
 from shufflenet.train._job import Job, prepare
 from shufflenet.train._loop import Loop, Result, Session, fabric_for
 from shufflenet.train._run import facts, open_run
-from shufflenet.v2 import ShuffleNetV2
+from shufflenet.trunk import ShuffleNet
 
 __all__ = ["Job", "Result", "Session", "train", "train_job"]
 
@@ -32,7 +32,7 @@ def train_job(job: Job, recipe: Recipe, session: Session) -> Result:
 
 
 def train(
-    net: ShuffleNetV2,
+    net: ShuffleNet,
     card: Card,
     training: ImageSet,
     validation: ImageSet,

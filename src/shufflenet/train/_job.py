@@ -12,8 +12,8 @@ from shufflenet.data import ImageSet, open_images, relabelled, split
 from shufflenet.labels import name_classes, read_names
 from shufflenet.models import create_model, load_model_and_card, start_from
 from shufflenet.recipes import Recipe, preprocess_for, stem_stride_for
-from shufflenet.spec import Card, Origin, V2Spec
-from shufflenet.v2 import ShuffleNetV2
+from shufflenet.spec import Card, NetworkSpec, Origin
+from shufflenet.trunk import ShuffleNet
 
 __all__ = ["Job", "prepare"]
 
@@ -34,7 +34,7 @@ class Job:
     licence: str = ""
 
 
-def prepare(job: Job, recipe: Recipe, name: str) -> tuple[ShuffleNetV2, Card, ImageSet, ImageSet]:
+def prepare(job: Job, recipe: Recipe, name: str) -> tuple[ShuffleNet, Card, ImageSet, ImageSet]:
     """Make the network, its card, and the images to train and to validate on.
 
     Raises:
@@ -80,7 +80,7 @@ def _described(weights: str | Path) -> str:
     return f"{card.name}: {card.origin.recipe}; {card.origin.steps} steps"
 
 
-def _card(job: Job, recipe: Recipe, training: ImageSet, network: V2Spec, name: str) -> Card:
+def _card(job: Job, recipe: Recipe, training: ImageSet, network: NetworkSpec, name: str) -> Card:
     fields = dataclasses.asdict(recipe)
     described = ", ".join(f"{field} {value}" for field, value in fields.items() if field != "name")
     images, classes = len(training), len(training.classes)

@@ -25,7 +25,7 @@ from shufflenet.recipes import Recipe
 from shufflenet.spec import Card
 from shufflenet.train._batches import Batches, Crops, leave_interrupts
 from shufflenet.train._run import Progress, append_row, load_state, save_state
-from shufflenet.v2 import ShuffleNetV2
+from shufflenet.trunk import ShuffleNet
 
 __all__ = ["Loop", "Result", "Session", "fabric_for", "parameter_groups"]
 
@@ -65,7 +65,7 @@ class Loop:
     def __init__(
         self,
         fabric: Fabric,
-        net: ShuffleNetV2,
+        net: ShuffleNet,
         card: Card,
         training: ImageSet,
         validation: ImageSet,

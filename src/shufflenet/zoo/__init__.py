@@ -2,13 +2,14 @@
 
 from shufflenet.zoo._files import DEFAULT, SHIPPED, WeightFiles, find_network, find_weights
 from shufflenet.zoo._networks import NETWORKS
-from shufflenet.zoo._weights import WEIGHTS, Source, Weights
+from shufflenet.zoo._weights import WEIGHTS, PublishedCost, Source, Weights
 
 __all__ = [
     "DEFAULT",
     "NETWORKS",
     "SHIPPED",
     "WEIGHTS",
+    "PublishedCost",
     "Source",
     "WeightFiles",
     "Weights",

@@ -1,4 +1,4 @@
-"""From a file to the network's input: the one preprocessing, in NumPy and Pillow."""
+"""From a file to an upright RGB image."""
 
 import io
 import struct
@@ -6,13 +6,11 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from shufflenet.errors import ImageError
-from shufflenet.spec import Preprocess
 
-__all__ = ["cropped", "decode", "normalised", "prepare", "resized"]
+__all__ = ["decode"]
 
 # What Pillow's decoders raise on damaged files, found by feeding them such files.
 _DECODING_ERRORS = (
@@ -31,15 +29,20 @@ _DECODING_ERRORS = (
 )
 
 
-def decode(source: str | Path | bytes, name: str | None = None) -> Image.Image:
-    """Read an image, upright and RGB, as a viewer would show it.
+def decode(
+    source: str | Path | bytes, name: str | None = None, *, exif: bool = True
+) -> Image.Image:
+    """Read an image as RGB, as a viewer would show it.
 
-    The first frame of an animation; EXIF orientation applied; grey and palettes widened;
-    16 bits a channel scaled to 8; CMYK converted; transparent parts laid over white.
+    The first frame of an animation; grey and palettes widened; 16 bits a channel scaled to 8;
+    CMYK converted; transparent parts laid over white.
 
     Args:
         source: A path, or the bytes of an image file.
         name: What errors call the image; the path, if it is not given.
+        exif: Whether the image is turned upright as its EXIF tag says, see ``Preprocess.exif``.
+            ``cv2.imdecode(bytes, cv2.IMREAD_COLOR)`` does so, and with it PaddleClas and
+            mmpretrain; ``PIL.Image.open`` does not, nor do torchvision and Megvii.
 
     Raises:
         ImageError: the file is missing, empty, cut short, no image, of a kind that has no
@@ -50,7 +53,8 @@ def decode(source: str | Path | bytes, name: str | None = None) -> Image.Image:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             _refuse_huge(image, name)
             image.load()
-            ImageOps.exif_transpose(image, in_place=True)
+            if exif:
+                ImageOps.exif_transpose(image, in_place=True)
             return _to_rgb(image, name)
     except Image.DecompressionBombError as error:
         raise ImageError(name, _too_large()) from error
@@ -96,53 +100,3 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     return image.convert("RGB")
-
-
-def resized(width: int, height: int, shorter_px: int) -> tuple[int, int]:
-    """Scale so that the shorter side is ``shorter_px``, the longer one rounded down.
-
-    >>> resized(500, 375, shorter_px=256)
-    (341, 256)
-
-    Source: torchvision 0.28, transforms/functional.py, _compute_resized_output_size
-    """
-    shorter, longer = sorted((width, height))
-    scaled = int(shorter_px * longer / shorter)
-    return (shorter_px, scaled) if width <= height else (scaled, shorter_px)
-
-
-def cropped(image: Image.Image, how: Preprocess) -> npt.NDArray[np.uint8]:
-    """Resize and keep the centre: RGB values 0..255, ``(crop_px, crop_px, 3)``.
-
-    Only what is kept is resized, so that the thinnest image costs no more than a square one;
-    values differ by at most one grey level from resizing the whole image and cropping then,
-    which Pillow may do columns first.
-
-    Source of the rounding of the offset: torchvision 0.28, transforms/functional.py, center_crop
-    """
-    width, height = resized(image.width, image.height, how.resize_px)
-    left, top = round((width - how.crop_px) / 2), round((height - how.crop_px) / 2)
-    x_scale, y_scale = image.width / width, image.height / height
-    box = (
-        left * x_scale,
-        top * y_scale,
-        min((left + how.crop_px) * x_scale, image.width),
-        min((top + how.crop_px) * y_scale, image.height),
-    )
-    return np.asarray(image.resize((how.crop_px, how.crop_px), Image.Resampling.BILINEAR, box=box))
-
-
-def normalised(pixels: npt.NDArray[np.uint8], how: Preprocess) -> npt.NDArray[np.float32]:
-    """Turn RGB values 0..255, ``(..., h, w, 3)``, into network input, ``(..., 3, h, w)``."""
-    scale = (1 / (255 * np.array(how.std))).astype(np.float32)
-    offset = (np.array(how.mean) / np.array(how.std)).astype(np.float32)
-    return np.ascontiguousarray(np.moveaxis(pixels * scale - offset, -1, -3))
-
-
-def prepare(source: str | Path | bytes, how: Preprocess) -> npt.NDArray[np.float32]:
-    """Read an image and make of it one network input, ``(3, crop_px, crop_px)``.
-
-    Raises:
-        ImageError: the file cannot be read as an image.
-    """
-    return normalised(cropped(decode(source), how), how)

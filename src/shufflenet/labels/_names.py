@@ -1,4 +1,4 @@
-"""Label sets: the identifier and the name of every class, in the order of class indices."""
+"""Names of classes: read from a file, given to classes, looked up."""
 
 import csv
 from collections import Counter

@@ -1,0 +1,286 @@
+"""Checkpoints of other projects to ours and back: one map of names and one permutation a source.
+
+A source is recognised by the names in its file, never by shapes: the same shapes mean different
+networks in different projects. A file that does not fit completely is refused.
+"""
+
+import hashlib
+import io
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from shufflenet.checkpoint import Checkpoint, write_atomic
+from shufflenet.convert._fit import fitting, from_layout, recognised, to_layout
+from shufflenet.convert._layouts import LAYOUTS, Layout
+from shufflenet.convert._read import Arrays, read_arrays
+from shufflenet.convert._rewire import Impossible, rewire
+from shufflenet.convert._verify import onnx_difference
+from shufflenet.errors import CheckpointError, CheckpointMismatch, LayoutError, UnknownName
+from shufflenet.labels import label_set
+from shufflenet.recipes import preprocess_for
+from shufflenet.spec import Card, Label, NetworkSpec, Origin
+from shufflenet.zoo import NETWORKS, WEIGHTS, Weights
+
+__all__ = ["SOURCES", "TARGETS", "Converted", "Target", "convert_checkpoint", "write_layout"]
+
+Target = Literal["torchvision", "mmpretrain", "paddle", "paddlevision", "megvii"]
+TARGETS: tuple[Target, ...] = get_args(Target)
+
+# What a user calls a source, and the layouts that it stands for.
+SOURCES: dict[str, tuple[str, ...]] = {
+    "torchvision": ("torchvision", "ericsun99"),
+    "mmpretrain": ("mmpretrain", "mmpretrain-v1"),
+    "paddle": ("paddle", "paddlevision"),
+    "megvii": ("megvii", "megvii-v1", "megvii-detnas", "megvii-large", "megvii-exlarge"),
+    "onnx": ("onnx-v1", "torchvision"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converted:
+    """A checkpoint in our form, and how it came about.
+
+    Attributes:
+        layout: Whose names the file had.
+        max_abs_difference: Between the logits of an ONNX file and of the network made from it;
+            for other files between their arrays and those that our network gives back in their
+            layout.
+        remarks: What a user should know, a sentence each.
+    """
+
+    checkpoint: Checkpoint
+    layout: str
+    max_abs_difference: float
+    remarks: tuple[str, ...] = ()
+
+
+def convert_checkpoint(
+    path: str | Path,
+    *,
+    source: str = "auto",
+    network: str | None = None,
+    labels: Sequence[Label] | None = None,
+    weights: Weights | None = None,
+) -> Converted:
+    """Make a checkpoint of ours from a file of another project.
+
+    Args:
+        path: A ``.pth``, ``.pth.tar``, ``.pkl``, ``.pdparams``, ``.onnx`` or ``.safetensors`` file.
+        source: ``auto``, or a name of ``SOURCES``, which the file must turn out to be of.
+        network: The network's name, where names and shapes leave it open (PaddleClas's swish has
+            those of its 1.0).
+        labels: The classes in order; ImageNet's thousand, or the published file's, unless given.
+        weights: The catalogue's entry that the file is; it is looked for by its hash unless given.
+
+    Raises:
+        CheckpointError: the file cannot be read, is of no known project or another than ``source``,
+            or has classes whose labels nobody told.
+        CheckpointMismatch: it is not complete, or holds more than the network has.
+        ParityError: a network made from an ONNX file does not compute what the file does.
+        UnknownName: there is no such source or network.
+    """
+    path = Path(path)
+    if source != "auto" and source not in SOURCES:
+        raise UnknownName("source", source, ["auto", *SOURCES])
+    arrays = _unprefixed(read_arrays(path))
+    layout = _layout_of(path, arrays, source)
+    weights = weights or _known(path)
+    names, remarks = _candidates(path, layout, network or (weights.network if weights else None))
+    spec, found = fitting(arrays, layout, names)
+    if found:
+        raise CheckpointMismatch(spec.name, found)
+    ours = from_layout(arrays, layout, spec)
+    card = _card(path, spec, layout, labels, weights)
+    return Converted(
+        checkpoint=Checkpoint(card, ours),
+        layout=layout.name,
+        max_abs_difference=(
+            onnx_difference(path, ours, spec)
+            if path.suffix == ".onnx"
+            else _there_and_back(arrays, ours, layout, spec)
+        ),
+        remarks=(*remarks, *([weights.defects] if weights and weights.defects else ())),
+    )
+
+
+def _unprefixed(arrays: Arrays) -> Arrays:
+    """Take away what torch's DataParallel put before every name."""
+    if all(name.startswith("module.") for name in arrays):
+        return {name.removeprefix("module."): array for name, array in arrays.items()}
+    return arrays
+
+
+def _layout_of(path: Path, arrays: Arrays, source: str) -> Layout:
+    layout = recognised(arrays)
+    if layout is None:
+        first = ", ".join(list(arrays)[:3])
+        raise CheckpointError(
+            path,
+            f"has names of no known project ({first}, ...)",
+            f"Files of these can be converted: {', '.join(SOURCES)}.",
+        )
+    if source != "auto" and layout.name not in SOURCES[source]:
+        raise CheckpointError(
+            path, f"has the names of {layout.name}, not of {source}", "Leave out --source."
+        )
+    return layout
+
+
+def _candidates(
+    path: Path, layout: Layout, network: str | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Say which networks the file may hold, and what is to be remarked on that choice.
+
+    Raises:
+        UnknownName: the layout has no network of that name.
+    """
+    if network is not None:
+        if network not in layout.networks:
+            raise UnknownName(f"network of {layout.name}", network, layout.networks)
+        return (network,), ()
+    if layout.source not in ("paddleclas", "paddlevision"):
+        return layout.networks, ()
+    swish = tuple(name for name in layout.networks if name.endswith("_swish"))
+    if "swish" in path.name.lower():
+        return swish, ()
+    remark = (
+        "The swish network has the same names and shapes as the 1.0 with ReLU: if this is the "
+        "swish one, convert it again with --network shufflenet_v2_x1_0_swish."
+    )
+    others = tuple(name for name in layout.networks if name not in swish)
+    return others, (remark,)
+
+
+def _known(path: Path) -> Weights | None:
+    """Find the published file that has this file's hash."""
+    content = path.read_bytes()
+    sha256, md5 = hashlib.sha256(content).hexdigest(), hashlib.md5(content).hexdigest()
+    for weights in WEIGHTS.values():
+        if weights.sha256 and sha256.startswith(weights.sha256):
+            return weights
+        if weights.md5 and md5 == weights.md5:
+            return weights
+    return None
+
+
+def _card(
+    path: Path,
+    spec: NetworkSpec,
+    layout: Layout,
+    labels: Sequence[Label] | None,
+    weights: Weights | None,
+) -> Card:
+    if labels is None:
+        if spec.classes != 1000:
+            raise CheckpointError(
+                path,
+                f"has {spec.classes} classes, and nothing says which",
+                "Name them in order: --labels FILE, a line a class.",
+            )
+        labels = label_set("imagenet-1k")
+    if len(labels) != spec.classes:
+        raise CheckpointError(
+            path, f"has {spec.classes} classes, but {len(labels)} labels are given", "Give as many."
+        )
+    origin = Origin(
+        data="ImageNet-1k (ILSVRC 2012)" if weights else "not stated",
+        licence=weights.licence if weights else "not stated",
+        started_from=weights.filename if weights else path.name,
+        software=f"{layout.source}, converted by shufflenet",
+    )
+    similar = weights or _similar(spec, layout)
+    return Card(
+        name=weights.name if weights else path.name.split(".")[0],
+        network=spec,
+        preprocess=similar.preprocess if similar else preprocess_for(224),
+        labels=tuple(labels),
+        origin=origin,
+        published=weights.published if weights else None,
+    )
+
+
+def _similar(spec: NetworkSpec, layout: Layout) -> Weights | None:
+    """Find what the same project published of the same network, or at least of the generation."""
+    of_source = [w for w in WEIGHTS.values() if w.source == layout.source]
+    same = [w for w in of_source if w.network == spec.name]
+    generation = [w for w in of_source if type(NETWORKS[w.network]) is type(spec)]
+    return next(iter(same or generation), None)
+
+
+def _there_and_back(theirs: Arrays, ours: Arrays, layout: Layout, spec: NetworkSpec) -> float:
+    back = to_layout(ours, layout, spec)
+    folded = {bias for bias, _ in layout.biases}
+    folded |= {layout.naming(mean, spec) for _, mean in layout.biases}
+    return max(
+        float(np.abs(np.subtract(theirs[name], array, dtype=np.float64)).max(initial=0.0))
+        for name, array in back.items()
+        if name in theirs and name not in folded
+    )
+
+
+def write_layout(checkpoint: Checkpoint, path: str | Path, target: str) -> str:
+    """Write a checkpoint as another project loads it.
+
+    Returns:
+        The name of their network.
+
+    Raises:
+        LayoutError: no order of weights makes their code compute this network.
+        UnknownName: there is no such layout.
+        WriteError: the file cannot be written; what stood there before still does.
+    """
+    if target not in TARGETS:
+        raise UnknownName("layout", target, TARGETS)
+    spec = checkpoint.card.network
+    arrays = {name: _widened(array) for name, array in checkpoint.tensors.items()}
+    reasons = []
+    for layout in (layout for layout in LAYOUTS if layout.name in _layouts_of(target)):
+        for theirs in _cousins(spec, layout):
+            try:
+                wired = rewire(arrays, spec, theirs)
+            except Impossible as reason:
+                reasons.append(str(reason))
+                continue
+            write_atomic(path, _serialised(to_layout(wired, layout, theirs), layout))
+            return theirs.name
+    because = reasons[0] if reasons else f"{target} has no network of this kind and these widths"
+    raise LayoutError(spec.name, target, because)
+
+
+def _layouts_of(target: str) -> tuple[str, ...]:
+    return (target,) if target in ("paddle", "paddlevision") else SOURCES[target]
+
+
+def _widened(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Undo that our files hold numbers as float16 where nothing is lost by it."""
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def _cousins(spec: NetworkSpec, layout: Layout) -> list[NetworkSpec]:
+    """List the networks of a layout that have the spec's generation, widths and activation."""
+    cousins = []
+    for name in layout.networks:
+        theirs = replace(NETWORKS[name], classes=spec.classes, in_channels=spec.in_channels)
+        same = type(theirs) is type(spec) and all(
+            getattr(theirs, field, None) == getattr(spec, field, None)
+            for field in ("stages", "groups", "head_channels", "stem_channels", "activation")
+        )
+        if same:
+            cousins.append(theirs)
+    return cousins
+
+
+def _serialised(arrays: Arrays, layout: Layout) -> bytes:
+    if layout.source in ("paddleclas", "paddlevision"):
+        return pickle.dumps(arrays, protocol=4)  # paddle.save's
+    named = {f"{layout.prefix}{name}": torch.from_numpy(array) for name, array in arrays.items()}
+    buffer = io.BytesIO()
+    torch.save({layout.wrapper: named} if layout.wrapper else named, buffer)
+    return buffer.getvalue()

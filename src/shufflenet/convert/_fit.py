@@ -1,0 +1,162 @@
+"""Foreign arrays to ours and back, by a layout's names, each whole or not at all."""
+
+import re
+from dataclasses import replace
+from functools import cache
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from shufflenet.convert._layouts import LAYOUTS, Layout
+from shufflenet.convert._read import Arrays
+from shufflenet.networks import build
+from shufflenet.spec import NetworkSpec, V1Spec
+from shufflenet.wiring import shuffled
+from shufflenet.zoo import NETWORKS
+
+__all__ = ["differences", "fitting", "from_layout", "recognised", "shapes", "to_layout"]
+
+_Number = TypeVar("_Number", bound=np.generic)
+
+
+@cache
+def shapes(spec: NetworkSpec) -> dict[str, tuple[int, ...]]:
+    """Give the name and shape of every array of a network, in order."""
+    with torch.device("meta"):
+        state = build(spec).state_dict()
+    return {
+        name: tuple(value.shape)
+        for name, value in state.items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def recognised(arrays: Arrays) -> Layout | None:
+    """Find the layout that a name in a file betrays."""
+    for layout in LAYOUTS:
+        if any(re.fullmatch(layout.signature, name) for name in arrays):
+            return layout
+    return None
+
+
+def fitting(
+    arrays: Arrays, layout: Layout, names: tuple[str, ...]
+) -> tuple[NetworkSpec, list[str]]:
+    """Find the network, of these names, that the arrays are complete weights of.
+
+    Returns:
+        The network with as many classes and input channels as the arrays have, and in what they
+        differ from it: nothing, or the least of all that were asked for.
+    """
+    tried = []
+    for name in names:
+        spec = _adapted(NETWORKS[name], arrays, layout)
+        tried.append((spec, differences(arrays, layout, spec)))
+        if not tried[-1][1]:
+            break
+    return min(tried, key=lambda each: len(each[1]))
+
+
+def _adapted(spec: NetworkSpec, arrays: Arrays, layout: Layout) -> NetworkSpec:
+    classifier = arrays.get(layout.naming("fc.weight", spec))
+    stem = arrays.get(layout.naming("conv1.0.weight", spec))
+    if classifier is not None and classifier.ndim == 2:
+        classes = classifier.shape[1 if layout.transposed_classifier else 0]
+        spec = replace(spec, classes=max(1, classes))
+    if stem is not None and stem.ndim == 4:
+        spec = replace(spec, in_channels=max(1, stem.shape[1]))
+    return spec
+
+
+def differences(arrays: Arrays, layout: Layout, spec: NetworkSpec) -> list[str]:
+    """Say in what arrays, named as a layout names them, are not the weights of a network."""
+    wanted = {
+        layout.naming(name, spec): _their_shape(name, shape, layout)
+        for name, shape in shapes(spec).items()
+    }
+    foldable = {bias for bias, _ in layout.biases}
+    return [
+        *(f"{name} is missing" for name in wanted if name not in arrays),
+        *(
+            f"{name} is not of this network"
+            for name in arrays
+            if name not in wanted and name not in foldable and not _unused(name, layout)
+        ),
+        *(
+            f"{name} has shape {arrays[name].shape}, not {shape}"
+            for name, shape in wanted.items()
+            if name in arrays and arrays[name].shape != shape
+        ),
+    ]
+
+
+def _unused(name: str, layout: Layout) -> bool:
+    return name.endswith("num_batches_tracked") or bool(
+        layout.unused and re.fullmatch(layout.unused, name)
+    )
+
+
+def _their_shape(name: str, shape: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
+    if name == "fc.weight" and layout.transposed_classifier:
+        return shape[::-1]
+    return shape[:2] if _is_linear_there(name, layout) else shape
+
+
+def _is_linear_there(name: str, layout: Layout) -> bool:
+    """Whether what is a 1x1 convolution here is a linear layer there."""
+    large = layout.name in ("megvii-large", "megvii-exlarge")
+    return large and ".squeeze." in name and name.endswith(".weight")
+
+
+def from_layout(arrays: Arrays, layout: Layout, spec: NetworkSpec) -> Arrays:
+    """Name, shape and order arrays as our network does; ``differences`` must have found none."""
+    ours = {}
+    for name, shape in shapes(spec).items():
+        array = arrays[layout.naming(name, spec)]
+        if name == "fc.weight" and layout.transposed_classifier:
+            array = array.T
+        ours[name] = np.ascontiguousarray(array.reshape(shape))
+    for bias, mean in layout.biases:
+        if bias in arrays:  # (x + bias) - mean = x - (mean - bias)
+            ours[mean] = _difference(ours[mean], arrays[bias])
+    if layout.depthwise_before_shuffle and isinstance(spec, V1Spec):
+        _move_depthwise(ours, spec, behind=True)
+    return ours
+
+
+def to_layout(arrays: Arrays, layout: Layout, spec: NetworkSpec) -> Arrays:
+    """Undo ``from_layout``; folded biases come back as zeros, unused arrays not at all."""
+    ours = dict(arrays)
+    if layout.depthwise_before_shuffle and isinstance(spec, V1Spec):
+        _move_depthwise(ours, spec, behind=False)
+    theirs: Arrays = {}
+    for name in shapes(spec):
+        array = ours[name]
+        if name == "fc.weight" and layout.transposed_classifier:
+            array = array.T
+        if _is_linear_there(name, layout):
+            array = array[:, :, 0, 0]
+        theirs[layout.naming(name, spec)] = np.ascontiguousarray(array)
+        if layout.counts_batches and name.endswith("running_var"):
+            counter = layout.naming(name, spec).replace("running_var", "num_batches_tracked")
+            theirs[counter] = np.zeros((), np.int64)
+    for bias, mean in layout.biases:
+        theirs[bias] = np.zeros_like(ours[mean])
+    return theirs
+
+
+def _difference(a: npt.NDArray[_Number], b: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
+    difference: npt.NDArray[_Number] = np.subtract(a, b, dtype=a.dtype)
+    return difference
+
+
+def _move_depthwise(arrays: Arrays, spec: V1Spec, *, behind: bool) -> None:
+    """Let depthwise convolutions stand before the shuffle instead of behind it, or back.
+
+    With ``y[p] = x[order[p]]`` the shuffle, row ``p`` behind it is row ``order[p]`` before it.
+    """
+    for name in [n for n in arrays if ".dw." in n]:
+        order = shuffled(np.arange(len(arrays[name])), spec.groups)
+        arrays[name] = arrays[name][np.argsort(order) if behind else order]

@@ -1,0 +1,41 @@
+"""Label sets that come with the package.
+
+``imagenet_1k.tsv``: the classes of ILSVRC 2012 in the order of WordNet identifiers, which is the
+order of class indices in every published checkpoint. Identifiers and words are those of
+onnx/models at b1eeaa1a, validated/vision/classification/synset.txt; identifiers in this order are
+also in timm 1.0.20, data/_info/imagenet_synsets.txt, and words in this order in torchvision 0.28.0,
+models/_meta.py, and in PaddleClas at d178931f, ppcls/utils/imagenet1k_label_list.txt.
+
+A class is called by its first word in WordNet. Where two first words differ at most in capitals,
+the kind of thing that WordNet says it is follows in brackets: "crane (wading bird)".
+
+Both are from WordNet 3.0, Copyright 2006 by Princeton University, which may be passed on under the
+terms in ``imagenet_1k.LICENSE.txt`` (SPDX: WordNet).
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from shufflenet.errors import UnknownName
+from shufflenet.labels._names import read_names
+from shufflenet.spec import Label
+
+__all__ = ["label_set"]
+
+_FILES: Final = {"imagenet-1k": Path(__file__).parent / "imagenet_1k.tsv"}
+
+
+@cache
+def label_set(name: str) -> tuple[Label, ...]:
+    """Give the classes of a set, in the order of class indices.
+
+    >>> label_set("imagenet-1k")[1]
+    Label(id='n01443537', name='goldfish')
+
+    Raises:
+        UnknownName: no set goes by that name; the nearest one is suggested.
+    """
+    if name not in _FILES:
+        raise UnknownName("label set", name, _FILES)
+    return tuple(Label(*pair) for pair in read_names(_FILES[name]).items())
