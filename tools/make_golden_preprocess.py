@@ -5,8 +5,8 @@ the libraries it does it with, which the project does not need: torchvision and 
 
     PYTHONPATH=tests python tools/make_golden_preprocess.py --photos imagenet-samples.tar.gz
 
-It needs a Pillow below 13: see ``_as_pillow`` in src/shufflenet/preprocess/_resize.py. The package's
-mean image is written by the same program, from a clone of megvii-model/ShuffleNet-Series (aa91feb):
+It needs a Pillow below 13: see ``_as_pillow`` in src/shufflenet/preprocess/_resize.py. The mean
+image in the package comes from here too, out of a clone of megvii-model/ShuffleNet-Series (aa91feb):
 
     PYTHONPATH=tests python tools/make_golden_preprocess.py --megvii DIR
 """
@@ -142,15 +142,16 @@ def write_synthetic(path: Path) -> None:
         for _, crop, _ in SOURCES.values()
     ]
     files = [_turned(orientation) for orientation in range(1, 9)]
+    contents: Any = {f"jpeg {i}": np.frombuffer(file, np.uint8) for i, file in enumerate(files, 1)}
     np.savez_compressed(
         path,
         origin=_origin(),
         sources=np.array(list(SOURCES)),
         digests=np.array([[[digest(r) for r in s] for s in i] for i in results]),
         samples=np.array([[[sample(r) for r in s] for s in i] for i in results]),
-        **{f"jpeg {i}": np.frombuffer(file, np.uint8) for i, file in enumerate(files, 1)},
         upright=np.array([digest(read_by_opencv(file)) for file in files]),
         stored=np.array([digest(read_by_pillow(file)) for file in files]),
+        **contents,
     )
 
 
@@ -165,16 +166,16 @@ def _turned(orientation: int) -> bytes:
 
 def write_photos(path: Path, archive: Path) -> None:
     """Write checksums of what every source makes of real photos; not the photos."""
-    samples = open_images(archive).samples
+    photos = open_images(archive)
     rows = [
         [digest(crop(read(photo.read()), *size)) for read, crop, size in SOURCES.values()]
-        for photo in samples
+        for photo in photos.samples
     ]
     np.savez_compressed(
         path,
         origin=_origin(),
         sources=np.array(list(SOURCES)),
-        names=np.array("\n".join(photo.name for photo in samples)),
+        names=np.array("\n".join(photo.name for photo in photos.samples)),
         digests=np.array(rows),
     )
 

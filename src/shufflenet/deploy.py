@@ -180,7 +180,7 @@ def _take(conv: nn.Conv2d, order: Order, axis: int) -> None:
 def fold_batch_norms(net: ShuffleNet) -> ShuffleNet:
     """Copy a network, with every batch norm folded into the convolution before it."""
     net = copy.deepcopy(net).eval()
-    for name, module in list(net.named_modules()):
+    for name, module in reversed(list(net.named_modules())):  # parts before the whole
         if isinstance(module, nn.Sequential) and any(isinstance(m, nn.BatchNorm2d) for m in module):
             net.set_submodule(name, _folded(module))
     return net

@@ -3,7 +3,6 @@
 import re
 from dataclasses import replace
 from functools import cache
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +16,6 @@ from shufflenet.wiring import shuffled
 from shufflenet.zoo import NETWORKS
 
 __all__ = ["differences", "fitting", "from_layout", "recognised", "shapes", "to_layout"]
-
-_Number = TypeVar("_Number", bound=np.generic)
 
 
 @cache
@@ -137,7 +134,7 @@ def to_layout(arrays: Arrays, layout: Layout, spec: NetworkSpec) -> Arrays:
         if name == "fc.weight" and layout.transposed_classifier:
             array = array.T
         if _is_linear_there(name, layout):
-            array = array[:, :, 0, 0]
+            array = array.reshape(array.shape[:2])
         theirs[layout.naming(name, spec)] = np.ascontiguousarray(array)
         if layout.counts_batches and name.endswith("running_var"):
             counter = layout.naming(name, spec).replace("running_var", "num_batches_tracked")
@@ -147,9 +144,11 @@ def to_layout(arrays: Arrays, layout: Layout, spec: NetworkSpec) -> Arrays:
     return theirs
 
 
-def _difference(a: npt.NDArray[_Number], b: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
-    difference: npt.NDArray[_Number] = np.subtract(a, b, dtype=a.dtype)
-    return difference
+def _difference(a: npt.NDArray[np.generic], b: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Subtract in float64, and keep it where the numbers' own type would round."""
+    difference = np.subtract(a, b, dtype=np.float64)
+    narrow: npt.NDArray[np.generic] = difference.astype(a.dtype)
+    return narrow if np.array_equal(narrow, difference) else difference
 
 
 def _move_depthwise(arrays: Arrays, spec: V1Spec, *, behind: bool) -> None:

@@ -151,7 +151,8 @@ def _weighted(
 
     Sums stay below 2**31, for weights sum to 2**22 and values to 255.
     """
-    total = np.full((len(at), *values.shape[1:]), 1 << (_PILLOW_BITS - 1), np.int32)
+    half = 1 << (_PILLOW_BITS - 1)
+    total: npt.NDArray[np.int32] = np.full((len(at), *values.shape[1:]), half, np.int32)
     for tap in range(at.shape[1]):
         total += values[at[:, tap]] * weights[:, tap, None, None]
     total >>= _PILLOW_BITS
@@ -166,9 +167,9 @@ _OPENCV_ONE = 1 << 11
 def _as_opencv(image: Image.Image, across: _Axis, down: _Axis) -> npt.NDArray[np.uint8]:
     """Resize as ``cv2.resize`` with INTER_LINEAR does for bytes: along rows, then columns.
 
-    Past the border its pixels go on. The result of the first pass has 19 bits. The second loses
-    four of them, and more in each product: ``((t >> 4) * w >> 16) + ((u >> 4) * v >> 16)`` has
-    two bits too many, which are rounded off.
+    Past the border its pixels go on. The first pass gives ``t = a * near + b * far``, of 19 bits,
+    for the upper row and ``u`` for the lower; the second pass
+    ``((t >> 4) * near >> 16) + ((u >> 4) * far >> 16)``, of which two bits are rounded off.
 
     Source: OpenCV 4, modules/imgproc/src/resize.cpp, HResizeLinear and VResizeLinear for uchar.
     Found identical to 3.4.18, 4.5.5, 4.12.0 and 5.0.0, on x86-64.
@@ -182,13 +183,49 @@ def _as_opencv(image: Image.Image, across: _Axis, down: _Axis) -> npt.NDArray[np
     needed, rows = np.unique(np.clip((row, row + 1), 0, last_row), return_inverse=True)
     upper, lower = rows.reshape(2, -1)
 
-    left, top, right = int(columns.min()), int(needed[0]), int(columns.max()) + 1
+    left, top, right = int(columns[0, 0]), int(needed[0]), int(columns[1, -1]) + 1
     part = np.asarray(image.crop((left, top, right, int(needed[-1]) + 1)))[needed - top]
-    near, far = (share[:, None] for share in _opencv_weights(column_share))
-    strip = part[:, columns[0] - left] * near + part[:, columns[1] - left] * far
-    strip >>= 4
-    near, far = (share[:, None, None] for share in _opencv_weights(row_share))
-    quarters = (strip[upper] * near >> 16) + (strip[lower] * far >> 16)
+    strip = _mixed_columns(part, columns - left, *_opencv_weights(column_share))
+    return _mixed_rows(strip, upper, lower, *_opencv_weights(row_share))
+
+
+def _mixed_columns(
+    values: npt.NDArray[np.uint8],
+    columns: npt.NDArray[np.int64],
+    near: npt.NDArray[np.int32],
+    far: npt.NDArray[np.int32],
+) -> npt.NDArray[np.int32]:
+    """Mix two columns of ``(rows, columns, 3)`` into each kept one, ``(rows, kept_px, 3)``.
+
+    A row is taken as one list of numbers, red, green, blue, red ...: as pixels of three, which
+    NumPy would loop over one by one, it takes three times as long.
+
+    Returns:
+        Values of 15 bits: 19, of which four are cut off.
+    """
+    at = (3 * columns[..., None] + np.arange(3)).reshape(2, -1)
+    flat = values.reshape(len(values), -1)
+    mixed = flat[:, at[0]] * near.repeat(3)
+    mixed += flat[:, at[1]] * far.repeat(3)
+    mixed >>= 4
+    return mixed.reshape(len(values), -1, 3)
+
+
+def _mixed_rows(
+    values: npt.NDArray[np.int32],
+    upper: npt.NDArray[np.int64],
+    lower: npt.NDArray[np.int64],
+    near: npt.NDArray[np.int32],
+    far: npt.NDArray[np.int32],
+) -> npt.NDArray[np.uint8]:
+    """Mix two rows of what :func:`_mixed_columns` gives into each kept one."""
+    quarters = values[upper]
+    quarters *= near[:, None, None]
+    quarters >>= 16
+    below = values[lower]
+    below *= far[:, None, None]
+    below >>= 16
+    quarters += below
     return (quarters + 2 >> 2).astype(np.uint8)
 
 
@@ -212,7 +249,7 @@ def _opencv_weights(
     """Turn the share of the farther pixel into the weights of both, which sum to 2048.
 
     >>> _opencv_weights(np.array([0, 0.25, 1 / 3], np.float32))
-    (array([2048, 1536, 1365], dtype=int32), array([  0,  512,  683], dtype=int32))
+    (array([2048, 1536, 1365], dtype=int32), array([  0, 512, 683], dtype=int32))
     """
     one = np.float32(_OPENCV_ONE)
     near, far = np.rint((1 - share) * one), np.rint(share * one)

@@ -1,0 +1,292 @@
+"""What every project calls the tensors of its networks: our name to theirs, for any width."""
+
+import re
+from collections.abc import Callable
+from typing import TypeAlias
+
+from shufflenet.spec import NetworkSpec, V2PlusSpec
+
+__all__ = [
+    "Naming",
+    "detnas",
+    "ericsun",
+    "exlarge",
+    "large",
+    "megvii_v1",
+    "megvii_v2",
+    "mmpretrain_v1",
+    "mmpretrain_v2",
+    "onnx_v1",
+    "paddle",
+    "torchvision",
+]
+
+Naming: TypeAlias = Callable[[str, NetworkSpec], str]
+
+
+def _unit(name: str) -> tuple[int, int, str] | None:
+    """Take ``stage3.2.branch2.0.weight`` apart: 3, 2, ``branch2.0.weight``."""
+    match = re.fullmatch(r"stage(\d+)\.(\d+)\.(.*)", name)
+    return (int(match[1]), int(match[2]), match[3]) if match else None
+
+
+def _renamed(name: str, *rules: tuple[str, str]) -> str:
+    """Apply the first rule, a regular expression and its replacement, that the name starts with."""
+    for pattern, replacement in rules:
+        if re.match(pattern, name):
+            return re.sub(f"^{pattern}", replacement, name)
+    return name
+
+
+def _number(spec: NetworkSpec, stage: int, unit: int) -> int:
+    """Count units through all stages, from 0."""
+    return sum(s.repeats for s in spec.stages[: stage - 2]) + unit
+
+
+def torchvision(name: str, _: NetworkSpec) -> str:
+    """Name as torchvision 0.28, models/shufflenetv2.py: so do we."""
+    return name
+
+
+def ericsun(name: str, spec: NetworkSpec) -> str:
+    """Name as ericsun99/Shufflenet-v2-Pytorch at 7f198bd, ShuffleNetV2.py."""
+    if parts := _unit(name):
+        stage, unit, rest = parts
+        return f"features.{_number(spec, stage, unit)}.{rest.replace('branch', 'banch')}"
+    return _renamed(name, ("conv5", "conv_last"), ("fc", "classifier.0"))
+
+
+_CONV_BN = {0: "conv", 1: "bn"}
+# Positions in a branch of V2 (torchvision): which pair of convolution and norm, and which of both.
+_BRANCH1 = {0: (0, 0), 1: (0, 1), 2: (1, 0), 3: (1, 1)}
+_BRANCH2 = {0: (0, 0), 1: (0, 1), 3: (1, 0), 4: (1, 1), 5: (2, 0), 6: (2, 1)}
+
+
+def _pair(rest: str) -> tuple[str, int, int, str]:
+    """Take ``branch2.3.weight`` apart: branch, which convolution, whether its norm, field."""
+    branch, position, field = rest.split(".")
+    pair, part = (_BRANCH1 if branch == "branch1" else _BRANCH2)[int(position)]
+    return branch, pair, part, field
+
+
+def mmpretrain_v2(name: str, spec: NetworkSpec) -> str:
+    """Name as mmpretrain at ee7f2e88, models/backbones/shufflenet_v2.py."""
+    if parts := _unit(name):
+        stage, unit, rest = parts
+        branch, pair, part, field = _pair(rest)
+        return f"backbone.layers.{stage - 2}.{unit}.{branch}.{pair}.{_CONV_BN[part]}.{field}"
+    return _mmpretrain_ends(name, f"backbone.layers.{len(spec.stages)}")
+
+
+def _mmpretrain_ends(name: str, head: str) -> str:
+    return _renamed(
+        name,
+        (r"conv1\.0", "backbone.conv1.conv"),
+        (r"conv1\.1", "backbone.conv1.bn"),
+        (r"conv5\.0", f"{head}.conv"),
+        (r"conv5\.1", f"{head}.bn"),
+        ("fc", "head.fc"),
+    )
+
+
+_MMPRETRAIN_V1 = {
+    "pw1": "g_conv_1x1_compress",
+    "dw": "depthwise_conv3x3_bn",
+    "pw2": "g_conv_1x1_expand",
+}
+
+
+def mmpretrain_v1(name: str, _: NetworkSpec) -> str:
+    """Name as mmpretrain at ee7f2e88, models/backbones/shufflenet_v1.py."""
+    if parts := _unit(name):
+        stage, unit, rest = parts
+        part, position, field = rest.split(".")
+        which = f"{_MMPRETRAIN_V1[part]}.{_CONV_BN[int(position)]}"
+        return f"backbone.layers.{stage - 2}.{unit}.{which}.{field}"
+    return _mmpretrain_ends(name, "")
+
+
+_PADDLE_FIELDS = {
+    "weight": "weight",
+    "bias": "bias",
+    "running_mean": "_mean",
+    "running_var": "_variance",
+}
+_PADDLE_OPENING = {"branch1": ("dw_1", "linear_1"), "branch2": ("pw_2", "dw_2", "linear_2")}
+_PADDLE_KEEP = ("pw", "dw", "linear")
+
+
+def paddle(conv: str, norm: str) -> Naming:
+    """Make the naming of PaddleClas, or of paddle.vision, which calls the same parts 0 and 1.
+
+    Source: PaddleClas at d178931f, ppcls/arch/backbone/model_zoo/shufflenet_v2.py; paddle 3.3.1,
+    paddle/vision/models/shufflenetv2.py
+    """
+
+    def naming(name: str, _: NetworkSpec) -> str:
+        field = _PADDLE_FIELDS[name.rsplit(".", 1)[1]]
+        if name.startswith("fc."):
+            return f"_fc.{field}"
+        if parts := _unit(name):
+            stage, unit, rest = parts
+            branch, pair, part, _field = _pair(rest)
+            called = (_PADDLE_KEEP if unit else _PADDLE_OPENING[branch])[pair]
+            return f"{stage}_{unit + 1}._conv_{called}.{norm if part else conv}.{field}"
+        at = {"conv1": "_conv1", "conv5": "_last_conv"}[name.split(".")[0]]
+        return f"{at}.{norm if name.split('.')[1] == '1' else conv}.{field}"
+
+    return naming
+
+
+def megvii_v1(name: str, spec: NetworkSpec) -> str:
+    """Name as ShuffleNet-Series at aa91feb, ShuffleNetV1/network.py and blocks.py."""
+    if parts := _unit(name):
+        stage, unit, rest = parts
+        part, position, field = rest.split(".")
+        branch, offset = {"pw1": (1, 0), "dw": (1, 3), "pw2": (2, 0)}[part]
+        at = f"features.{_number(spec, stage, unit)}.branch_main_{branch}"
+        return f"{at}.{int(position) + offset}.{field}"
+    return _renamed(name, ("conv1", "first_conv"), ("fc", "classifier.0"))
+
+
+def megvii_v2(name: str, spec: NetworkSpec) -> str:
+    """Name as ShuffleNet-Series at aa91feb, ShuffleNetV2, ShuffleNetV2+ and OneShot."""
+    if parts := _unit(name):
+        stage, unit, rest = parts
+        rest = _renamed(rest, ("branch1", "branch_proj"), ("branch2", "branch_main"))
+        return f"features.{_number(spec, stage, unit)}.{_excite(rest)}"
+    return _excite(
+        _renamed(
+            name,
+            ("conv1", "first_conv"),
+            ("conv5", "conv_last"),
+            (r"neck\.excite", "LastSE"),
+            (r"neck\.hidden", "fc.0"),
+            ("fc", "classifier.0"),
+        )
+    )
+
+
+def _excite(name: str) -> str:
+    """Number squeeze and excitation as Megvii does, where the pool stands before the rest."""
+    return re.sub(r"\.squeeze\.(\d+)", lambda match: f".SE_opr.{int(match[1]) + 1}", name)
+
+
+def detnas(name: str, spec: NetworkSpec) -> str:
+    """Name as ShuffleNet-Series at aa91feb, DetNAS/network.py and blocks.py.
+
+    Raises:
+        TypeError: it is another network.
+    """
+    if not isinstance(spec, V2PlusSpec):
+        raise TypeError("DetNAS is searched")
+    if parts := _unit(name):
+        stage, unit, rest = parts
+        kind = spec.stages[stage - 2].kinds[unit]
+        letter = chr(ord("a") + unit)
+        at = f"features.{_number(spec, stage, unit)}"
+        branch, position, field = rest.split(".")
+        if branch == "branch1":
+            called = f"interstellar{stage - 1}{letter}_proj"
+            tail = {
+                0: f"{called}_s",
+                1: f"{called}_s_bn",
+                2: called,
+                3: f"bn{stage - 1}{letter}_proj",
+            }
+            return f"{at}.proj_conv.{tail[int(position)]}.{field}"
+        block = (
+            f"{stage - 1}{letter}_xception_3x3"
+            if kind == "xception"
+            else (f"{stage - 1}{letter}_shufflenet_{kind}")
+        )
+        return f"{at}.conv.{_detnas_layer(block, kind == 'xception', int(position))}.{field}"
+    return _renamed(
+        name,
+        (r"conv1\.0", "first_conv.conv"),
+        (r"conv1\.1", "first_conv.bn"),
+        (r"conv5\.0", "last_conv.conv"),
+        (r"conv5\.1", "last_conv.bn"),
+        ("fc", "fc.fc"),
+    )
+
+
+def _detnas_layer(block: str, xception: bool, position: int) -> str:
+    """Name a layer of DetNAS's branch by its place in ours.
+
+    Three (xception) or two groups, ``branch2a`` and on, each of a depthwise convolution ``_s`` with
+    its norm ``_s_bn`` and a 1x1 with its norm; the first of two has no depthwise part.
+    """
+    group, place = divmod(position, 5) if xception else divmod(position + 2, 5)
+    called = f"interstellar{block}_branch2{'abc'[group]}"
+    norm = f"bn{block}_branch2{'abc'[group]}"
+    return f"{group}." + (f"{called}_s", f"{called}_s_bn", called, norm)[place]
+
+
+def _conv_bn(rest: str, width: int = 3) -> str:
+    """Name convolution and norm at ``position``, every ``width`` layers, Megvii's later way."""
+    position, field = rest.split(".")
+    return f"{int(position) // width}.{_CONV_BN[int(position) % width]}.{field}"
+
+
+def large(name: str, _: NetworkSpec) -> str:
+    """Name as ShuffleNet-Series at aa91feb, ShuffleNetV2.Large/network.py."""
+    if parts := _unit(name):
+        stage, unit, rest = parts
+        part, rest = rest.split(".", 1)
+        at = f"features.{stage - 2}.{stage}{chr(ord('a') + unit)}"
+        if part in ("branch1", "down"):
+            return f"{at}.{'proj' if part == 'branch1' else part}.{_conv_bn(rest)[2:]}"
+        return f"{at}.{_large_branch2(rest, {0: 0, 3: 1, 6: 2}, 8, '')}"
+    if name.startswith("conv1."):
+        return f"first_conv.{_conv_bn(name.removeprefix('conv1.'))}"
+    return _renamed(name, (r"conv5\.0", "conv_last.conv"), (r"conv5\.1", "conv_last.bn"))
+
+
+def _large_branch2(rest: str, convs: dict[int, int], squeeze: int, inner: str) -> str:
+    position, rest = rest.split(".", 1)
+    if int(position) == squeeze:
+        _, at, field = rest.split(".")
+        return f"se_fc{1 if at == '0' else 2}.{inner}{field}"
+    number = int(position)
+    conv = number if number in convs else number - 1
+    return f"branch_main.{convs[conv]}.{_CONV_BN[number - conv]}.{rest}"
+
+
+def exlarge(name: str, spec: NetworkSpec) -> str:
+    """Name as ShuffleNet-Series at aa91feb, ShuffleNetV2.ExLarge/network.py."""
+    if parts := _unit(name):
+        stage, unit, rest = parts
+        at = f"features.{stage - 2}.{unit}"
+        if unit == spec.stages[stage - 2].repeats:
+            return f"{at}.{_conv_bn(rest)[2:]}"
+        part, rest = rest.split(".", 1)
+        if part == "branch1":
+            return f"{at}.proj.{_conv_bn(rest)[2:]}"
+        return f"{at}.{_large_branch2(rest, {0: 0, 3: 1, 6: 2, 8: 3}, 10, 'fc.')}"
+    if name.startswith("conv1."):
+        return f"first_conv.{_conv_bn(name.removeprefix('conv1.'))}"
+    return _renamed(name, ("fc", "fc.fc"))
+
+
+_CAFFE2_FIELDS = {"weight": "s", "bias": "b", "running_mean": "rm", "running_var": "riv"}
+
+
+def onnx_v1(name: str, spec: NetworkSpec) -> str:
+    """Name as Caffe2 did in the ONNX zoo's graph: onnx 1.23, backend/test/data/light."""
+    field = _CAFFE2_FIELDS[name.rsplit(".", 1)[1]]
+    if name.startswith("fc."):
+        return f"gpu_0/pred_{'w' if name == 'fc.weight' else 'b'}_0"
+    if parts := _unit(name):
+        stage, unit, rest = parts
+        part, position, _ = rest.split(".")
+        number = _number(spec, stage, unit)
+        at = {
+            "pw1": f"gconv1_{2 * number}",
+            "dw": f"gconv3_{number}",
+            "pw2": f"gconv1_{2 * number + 1}",
+        }
+        called = at[part]
+    else:
+        called, position = "conv3_0", name.split(".")[1]
+    return f"gpu_0/{called}_w_0" if position == "0" else f"gpu_0/{called}_bn_{field}_0"
