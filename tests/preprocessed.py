@@ -22,4 +22,4 @@ def digest(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 def sample(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Take four pixels a side, ``(4, 4, 3)``: they show what is wrong where the sum does not."""
     at = np.linspace(0, len(pixels) - 1, 4).astype(int)
-    return pixels[at][:, at]
+    return np.asarray(pixels[at][:, at])

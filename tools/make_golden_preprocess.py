@@ -6,7 +6,8 @@ the libraries it does it with, which the project does not need: torchvision and 
     PYTHONPATH=tests python tools/make_golden_preprocess.py --photos imagenet-samples.tar.gz
 
 It needs a Pillow below 13: see ``_as_pillow`` in src/shufflenet/preprocess/_resize.py. The mean
-image in the package comes from here too, out of a clone of megvii-model/ShuffleNet-Series (aa91feb):
+image in the package comes from here too, out of a clone of megvii-model/ShuffleNet-Series at
+aa91feb:
 
     PYTHONPATH=tests python tools/make_golden_preprocess.py --megvii DIR
 """

@@ -29,8 +29,9 @@ def open_model(
     """Open a classifier by name or file.
 
     Args:
-        name: ``default``, another name of ``shufflenet list``, or a ``.onnx`` or
-            ``.safetensors`` file that this package wrote.
+        name: ``default``, another name of ``shufflenet list``, or a ``.onnx`` or ``.safetensors``
+            file that this package wrote. Published weights are downloaded, converted and exported
+            as ONNX when they are first named, and kept (``SHUFFLENET_HOME``).
         runtime: What computes; ``auto`` is ONNX Runtime, or torch for a ``.safetensors`` file.
         threads: How many threads compute a batch; one a core, unless given. 1 suits many images
             best: ``classify`` works on as many batches at once as there are cores.
@@ -38,7 +39,9 @@ def open_model(
     Raises:
         SpecError: there is no such runtime.
         UnknownName: it is neither a file nor a checkpoint's name.
+        NoWeights: it is a network's name.
         CheckpointError: the file is damaged or not one of ours.
+        DownloadError: published weights cannot be had.
         MissingDependency: the runtime is not installed.
     """
     from shufflenet.engine import Model, OnnxClassifier
@@ -47,16 +50,24 @@ def open_model(
 
     if runtime not in ("auto", "onnxruntime", "torch"):
         raise SpecError("runtime", runtime, "'auto', 'onnxruntime' or 'torch'")
-    weights = find_weights(name)
-    if runtime == "onnxruntime" or (runtime == "auto" and weights.onnx):
-        if weights.onnx is None:
+    files = find_weights(name)
+    if files.published:
+        from shufflenet.obtain import obtain
+
+        files = obtain(name)
+        if files.onnx is None and runtime != "torch":
+            from shufflenet.export import export_kept
+
+            files = export_kept(files)
+    if runtime == "onnxruntime" or (runtime == "auto" and files.onnx):
+        if files.onnx is None:
             remedy = f"Export it first: shufflenet export {name} --to model.onnx."
             raise CheckpointError(name, "is no ONNX file", remedy)
-        return Model(OnnxClassifier(weights.onnx, threads=threads))
-    if weights.checkpoint is None:
+        return Model(OnnxClassifier(files.onnx, threads=threads))
+    if files.checkpoint is None:
         raise CheckpointError(name, "is no checkpoint that torch can load", "Use its .safetensors.")
     try:
         from shufflenet.models import open_torch
     except ModuleNotFoundError as error:
         raise MissingDependency("The torch runtime", error.name or "torch", "torch") from error
-    return Model(open_torch(weights.checkpoint, threads=threads))
+    return Model(open_torch(files.checkpoint, threads=threads))

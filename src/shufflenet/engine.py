@@ -1,10 +1,12 @@
 """Classifiers: images in, logits out; and logits to predictions."""
 
+import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -12,10 +14,12 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from shufflenet.cards import find_published, published_card
 from shufflenet.data import Sample, load
 from shufflenet.errors import CheckpointError, ImageError, SpecError
 from shufflenet.preprocess import normalised
 from shufflenet.spec import CARD_KEY, Card, Label
+from shufflenet.zoo import Weights
 
 __all__ = [
     "Classifier",
@@ -24,9 +28,12 @@ __all__ = [
     "Prediction",
     "answered",
     "classify",
+    "computes_int8_exactly",
     "cores",
     "top_k",
 ]
+
+_log = logging.getLogger(__name__)
 
 _Source = TypeVar("_Source", Path, Sample)
 
@@ -50,13 +57,16 @@ class Prediction:
 
 
 class OnnxClassifier:
-    """An ONNX file with a card inside, run by ONNX Runtime on the CPU."""
+    """An ONNX file, run by ONNX Runtime on the CPU.
+
+    Its card is the one inside; a published file without one is known by its hash.
+    """
 
     def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
         """Load a model.
 
         Args:
-            path: A file that ``shufflenet export`` wrote.
+            path: A file that ``shufflenet export`` wrote, or one of the ONNX model zoo.
             threads: How many threads one image is computed on; one a core, unless given.
 
         Raises:
@@ -87,19 +97,69 @@ class OnnxClassifier:
             raise CheckpointError(
                 path, "is no ONNX file that can be run", "Export it again."
             ) from error
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        try:
-            self.card = Card.from_json(metadata[CARD_KEY])
-        except (KeyError, SpecError) as error:
-            raise CheckpointError(
-                path, "has no card that can be read", "Export it: shufflenet export --help."
-            ) from error
-        self._input = self._session.get_inputs()[0].name
+        self.card, published = _card(path, self._session.get_modelmeta().custom_metadata_map)
+        self._log_of_output = published is not None and published.gives == "probabilities"
+        images = self._session.get_inputs()[0]
+        self._input = images.name
+        self._fixed_batch = images.shape[0] if isinstance(images.shape[0], int) else None
+        if published is not None and published.quantised and not computes_int8_exactly():
+            _log.warning(
+                "This processor rounds sums of int8 products that %s was made without: "
+                "its answers may differ from those published.",
+                published.filename,
+            )
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
-        (result,) = self._session.run(None, {self._input: batch})
-        return np.asarray(result, dtype=np.float32)
+        size = self._fixed_batch or max(1, len(batch))
+        parts = [self._run(batch[start : start + size]) for start in range(0, len(batch), size)]
+        result = np.concatenate(parts)
+        # The softmax of log(p) is p again.
+        return (
+            np.log(np.maximum(result, np.finfo(np.float32).tiny)) if self._log_of_output else result
+        )
+
+    def _run(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        missing = (self._fixed_batch or 0) - len(images)
+        if missing > 0:  # a file may take so many images at once and no fewer
+            images = np.concatenate((images, np.zeros((missing, *images.shape[1:]), np.float32)))
+        result = np.asarray(self._session.run(None, {self._input: images})[0], np.float32)
+        return result[: len(result) - max(0, missing)]
+
+
+def _card(path: str | Path, metadata: Mapping[str, str]) -> tuple[Card, Weights | None]:
+    """Read the card of an ONNX file, or make that of the published file that it is.
+
+    Raises:
+        CheckpointError: it has none and is none.
+    """
+    try:
+        return Card.from_json(metadata[CARD_KEY]), None
+    except (KeyError, SpecError) as error:
+        published = find_published(path)
+        if published is None:
+            remedy = "Export it: shufflenet export --help."
+            raise CheckpointError(path, "has no card that can be read", remedy) from error
+        return published_card(published), published
+
+
+@cache
+def computes_int8_exactly() -> bool:
+    """Try whether this processor adds products of u8 and s8 without saturating.
+
+    Processors with AVX2 but without VNNI add two such products in 16 bits, which overflow. The file
+    that is tried is a 1x1 convolution of 64 channels, all weights 127, written by
+    ``tools/make_int8_probe.py``; with all pixels 255 its exact sum is 64 * 255 * 127, scaled so that
+    it becomes 255.
+
+    Source: onnxruntime.ai, Quantize ONNX models, "When and why do I need to try U8U8?"
+    """
+    import onnxruntime  # noqa: PLC0415  # a tenth of a second that `import shufflenet` saves
+
+    probe = Path(__file__).parent / "weights" / "int8-probe.onnx"
+    session = onnxruntime.InferenceSession(str(probe), providers=["CPUExecutionProvider"])
+    (result,) = session.run(None, {"pixels": np.full((1, 64, 8, 8), 255, np.uint8)})
+    return bool((np.asarray(result) == 255).all())
 
 
 class Model:

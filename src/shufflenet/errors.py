@@ -3,6 +3,7 @@
 ShuffleNetError             something the caller can act on; the command line exits with 1
 ├── SpecError               a value that describes no network, no preprocessing, no recipe
 ├── UnknownName             a name that the catalogue, or a recipe, does not hold
+├── NoWeights               a network where a set of weights is needed
 ├── MissingDependency       a package that only an extra installs
 ├── ImageError              a file that is no readable image
 ├── DataError               a data set that cannot be trained on or evaluated
@@ -27,6 +28,7 @@ __all__ = [
     "ImageError",
     "LayoutError",
     "MissingDependency",
+    "NoWeights",
     "ParityError",
     "RunError",
     "ShuffleNetError",
@@ -55,6 +57,15 @@ class UnknownName(ShuffleNetError):
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
         super().__init__(f"No {kind} is called {name!r}. {hint}")
+
+
+class NoWeights(ShuffleNetError):
+    """A network was named where weights are needed."""
+
+    def __init__(self, network: str, weights: Iterable[str]) -> None:
+        names = ", ".join(weights)
+        remedy = f"Name weights of it: {names}" if names else "Train it: shufflenet train --help"
+        super().__init__(f"{network!r} is a network, without weights. {remedy}.")
 
 
 class MissingDependency(ShuffleNetError):

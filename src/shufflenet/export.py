@@ -5,7 +5,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,11 +18,16 @@ from torch import nn
 
 from shufflenet.checkpoint import narrowed, write_atomic
 from shufflenet.deploy import deploy, fold_batch_norms
-from shufflenet.errors import ParityError, SpecError
+from shufflenet.errors import CheckpointError, ParityError, SpecError
+from shufflenet.models import load_model_and_card
+from shufflenet.obtain import kept
 from shufflenet.spec import CARD_KEY, Card
 from shufflenet.trunk import ShuffleNet
+from shufflenet.zoo import WeightFiles
 
-__all__ = ["OPSETS", "TOLERANCE", "Exported", "export_onnx"]
+__all__ = ["OPSETS", "TOLERANCE", "Exported", "export_kept", "export_onnx"]
+
+_log = logging.getLogger(__name__)
 
 OPSETS = range(18, 24)  # 18 is the oldest that torch's exporter writes without converting down
 # Float32 sums of another order: 2e-6 of the largest logit was seen over all networks and several
@@ -83,6 +88,23 @@ def export_onnx(
         max_abs_difference=difference,
         max_abs_logit=largest,
     )
+
+
+def export_kept(files: WeightFiles) -> WeightFiles:
+    """Export published weights beside their checkpoint, so that predicting needs torch no more.
+
+    Raises:
+        CheckpointError: there is no checkpoint of them.
+        ParityError: the file's logits differ from the network's; nothing is written.
+        WriteError: the disk is full or the cache cannot be written.
+    """
+    if files.checkpoint is None:
+        raise CheckpointError(files.name, "is no checkpoint", "Name one: shufflenet list.")
+    _log.info("Exporting %s as ONNX, once; it takes about ten seconds.", files.name)
+    net, card = load_model_and_card(files.checkpoint)
+    onnx = kept(files.name, ".onnx")
+    export_onnx(net, card, onnx)
+    return replace(files, onnx=onnx)
 
 
 def _graph(deployed: nn.Module, net: ShuffleNet, opset: int) -> ir.Model:

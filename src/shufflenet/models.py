@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from shufflenet.checkpoint import read_checkpoint
 from shufflenet.errors import CheckpointError, CheckpointMismatch
 from shufflenet.networks import build
+from shufflenet.obtain import obtain
 from shufflenet.spec import Card, Label
 from shufflenet.trunk import ShuffleNet
-from shufflenet.zoo import find_network, find_weights
+from shufflenet.zoo import find_network
 
 __all__ = [
     "TorchClassifier",
@@ -75,7 +76,7 @@ def load_model_and_card(name_or_file: str | Path) -> tuple[ShuffleNet, Card]:
         CheckpointError: the file is damaged or not one of ours.
         CheckpointMismatch: the weights do not fit the network that the card names.
     """
-    weights = find_weights(name_or_file)
+    weights = obtain(name_or_file)
     if weights.checkpoint is None:
         raise CheckpointError(
             name_or_file,

@@ -4,7 +4,6 @@ A source is recognised by the names in its file, never by shapes: the same shape
 networks in different projects. A file that does not fit completely is refused.
 """
 
-import hashlib
 import io
 import pickle
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from shufflenet.cards import find_published, published_card
 from shufflenet.checkpoint import Checkpoint, write_atomic
 from shufflenet.convert._fit import fitting, from_layout, recognised, to_layout
 from shufflenet.convert._layouts import LAYOUTS, Layout
@@ -91,7 +91,7 @@ def convert_checkpoint(
         raise UnknownName("source", source, ["auto", *SOURCES])
     arrays = _unprefixed(read_arrays(path))
     layout = _layout_of(path, arrays, source)
-    weights = weights or _known(path)
+    weights = weights or find_published(path)
     names, remarks = _candidates(path, layout, network or (weights.network if weights else None))
     spec, found = fitting(arrays, layout, names)
     if found:
@@ -158,18 +158,6 @@ def _candidates(
     return others, (remark,)
 
 
-def _known(path: Path) -> Weights | None:
-    """Find the published file that has this file's hash."""
-    content = path.read_bytes()
-    sha256, md5 = hashlib.sha256(content).hexdigest(), hashlib.md5(content).hexdigest()
-    for weights in WEIGHTS.values():
-        if weights.sha256 and sha256.startswith(weights.sha256):
-            return weights
-        if weights.md5 and md5 == weights.md5:
-            return weights
-    return None
-
-
 def _card(
     path: Path,
     spec: NetworkSpec,
@@ -189,20 +177,20 @@ def _card(
         raise CheckpointError(
             path, f"has {spec.classes} classes, but {len(labels)} labels are given", "Give as many."
         )
-    origin = Origin(
-        data="ImageNet-1k (ILSVRC 2012)" if weights else "not stated",
-        licence=weights.licence if weights else "not stated",
-        started_from=weights.filename if weights else path.name,
-        software=f"{layout.source}, converted by shufflenet",
-    )
-    similar = weights or _similar(spec, layout)
+    if weights is not None:
+        return replace(published_card(weights), network=spec, labels=tuple(labels))
+    similar = _similar(spec, layout)
     return Card(
-        name=weights.name if weights else path.name.split(".")[0],
+        name=path.name.split(".")[0],
         network=spec,
         preprocess=similar.preprocess if similar else preprocess_for(224),
         labels=tuple(labels),
-        origin=origin,
-        published=weights.published if weights else None,
+        origin=Origin(
+            data="not stated",
+            licence="not stated",
+            started_from=path.name,
+            software=layout.source,
+        ),
     )
 
 

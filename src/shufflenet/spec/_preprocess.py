@@ -13,19 +13,19 @@ class Preprocess:
     """How an image becomes the network's input: part of a set of weights, never of the code.
 
     The shorter side is resized to ``resize_px``, the centred square of ``crop_px`` is kept, and
-    values become ``(value * value_range / 255 - mean) / std``.
+    values become ``((value - mean_image) * value_range / 255 - mean) / std``.
 
     Attributes:
         resizer: ``pillow`` averages all pixels that fall together (antialiasing); ``opencv``
             interpolates between the four nearest, as ``cv2.INTER_LINEAR`` does.
-        longer_side: How its length is rounded.
-        crop_offset: How the offset of the crop is rounded; ``round`` takes a half to the even
-            number.
+        longer_side: How its length is rounded; ``round`` takes a half to the even number.
+        crop_offset: How the offset of the crop is rounded; ``round`` as above.
         channels: The order of colours.
         value_range: What 255 becomes: 1 or 255.
         mean: One number a channel, in the order of ``channels`` and the range of values.
         std: The same.
-        mean_image: The name of an image that is subtracted, of ``crop_px`` a side; or empty.
+        mean_image: The name of an image, of ``crop_px`` a side and values 0 to 255, that is
+            subtracted; or empty.
         exif: Whether an image is turned upright as its EXIF tag says.
     """
 

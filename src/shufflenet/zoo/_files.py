@@ -3,20 +3,25 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from shufflenet.errors import CheckpointError, UnknownName
+from shufflenet.errors import CheckpointError, NoWeights, UnknownName
 from shufflenet.spec import NetworkSpec
 from shufflenet.zoo._networks import NETWORKS
+from shufflenet.zoo._weights import WEIGHTS, Weights
 
 __all__ = ["DEFAULT", "SHIPPED", "WeightFiles", "find_network", "find_weights"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightFiles:
-    """Where weights lie: as ONNX to predict with, as a checkpoint to train on, or as both."""
+    """Where weights lie: as ONNX to predict with, as a checkpoint to train on, or as both.
+
+    Of published weights that are nowhere yet it holds only what is known of them.
+    """
 
     name: str
     onnx: Path | None = None
     checkpoint: Path | None = None
+    published: Weights | None = None
 
 
 _FOLDER = Path(__file__).parent.parent / "weights"
@@ -45,19 +50,21 @@ def find_weights(name: str | Path) -> WeightFiles:
 
     Raises:
         UnknownName: it is neither a checkpoint's name nor a file.
-        CheckpointError: it is a file of another kind, or a network's name, which has no weights.
+        NoWeights: it is a network's name, which stands for no weights.
+        CheckpointError: it is a file of another kind.
     """
     path = Path(name)
     if str(name) in (DEFAULT, SHIPPED.name):
         return SHIPPED
+    if str(name) in WEIGHTS:
+        return WeightFiles(name=str(name), published=WEIGHTS[str(name)])
     if str(name) in NETWORKS:
-        raise CheckpointError(
-            name, "is a network without weights", "Train it: shufflenet train --help."
-        )
+        raise NoWeights(str(name), [w for w in WEIGHTS if w.split(".")[0] == str(name)])
     if path.suffix == ".onnx":
         return WeightFiles(name=path.stem, onnx=path)
     if path.suffix == ".safetensors":
         return WeightFiles(name=path.stem, checkpoint=path)
     if path.exists():
-        raise CheckpointError(name, "is neither a .onnx nor a .safetensors file", "Name one.")
-    raise UnknownName("model", str(name), [DEFAULT, SHIPPED.name, *NETWORKS])
+        remedy = f"Convert it: shufflenet convert {name} --to {path.stem}.safetensors."
+        raise CheckpointError(name, "is neither a .onnx nor a .safetensors file", remedy)
+    raise UnknownName("model", str(name), [DEFAULT, SHIPPED.name, *WEIGHTS, *NETWORKS])

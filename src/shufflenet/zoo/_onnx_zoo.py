@@ -1,5 +1,7 @@
 """The ONNX model zoo's checkpoints: V1 in five opsets, V2 in float and in int8."""
 
+from dataclasses import replace
+
 from shufflenet.spec import Published
 from shufflenet.zoo._record import TORCHVISION_256, Weights
 
@@ -37,9 +39,10 @@ _TYPING_ERROR = "Its published top-5 error, 19.94, is probably a typing error."
 
 def _v1(opset: int, size: int, sha256: str) -> Weights:
     told = (_V1, _OLD, _MOVED) if opset < 7 else (_V1, _MOVED)
-    return _weights(
+    weights = _weights(
         "shufflenet_v1_g4_x0_5_onnx", f"{opset}", f"shufflenet-{opset}.onnx", size, sha256, told
     )
+    return replace(weights, runs=opset >= 7, gives="probabilities")
 
 
 def _v2(

@@ -54,6 +54,8 @@ class Weights:
         cost: What its authors state it costs; None where they state nothing.
         labels: The set of classes.
         quantised: Whether the file computes in int8.
+        runs: Whether ONNX Runtime computes the file as it is, if it is ONNX.
+        gives: What the file puts out.
         defects: What is known to be wrong with it, a sentence or more; or empty.
     """
 
@@ -72,4 +74,6 @@ class Weights:
     cost: PublishedCost | None = None
     labels: Literal["imagenet-1k"] = "imagenet-1k"
     quantised: bool = False
+    runs: bool = True
+    gives: Literal["logits", "probabilities"] = "logits"
     defects: str = ""

@@ -1,0 +1,80 @@
+"""From a name to files on this disk: downloaded, converted and kept, each once."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock
+from tqdm import tqdm
+
+from shufflenet.checkpoint import write_checkpoint
+from shufflenet.download import fetch, home
+from shufflenet.errors import CheckpointError, MissingDependency
+from shufflenet.zoo import WeightFiles, Weights, find_weights
+
+__all__ = ["kept", "obtain"]
+
+_log = logging.getLogger(__name__)
+
+
+def obtain(name: str | Path) -> WeightFiles:
+    """Find the files behind a name, and bring what is not there yet.
+
+    A published file is downloaded, with a progress bar on stderr, its hash is checked, and it is
+    converted to a checkpoint of ours; both are kept in ``download.home()``. An ONNX file that
+    ONNX Runtime can compute stays as it is.
+
+    Raises:
+        UnknownName: it is neither a checkpoint's name nor a file.
+        CheckpointError: the file is of another kind, or of one that cannot be converted.
+        DownloadError: the file cannot be had; the sentence says how to get it by hand.
+        MissingDependency: converting it needs torch.
+        WriteError: the disk is full or the cache cannot be written.
+    """
+    files = find_weights(name)
+    weights = files.published
+    if weights is None:
+        return files
+    if weights.filename.endswith(".onnx") and weights.runs:
+        return replace(files, onnx=_fetched(weights))
+    if weights.quantised:
+        raise CheckpointError(
+            weights.filename,
+            "is an int8 file of torch's own engine, which this package does not run",
+            "Use the float weights of the same network: shufflenet list.",
+        )
+    checkpoint, onnx = kept(weights.name, ".safetensors"), kept(weights.name, ".onnx")
+    if not checkpoint.is_file():
+        _convert(weights, checkpoint)
+    return replace(files, checkpoint=checkpoint, onnx=onnx if onnx.is_file() else None)
+
+
+def kept(name: str, suffix: str) -> Path:
+    """Say where what is made of a published file is kept."""
+    return home() / "models" / f"{name}{suffix}"
+
+
+def _fetched(weights: Weights) -> Path:
+    with tqdm(unit="B", unit_scale=True, desc=weights.filename, delay=1, leave=False) as bar:
+
+        def show(done: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return fetch(weights, on_progress=show)
+
+
+def _convert(weights: Weights, checkpoint: Path) -> None:
+    try:
+        from shufflenet.convert import convert_checkpoint  # noqa: PLC0415  # it loads torch
+    except ModuleNotFoundError as error:
+        raise MissingDependency("Converting weights", error.name or "torch", "torch") from error
+    file = _fetched(weights)
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(checkpoint.with_suffix(".lock")):
+        if checkpoint.is_file():
+            return  # another process made it while this one waited
+        converted = convert_checkpoint(file, weights=weights)
+        write_checkpoint(checkpoint, converted.checkpoint)
+    for remark in converted.remarks:
+        _log.info("%s: %s", weights.name, remark)
