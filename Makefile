@@ -3,7 +3,7 @@ PYTHON ?= python3
 PHOTO ?= build/photo/skimage/data/coffee.png
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: try check lint types imports test golden clean
+.PHONY: try check lint types imports test golden models clean
 
 try: build/try/done $(PHOTO)
 	build/try/bin/shufflenet predict $(PHOTO)
@@ -40,6 +40,10 @@ test: .venv/done
 # Needs torchvision, in an environment of its own: see tools/make_golden.py.
 golden:
 	PYTHONPATH=tests $(PYTHON) tools/make_golden.py
+
+# The tables of docs/models.md, from the catalogue; a test tells when they are older than it.
+models: .venv/done
+	.venv/bin/python tools/make_models_md.py
 
 clean:
 	rm -rf build .venv

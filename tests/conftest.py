@@ -1,6 +1,7 @@
 """Small images and small runs that many tests use; real images where there are some."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from PIL import Image
 from seeded import photo, seeded_weights
 from shufflenet.models import create_model
 from shufflenet.recipes import preprocess_for
-from shufflenet.spec import Card, Label, Origin, NetworkSpec
+from shufflenet.spec import Card, Label, NetworkSpec, Origin, V2ExLargeSpec, V2LargeSpec, V2PlusSpec
 from shufflenet.trunk import ShuffleNet
+from shufflenet.zoo import NETWORKS
 
 torch.set_num_threads(1)  # tests run side by side
 
@@ -52,6 +54,20 @@ def with_seeded_weights(net: ShuffleNet) -> ShuffleNet:
     tensors = {key: torch.from_numpy(array) for key, array in seeded_weights(wanted).items()}
     net.load_state_dict(tensors, strict=False)
     return net.eval()
+
+
+def _thin(spec: NetworkSpec) -> NetworkSpec:
+    """Leave two units a stage of the networks that are too large for tests, and fewer channels."""
+    if isinstance(spec, V2LargeSpec | V2ExLargeSpec):
+        stages = tuple(replace(s, channels=s.channels // 4, repeats=2) for s in spec.stages)
+        return replace(spec, stages=stages, groups=8)
+    if isinstance(spec, V2PlusSpec) and len(spec.stages[0].kinds) > 4:
+        thin = tuple(replace(s, channels=s.channels // 4 * 2) for s in spec.stages)
+        return replace(spec, stages=thin, stem_channels=16, head_channels=64)
+    return spec
+
+
+SPECS = {name: _thin(spec) for name, spec in NETWORKS.items()}
 
 
 def card_for(spec: NetworkSpec, image_px: int = 32) -> Card:

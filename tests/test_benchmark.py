@@ -1,19 +1,23 @@
+from dataclasses import replace
+
 import pytest
 import torch
 import torchinfo
 
+from conftest import SPECS
 from shufflenet.benchmark import cost
 from shufflenet.layers import layers
 from shufflenet.models import create_model
+from shufflenet.networks import build
 from shufflenet.zoo import NETWORKS, find_network
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize(("size", "stem_stride"), [((224, 224), 4), ((65, 48), 2), ((32, 33), 1)])
 def test_costs_are_those_of_the_network_itself(
     name: str, size: tuple[int, int], stem_stride: int
 ) -> None:
-    net = create_model(name, num_classes=10, stem_stride=stem_stride).eval()
+    net = build(replace(SPECS[name], classes=10, stem_stride=stem_stride)).eval()
     seen = []
     for module in net.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
@@ -46,11 +50,13 @@ def test_multiply_adds_are_the_convolutions_and_the_classifiers(name: str, milli
     assert abs(counted / cost(spec).multiply_adds - 1) < 2e-3
 
 
-def test_layers_bear_the_names_of_the_checkpoint() -> None:
-    spec = find_network("shufflenet_v2_x1_0")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_layers_bear_the_names_of_the_checkpoint(name: str) -> None:
+    spec = find_network(name)
     with torch.device("meta"):
-        modules = dict(create_model(spec.name).named_modules())
+        net = create_model(name)
     convolutions = {
-        n for n, m in modules.items() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)
+        n for n, m in net.named_modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)
     }
     assert {layer.name for layer in layers(spec, 224, 224)} == convolutions
+    assert cost(spec).parameters == sum(p.numel() for p in net.parameters())

@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,14 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from conftest import with_seeded_weights
+from conftest import SPECS, with_seeded_weights
 from shufflenet.checkpoint import narrowed
 from shufflenet.deploy import compact, deploy, fold_batch_norms
-from shufflenet.models import create_model, state_arrays
+from shufflenet.models import state_arrays
 from shufflenet.networks import build
 from shufflenet.spec import Stage, V2Spec
 from shufflenet.trunk import ShuffleNet
-from shufflenet.zoo import NETWORKS
 from tolerance import FLOAT32_RELATIVE, FLOAT64_RELATIVE
 
 
@@ -22,11 +22,11 @@ def relative(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((a - b).abs().max() / b.abs().max())
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("size", [(64, 64), (65, 47)])
 @torch.no_grad()
 def test_the_deployed_network_computes_the_same(name: str, size: tuple[int, int]) -> None:
-    net = with_seeded_weights(create_model(name, num_classes=7).double())
+    net = with_seeded_weights(build(replace(SPECS[name], classes=7)).double())
     images = torch.randn(2, 3, *size, dtype=torch.float64)
     expected = net(images)
     deployed = deploy(net)

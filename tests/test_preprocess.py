@@ -30,7 +30,7 @@ RED = (200, 30, 40)
 
 BY_PILLOW = Preprocess(resize_px=256, crop_px=224)
 PADDLECLAS = replace(BY_PILLOW, resizer="opencv", longer_side="round", crop_offset="floor")
-MEGVII = replace(PADDLECLAS, crop_offset="round", exif=False)
+MEGVII = replace(PADDLECLAS, longer_side="half-up", crop_offset="round", exif=False)
 SOURCES = {
     "torchvision": replace(BY_PILLOW, exif=False),
     "torchvision 232": replace(BY_PILLOW, resize_px=232, exif=False),
@@ -108,8 +108,9 @@ def test_the_longer_side_is_rounded_as_each_source_does() -> None:
             megvii = int(256 / shorter * longer + 0.5)
             assert resized(longer, shorter, 256) == (torchvision, 256)
             assert resized(shorter, longer, 256, "round") == (256, paddleclas)
-            assert megvii == paddleclas or shorter % 512 == 0
-    assert resized(512, 513, 256, "round") == (256, 256)  # Megvii: 257, for it rounds a half up
+            assert resized(longer, shorter, 256, "half-up") == (megvii, 256)
+    assert resized(512, 513, 256, "round") == (256, 256)
+    assert resized(512, 513, 256, "half-up") == (256, 257)
 
 
 @pytest.mark.parametrize("how", [BY_PILLOW, PADDLECLAS], ids=["pillow", "opencv"])

@@ -167,7 +167,7 @@ def test_every_source_prepares_images_its_own_way(weights: Weights) -> None:
     megvii, paddle = weights.source == "megvii", weights.source.startswith("paddle")
     assert way.crop_px == 224
     assert way.resizer == ("opencv" if megvii or paddle else "pillow")
-    assert way.longer_side == ("round" if megvii or paddle else "floor")
+    assert way.longer_side == ("half-up" if megvii else "round" if paddle else "floor")
     assert way.crop_offset == ("floor" if paddle else "round")
     assert way.channels == ("bgr" if megvii else "rgb")
     assert way.value_range == (255 if megvii or weights.source == "mmpretrain" else 1)

@@ -1,4 +1,4 @@
-"""Write src/shufflenet/weights/int8-probe.onnx, by which a processor shows how it adds int8 products.
+"""Write weights/int8-probe.onnx, by which a processor shows how it adds int8 products.
 
 python tools/make_int8_probe.py
 """

@@ -147,10 +147,9 @@ def _card(path: str | Path, metadata: Mapping[str, str]) -> tuple[Card, Weights 
 def computes_int8_exactly() -> bool:
     """Try whether this processor adds products of u8 and s8 without saturating.
 
-    Processors with AVX2 but without VNNI add two such products in 16 bits, which overflow. The file
-    that is tried is a 1x1 convolution of 64 channels, all weights 127, written by
-    ``tools/make_int8_probe.py``; with all pixels 255 its exact sum is 64 * 255 * 127, scaled so that
-    it becomes 255.
+    Processors with AVX2 but without VNNI add two such products in 16 bits, which overflow. What is
+    tried is a 1x1 convolution of 64 channels, all weights 127, that ``tools/make_int8_probe.py``
+    wrote; of pixels of 255 its exact sums, 64 * 255 * 127, are scaled to 255.
 
     Source: onnxruntime.ai, Quantize ONNX models, "When and why do I need to try U8U8?"
     """

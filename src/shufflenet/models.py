@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from shufflenet.backbone import Backbone
 from shufflenet.checkpoint import read_checkpoint
 from shufflenet.errors import CheckpointError, CheckpointMismatch
 from shufflenet.networks import build
@@ -19,6 +20,7 @@ from shufflenet.zoo import find_network
 
 __all__ = [
     "TorchClassifier",
+    "create_backbone",
     "create_model",
     "load_model",
     "load_model_and_card",
@@ -55,6 +57,56 @@ def create_model(
         stem_stride=spec.stem_stride if stem_stride is None else stem_stride,
     )
     return build(spec)
+
+
+def create_backbone(
+    name: str,
+    out_indices: Sequence[int] = (1, 2, 3),
+    *,
+    output_stride: int = 32,
+    weights: str | Path | None = None,
+    in_channels: int | None = None,
+    frozen_stages: int | None = None,
+    checkpoint_gradients: bool = False,
+) -> Backbone:
+    """Make a network of the catalogue that gives feature maps, in training mode.
+
+    Args:
+        name: A network's name, such as ``shufflenet_v2_x1_0``.
+        out_indices: Which maps, in which order: 0 is the stem's, 1 and on are the stages', and
+            the head's comes after them where there is a head. What comes after the last of
+            them is neither computed nor held.
+        output_stride: How many times smaller than the image a map may become: 32, 16 or 8; what
+            would shrink further is dilated. Also 64, where a checkpoint's stem makes it so.
+        weights: The name or file of a checkpoint of this network to start from, with the stem
+            that the checkpoint has; random weights unless given.
+        in_channels: How many channels images have; 3, or as many as ``weights`` has, unless given.
+        frozen_stages: How many stages stay as they are in training, batch statistics too; 0 is the
+            stem alone, and nothing unless given.
+        checkpoint_gradients: Whether training keeps only the maps between stages and recomputes
+            the others: less memory, more time.
+
+    Raises:
+        UnknownName: no network, or no checkpoint, goes by that name.
+        SpecError: an argument is outside what the architecture allows.
+        CheckpointError: the file is damaged or not one of ours.
+        CheckpointMismatch: the weights are of another network.
+    """
+    if weights is None:
+        net = create_model(name, in_channels=in_channels)
+    else:
+        net = load_model(weights)
+        wanted = replace(
+            find_network(name),
+            classes=net.spec.classes,
+            stem_stride=net.spec.stem_stride,
+            in_channels=net.spec.in_channels if in_channels is None else in_channels,
+        )
+        if wanted != net.spec:
+            given = f"{weights} is a {net.spec.name} for {net.spec.in_channels} channels"
+            raise CheckpointMismatch(name, [given])
+    backbone = Backbone(net, out_indices, output_stride=output_stride).freeze(frozen_stages)
+    return backbone.checkpoint_gradients(checkpoint_gradients).train()
 
 
 def load_model(name_or_file: str | Path) -> ShuffleNet:

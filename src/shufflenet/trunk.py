@@ -4,20 +4,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Self, cast
 
+import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from shufflenet.errors import SpecError
 from shufflenet.spec import NetworkSpec
 
-__all__ = ["ShuffleNet"]
+__all__ = ["ShuffleNet", "Trunk"]
 
 
-class ShuffleNet(nn.Module):
-    """A network of the family; ``v1``, ``v2``, ``v2plus`` and ``v2large`` give it its parts.
+class Trunk(nn.Module):
+    """What makes feature maps: the stem, stages and, where there is one, the head.
 
-    Attributes bear torchvision's names: ``conv1``, ``maxpool``, ``stage2`` and on, ``conv5``
-    (the identity in V1) and ``fc``. ``neck`` acts on what was pooled (the identity but in V2+).
+    Attributes bear torchvision's names: ``conv1``, ``maxpool``, ``stage2`` and on, and ``conv5``
+    (the identity where there is no head).
 
     Source of the names: torchvision 0.28, models/shufflenetv2.py
     """
@@ -30,9 +31,6 @@ class ShuffleNet(nn.Module):
         pool: nn.Module,
         stages: Sequence[nn.Sequential],
         head: nn.Module,
-        neck: nn.Module,
-        classifier: nn.Linear,
-        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.spec = spec
@@ -41,9 +39,6 @@ class ShuffleNet(nn.Module):
         for number, stage in enumerate(stages, 2):
             self.add_module(f"stage{number}", stage)
         self.conv5 = head
-        self.neck = neck
-        self.dropout = nn.Dropout(dropout)
-        self.fc = classifier
         self._stages = len(stages)
         self._frozen_stages: int | None = None
         self._recompute = False
@@ -66,28 +61,20 @@ class ShuffleNet(nn.Module):
             maps.append(self.conv5(maps[-1]))
         return maps
 
-    def features(self, images: Tensor) -> Tensor:
-        """Map images ``(n, in_channels, h, w)`` to the last feature map, before the pool."""
-        return self.feature_maps(images)[-1]
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Map images to what the classifier reads: one vector each, ``(n, fc.in_features)``."""
-        vectors: Tensor = self.neck(self.features(images).mean(dim=(2, 3)))
-        return vectors
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images ``(n, in_channels, h, w)``, 32 px or more, to logits ``(n, classes)``."""
-        logits: Tensor = self.fc(self.dropout(self.embed(images)))
-        return logits
-
-    def freeze(self, stages: int) -> Self:
+    def freeze(self, stages: int | None) -> Self:
         """Hold the stem and the first stages as they are, batch statistics too, in training.
+
+        Args:
+            stages: How many; 0 freezes the stem alone, ``None`` nothing. What an earlier call
+                froze beyond that learns again.
 
         Raises:
             SpecError: there are not so many stages.
         """
-        if not 0 <= stages <= self._stages:
+        if stages is not None and not 0 <= stages <= self._stages:
             raise SpecError("frozen stages", stages, f"from 0 to {self._stages}")
+        for part in self._frozen():
+            part.requires_grad_(requires_grad=True)
         self._frozen_stages = stages
         for part in self._frozen():
             part.requires_grad_(requires_grad=False)
@@ -97,7 +84,7 @@ class ShuffleNet(nn.Module):
         """Keep only the maps between stages for the backward pass, and recompute the others.
 
         Training needs less memory and a quarter to a third more time; gradients and batch
-        statistics stay the same.
+        statistics stay the same to the bit.
         """
         self._recompute = on
         return self
@@ -115,26 +102,66 @@ class ShuffleNet(nn.Module):
         return [self.conv1, *self.stages[: self._frozen_stages]]
 
     def _passed(self, stage: nn.Sequential, x: Tensor) -> Tensor:
-        if not (self._recompute and self.training and x.requires_grad):
+        if not (self._recompute and stage.training and torch.is_grad_enabled()):
             made: Tensor = stage(x)
             return made
 
         def contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
             return nullcontext(), _statistics_kept(stage)
 
-        result = checkpoint(stage, x, use_reentrant=False, context_fn=contexts)
-        return cast(Tensor, result)
+        if torch.compiler.is_compiling():  # it cannot trace contexts, and updates statistics once
+            return cast(Tensor, checkpoint(stage, x, use_reentrant=False))
+        return cast(Tensor, checkpoint(stage, x, use_reentrant=False, context_fn=contexts))
+
+
+class ShuffleNet(Trunk):
+    """A network of the family; ``v1``, ``v2``, ``v2plus`` and ``v2large`` give it its parts.
+
+    ``neck`` acts on what was pooled (the identity but in V2+), ``fc`` is the classifier.
+    """
+
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        *,
+        stem: nn.Sequential,
+        pool: nn.Module,
+        stages: Sequence[nn.Sequential],
+        head: nn.Module,
+        neck: nn.Module,
+        classifier: nn.Linear,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(spec, stem=stem, pool=pool, stages=stages, head=head)
+        self.neck = neck
+        self.dropout = nn.Dropout(dropout)
+        self.fc = classifier
+
+    def features(self, images: Tensor) -> Tensor:
+        """Map images ``(n, in_channels, h, w)`` to the last feature map, before the pool."""
+        return self.feature_maps(images)[-1]
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Map images to what the classifier reads: one vector each, ``(n, fc.in_features)``."""
+        vectors: Tensor = self.neck(self.features(images).mean(dim=(2, 3)))
+        return vectors
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images ``(n, in_channels, h, w)``, 32 px or more, to logits ``(n, classes)``."""
+        logits: Tensor = self.fc(self.dropout(self.embed(images)))
+        return logits
 
 
 @contextmanager
 def _statistics_kept(stage: nn.Module) -> Iterator[None]:
     """Let batch norms see a batch again without counting it twice."""
     norms = [m for m in stage.modules() if isinstance(m, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.momentum = 0.0
+        norm.momentum = 0.0  # running statistics become 1 times themselves
+        norm.num_batches_tracked = None  # not counted where there is no count
     try:
         yield
     finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
+        for norm, (momentum, counted) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, counted

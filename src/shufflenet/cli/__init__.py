@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 
 from shufflenet import __version__
-from shufflenet.cli import _catalogue, _evaluate, _export, _predict, _train
+from shufflenet.cli import _catalogue, _convert, _evaluate, _export, _predict, _train
 from shufflenet.cli._output import say
 from shufflenet.errors import MissingDependency, ShuffleNetError
 
@@ -27,7 +27,7 @@ _EXAMPLES = """examples:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="shufflenet",
-        description="ShuffleNet image classifiers: predict, evaluate, train, export.",
+        description="ShuffleNet image classifiers: predict, evaluate, train, convert, export.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         _evaluate.add_evaluate,
         _train.add_train,
         _export.add_export,
+        _convert.add_convert,
     ):
         add(commands)
     return parser

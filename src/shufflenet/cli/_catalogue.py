@@ -2,12 +2,24 @@
 
 import argparse
 import dataclasses
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
 
 from shufflenet.cli._options import Commands, add_command, positive
-from shufflenet.cli._output import add_json, print_json, print_table
+from shufflenet.cli._output import add_json, print_json, print_table, say
 from shufflenet.spec import Card, NetworkSpec
 
+if TYPE_CHECKING:
+    from shufflenet.tables import Row
+    from shufflenet.zoo import Weights
+
 __all__ = ["add_list", "add_show"]
+
+_WIDTH = 100  # of the lines of `show`
 
 
 def add_list(commands: Commands) -> None:
@@ -17,49 +29,89 @@ def add_list(commands: Commands) -> None:
         _list,
         "list",
         "list every network and every published checkpoint",
-        "  shufflenet list\n  shufflenet list --json\n",
+        "  shufflenet list\n"
+        "  shufflenet list megvii --checkpoints\n"
+        "  shufflenet list shufflenetv2_x1-5666bf0f80.pth\n"
+        "  shufflenet list 'shufflenet_v2_*' --networks --json\n",
     )
+    parser.add_argument(
+        "patterns",
+        nargs="*",
+        metavar="PATTERN",
+        help="only what has this text, or fits this pattern of * and ?, in its name, its source or "
+        "the name of the published file; of several patterns, all",
+    )
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--networks", action="store_true", help="no checkpoints")
+    only.add_argument("--checkpoints", action="store_true", help="no networks")
     add_json(parser)
 
 
 def _list(args: argparse.Namespace) -> int:
-    from shufflenet.benchmark import cost
-    from shufflenet.checkpoint import read_card
-    from shufflenet.zoo import DEFAULT, NETWORKS, SHIPPED
-
-    rows: list[dict[str, str | int | float | None]] = [
-        {
-            "name": spec.name,
-            "alias": None,
-            "network": spec.name,
-            "source": None,
-            "parameters": cost(spec).parameters,
-            "top1_percent": None,
-        }
-        for spec in NETWORKS.values()
-    ]
-    if SHIPPED.checkpoint is not None:
-        card = read_card(SHIPPED.checkpoint)
-        rows.append(
-            {
-                "name": SHIPPED.name,
-                "alias": DEFAULT,
-                "network": card.network.name,
-                "source": "shufflenet",
-                "parameters": cost(card.network).parameters,
-                "top1_percent": round(card.accuracy.top1_percent, 3) if card.accuracy else None,
-            }
-        )
+    rows = _rows(args)
     if args.json:
-        print_json(rows)
+        print_json([dataclasses.asdict(row) for row in rows])
     else:
-        print_table(
-            [
-                {key: "-" if value is None else str(value) for key, value in row.items()}
-                for row in rows
-            ]
+        _print_groups(rows)
+    if not rows:
+        say(
+            f"Nothing is called {' '.join(args.patterns)!r}; `shufflenet list` shows what there is."
         )
-    return 0
+    return 0 if rows else 1
+
+
+def _rows(args: argparse.Namespace) -> "list[Row]":
+    from shufflenet.checkpoint import read_card
+    from shufflenet.tables import catalogue, matches
+    from shufflenet.zoo import DEFAULT, NETWORKS, SHIPPED, WEIGHTS
+
+    card = read_card(str(SHIPPED.checkpoint))
+    return [
+        row
+        for row in catalogue(NETWORKS, WEIGHTS.values(), card, DEFAULT)
+        if not (args.networks and row.source or args.checkpoints and not row.source)
+        and all(matches(row, pattern) for pattern in args.patterns)
+    ]
+
+
+def _print_groups(rows: "Sequence[Row]") -> None:
+    """Print a table a source, each under its name."""
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for number, (source, group) in enumerate(groupby(rows, key=lambda row: row.source)):
+        table = list(_cells(list(group)))
+        title = f"checkpoints of {source}" if source else "networks"
+        print(f"{'' if number == 0 else chr(10)}{title} ({len(table)})")
+        if room is not None and _width(table) > room:
+            table = [{name: row[name] for name in row if name != "file"} for row in table]
+        print_table(table)
+    if any(row.defects for row in rows):
+        print("\n! something is wrong or uncertain: `shufflenet show NAME` tells what.")
+
+
+def _cells(rows: "Sequence[Row]") -> Iterator[dict[str, str]]:
+    from shufflenet.tables import percent
+
+    for row in rows:
+        cells = {
+            "name": f"{row.name}, or {row.alias}" if row.alias else row.name,
+            "M params": f"{row.parameters / 1e6:.2f}",
+            "M mult-adds": f"{row.multiply_adds / 1e6:.1f}",
+        }
+        if row.source:
+            cells |= {
+                "top-1": percent(row.top1_percent, row.source),
+                "top-5": percent(row.top5_percent, row.source),
+                "licence": row.licence or "-",
+                "get": row.get or "-",
+                "!": "!" if row.defects else "",
+                "file": row.filename or "-",
+            }
+        yield cells
+
+
+def _width(table: Sequence[dict[str, str]]) -> int:
+    columns = [max(len(name), *(len(row[name]) for row in table)) for name in table[0]]
+    return sum(columns) + 2 * (len(columns) - 1)
 
 
 def add_show(commands: Commands) -> None:
@@ -69,7 +121,9 @@ def add_show(commands: Commands) -> None:
         _show,
         "show",
         "show what a network or a model is, and what it costs",
-        "  shufflenet show default\n  shufflenet show shufflenet_v2_x0_5 --size 160\n",
+        "  shufflenet show default\n"
+        "  shufflenet show shufflenet_v2_x0_5 --size 160\n"
+        "  shufflenet show shufflenet_v2_x1_0.torchvision_in1k\n",
     )
     parser.add_argument(
         "name", metavar="NAME|FILE", help="a name of `shufflenet list`, or a model file"
@@ -83,68 +137,73 @@ def add_show(commands: Commands) -> None:
     add_json(parser)
 
 
+class _Found(NamedTuple):
+    """What a name stands for: a network, and what there is besides."""
+
+    name: str
+    network: NetworkSpec
+    card: Card | None = None
+    weights: "Weights | None" = None
+
+
 def _show(args: argparse.Namespace) -> int:
     from shufflenet.benchmark import cost
 
-    spec, card = _look_up(args.name)
-    size = args.size or (card.preprocess.crop_px if card else 224)
-    costs = cost(spec, size, size)
+    found = _look_up(args.name)
+    known = found.card or found.weights
+    size = args.size or (known.preprocess.crop_px if known else 224)
+    costs = cost(found.network, size, size)
     if args.json:
-        shown = {"name": card.name if card else spec.name, "image_px": size}
-        network = dataclasses.asdict(spec)
-        described = dataclasses.asdict(card) if card else None
-        print_json({**shown, **dataclasses.asdict(costs), "network": network, "card": described})
+        print_json({
+            "name": found.name,
+            "image_px": size,
+            **dataclasses.asdict(costs),
+            "network": dataclasses.asdict(found.network),
+            "card": dataclasses.asdict(found.card) if found.card else None,
+            "weights": dataclasses.asdict(found.weights) if found.weights else None,
+        })  # fmt: skip
         return 0
-    stages = ", ".join(f"{stage.repeats} x {stage.channels}" for stage in spec.stages)
-    head = getattr(spec, "head_channels", None)
-    rows = {
-        "name": card.name if card else spec.name,
-        "network": spec.name,
-        "stem": f"{spec.stem_channels} channels, stride {spec.stem_stride}",
-        "stages": f"{stages} channels" + (f"; head {head}" if head else ""),
-        "classes": str(spec.classes),
-        "parameters": f"{costs.parameters:,}",
-        "multiply-adds": f"{costs.multiply_adds:,} at {size} px",
-        "memory access": f"{costs.memory_access_bytes:,} bytes at {size} px in float32",
-        **(_card_rows(card) if card else {}),
-    }
-    width = max(map(len, rows))
-    for name, text in rows.items():
-        print(f"{name.ljust(width)}  {text}")
+    from shufflenet.tables import card_facts, network_facts, weights_facts
+
+    facts = {"name": found.name, **network_facts(found.network, costs, size)}
+    if found.card:
+        facts |= card_facts(found.card)
+    if found.weights:
+        facts |= weights_facts(found.weights)
+    _print_facts(facts)
     return 0
 
 
-def _look_up(name: str) -> tuple[NetworkSpec, Card | None]:
-    """Find a network by its name, or a model and its card by its name or file."""
+def _print_facts(facts: dict[str, str]) -> None:
+    """Print a fact a line; long ones go on below themselves, and nothing long is broken."""
+    indent = max(map(len, facts)) + 2
+    for name, text in facts.items():
+        print(
+            textwrap.fill(
+                text,
+                _WIDTH,
+                initial_indent=name.ljust(indent),
+                subsequent_indent=" " * indent,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
+
+
+def _look_up(name: str) -> _Found:
+    """Find a network or a published file by its name, or a model and its card by name or file."""
     from shufflenet.checkpoint import read_card
-    from shufflenet.zoo import NETWORKS, find_weights
+    from shufflenet.zoo import NETWORKS, WEIGHTS, find_weights
 
     if name in NETWORKS:
-        return NETWORKS[name], None
-    weights = find_weights(name)
-    if weights.checkpoint is not None:
-        card = read_card(weights.checkpoint)
+        return _Found(name, NETWORKS[name])
+    if name in WEIGHTS:
+        return _Found(name, NETWORKS[WEIGHTS[name].network], weights=WEIGHTS[name])
+    files = find_weights(name)
+    if files.checkpoint is not None:
+        card = read_card(files.checkpoint)
     else:
         from shufflenet.engine import OnnxClassifier
 
-        card = OnnxClassifier(weights.onnx or name).card
-    return card.network, card
-
-
-def _card_rows(card: Card) -> dict[str, str]:
-    how, accuracy, origin = card.preprocess, card.accuracy, card.origin
-    rows = {
-        "input": f"RGB, shorter side {how.resize_px} px ({how.interpolation}), "
-        f"centre {how.crop_px} px, mean {how.mean}, std {how.std}",
-        "labels": f"{card.labels[0].name!r} to {card.labels[-1].name!r}",
-        "trained on": origin.data,
-        **({"started from": origin.started_from} if origin.started_from else {}),
-        "recipe": f"{origin.recipe}; {origin.steps:,} steps; {origin.software}",
-        "licence": origin.licence or "not stated",
-    }
-    if accuracy:
-        rows["accuracy"] = (
-            f"top-1 {accuracy.top1_percent:.2f} % ({accuracy.top1} of {accuracy.images}), "
-            f"top-5 {accuracy.top5_percent:.2f} % ({accuracy.top5} of {accuracy.images})"
-        )
-    return rows
+        card = OnnxClassifier(files.onnx or name).card
+    return _Found(card.name, card.network, card)

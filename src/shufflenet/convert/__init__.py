@@ -28,7 +28,15 @@ from shufflenet.recipes import preprocess_for
 from shufflenet.spec import Card, Label, NetworkSpec, Origin
 from shufflenet.zoo import NETWORKS, WEIGHTS, Weights
 
-__all__ = ["SOURCES", "TARGETS", "Converted", "Target", "convert_checkpoint", "write_layout"]
+__all__ = [
+    "SOURCES",
+    "TARGETS",
+    "Converted",
+    "Target",
+    "Written",
+    "convert_checkpoint",
+    "write_layout",
+]
 
 Target = Literal["torchvision", "mmpretrain", "paddle", "paddlevision", "megvii"]
 TARGETS: tuple[Target, ...] = get_args(Target)
@@ -202,22 +210,37 @@ def _similar(spec: NetworkSpec, layout: Layout) -> Weights | None:
     return next(iter(same or generation), None)
 
 
+def _apart(a: npt.NDArray[np.generic], b: npt.NDArray[np.generic]) -> float:
+    return float(np.abs(np.subtract(a, b, dtype=np.float64)).max(initial=0.0))
+
+
 def _there_and_back(theirs: Arrays, ours: Arrays, layout: Layout, spec: NetworkSpec) -> float:
     back = to_layout(ours, layout, spec)
     folded = {bias for bias, _ in layout.biases}
     folded |= {layout.naming(mean, spec) for _, mean in layout.biases}
     return max(
-        float(np.abs(np.subtract(theirs[name], array, dtype=np.float64)).max(initial=0.0))
+        _apart(theirs[name], array)
         for name, array in back.items()
         if name in theirs and name not in folded
     )
 
 
-def write_layout(checkpoint: Checkpoint, path: str | Path, target: str) -> str:
-    """Write a checkpoint as another project loads it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A file in another project's layout.
 
-    Returns:
-        The name of their network.
+    Attributes:
+        network: What the weights are there, by our name.
+        max_abs_difference: Between our arrays and those that the written ones convert back to.
+    """
+
+    path: str
+    network: str
+    max_abs_difference: float
+
+
+def write_layout(checkpoint: Checkpoint, path: str | Path, target: str) -> Written:
+    """Write a checkpoint as another project loads it.
 
     Raises:
         LayoutError: no order of weights makes their code compute this network.
@@ -236,8 +259,14 @@ def write_layout(checkpoint: Checkpoint, path: str | Path, target: str) -> str:
             except Impossible as reason:
                 reasons.append(str(reason))
                 continue
-            write_atomic(path, _serialised(to_layout(wired, layout, theirs), layout))
-            return theirs.name
+            named = to_layout(wired, layout, theirs)
+            back = rewire(from_layout(named, layout, theirs), theirs, spec)
+            write_atomic(path, _serialised(named, layout))
+            return Written(
+                path=str(path),
+                network=theirs.name,
+                max_abs_difference=max(_apart(arrays[name], back[name]) for name in arrays),
+            )
     because = reasons[0] if reasons else f"{target} has no network of this kind and these widths"
     raise LayoutError(spec.name, target, because)
 

@@ -52,6 +52,6 @@ def onnx_difference(path: Path, arrays: Arrays, spec: NetworkSpec) -> float:
 
 def _loaded(arrays: Arrays, spec: NetworkSpec) -> torch.nn.Module:
     net = build(spec).eval()
-    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
     net.load_state_dict(tensors, strict=False)  # only num_batches_tracked may be absent
     return net

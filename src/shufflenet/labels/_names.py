@@ -8,7 +8,7 @@ from pathlib import Path
 from shufflenet.errors import DataError
 from shufflenet.spec import Label
 
-__all__ = ["class_index", "name_classes", "read_names"]
+__all__ = ["class_index", "name_classes", "read_labels", "read_names"]
 
 
 def read_names(path: str | Path) -> dict[str, str]:
@@ -18,15 +18,38 @@ def read_names(path: str | Path) -> dict[str, str]:
         DataError: the file cannot be read, or a line does not hold two fields.
     """
     remedy = "Give a text file with one line a class: folder name, tab, name for people."
-    try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(path, f"cannot be read ({error})", remedy) from error
+    rows = _rows(path, remedy)
     for row in rows:
         if len(row) != 2:
             raise DataError(path, f"has a line without one tab: {' '.join(row)!r}", remedy)
     return dict(rows)
+
+
+def read_labels(path: str | Path) -> tuple[Label, ...]:
+    """Read classes in the order of their indices: lines of ``identifier<TAB>name`` or of either.
+
+    Raises:
+        DataError: the file cannot be read, or a line holds more than two fields.
+    """
+    remedy = "Give a text file with one line a class, in order: identifier, or that, tab, name."
+    rows = _rows(path, remedy)
+    for row in rows:
+        if len(row) > 2:
+            raise DataError(path, f"has a line with two tabs: {' '.join(row)!r}", remedy)
+    return tuple(Label(row[0], row[-1]) for row in rows)
+
+
+def _rows(path: str | Path, remedy: str) -> list[list[str]]:
+    """Read the fields of every line that is not empty.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    try:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            return [row for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(path, f"cannot be read ({error})", remedy) from error
 
 
 def name_classes(identifiers: Sequence[str], names: dict[str, str]) -> tuple[Label, ...]:

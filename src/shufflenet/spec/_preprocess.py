@@ -18,7 +18,8 @@ class Preprocess:
     Attributes:
         resizer: ``pillow`` averages all pixels that fall together (antialiasing); ``opencv``
             interpolates between the four nearest, as ``cv2.INTER_LINEAR`` does.
-        longer_side: How its length is rounded; ``round`` takes a half to the even number.
+        longer_side: How its length is rounded; ``round`` takes a half to the even number,
+            ``half-up`` to the greater one.
         crop_offset: How the offset of the crop is rounded; ``round`` as above.
         channels: The order of colours.
         value_range: What 255 becomes: 1 or 255.
@@ -33,7 +34,7 @@ class Preprocess:
     crop_px: int
     interpolation: Literal["bilinear"] = "bilinear"
     resizer: Literal["pillow", "opencv"] = "pillow"
-    longer_side: Literal["floor", "round"] = "floor"
+    longer_side: Literal["floor", "round", "half-up"] = "floor"
     crop_offset: Literal["round", "floor"] = "round"
     channels: Literal["rgb", "bgr"] = "rgb"
     value_range: Literal[1, 255] = 1
@@ -51,7 +52,8 @@ class Preprocess:
             raise SpecError("interpolation", self.interpolation, "'bilinear'")
         for field, allowed in _CHOICES.items():
             if getattr(self, field) not in allowed:
-                expected = " or ".join(map(repr, allowed))
+                *most, last = map(repr, allowed)
+                expected = f"{', '.join(most)} or {last}"
                 raise SpecError(field, getattr(self, field), expected)
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise SpecError("mean and std", (self.mean, self.std), "3 numbers each, std positive")
@@ -61,7 +63,7 @@ class Preprocess:
 
 _CHOICES: dict[str, tuple[str | int, ...]] = {
     "resizer": ("pillow", "opencv"),
-    "longer_side": ("floor", "round"),
+    "longer_side": ("floor", "round", "half-up"),
     "crop_offset": ("round", "floor"),
     "channels": ("rgb", "bgr"),
     "value_range": (1, 255),

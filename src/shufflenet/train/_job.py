@@ -3,11 +3,11 @@
 import dataclasses
 import logging
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
-import shufflenet
 from shufflenet.data import ImageSet, open_images, relabelled, split
 from shufflenet.labels import name_classes, read_names
 from shufflenet.models import create_model, load_model_and_card, start_from
@@ -94,6 +94,6 @@ def _card(job: Job, recipe: Recipe, training: ImageSet, network: NetworkSpec, na
             licence=job.licence,
             started_from=_described(job.weights) if job.weights else "",
             recipe=f"{recipe.name} ({described})",
-            software=f"shufflenet {shufflenet.__version__}, torch {torch.__version__}",
+            software=f"shufflenet {version('shufflenet')}, torch {torch.__version__}",
         ),
     )

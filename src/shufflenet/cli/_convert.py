@@ -1,0 +1,111 @@
+"""``shufflenet convert``."""
+
+import argparse
+from pathlib import Path
+
+from shufflenet.cli._options import Commands, add_command
+from shufflenet.cli._output import add_json, print_json, say
+
+__all__ = ["add_convert"]
+
+_SOURCES = ("auto", "torchvision", "mmpretrain", "paddle", "megvii", "onnx")
+_LAYOUTS = ("torchvision", "mmpretrain", "paddle", "paddlevision", "megvii")
+
+
+def add_convert(commands: Commands) -> None:
+    """Add ``shufflenet convert``."""
+    parser = add_command(
+        commands,
+        _convert,
+        "convert",
+        "make a checkpoint of another project's file, or a file for another project",
+        "  shufflenet convert shufflenetv2_x1-5666bf0f80.pth --to v2.safetensors\n"
+        "  shufflenet convert ShuffleNetV2_swish_pretrained.pdparams --to swish.safetensors\n"
+        "  shufflenet convert photos.pth --labels classes.txt --to photos.safetensors\n"
+        "  shufflenet convert runs/photos/best.safetensors --layout torchvision --to photos.pth\n",
+    )
+    parser.add_argument(
+        "file",
+        metavar="FOREIGN",
+        help="a .pth, .pth.tar, .pkl, .pdparams, .onnx or .safetensors file; with --layout a "
+        "checkpoint's name or .safetensors file",
+    )
+    parser.add_argument("--to", required=True, type=Path, metavar="FILE", help="where to write")
+    parser.add_argument(
+        "--source",
+        choices=_SOURCES,
+        default="auto",
+        help="whose file it must be (default: told by the names in it)",
+    )
+    parser.add_argument(
+        "--network",
+        metavar="NAME",
+        help="the network, where names and shapes leave it open (PaddleClas's swish)",
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="the classes in order, a line each: identifier, or identifier, tab, name "
+        "(default: ImageNet's thousand)",
+    )
+    parser.add_argument(
+        "--layout",
+        choices=_LAYOUTS,
+        help="write a file that this project loads, instead of reading one",
+    )
+    add_json(parser)
+
+
+def _convert(args: argparse.Namespace) -> int:
+    if args.layout:
+        return _write_layout(args)
+    if args.to.suffix != ".safetensors":
+        say(f"--to {str(args.to)!r} must end in .safetensors.")
+        return 2
+    from shufflenet.checkpoint import write_checkpoint
+    from shufflenet.convert import convert_checkpoint
+    from shufflenet.labels import read_labels
+
+    converted = convert_checkpoint(
+        args.file,
+        source=args.source,
+        network=args.network,
+        labels=read_labels(args.labels) if args.labels else None,
+    )
+    write_checkpoint(args.to, converted.checkpoint)
+    card = converted.checkpoint.card
+    for remark in converted.remarks:
+        say(remark)
+    if args.json:
+        print_json(
+            {
+                "path": str(args.to),
+                "max_abs_difference": converted.max_abs_difference,
+                "layout": converted.layout,
+                "name": card.name,
+                "network": card.network.name,
+                "classes": card.network.classes,
+                "remarks": converted.remarks,
+            }
+        )
+    else:
+        print(f"{args.to}: {card.network.name} with {card.network.classes} classes")
+    return 0
+
+
+def _write_layout(args: argparse.Namespace) -> int:
+    from shufflenet.checkpoint import read_checkpoint
+    from shufflenet.convert import write_layout
+    from shufflenet.errors import CheckpointError
+    from shufflenet.obtain import obtain
+
+    files = obtain(args.file)
+    if files.checkpoint is None:
+        raise CheckpointError(args.file, "is no checkpoint of ours", "Name a .safetensors file.")
+    written = write_layout(read_checkpoint(files.checkpoint), args.to, args.layout)
+    if args.json:
+        print_json(written)
+    else:
+        print(f"{written.path}: {written.network}, as {args.layout} loads it")
+    return 0

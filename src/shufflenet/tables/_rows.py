@@ -1,0 +1,166 @@
+"""The catalogue as rows: networks, the model in the package, and every published file."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Literal, TypeAlias
+
+from shufflenet.benchmark import Cost, cost
+from shufflenet.spec import Card, NetworkSpec
+from shufflenet.zoo import Weights
+
+__all__ = ["OURS", "Get", "Row", "catalogue", "cost_at", "matches"]
+
+Get: TypeAlias = Literal["download", "by hand", "in the package"]
+
+OURS = "shufflenet"  # the source of what this package trained itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A network or a checkpoint; None is what does not apply to it, or what is not known.
+
+    Attributes:
+        name: What every command knows it by.
+        network: The name of its network; of a network its own.
+        source: The project that published it; None of a network.
+        parameters: Of the network it is, as this package counts.
+        multiply_adds: Those of convolutions and linear layers, for an image of ``image_px`` a side.
+        memory_access_bytes: The same, in float32, also where the file computes in int8.
+        image_px: The side of the images it looks at; 224 of a network.
+        alias: A shorter name.
+        filename: What the file is called where it was published.
+        get: How a user gets it.
+        url: Where it can be downloaded.
+        page: Where a person finds it.
+        sha256: Of the file, or the first digits of it, where no more was published.
+        md5: The same, where the source gives only that.
+        bytes: The size of the file.
+        licence: SPDX identifier.
+        top1_percent: As the source states it.
+        top5_percent: The same.
+        published_in: The file or table that states them.
+        quantised: Whether the file computes in int8.
+        defects: What is known to be wrong with it.
+    """
+
+    name: str
+    network: str
+    source: str | None
+    parameters: int
+    multiply_adds: int
+    memory_access_bytes: int
+    image_px: int = 224
+    alias: str | None = None
+    filename: str | None = None
+    get: Get | None = None
+    url: str | None = None
+    page: str | None = None
+    sha256: str | None = None
+    md5: str | None = None
+    bytes: int | None = None
+    licence: str | None = None
+    top1_percent: float | None = None
+    top5_percent: float | None = None
+    published_in: str | None = None
+    quantised: bool = False
+    defects: str | None = None
+
+
+def catalogue(
+    networks: dict[str, NetworkSpec],
+    weights: Iterable[Weights],
+    shipped: Card,
+    alias: str,
+) -> list[Row]:
+    """List networks, then the checkpoint in the package, then published ones by their source."""
+    return [
+        *(_network_row(spec) for spec in networks.values()),
+        _shipped_row(shipped, alias),
+        *(_weights_row(each, networks[each.network]) for each in weights),
+    ]
+
+
+def matches(row: Row, pattern: str) -> bool:
+    """Say whether a row's names contain a text, or fit it where it has ``*`` or ``?``.
+
+    Names are the row's own, that of its network and of its source, its alias, and what the file
+    is called where it was published; capitals do not matter.
+
+    >>> row = Row(name="a.zoo_in1k", network="a", source="zoo", filename="A-5666bf.pth",
+    ...           parameters=1, multiply_adds=1, memory_access_bytes=1)
+    >>> [matches(row, text) for text in ("5666", "ZOO", "a*.pth", "a?", "torch")]
+    [True, True, True, False, False]
+    """
+    names = filter(None, (row.name, row.network, row.source, row.alias, row.filename))
+    wanted = pattern.lower()
+    if "*" not in wanted and "?" not in wanted:
+        return any(wanted in name.lower() for name in names)
+    return any(fnmatchcase(name.lower(), wanted) for name in names)
+
+
+@cache
+def cost_at(spec: NetworkSpec, image_px: int = 224) -> Cost:
+    """Count once what a network costs; several checkpoints share one."""
+    return cost(spec, image_px, image_px)
+
+
+def _network_row(spec: NetworkSpec) -> Row:
+    costs = cost_at(spec)
+    return Row(
+        name=spec.name,
+        network=spec.name,
+        source=None,
+        parameters=costs.parameters,
+        multiply_adds=costs.multiply_adds,
+        memory_access_bytes=costs.memory_access_bytes,
+    )
+
+
+def _shipped_row(card: Card, alias: str) -> Row:
+    image_px = card.preprocess.crop_px
+    costs = cost_at(card.network, image_px)
+    accuracy = card.accuracy
+    return Row(
+        name=card.name,
+        network=card.network.name,
+        source=OURS,
+        parameters=costs.parameters,
+        multiply_adds=costs.multiply_adds,
+        memory_access_bytes=costs.memory_access_bytes,
+        image_px=image_px,
+        alias=alias,
+        get="in the package",
+        licence=card.origin.licence.partition(";")[0] or None,
+        top1_percent=round(accuracy.top1_percent, 3) if accuracy else None,
+        top5_percent=round(accuracy.top5_percent, 3) if accuracy else None,
+        published_in=f"its card: {accuracy.images:,} images of validation" if accuracy else None,
+    )
+
+
+def _weights_row(weights: Weights, spec: NetworkSpec) -> Row:
+    image_px = weights.preprocess.crop_px
+    costs, published = cost_at(spec, image_px), weights.published
+    return Row(
+        name=weights.name,
+        network=weights.network,
+        source=weights.source,
+        parameters=costs.parameters,
+        multiply_adds=costs.multiply_adds,
+        memory_access_bytes=costs.memory_access_bytes,
+        image_px=image_px,
+        filename=weights.filename,
+        get="download" if weights.url else "by hand",
+        url=weights.url or None,
+        page=weights.page or None,
+        sha256=weights.sha256 or None,
+        md5=weights.md5 or None,
+        bytes=weights.bytes or None,
+        licence=weights.licence,
+        top1_percent=published.top1_percent if published else None,
+        top5_percent=published.top5_percent if published else None,
+        published_in=published.source if published else None,
+        quantised=weights.quantised,
+        defects=weights.defects or None,
+    )
