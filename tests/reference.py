@@ -44,12 +44,12 @@ class Reference:
         x = self._layer(x, f"{name}.3", f"{name}.4", stride, act=False)
         return self._layer(x, f"{name}.5", f"{name}.6")
 
-    def _unit(self, x: Array, unit: str, halves: bool) -> Array:
-        if halves:
+    def _unit(self, x: Array, unit: str, opens: bool, stride: int) -> Array:
+        if opens:
             name = f"{unit}.branch1"
-            left = self._layer(x, f"{name}.0", f"{name}.1", stride=2, act=False)
+            left = self._layer(x, f"{name}.0", f"{name}.1", stride, act=False)
             left = self._layer(left, f"{name}.2", f"{name}.3")
-            right = self._branch2(x, unit, stride=2)
+            right = self._branch2(x, unit, stride)
         else:
             middle = x.shape[1] // 2
             left, right = x[:, :middle], self._branch2(x[:, middle:], unit, stride=1)
@@ -57,7 +57,9 @@ class Reference:
         mixed[:, 0::2], mixed[:, 1::2] = left, right
         return mixed
 
-    def __call__(self, images: npt.NDArray[np.generic], stem_stride: int = 4) -> Array:
+    def __call__(
+        self, images: npt.NDArray[np.generic], stem_stride: int = 4, first_stride: int = 2
+    ) -> Array:
         x = self._layer(np.asarray(images, np.float64), "conv1.0", "conv1.1", min(stem_stride, 2))
         if stem_stride == 4:
             x = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
@@ -65,6 +67,7 @@ class Reference:
             x = windows[:, :, ::2, ::2].max(axis=(4, 5))
         units = {key.rsplit(".branch", 1)[0] for key in self.weights if ".branch" in key}
         for unit in sorted(units, key=lambda name: (name[:6], int(name[7:]))):
-            x = self._unit(x, unit, halves=f"{unit}.branch1.0.weight" in self.weights)
+            stride = first_stride if unit.startswith("stage2") else 2
+            x = self._unit(x, unit, f"{unit}.branch1.0.weight" in self.weights, stride)
         x = self._layer(x, "conv5.0", "conv5.1").mean(axis=(2, 3))
         return np.asarray(x @ self.weights["fc.weight"].T + self.weights["fc.bias"])

@@ -22,11 +22,19 @@ def relative(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((a - b).abs().max() / b.abs().max())
 
 
+def calmed(net: ShuffleNet) -> ShuffleNet:
+    """Raise variances, so that no squeeze is 0 or 1 and float32 suffices to compute the network."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.running_var is not None:
+            module.running_var *= 4
+    return net
+
+
 @pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("size", [(64, 64), (65, 47)])
 @torch.no_grad()
 def test_the_deployed_network_computes_the_same(name: str, size: tuple[int, int]) -> None:
-    net = with_seeded_weights(build(replace(SPECS[name], classes=7)).double())
+    net = calmed(with_seeded_weights(build(replace(SPECS[name], classes=7)).double()))
     images = torch.randn(2, 3, *size, dtype=torch.float64)
     expected = net(images)
     deployed = deploy(net)

@@ -13,7 +13,7 @@ from torch.export import Dim, export
 from conftest import with_seeded_weights
 from shufflenet.errors import SpecError
 from shufflenet.networks import build
-from shufflenet.spec import NetworkSpec, SearchedStage, V2ExLargeSpec, V2LargeSpec, V2PlusSpec
+from shufflenet.spec import NetworkSpec, UnitKind, V2ExLargeSpec, V2LargeSpec, V2PlusSpec
 from shufflenet.trunk import ShuffleNet
 from shufflenet.zoo import NETWORKS
 from tolerance import FLOAT32_RELATIVE
@@ -29,6 +29,12 @@ NAMES = (
     "shufflenet_v2_large",
     "shufflenet_v2_exlarge",
 )
+KINDS: tuple[tuple[UnitKind, ...], ...] = (
+    ("3x3", "xception"),
+    ("xception", "5x5"),
+    ("7x7", "3x3"),
+    ("5x5", "7x7"),
+)
 every_generation = pytest.mark.parametrize("name", NAMES)
 
 
@@ -36,12 +42,9 @@ def shrunk(name: str) -> NetworkSpec:
     """Leave two units of every stage, few classes, and few channels where there are many."""
     spec = NETWORKS[name]
     if isinstance(spec, V2PlusSpec):
-        kinds = (("3x3", "xception"), ("xception", "5x5"), ("7x7", "3x3"), ("5x5", "7x7"))
         searched = tuple(
-            SearchedStage(
-                channels=channels, kinds=k, activation=stage.activation, squeeze=stage.squeeze
-            )
-            for stage, channels, k in zip(spec.stages, (32, 48, 64, 96), kinds, strict=True)  # type: ignore[arg-type]
+            replace(stage, channels=c, kinds=kinds, middles=())
+            for stage, c, kinds in zip(spec.stages, (32, 48, 64, 96), KINDS, strict=True)
         )
         hidden = 40 if spec.hidden_channels else 0
         return replace(
@@ -69,9 +72,9 @@ def images(n: int, height: int, width: int, channels: int = 3) -> Tensor:
 
 def step(net: ShuffleNet, batch: Tensor) -> None:
     """Train once, with all that could move a weight: a gradient, momentum, decay."""
-    learnt = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
-    net(batch).square().sum().backward()
-    learnt.step()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=0.1)
+    net(batch).square().mean().backward()
+    optimizer.step()
 
 
 def moved(net: ShuffleNet, before: dict[str, Tensor]) -> set[str]:
@@ -91,13 +94,13 @@ def assert_close(made: Tensor, expected: Tensor) -> None:
 @every_generation
 def test_what_is_frozen_keeps_weights_and_statistics(name: str) -> None:
     torch.manual_seed(0)  # of dropout
-    net = build(shrunk(name))
-    parts = list(dict.fromkeys(key.partition(".")[0] for key in net.state_dict()))
-    for stages in range(len(net.spec.stages) + 1):
-        net.freeze(stages)
-        for mode in (lambda: net, net.train, lambda: net.eval().train()):
+    for stages in range(len(NETWORKS[name].stages) + 1):
+        net = build(shrunk(name)).freeze(stages)
+        parts = list(dict.fromkeys(key.partition(".")[0] for key in net.state_dict()))
+        for modes in ((), (True,), (False, True)):
+            for mode in modes:
+                net.train(mode)
             before = copy.deepcopy(net.state_dict())
-            assert mode().training
             step(net, images(4, 40, 40))
             assert moved(net, before) == set(parts[stages + 1 :])
 
@@ -145,23 +148,24 @@ def test_checkpointing_changes_no_bit_of_gradients_and_statistics(
 
 def test_checkpointing_computes_again_only_where_gradients_are_wanted() -> None:
     net = build(shrunk("shufflenet_v2_x0_25")).freeze(1).checkpoint_gradients()
-    calls: list[str] = []
+    calls: list[int] = []
     for number, stage in enumerate(net.stages, 2):
-        stage[0].register_forward_hook(lambda *_, number=number: calls.append(f"stage{number}"))
+        stage[0].register_forward_hook(lambda *_, n=number: calls.append(n))
     net(images(2, 32, 32)).sum().backward()
-    assert calls == ["stage2", "stage3", "stage4", "stage4", "stage3"]
+    assert calls == [2, 3, 4, 4, 3]
     calls.clear()
     with torch.no_grad():
         net(images(2, 32, 32))
     net.eval()(images(2, 32, 32)).sum().backward()
-    assert calls == ["stage2", "stage3", "stage4"] * 2
+    assert calls == [2, 3, 4] * 2
     calls.clear()
     net.train().checkpoint_gradients(False)(images(2, 32, 32)).sum().backward()
-    assert calls == ["stage2", "stage3", "stage4"]
+    assert calls == [2, 3, 4]
 
 
 def test_checkpointing_keeps_less_for_the_backward_pass() -> None:
     net = build(shrunk("shufflenet_v2_x0_25"))
+    weights = {parameter.data_ptr() for parameter in net.parameters()}
 
     def kept() -> int:
         sizes: dict[int, int] = {}
@@ -172,7 +176,7 @@ def test_checkpointing_keeps_less_for_the_backward_pass() -> None:
 
         with torch.autograd.graph.saved_tensors_hooks(count, lambda saved: saved):
             net(images(8, 64, 64))
-        return sum(sizes.values())
+        return sum(size for place, size in sizes.items() if place not in weights)
 
     plain = kept()
     net.checkpoint_gradients()
@@ -236,8 +240,8 @@ def test_a_network_is_exported_for_any_batch_height_and_width(name: str) -> None
     free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}  # refused where one is baked in
     exported = export(net, (images(2, 64, 96),), dynamic_shapes=(free,)).module()
     with torch.no_grad():
-        for batch in (images(3, 45, 70), images(1, 32, 32)):
-            assert_close(exported(batch), net(batch))
+        for batch in (images(3, 45, 70), images(1, 33, 400)):  # torch makes a rule of no map
+            assert_close(exported(batch), net(batch))  # being 1 px high or wide, as at 32 px
 
 
 @every_generation
@@ -245,7 +249,7 @@ def test_a_traced_network_takes_another_batch(name: str) -> None:
     net = network(name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that tracing is deprecated, and that it may be wrong
-        traced: nn.Module = torch.jit.trace(net, images(2, 64, 96))
+        traced: nn.Module = torch.jit.trace(net, images(2, 64, 96))  # type: ignore[no-untyped-call]  # torch's
     with torch.no_grad():
         for batch in (images(5, 64, 96), images(3, 45, 70)):
             assert_close(traced(batch), net(batch))

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from shufflenet.benchmark import cost
-from shufflenet.errors import CheckpointError, UnknownName
+from shufflenet.errors import CheckpointError, NoWeights, UnknownName
 from shufflenet.zoo import NETWORKS, SHIPPED, WEIGHTS, Weights, find_network, find_weights
 
 each = pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS)
@@ -35,12 +35,20 @@ def test_the_shipped_files_lie_in_the_package_and_stay_below_6_mb() -> None:
 
 
 def test_what_has_no_weights_says_so(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="is a network without weights"):
+    with pytest.raises(NoWeights) as caught:
         find_weights("shufflenet_v2_x1_0")
+    assert str(caught.value) == (
+        "'shufflenet_v2_x1_0' is a network, without weights. Name weights of it, such as "
+        "'shufflenet_v2_x1_0.torchvision_in1k': shufflenet list shufflenet_v2_x1_0."
+    )
+    with pytest.raises(NoWeights, match="Train it: shufflenet train --help"):
+        find_weights("shufflenet_v2_50")
     with pytest.raises(UnknownName, match="No model is called 'defualt'. Did you mean 'default'"):
         find_weights("defualt")
     (tmp_path / "a.pth").touch()
-    with pytest.raises(CheckpointError, match=r"neither a .onnx nor a .safetensors"):
+    with pytest.raises(
+        CheckpointError, match=r"Convert it: shufflenet convert .*a.pth --to a.safetensors"
+    ):
         find_weights(tmp_path / "a.pth")
 
 

@@ -63,8 +63,10 @@ class NoWeights(ShuffleNetError):
     """A network was named where weights are needed."""
 
     def __init__(self, network: str, weights: Iterable[str]) -> None:
-        names = ", ".join(weights)
-        remedy = f"Name weights of it: {names}" if names else "Train it: shufflenet train --help"
+        remedy = "Train it: shufflenet train --help"
+        for name in weights:
+            remedy = f"Name weights of it, such as {name!r}: shufflenet list {network}"
+            break
         super().__init__(f"{network!r} is a network, without weights. {remedy}.")
 
 

@@ -65,11 +65,11 @@ def _rows(args: argparse.Namespace) -> "list[Row]":
     from shufflenet.tables import catalogue, matches
     from shufflenet.zoo import DEFAULT, NETWORKS, SHIPPED, WEIGHTS
 
-    card = read_card(str(SHIPPED.checkpoint))
+    rows = catalogue(NETWORKS, WEIGHTS.values(), read_card(str(SHIPPED.checkpoint)), DEFAULT)
     return [
         row
-        for row in catalogue(NETWORKS, WEIGHTS.values(), card, DEFAULT)
-        if not (args.networks and row.source or args.checkpoints and not row.source)
+        for row in rows
+        if not (args.networks if row.source else args.checkpoints)  # each leaves the other out
         and all(matches(row, pattern) for pattern in args.patterns)
     ]
 

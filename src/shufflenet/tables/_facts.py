@@ -3,7 +3,7 @@
 from typing import TypeAlias
 
 from shufflenet.benchmark import Cost
-from shufflenet.spec import Card, NetworkSpec
+from shufflenet.spec import Card, NetworkSpec, SearchedStage, Stage
 from shufflenet.tables._networks import generation, head_words, stage_words, stem_words, unit_words
 from shufflenet.tables._words import (
     error_words,
@@ -31,12 +31,12 @@ _USES = {
 
 def network_facts(spec: NetworkSpec, costs: Cost, size: int) -> Facts:
     """Tell what a network is made of, and what it costs for images of ``size`` px a side."""
-    stages = {f"stage {n}": stage_words(stage) for n, stage in enumerate(spec.stages, 2)}
+    stages: tuple[Stage | SearchedStage, ...] = spec.stages
     return {
         "network": spec.name,
         "generation": generation(spec),
         "stem": stem_words(spec),
-        **stages,
+        **{f"stage {number}": stage_words(stage) for number, stage in enumerate(stages, 2)},
         "units": unit_words(spec),
         "head": head_words(spec),
         "classes": str(spec.classes),

@@ -52,8 +52,8 @@ How to read the tables:
   224x224 px. Multiply-adds are those of convolutions and linear layers. Memory access is what each
   of these layers reads and writes in float32: input, output and weights, each once.
 - **As published** is what the source states, and how far that is from our count. Sources count
-  differently; under each table stands what its source counts, and `tests/test_tables.py` counts our
-  networks by those rules.
+  differently; under each table stands what its source counts, and `tests/test_published_costs.py`
+  counts our networks by those rules.
 - **Input** is the shorter side after resizing / the side of the centred crop, what resizes, and the
   order of colours. Every further detail stands under the table.
 - **Used here** is what this package does with the file: it is *converted* to a checkpoint of ours,
