@@ -173,10 +173,9 @@ def test_checkpointed_gradients_are_the_plain_ones() -> None:
         assert torch.equal(plain_value, value)
 
 
-@pytest.mark.parametrize("output_stride", [32, 8])
 @pytest.mark.parametrize("name", ["shufflenet_v1_g4_x0_5_onnx", "shufflenet_v2_x0_25"])
-def test_a_backbone_is_exported_for_any_size(name: str, output_stride: int) -> None:
-    backbone = create_backbone(name, output_stride=output_stride).eval()
+def test_a_dilated_backbone_is_exported_for_any_size(name: str) -> None:
+    backbone = create_backbone(name, output_stride=8).eval()
     auto = torch.export.Dim.AUTO
     exported = torch.export.export(
         backbone, (torch.randn(2, 3, 64, 96),), dynamic_shapes=({0: auto, 2: auto, 3: auto},)

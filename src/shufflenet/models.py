@@ -83,8 +83,8 @@ def create_backbone(
         in_channels: How many channels images have; 3, or as many as ``weights`` has, unless given.
         frozen_stages: How many stages stay as they are in training, batch statistics too; 0 is the
             stem alone, and nothing unless given.
-        checkpoint_gradients: Whether training keeps only the maps between stages and recomputes
-            the others: less memory, more time.
+        checkpoint_gradients: Whether training keeps only the maps that stem, stages and head make
+            and recomputes the rest: less memory, more time.
 
     Raises:
         UnknownName: no network, or no checkpoint, goes by that name.

@@ -54,11 +54,11 @@ class Trunk(nn.Module):
 
         The stem's map is the first; the head's is the last where there is a head.
         """
-        maps = [self.maxpool(self.conv1(images))]
+        maps = [self._passed(images, self.conv1, self.maxpool)]
         for stage in self.stages:
-            maps.append(self._passed(stage, maps[-1]))
+            maps.append(self._passed(maps[-1], stage))
         if not isinstance(self.conv5, nn.Identity):
-            maps.append(self.conv5(maps[-1]))
+            maps.append(self._passed(maps[-1], self.conv5))
         return maps
 
     def freeze(self, stages: int | None) -> Self:
@@ -81,9 +81,9 @@ class Trunk(nn.Module):
         return self.train(self.training)
 
     def checkpoint_gradients(self, on: bool = True) -> Self:
-        """Keep only the maps between stages for the backward pass, and recompute the others.
+        """Keep only what ``feature_maps`` gives for the backward pass, and recompute the rest.
 
-        Training needs less memory and a quarter to a third more time; gradients and batch
+        Training needs less memory and computes everything twice forwards; gradients and batch
         statistics stay the same to the bit.
         """
         self._recompute = on
@@ -101,17 +101,21 @@ class Trunk(nn.Module):
             return []
         return [self.conv1, *self.stages[: self._frozen_stages]]
 
-    def _passed(self, stage: nn.Sequential, x: Tensor) -> Tensor:
-        if not (self._recompute and stage.training and torch.is_grad_enabled()):
-            made: Tensor = stage(x)
-            return made
+    def _passed(self, x: Tensor, *parts: nn.Module) -> Tensor:
+        def run(x: Tensor) -> Tensor:
+            for part in parts:
+                x = part(x)
+            return x
+
+        if not (self._recompute and parts[0].training and torch.is_grad_enabled()):
+            return run(x)
 
         def contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
-            return nullcontext(), _statistics_kept(stage)
+            return nullcontext(), _statistics_kept(parts)
 
         if torch.compiler.is_compiling():  # it cannot trace contexts, and updates statistics once
-            return cast(Tensor, checkpoint(stage, x, use_reentrant=False))
-        return cast(Tensor, checkpoint(stage, x, use_reentrant=False, context_fn=contexts))
+            return cast(Tensor, checkpoint(run, x, use_reentrant=False))
+        return cast(Tensor, checkpoint(run, x, use_reentrant=False, context_fn=contexts))
 
 
 class ShuffleNet(Trunk):
@@ -153,9 +157,9 @@ class ShuffleNet(Trunk):
 
 
 @contextmanager
-def _statistics_kept(stage: nn.Module) -> Iterator[None]:
+def _statistics_kept(parts: Sequence[nn.Module]) -> Iterator[None]:
     """Let batch norms see a batch again without counting it twice."""
-    norms = [m for m in stage.modules() if isinstance(m, nn.BatchNorm2d)]
+    norms = [m for part in parts for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
         norm.momentum = 0.0  # running statistics become 1 times themselves

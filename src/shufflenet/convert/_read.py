@@ -3,6 +3,8 @@
 import codecs
 import io
 import pickle
+import struct
+import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -33,6 +35,8 @@ _DAMAGE = (
     IndexError,
     ImportError,
     MemoryError,
+    OverflowError,
+    struct.error,
     AssertionError,
 )
 
@@ -80,7 +84,9 @@ def _read_safetensors(path: Path) -> Arrays:
 def _read_torch(path: Path) -> Arrays:
     _refuse_compressed(path)
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of how old a file is, which its user cannot help
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "WeightsUnpickler error" in str(error) or "weights_only" in str(error).lower():
             raise CheckpointError(
