@@ -3,13 +3,13 @@
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ __all__ = [
     "Prediction",
     "answered",
     "classify",
+    "computed",
     "computes_int8_exactly",
     "cores",
     "top_k",
@@ -36,6 +37,7 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 _Source = TypeVar("_Source", Path, Sample)
+_Network: TypeAlias = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 
 
 class Classifier(Protocol):
@@ -220,23 +222,32 @@ def top_k(
 def answered(
     classifier: Classifier, sources: Iterable[_Source], *, batch: int
 ) -> Iterator[tuple[_Source, npt.NDArray[np.float32] | ImageError]]:
-    """Decode images and compute their logits on all cores, in order, a few batches ahead.
+    """Do what ``computed`` does with a classifier's logits, ``(classes,)``."""
+    return computed(classifier.logits, classifier.card, sources, batch=batch)
+
+
+def computed(
+    compute: _Network, card: Card, sources: Iterable[_Source], *, batch: int
+) -> Iterator[tuple[_Source, npt.NDArray[np.float32] | ImageError]]:
+    """Decode images and compute a row for each on all cores, in order, a few batches ahead.
 
     There are as many threads as cores, and each decodes a batch and then computes it, so that
-    some decode while others compute; a classifier should use one thread itself.
+    some decode while others compute; ``compute`` should use one thread itself.
 
     Args:
-        classifier: Any runtime; it is called by several threads at once.
+        compute: Maps prepared images ``(n, 3, h, w)`` to rows ``(n, d)``, as a classifier's
+            ``logits`` does; it is called by several threads at once.
+        card: Of the model that computes.
         sources: Paths or samples.
         batch: How many images go through the network at once.
 
     Yields:
-        Each source with its logits, ``(classes,)``, or with the reason it could not be read.
+        Each source with its row, ``(d,)``, or with the reason it could not be read.
 
     Raises:
         SpecError: the network does not take images of three channels.
     """
-    channels = classifier.card.network.in_channels
+    channels = card.network.in_channels
     if channels != 3:
         raise SpecError("in_channels", channels, "3 to answer image files; use logits() instead")
     threads = cores()
@@ -244,7 +255,7 @@ def answered(
     pool = ThreadPoolExecutor(threads, thread_name_prefix="shufflenet")
     try:
         for group in _grouped(sources, batch):
-            waiting.append(pool.submit(_answer, classifier, group))
+            waiting.append(pool.submit(_compute, compute, card, group))
             if len(waiting) > 2 * threads:
                 yield from waiting.popleft().result()
         while waiting:
@@ -259,14 +270,14 @@ def _grouped(items: Iterable[_Source], size: int) -> Iterator[list[_Source]]:
         yield group
 
 
-def _answer(
-    classifier: Classifier, group: Sequence[_Source]
+def _compute(
+    compute: _Network, card: Card, group: Sequence[_Source]
 ) -> list[tuple[_Source, npt.NDArray[np.float32] | ImageError]]:
-    how = classifier.card.preprocess
+    how = card.preprocess
     loaded = [load(source, how) for source in group]
     good = [pixels for pixels in loaded if not isinstance(pixels, ImageError)]
-    logits = iter(classifier.logits(normalised(np.stack(good), how)) if good else ())
-    answers = (x if isinstance(x, ImageError) else next(logits) for x in loaded)
+    rows = iter(compute(normalised(np.stack(good), how)) if good else ())
+    answers = (x if isinstance(x, ImageError) else next(rows) for x in loaded)
     return list(zip(group, answers, strict=True))
 
 

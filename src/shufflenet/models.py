@@ -1,6 +1,6 @@
 """From a name or a checkpoint to a network, and from a network to a classifier."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from shufflenet.backbone import Backbone
 from shufflenet.checkpoint import read_checkpoint
-from shufflenet.errors import CheckpointError, CheckpointMismatch
+from shufflenet.errors import CheckpointError, CheckpointMismatch, SpecError
 from shufflenet.networks import build
 from shufflenet.obtain import obtain
 from shufflenet.spec import Card, Label
@@ -141,7 +141,7 @@ def load_model_and_card(name_or_file: str | Path) -> tuple[ShuffleNet, Card]:
     return net.eval(), checkpoint.card
 
 
-def open_torch(checkpoint: Path, *, threads: int | None = None) -> "TorchClassifier":
+def open_torch(checkpoint: str | Path, *, threads: int | None = None) -> "TorchClassifier":
     """Open a checkpoint as a classifier; ``threads`` holds for all of torch in this process.
 
     Raises:
@@ -175,7 +175,7 @@ def start_from(net: ShuffleNet, labels: Sequence[Label], name_or_file: str | Pat
     same_classes = [label.id for label in card.labels] == [label.id for label in labels]
     if not same_classes:
         own = state_arrays(net)
-        arrays |= {key: own[key] for key in ("fc.weight", "fc.bias")}
+        arrays |= {key: array for key, array in own.items() if key.startswith("fc.")}
     _load_arrays(net, arrays)
     return same_classes
 
@@ -218,7 +218,22 @@ class TorchClassifier:
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
+        return self._rows(self._net, batch)
+
+    def embed(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Map images ``(n, 3, h, w)`` to what the network's last layer reads, ``(n, d)``.
+
+        Raises:
+            SpecError: the network is a deployed one, which gives logits only.
+        """
+        if not isinstance(self._net, ShuffleNet):
+            raise SpecError("the network", type(self._net).__name__, "a ShuffleNet, to embed with")
+        return self._rows(self._net.embed, batch)
+
+    def _rows(
+        self, compute: Callable[[Tensor], Tensor], batch: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
         device = next(self._net.parameters()).device
         with torch.inference_mode():
-            result: Tensor = self._net(torch.from_numpy(batch).to(device))
+            result = compute(torch.from_numpy(batch).to(device))
         return result.float().cpu().numpy()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shufflenet.errors import SpecError, UnknownName
-from shufflenet.spec import Preprocess
+from shufflenet.spec import NetworkSpec, Preprocess, Stage
 
 __all__ = ["RECIPES", "Recipe", "find_recipe", "preprocess_for", "stem_stride_for"]
 
@@ -120,12 +120,18 @@ def preprocess_for(image_px: int) -> Preprocess:
     return Preprocess(resize_px=round(image_px * 8 / 7), crop_px=image_px)
 
 
-def stem_stride_for(image_px: int) -> int:
+def stem_stride_for(spec: NetworkSpec, image_px: int) -> int:
     """Choose the stem that leaves the last stage a map of about 4 to 7 px a side.
 
-    >>> [stem_stride_for(px) for px in (32, 64, 224)]
+    It never shrinks more than the network's own.
+
+    >>> from shufflenet.zoo import NETWORKS
+    >>> v2, v2_plus = NETWORKS["shufflenet_v2_x1_0"], NETWORKS["shufflenet_v2_plus_small"]
+    >>> [stem_stride_for(v2, px) for px in (32, 64, 224)]
     [1, 2, 4]
+    >>> [stem_stride_for(v2_plus, px) for px in (32, 64, 224)]  # it has one more stage that halves
+    [1, 1, 2]
     """
-    if image_px > 96:
-        return 4
-    return 2 if image_px > 40 else 1
+    shrinks = 4 if image_px > 96 else 2 if image_px > 40 else 1
+    stages = math.prod(s.stride if isinstance(s, Stage) else 2 for s in spec.stages)
+    return min(spec.stem_stride, max(1, 8 * shrinks // stages))

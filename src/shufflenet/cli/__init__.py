@@ -9,14 +9,15 @@ import warnings
 from collections.abc import Sequence
 
 from shufflenet import __version__
-from shufflenet.cli import _catalogue, _convert, _evaluate, _export, _predict, _train
+from shufflenet.cli import _catalogue, _convert, _embed, _evaluate, _export, _predict, _train
 from shufflenet.cli._output import say
 from shufflenet.errors import MissingDependency, ShuffleNetError
 
 __all__ = ["main"]
 
 _EXTRAS = {"torch": "torch", "onnx_ir": "torch", "onnxscript": "torch", "lightning_fabric": "train",
-           "tensorboard": "train", "matplotlib": "train"}  # fmt: skip  # package: its extra
+           "tensorboard": "train", "matplotlib": "train",
+           "pyarrow": "parquet"}  # fmt: skip  # package: its extra
 
 _EXAMPLES = """examples:
   shufflenet predict cat.jpg
@@ -38,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         _catalogue.add_show,
         _predict.add_predict,
         _evaluate.add_evaluate,
+        _embed.add_embed,
         _train.add_train,
         _export.add_export,
         _convert.add_convert,

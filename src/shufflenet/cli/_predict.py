@@ -3,14 +3,12 @@
 import argparse
 import csv
 import dataclasses
-import glob
-import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from shufflenet.cli._images import add_images, batch_for, listed
 from shufflenet.cli._options import Commands, add_command, add_model, open_chosen, positive
 from shufflenet.cli._output import add_json, print_json, progress, say
 
@@ -32,12 +30,7 @@ def add_predict(commands: Commands) -> None:
         "classify images",
         "  shufflenet predict cat.jpg --top 3\n  shufflenet predict photos/ 'more/*.png' --csv\n",
     )
-    parser.add_argument(
-        "images",
-        nargs="+",
-        metavar="IMAGE|FOLDER",
-        help="image files, folders to look through, or patterns such as '**/*.jpg'",
-    )
+    add_images(parser)
     parser.add_argument(
         "--top", type=positive, default=5, metavar="K", help="classes to name an image (default: 5)"
     )
@@ -48,18 +41,17 @@ def add_predict(commands: Commands) -> None:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from shufflenet.engine import classify, cores
+    from shufflenet.engine import classify
     from shufflenet.errors import ImageError
 
-    paths = list(_listed(args.images))
+    paths = list(listed(args.images))
     show = _as_json if args.json else _csv_writer() if args.csv else _for_people
     model = open_chosen(args, images=len(paths))
     started, failed = time.perf_counter(), 0
     people_watch = show is _for_people and sys.stdout.isatty()  # the answers are the progress
     with progress(len(paths), "images") as bar:
         bar.disable = people_watch
-        batch = max(1, min(8, len(paths) // cores()))  # few images are shared among the cores
-        for path, result in classify(model, paths, k=args.top, batch=batch):
+        for path, result in classify(model, paths, k=args.top, batch=batch_for(len(paths))):
             if isinstance(result, ImageError):
                 failed += 1
                 say(str(result))
@@ -70,27 +62,6 @@ def _predict(args: argparse.Namespace) -> int:
         rate = f"{len(paths)} files in {seconds:.2f} s, {len(paths) / seconds:.0f} a second"
         say(f"{rate}; {failed} could not be read." if failed else f"{rate}.")
     return 1 if failed else 0
-
-
-def _listed(arguments: Sequence[str]) -> Iterator[Path]:
-    """List the files that arguments name; what names nothing comes as it is, to be reported."""
-    from shufflenet.data import IMAGE_SUFFIXES
-
-    for argument in arguments:
-        path = Path(argument)
-        pattern = not path.exists() and glob.has_magic(argument)
-        names = glob.iglob(argument, recursive=True) if pattern else _below(argument)
-        found = sorted(p for p in map(Path, names) if p.suffix.lower() in IMAGE_SUFFIXES)
-        if found and (pattern or path.is_dir()):
-            yield from found
-        else:
-            yield path
-
-
-def _below(folder: str) -> Iterator[str]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (os.path.join(parent, name) for name in names if not name.startswith("."))
 
 
 def _as_json(path: str, result: "_Result") -> None:

@@ -207,6 +207,9 @@ def _read_onnx(path: Path) -> Arrays:
                     path, "keeps its weights in another file", "Save it whole: onnx.save."
                 )
             arrays[tensor.name] = onnx.numpy_helper.to_array(tensor)
+        for node in model.graph.node:  # torch's exporter writes equal arrays once
+            if node.op_type == "Identity" and node.input[0] in arrays:
+                arrays[node.output[0]] = arrays[node.input[0]]
     except (DecodeError, OSError, ValueError, TypeError) as error:
         raise CheckpointError(path, *_damage(error)) from error
     kinds = {node.op_type for node in model.graph.node}

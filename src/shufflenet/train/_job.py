@@ -12,8 +12,9 @@ from shufflenet.data import ImageSet, open_images, relabelled, split
 from shufflenet.labels import name_classes, read_names
 from shufflenet.models import create_model, load_model_and_card, start_from
 from shufflenet.recipes import Recipe, preprocess_for, stem_stride_for
-from shufflenet.spec import Card, NetworkSpec, Origin
+from shufflenet.spec import Card, NetworkSpec, Origin, Preprocess
 from shufflenet.trunk import ShuffleNet
+from shufflenet.zoo import find_network
 
 __all__ = ["Job", "prepare"]
 
@@ -44,12 +45,10 @@ def prepare(job: Job, recipe: Recipe, name: str) -> tuple[ShuffleNet, Card, Imag
     """
     training, validation = _images(job, recipe)
     torch.manual_seed(recipe.seed)
-    net = create_model(
-        job.model,
-        num_classes=len(training.classes),
-        stem_stride=job.stem_stride or stem_stride_for(recipe.image_px),
-    )
-    card = _card(job, recipe, training, net.spec, name)
+    stem_stride = job.stem_stride or stem_stride_for(find_network(job.model), recipe.image_px)
+    net = create_model(job.model, num_classes=len(training.classes), stem_stride=stem_stride)
+    source = load_model_and_card(job.weights)[1] if job.weights else None
+    card = _card(job, recipe, training, net.spec, name, source)
     if job.weights and not start_from(net, card.labels, job.weights):
         _log.info("The classifier is new: %s knows other classes than the data.", job.weights)
     _log.info(
@@ -74,25 +73,47 @@ def _images(job: Job, recipe: Recipe) -> tuple[ImageSet, ImageSet]:
     return training, relabelled(open_images(job.val), training.classes, index)
 
 
-def _described(weights: str | Path) -> str:
+def _described(card: Card) -> str:
     """Name a checkpoint by what its card says, since files are moved."""
-    card = load_model_and_card(weights)[1]
-    return f"{card.name}: {card.origin.recipe}; {card.origin.steps} steps"
+    trained = f"{card.origin.recipe}; {card.origin.steps} steps" if card.origin.recipe else ""
+    return f"{card.name}: {trained or card.origin.data}"
 
 
-def _card(job: Job, recipe: Recipe, training: ImageSet, network: NetworkSpec, name: str) -> Card:
+def _prepared_as(source: Card | None, image_px: int) -> Preprocess:
+    """Prepare images for a new size, in the colours that the weights to start from know."""
+    how = preprocess_for(image_px)
+    if source is None:
+        return how
+    known = source.preprocess
+    return dataclasses.replace(
+        how,
+        channels=known.channels,
+        value_range=known.value_range,
+        mean=known.mean,
+        std=known.std,
+    )
+
+
+def _card(
+    job: Job,
+    recipe: Recipe,
+    training: ImageSet,
+    network: NetworkSpec,
+    name: str,
+    source: Card | None,
+) -> Card:
     fields = dataclasses.asdict(recipe)
     described = ", ".join(f"{field} {value}" for field, value in fields.items() if field != "name")
     images, classes = len(training), len(training.classes)
     return Card(
         name=name,
         network=network,
-        preprocess=preprocess_for(recipe.image_px),
+        preprocess=_prepared_as(source, recipe.image_px),
         labels=name_classes(training.classes, read_names(job.labels) if job.labels else {}),
         origin=Origin(
             data=f"{Path(training.source).name}: {images} images of {classes} classes",
             licence=job.licence,
-            started_from=_described(job.weights) if job.weights else "",
+            started_from=_described(source) if source else "",
             recipe=f"{recipe.name} ({described})",
             software=f"shufflenet {version('shufflenet')}, torch {torch.__version__}",
         ),

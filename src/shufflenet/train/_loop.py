@@ -85,8 +85,10 @@ class Loop:
         model = torch.compile(net, dynamic=False) if session.compiled else net
         self.model, self.optimizer = self.fabric.setup(model, optimizer)  # type: ignore[arg-type]  # compile gives a module
         how = card.preprocess
-        self.mean = torch.tensor(how.mean, device=self.fabric.device).view(3, 1, 1) * 255
-        self.std = torch.tensor(how.std, device=self.fabric.device).view(3, 1, 1) * 255
+        grey_levels = 255 / how.value_range  # means and deviations are of values in that range
+        self.mean = torch.tensor(how.mean, device=self.fabric.device).view(3, 1, 1) * grey_levels
+        self.std = torch.tensor(how.std, device=self.fabric.device).view(3, 1, 1) * grey_levels
+        self.bgr = how.channels == "bgr"
         self.steps_per_epoch = len(training) // min(recipe.batch_size, len(training))
         self.steps = self.steps_per_epoch * recipe.epochs
         self.started = self.saved = time.monotonic()
@@ -138,6 +140,7 @@ class Loop:
         progress = self.progress
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate_at(progress.step, self.steps)
+        pixels = pixels.flip(3) if self.bgr else pixels
         x = (pixels.permute(0, 3, 1, 2) - self.mean) / self.std  # (n, 3, h, w), channels last
         smoothing = self.recipe.label_smoothing
         loss = nn.functional.cross_entropy(self.model(x), labels, label_smoothing=smoothing)

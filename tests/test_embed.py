@@ -1,0 +1,205 @@
+"""``shufflenet embed`` as a user types it, and what it writes."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+import torch
+from PIL import Image
+
+from conftest import card_for, with_seeded_weights
+from seeded import photo
+from shufflenet import cli
+from shufflenet.checkpoint import Checkpoint, write_checkpoint
+from shufflenet.deploy import deploy
+from shufflenet.errors import SpecError
+from shufflenet.models import TorchClassifier, create_model, load_model, state_arrays
+from shufflenet.preprocess import prepare
+from shufflenet.trunk import ShuffleNet
+from tolerance import FLOAT32_RELATIVE
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def main(*arguments: object) -> tuple[int, str, str]:
+        code = cli.main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return main
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    for name in ("b.png", "a.jpg", "more/ü.png"):
+        Image.fromarray(photo(name, 40, 52)).save(folder / name)
+    return folder
+
+
+def write(net: ShuffleNet, path: Path) -> Path:
+    write_checkpoint(path, Checkpoint(card_for(net.spec), state_arrays(net)))
+    return path
+
+
+@pytest.fixture
+def checkpoint(small_net: ShuffleNet, tmp_path: Path) -> Path:
+    return write(small_net, tmp_path / "small.safetensors")
+
+
+def test_npy_holds_a_row_an_image_in_the_order_given(
+    run: Run, photos: Path, checkpoint: Path, small_net: ShuffleNet, tmp_path: Path
+) -> None:
+    to = tmp_path / "new" / "vectors.npy"
+    code, out, _ = run("embed", photos / "b.png", photos, "--to", to, "--model", checkpoint)
+    assert (code, out) == (0, f"{to}: 4 vectors of 512 numbers\n")
+    paths = (tmp_path / "new" / "vectors.paths.txt").read_text(encoding="utf-8").splitlines()
+    assert paths == [str(photos / name) for name in ("b.png", "a.jpg", "b.png", "more/ü.png")]
+    vectors = np.load(to)
+    assert (vectors.dtype, vectors.shape) == (np.float32, (4, 512))
+    for path, vector in zip(paths, vectors, strict=True):
+        batch = torch.from_numpy(prepare(path, card_for(small_net.spec).preprocess))[None]
+        with torch.no_grad():
+            (expected,) = load_model(checkpoint).embed(batch).numpy()
+        assert np.abs(vector - expected).max() <= FLOAT32_RELATIVE * np.abs(expected).max()
+
+
+def test_parquet_holds_the_same_beside_its_paths(
+    run: Run, photos: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    for to in ("a.npy", "a.parquet"):
+        assert run("embed", photos, "--to", tmp_path / to, "--model", checkpoint)[0] == 0
+    table = pyarrow.parquet.read_table(tmp_path / "a.parquet")
+    assert table.schema.field("path").type == pyarrow.string()
+    assert table.schema.field("embedding").type == pyarrow.list_(pyarrow.float32(), 512)
+    assert table["path"].to_pylist() == (tmp_path / "a.paths.txt").read_text().splitlines()
+    assert np.array_equal(np.array(table["embedding"].to_pylist()), np.load(tmp_path / "a.npy"))
+
+
+def test_the_model_that_ships_embeds_and_json_tells_of_it(
+    run: Run, photos: Path, tmp_path: Path
+) -> None:
+    code, out, _ = run("embed", photos, "--to", tmp_path / "a.npy", "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert told.pop("model").startswith("shufflenet_v2_x0_5")
+    assert told == {"path": str(tmp_path / "a.npy"), "images": 3, "dimensions": 1024, "failed": 0}
+
+
+@pytest.mark.parametrize("form", ["npy", "parquet"])
+def test_files_that_cannot_be_read_are_named_and_left_out(
+    run: Run, photos: Path, checkpoint: Path, tmp_path: Path, form: str
+) -> None:
+    (photos / "b.png").write_bytes(b"broken")
+    to = tmp_path / f"a.{form}"
+    code, out, err = run(
+        "embed", photos, photos / "none.jpg", "--to", to, "--model", checkpoint, "--json"
+    )
+    assert code == 1
+    assert f"Cannot read '{photos / 'b.png'}' as an image: it is empty or not an image." in err
+    assert f"Cannot read '{photos / 'none.jpg'}' as an image: there is no such file." in err
+    assert "2 of 4 files could not be read and are left out." in err
+    told = json.loads(out)
+    assert (told["images"], told["failed"], told["model"]) == (2, 2, "test")
+    if form == "npy":
+        assert len(np.load(to)) == 2
+        names = (tmp_path / "a.paths.txt").read_text().splitlines()
+    else:
+        names = pyarrow.parquet.read_table(to)["path"].to_pylist()
+    assert [Path(name).name for name in names] == ["a.jpg", "ü.png"]
+
+
+def test_nothing_is_written_where_nothing_can_be_read(
+    run: Run, checkpoint: Path, tmp_path: Path
+) -> None:
+    to = tmp_path / "a.npy"
+    to.write_bytes(b"old")
+    code, out, err = run(
+        "embed", tmp_path / "none.jpg", "--to", to, "--model", checkpoint, "--json"
+    )
+    assert code == 1
+    assert "No image could be read, so nothing was written." in err
+    assert json.loads(out) == {
+        "path": None, "images": 0, "dimensions": 0, "failed": 1, "model": "test",
+    }  # fmt: skip
+    assert to.read_bytes() == b"old"
+    assert not (tmp_path / "a.paths.txt").exists()
+
+
+def test_names_that_are_no_text_are_kept(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "a\udcff.png"
+    try:
+        Image.new("RGB", (32, 32)).save(odd)
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this file system keeps no such names")
+    for form in ("npy", "parquet"):
+        code, _, _ = run("embed", odd, "--to", tmp_path / f"v.{form}", "--model", checkpoint)
+        assert code == 0
+    assert (tmp_path / "v.paths.txt").read_bytes().endswith(b"a\xff.png\n")
+    names = pyarrow.parquet.read_table(tmp_path / "v.parquet")["path"].to_pylist()
+    assert names[0].endswith("a\\xff.png")
+
+
+def test_a_name_of_two_lines_needs_parquet(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "a\nb.png"
+    Image.new("RGB", (32, 32)).save(odd)
+    code, _, err = run("embed", odd, "--to", tmp_path / "v.npy", "--model", checkpoint)
+    assert code == 1
+    assert err.endswith("must be of one line, as it is listed so; or write a .parquet.\n")
+    to = tmp_path / "v.parquet"
+    assert run("embed", odd, "--to", to, "--model", checkpoint)[0] == 0
+    assert pyarrow.parquet.read_table(to)["path"].to_pylist() == [str(odd)]
+
+
+def test_wrong_usage_and_wrong_models_are_refused_in_a_sentence(
+    run: Run, photos: Path, tmp_path: Path
+) -> None:
+    code, out, err = run("embed", photos, "--to", "a.csv")
+    assert (code, out, err) == (2, "", "--to 'a.csv' must end in .npy or .parquet.\n")
+    to = tmp_path / "a.npy"
+    code, _, err = run("embed", photos, "--to", to, "--model", "defalt")
+    assert code == 1
+    assert "Did you mean 'default'?" in err
+    code, _, err = run("embed", photos, "--to", to, "--model", tmp_path / "a.onnx")
+    assert code == 1
+    assert err.count("\n") == 1
+    grey = create_model("shufflenet_v2_x0_25", num_classes=3, in_channels=1)
+    grey_file = write(with_seeded_weights(grey), tmp_path / "grey.safetensors")
+    code, _, err = run("embed", photos, "--to", to, "--model", grey_file)
+    assert code == 1
+    assert "in_channels is 1, but must be 3" in err
+    code, _, err = run("embed", photos, "--to", photos / "a.jpg" / "b.npy")
+    assert code == 1
+    assert "Cannot write" in err
+    assert not to.exists()
+
+
+def test_parquet_without_its_package_is_told_before_anything_is_computed(
+    run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "pyarrow.parquet", raising=False)
+    code, out, err = run("embed", photos, "--to", tmp_path / "a.parquet")
+    assert (code, out) == (1, "")
+    assert err == (
+        "This command needs the package 'pyarrow', which is not installed. "
+        "Install it: pip install 'shufflenet[parquet]'.\n"
+    )
+    assert run("embed", photos, "--to", tmp_path / "a.npy")[0] == 0
+
+
+def test_a_torch_classifier_embeds_but_a_deployed_one_does_not(small_net: ShuffleNet) -> None:
+    batch = np.random.default_rng(0).normal(size=(2, 3, 32, 32)).astype(np.float32)
+    card = card_for(small_net.spec)
+    vectors = TorchClassifier(small_net, card).embed(batch)
+    with torch.no_grad():
+        assert np.array_equal(vectors, small_net.embed(torch.from_numpy(batch)).numpy())
+    with pytest.raises(SpecError, match="must be a ShuffleNet, to embed with"):
+        TorchClassifier(deploy(small_net), card).embed(batch)
