@@ -54,7 +54,7 @@ def open_model(
     if files.published:
         from shufflenet.obtain import obtain
 
-        files = obtain(name)
+        files = obtain(name, as_checkpoint=runtime == "torch")
         if files.onnx is None and runtime != "torch":
             from shufflenet.export import export_kept
 

@@ -109,8 +109,8 @@ def _refuse(weights: Weights, problem: str, before: str = "To go on,") -> NoRetu
     raise DownloadError(
         weights.name,
         problem,
-        f"{before} get {weights.filename!r} from {weights.page or weights.url} and put it at "
-        f"{str(_place(weights))!r}, or name it with --model FILE or shufflenet convert FILE.",
+        f"{before} get {weights.filename!r} from {weights.url or weights.page} and put it at "
+        f"{str(_place(weights))!r}.",
     )
 
 

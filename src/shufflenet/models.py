@@ -128,7 +128,7 @@ def load_model_and_card(name_or_file: str | Path) -> tuple[ShuffleNet, Card]:
         CheckpointError: the file is damaged or not one of ours.
         CheckpointMismatch: the weights do not fit the network that the card names.
     """
-    weights = obtain(name_or_file)
+    weights = obtain(name_or_file, as_checkpoint=True)
     if weights.checkpoint is None:
         raise CheckpointError(
             name_or_file,

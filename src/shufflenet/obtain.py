@@ -17,12 +17,12 @@ __all__ = ["kept", "obtain"]
 _log = logging.getLogger(__name__)
 
 
-def obtain(name: str | Path) -> WeightFiles:
+def obtain(name: str | Path, *, as_checkpoint: bool = False) -> WeightFiles:
     """Find the files behind a name, and bring what is not there yet.
 
     A published file is downloaded, with a progress bar on stderr, its hash is checked, and it is
     converted to a checkpoint of ours; both are kept in ``download.home()``. An ONNX file that
-    ONNX Runtime can compute stays as it is.
+    ONNX Runtime can compute stays as it is, unless a checkpoint is wanted.
 
     Raises:
         UnknownName: it is neither a checkpoint's name nor a file.
@@ -35,14 +35,13 @@ def obtain(name: str | Path) -> WeightFiles:
     weights = files.published
     if weights is None:
         return files
-    if weights.filename.endswith(".onnx") and weights.runs:
+    if weights.as_it_is and not as_checkpoint:
         return replace(files, onnx=_fetched(weights))
-    if weights.quantised:
-        raise CheckpointError(
-            weights.filename,
-            "is an int8 file of torch's own engine, which this package does not run",
-            "Use the float weights of the same network: shufflenet list.",
-        )
+    if not weights.convertible:
+        what = "is an int8 file, of which no network can be made"
+        other = "is an int8 file of torch's own engine, which this package does not run"
+        remedy = f"Use float weights of the same network: shufflenet list {weights.network}."
+        raise CheckpointError(weights.filename, what if weights.as_it_is else other, remedy)
     checkpoint, onnx = kept(weights.name, ".safetensors"), kept(weights.name, ".onnx")
     if not checkpoint.is_file():
         _convert(weights, checkpoint)

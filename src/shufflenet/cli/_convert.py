@@ -58,7 +58,13 @@ def add_convert(commands: Commands) -> None:
 
 
 def _convert(args: argparse.Namespace) -> int:
+    if args.to.absolute() == Path(args.file).absolute():
+        say(f"--to {str(args.to)!r} is the file that is read.")
+        return 2
     if args.layout:
+        if args.network or args.labels or args.source != "auto":
+            say("--source, --network and --labels are of no use with --layout.")
+            return 2
         return _write_layout(args)
     if args.to.suffix != ".safetensors":
         say(f"--to {str(args.to)!r} must end in .safetensors.")
@@ -100,7 +106,7 @@ def _write_layout(args: argparse.Namespace) -> int:
     from shufflenet.errors import CheckpointError
     from shufflenet.obtain import obtain
 
-    files = obtain(args.file)
+    files = obtain(args.file, as_checkpoint=True)
     if files.checkpoint is None:
         raise CheckpointError(args.file, "is no checkpoint of ours", "Name a .safetensors file.")
     written = write_layout(read_checkpoint(files.checkpoint), args.to, args.layout)

@@ -9,7 +9,6 @@ import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,13 @@ from shufflenet.convert._layouts import LAYOUTS, Layout
 from shufflenet.convert._read import Arrays, read_arrays
 from shufflenet.convert._rewire import Impossible, rewire
 from shufflenet.convert._verify import onnx_difference
-from shufflenet.errors import CheckpointError, CheckpointMismatch, LayoutError, UnknownName
+from shufflenet.errors import (
+    CheckpointError,
+    CheckpointMismatch,
+    LayoutError,
+    SpecError,
+    UnknownName,
+)
 from shufflenet.labels import label_set
 from shufflenet.recipes import preprocess_for
 from shufflenet.spec import Card, Label, NetworkSpec, Origin
@@ -32,22 +37,36 @@ __all__ = [
     "SOURCES",
     "TARGETS",
     "Converted",
-    "Target",
     "Written",
     "convert_checkpoint",
     "write_layout",
 ]
 
-Target = Literal["torchvision", "mmpretrain", "paddle", "paddlevision", "megvii"]
-TARGETS: tuple[Target, ...] = get_args(Target)
+_MEGVII = (
+    "megvii",
+    "megvii-v1",
+    "megvii-oneshot",
+    "megvii-detnas",
+    "megvii-large",
+    "megvii-exlarge",
+)
 
 # What a user calls a source, and the layouts that it stands for.
 SOURCES: dict[str, tuple[str, ...]] = {
     "torchvision": ("torchvision", "ericsun99"),
     "mmpretrain": ("mmpretrain", "mmpretrain-v1"),
     "paddle": ("paddle", "paddlevision"),
-    "megvii": ("megvii", "megvii-v1", "megvii-detnas", "megvii-large", "megvii-exlarge"),
+    "megvii": _MEGVII,
     "onnx": ("onnx-v1", "torchvision"),
+}
+
+# The same of what can be written.
+TARGETS: dict[str, tuple[str, ...]] = {
+    "torchvision": ("torchvision",),
+    "mmpretrain": ("mmpretrain", "mmpretrain-v1"),
+    "paddle": ("paddle",),
+    "paddlevision": ("paddlevision",),
+    "megvii": _MEGVII,
 }
 
 
@@ -98,13 +117,13 @@ def convert_checkpoint(
     if source != "auto" and source not in SOURCES:
         raise UnknownName("source", source, ["auto", *SOURCES])
     arrays = _unprefixed(read_arrays(path))
-    layout = _layout_of(path, arrays, source)
+    layouts = _layouts_of_file(path, arrays, source)
     weights = weights or find_published(path)
-    names, remarks = _candidates(path, layout, network or (weights.network if weights else None))
-    spec, found = fitting(arrays, layout, names)
-    if found:
-        raise CheckpointMismatch(spec.name, found)
+    layout, spec, remarks = _fitted(path, arrays, layouts, network, weights)
     ours = from_layout(arrays, layout, spec)
+    for name, array in ours.items():
+        if name.endswith("running_var") and bool((np.asarray(array, np.float64) < 0).any()):
+            raise CheckpointError(path, f"has negative variances in {name!r}", "Get it once more.")
     card = _card(path, spec, layout, labels, weights)
     return Converted(
         checkpoint=Checkpoint(card, ours),
@@ -114,56 +133,75 @@ def convert_checkpoint(
             if path.suffix == ".onnx"
             else _there_and_back(arrays, ours, layout, spec)
         ),
-        remarks=(*remarks, *([weights.defects] if weights and weights.defects else ())),
+        remarks=remarks,
     )
 
 
 def _unprefixed(arrays: Arrays) -> Arrays:
-    """Take away what torch's DataParallel put before every name."""
-    if all(name.startswith("module.") for name in arrays):
-        return {name.removeprefix("module."): array for name, array in arrays.items()}
-    return arrays
+    """Take away what torch's DataParallel put before names."""
+    return {name.removeprefix("module."): array for name, array in arrays.items()}
 
 
-def _layout_of(path: Path, arrays: Arrays, source: str) -> Layout:
-    layout = recognised(arrays)
-    if layout is None:
+def _layouts_of_file(path: Path, arrays: Arrays, source: str) -> tuple[Layout, ...]:
+    """Say whose names a file has.
+
+    Raises:
+        CheckpointError: of nobody known, or not of ``source``.
+    """
+    layouts = recognised(arrays)
+    if not layouts:
         first = ", ".join(list(arrays)[:3])
         raise CheckpointError(
             path,
             f"has names of no known project ({first}, ...)",
             f"Files of these can be converted: {', '.join(SOURCES)}.",
         )
-    if source != "auto" and layout.name not in SOURCES[source]:
+    if source != "auto" and layouts[0].name not in SOURCES[source]:
         raise CheckpointError(
-            path, f"has the names of {layout.name}, not of {source}", "Leave out --source."
+            path, f"has the names of {layouts[0].name}, not of {source}", "Leave out --source."
         )
-    return layout
+    return layouts
 
 
-def _candidates(
-    path: Path, layout: Layout, network: str | None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Say which networks the file may hold, and what is to be remarked on that choice.
+def _fitted(
+    path: Path,
+    arrays: Arrays,
+    layouts: Sequence[Layout],
+    network: str | None,
+    weights: Weights | None,
+) -> tuple[Layout, NetworkSpec, tuple[str, ...]]:
+    """Find the network that a file holds, and what is to be remarked on that choice.
 
     Raises:
-        UnknownName: the layout has no network of that name.
+        CheckpointMismatch: it holds no whole network.
+        UnknownName: ``network`` is none that the file's project has.
     """
-    if network is not None:
-        if network not in layout.networks:
-            raise UnknownName(f"network of {layout.name}", network, layout.networks)
-        return (network,), ()
-    if layout.source not in ("paddleclas", "paddlevision"):
-        return layout.networks, ()
-    swish = tuple(name for name in layout.networks if name.endswith("_swish"))
-    if "swish" in path.name.lower():
-        return swish, ()
-    remark = (
-        "The swish network has the same names and shapes as the 1.0 with ReLU: if this is the "
-        "swish one, convert it again with --network shufflenet_v2_x1_0_swish."
-    )
-    others = tuple(name for name in layout.networks if name not in swish)
-    return others, (remark,)
+    known = [name for layout in layouts for name in layout.networks]
+    if network is not None and network not in known:
+        raise UnknownName(f"network of {layouts[0].name}", network, known)
+    told = network or (weights.network if weights else None)
+    tried = []
+    for layout in layouts:
+        names = (told,) if told in layout.networks else layout.networks
+        tried.append((layout, *fitting(arrays, layout, tuple(name for name in names if name))))
+    layout, spec, found = min(tried, key=lambda each: len(each[2]))
+    if found:
+        raise CheckpointMismatch(spec.name, found)
+    if weights is not None and spec.name != weights.network:
+        raise CheckpointMismatch(weights.network, [f"{path.name} is of {spec.name!r}"])
+    if told is not None:
+        return layout, spec, (weights.defects,) if weights and weights.defects else ()
+    for name, twin, word in layout.twins:
+        if spec.name == name and word in path.name.lower():
+            own = replace(NETWORKS[twin], classes=spec.classes, in_channels=spec.in_channels)
+            return layout, own, ()
+        if spec.name == name:
+            remark = (
+                f"{twin!r} has the same names and shapes as {name!r}, which this was taken for: "
+                f"if it is that one, convert it again with --network {twin}."
+            )
+            return layout, spec, (remark,)
+    return layout, spec, ()
 
 
 def _card(
@@ -183,13 +221,15 @@ def _card(
         labels = label_set("imagenet-1k")
     if len(labels) != spec.classes:
         raise CheckpointError(
-            path, f"has {spec.classes} classes, but {len(labels)} labels are given", "Give as many."
+            path,
+            f"has {spec.classes} classes, but {len(labels)} labels are given",
+            f"Give {spec.classes} labels, a line each.",
         )
     if weights is not None:
         return replace(published_card(weights), network=spec, labels=tuple(labels))
     similar = _similar(spec, layout)
     return Card(
-        name=path.name.split(".")[0],
+        name=_stem(path),
         network=spec,
         preprocess=similar.preprocess if similar else preprocess_for(224),
         labels=tuple(labels),
@@ -200,6 +240,18 @@ def _card(
             software=layout.source,
         ),
     )
+
+
+def _stem(path: Path) -> str:
+    """Take the ending off a file's name, which may have other full stops.
+
+    >>> _stem(Path("ShuffleNetV2.0.5x.pth.tar"))
+    'ShuffleNetV2.0.5x'
+    """
+    name = path.name
+    for suffix in (".tar", ".pth", ".pkl", ".pt", ".pdparams", ".onnx", ".safetensors"):
+        name = name.removesuffix(suffix)
+    return name
 
 
 def _similar(spec: NetworkSpec, layout: Layout) -> Weights | None:
@@ -244,21 +296,25 @@ def write_layout(checkpoint: Checkpoint, path: str | Path, target: str) -> Writt
 
     Raises:
         LayoutError: no order of weights makes their code compute this network.
+        SpecError: the path does not end as files of that project do.
         UnknownName: there is no such layout.
         WriteError: the file cannot be written; what stood there before still does.
     """
     if target not in TARGETS:
         raise UnknownName("layout", target, TARGETS)
-    spec = checkpoint.card.network
+    path, spec = Path(path), checkpoint.card.network
     arrays = {name: _widened(array) for name, array in checkpoint.tensors.items()}
     reasons = []
-    for layout in (layout for layout in LAYOUTS if layout.name in _layouts_of(target)):
+    for layout in (layout for layout in LAYOUTS if layout.name in TARGETS[target]):
         for theirs in _cousins(spec, layout):
             try:
                 wired = rewire(arrays, spec, theirs)
             except Impossible as reason:
                 reasons.append(str(reason))
                 continue
+            if layout.unwritten:
+                raise LayoutError(spec.name, target, layout.unwritten)
+            _check_suffix(path, layout)
             named = to_layout(wired, layout, theirs)
             back = rewire(from_layout(named, layout, theirs), theirs, spec)
             write_atomic(path, _serialised(named, layout))
@@ -271,8 +327,10 @@ def write_layout(checkpoint: Checkpoint, path: str | Path, target: str) -> Writt
     raise LayoutError(spec.name, target, because)
 
 
-def _layouts_of(target: str) -> tuple[str, ...]:
-    return (target,) if target in ("paddle", "paddlevision") else SOURCES[target]
+def _check_suffix(path: Path, layout: Layout) -> None:
+    if not path.name.endswith(layout.suffixes):
+        expected = " or ".join(layout.suffixes)
+        raise SpecError("the file to write", str(path), f"named so that it ends in {expected}")
 
 
 def _widened(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
@@ -287,7 +345,7 @@ def _cousins(spec: NetworkSpec, layout: Layout) -> list[NetworkSpec]:
         theirs = replace(NETWORKS[name], classes=spec.classes, in_channels=spec.in_channels)
         same = type(theirs) is type(spec) and all(
             getattr(theirs, field, None) == getattr(spec, field, None)
-            for field in ("stages", "groups", "head_channels", "stem_channels", "activation")
+            for field in ("stages", "groups", "head_channels", "stem_channels")
         )
         if same:
             cousins.append(theirs)
@@ -295,7 +353,7 @@ def _cousins(spec: NetworkSpec, layout: Layout) -> list[NetworkSpec]:
 
 
 def _serialised(arrays: Arrays, layout: Layout) -> bytes:
-    if layout.source in ("paddleclas", "paddlevision"):
+    if layout.pickled:
         return pickle.dumps(arrays, protocol=4)  # paddle.save's
     named = {f"{layout.prefix}{name}": torch.from_numpy(array) for name, array in arrays.items()}
     buffer = io.BytesIO()

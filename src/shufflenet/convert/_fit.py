@@ -15,6 +15,8 @@ from shufflenet.spec import NetworkSpec, V1Spec
 from shufflenet.wiring import shuffled
 from shufflenet.zoo import NETWORKS
 
+_FLOATS = (np.float16, np.float32, np.float64)
+
 __all__ = ["differences", "fitting", "from_layout", "recognised", "shapes", "to_layout"]
 
 
@@ -30,12 +32,11 @@ def shapes(spec: NetworkSpec) -> dict[str, tuple[int, ...]]:
     }
 
 
-def recognised(arrays: Arrays) -> Layout | None:
-    """Find the layout that a name in a file betrays."""
-    for layout in LAYOUTS:
-        if any(re.fullmatch(layout.signature, name) for name in arrays):
-            return layout
-    return None
+def recognised(arrays: Arrays) -> tuple[Layout, ...]:
+    """Find the layouts that a name in a file betrays: one, or several of one project."""
+    return tuple(
+        layout for layout in LAYOUTS if any(re.fullmatch(layout.signature, name) for name in arrays)
+    )
 
 
 def fitting(
@@ -86,6 +87,11 @@ def differences(arrays: Arrays, layout: Layout, spec: NetworkSpec) -> list[str]:
             for name, shape in wanted.items()
             if name in arrays and arrays[name].shape != shape
         ),
+        *(
+            f"{name} holds {arrays[name].dtype} numbers"
+            for name in wanted
+            if name in arrays and arrays[name].dtype not in _FLOATS
+        ),
     ]
 
 
@@ -103,8 +109,7 @@ def _their_shape(name: str, shape: tuple[int, ...], layout: Layout) -> tuple[int
 
 def _is_linear_there(name: str, layout: Layout) -> bool:
     """Whether what is a 1x1 convolution here is a linear layer there."""
-    large = layout.name in ("megvii-large", "megvii-exlarge")
-    return large and ".squeeze." in name and name.endswith(".weight")
+    return layout.linear_squeeze and ".squeeze." in name and name.endswith(".weight")
 
 
 def from_layout(arrays: Arrays, layout: Layout, spec: NetworkSpec) -> Arrays:

@@ -41,6 +41,12 @@ class Layout:
         wrapper: The key of the dictionary in the file that holds the weights; or empty.
         counts_batches: Whether its files say how many batches a norm has seen.
         transposed_classifier: Whether the classifier's weight is ``(features, classes)``.
+        linear_squeeze: Whether squeeze and excitation is of linear layers, not 1x1 convolutions.
+        twins: Pairs of networks whose files have the same names and shapes; of such a file the
+            first is taken, unless the second's word is in the file's name.
+        pickled: Whether files are pickles of arrays, as ``paddle.save`` writes, and not torch's.
+        suffixes: How the names of its files may end.
+        unwritten: Why no file can be written that its code loads; or empty.
         unused: A regular expression for names that only training needs or that stand twice.
         biases: Their convolution biases by our name of the norm's running mean that takes them.
         depthwise_before_shuffle: Whether V1's shuffle stands before the depthwise convolution.
@@ -55,6 +61,11 @@ class Layout:
     wrapper: str = ""
     counts_batches: bool = True
     transposed_classifier: bool = False
+    linear_squeeze: bool = False
+    twins: tuple[tuple[str, str, str], ...] = ()  # network, its twin, the twin's word
+    pickled: bool = False
+    suffixes: tuple[str, ...] = (".pth", ".pth.tar", ".pkl")
+    unwritten: str = ""
     unused: str = ""
     biases: tuple[tuple[str, str], ...] = ()
     depthwise_before_shuffle: bool = False
@@ -68,12 +79,13 @@ _HALVES = _networks(
     V2Spec, lambda name: not name.endswith(("_megvii", "_swish")) and name != "shufflenet_v2_50"
 )
 _PADDLE = (*_HALVES, "shufflenet_v2_x1_0_swish")
+_TWINS = (("shufflenet_v2_x1_0", "shufflenet_v2_x1_0_swish", "swish"),)
 
 LAYOUTS: tuple[Layout, ...] = (
     Layout(
         name="torchvision",
         source="torchvision",
-        networks=(*_HALVES, "shufflenet_v2_50"),
+        networks=_HALVES,
         signature=r"stage2\.0\.branch2\.0\.weight",
         naming=torchvision,
     ),
@@ -108,6 +120,9 @@ LAYOUTS: tuple[Layout, ...] = (
         naming=paddle("_conv", "_batch_norm"),
         counts_batches=False,
         transposed_classifier=True,
+        twins=_TWINS,
+        pickled=True,
+        suffixes=(".pdparams",),
     ),
     Layout(
         name="paddlevision",
@@ -117,6 +132,9 @@ LAYOUTS: tuple[Layout, ...] = (
         naming=paddle("0", "1"),
         counts_batches=False,
         transposed_classifier=True,
+        twins=_TWINS,
+        pickled=True,
+        suffixes=(".pdparams",),
     ),
     Layout(
         name="megvii-v1",
@@ -132,7 +150,7 @@ LAYOUTS: tuple[Layout, ...] = (
         source="megvii",
         networks=(
             *_networks(V2Spec, lambda name: name.endswith("_megvii")),
-            *_networks(V2PlusSpec, lambda name: "detnas" not in name),
+            *_networks(V2PlusSpec, lambda name: "plus" in name),
         ),
         signature=r"features\.0\.branch_main\.0\.weight",
         naming=megvii_v2,
@@ -140,12 +158,19 @@ LAYOUTS: tuple[Layout, ...] = (
         wrapper="state_dict",
     ),
     Layout(
+        name="megvii-oneshot",  # as above, but its evaluation loads the bare dictionary
+        source="megvii",
+        networks=("shufflenet_v2_oneshot",),
+        signature=r"features\.0\.branch_main\.0\.weight",
+        naming=megvii_v2,
+        prefix="module.",
+    ),
+    Layout(
         name="megvii-detnas",
         source="megvii",
         networks=_networks(V2PlusSpec, lambda name: "detnas" in name),
         signature=r"features\.0\.proj_conv\.interstellar1a_proj\.weight",
         naming=detnas,
-        prefix="module.",
         wrapper="state_dict",
         biases=(
             ("first_conv.conv.bias", "conv1.1.running_mean"),
@@ -158,8 +183,8 @@ LAYOUTS: tuple[Layout, ...] = (
         networks=_networks(V2LargeSpec, lambda _: True),
         signature=r"features\.0\.2a\.proj\.conv\.weight",
         naming=large,
-        prefix="module.",
         wrapper="state_dict",
+        linear_squeeze=True,
         unused=r"predict_\d+\..*|.*\.se_block\.\d+\..*",
     ),
     Layout(
@@ -170,6 +195,8 @@ LAYOUTS: tuple[Layout, ...] = (
         naming=exlarge,
         prefix="module.",
         wrapper="state_dict",
+        linear_squeeze=True,
+        unwritten="its evaluation wants the heads that only training uses, which are not kept",
         unused=r"predict_\d+\..*|.*\.se_block\.\d+\..*",
     ),
     Layout(

@@ -1,43 +1,43 @@
 """Files of other projects, read without running anything that is in them."""
 
-import codecs
-import io
 import pickle
 import struct
-import warnings
 import zipfile
-from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load as parse
+from safetensors import SafetensorError, safe_open
 
+from shufflenet.convert._pickle import Refused
+from shufflenet.convert._torch_file import Quantised, read_torch_file
 from shufflenet.errors import CheckpointError
+from shufflenet.spec import CARD_KEY
 
 __all__ = ["Arrays", "read_arrays"]
 
 Arrays: TypeAlias = dict[str, npt.NDArray[np.generic]]
 
-# What damaged files make torch and pickle raise, found by feeding them such files.
+# What damaged files made the readers raise, found by feeding them such files.
 _DAMAGE = (
-    OSError,
-    EOFError,
-    RuntimeError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    IndexError,
-    ImportError,
-    MemoryError,
-    OverflowError,
-    struct.error,
+    ArithmeticError,
     AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+    struct.error,
+    zipfile.BadZipFile,
+    SafetensorError,
 )
 
 # Where training scripts put the weights inside a file: MMPretrain and Megvii use the first.
@@ -47,18 +47,31 @@ _WRAPPERS = ("state_dict", "model", "model_state_dict", "net")
 def read_arrays(path: str | Path) -> Arrays:
     """Read the arrays of a file by name; what is no array is left out.
 
-    The file is what torch saves, unless it ends in ``.pdparams``, ``.onnx`` or ``.safetensors``.
+    The file is what ``torch.save`` or ``paddle.save`` wrote, unless it ends in ``.onnx`` or
+    ``.safetensors``.
 
     Raises:
-        CheckpointError: the file is missing, damaged, of another kind, or holds objects other
-            than arrays and plain values; or numbers that are none.
+        CheckpointError: the file is missing, damaged, of another kind, a checkpoint of ours, or
+            holds objects other than arrays and plain values; or numbers that are none.
     """
     path = Path(path)
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise CheckpointError(path, what, "Name a file of weights.")
-    readers = {".onnx": _read_onnx, ".safetensors": _read_safetensors, ".pdparams": _read_paddle}
-    arrays = readers.get(path.suffix, _read_torch)(path)
+    readers = {".onnx": _read_onnx, ".safetensors": _read_safetensors}
+    try:
+        arrays = readers.get(path.suffix, _read_pickled)(path)
+    except Refused as error:
+        remedy = "Save only the weights in it: torch.save(net.state_dict(), FILE)."
+        problem = f"holds more than arrays and plain values ({error}), and nothing in it is run"
+        raise CheckpointError(path, problem, remedy) from error
+    except Quantised as error:
+        remedy = "Convert the file of the float network that it was made from."
+        raise CheckpointError(path, f"is quantised ({error})", remedy) from error
+    except _DAMAGE as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")[:120]
+        problem = f"is no whole file of weights of a kind that is known here ({reason})"
+        raise CheckpointError(path, problem, "Get it once more, or name another.") from error
     if not arrays:
         raise CheckpointError(path, "holds no named arrays", "Name a file of weights.")
     for name, array in arrays.items():
@@ -69,129 +82,42 @@ def read_arrays(path: str | Path) -> Arrays:
     return arrays
 
 
-def _damage(error: Exception) -> tuple[str, str]:
-    reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")[:200]
-    return f"cannot be read ({reason})", "It may have been cut short: get it once more."
-
-
 def _read_safetensors(path: Path) -> Arrays:
-    try:
-        return dict(parse(path.read_bytes()))
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(path, *_damage(error)) from error
+    with safe_open(str(path), framework="pt") as file:  # NumPy has no bfloat16
+        if CARD_KEY in (file.metadata() or {}):
+            raise CheckpointError(path, "is a checkpoint of ours already", "Use it as it is.")
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+    return {
+        name: (t.float() if t.dtype.is_floating_point and t.dtype.itemsize == 2 else t).numpy()
+        for name, t in tensors.items()
+    }
 
 
-def _read_torch(path: Path) -> Arrays:
-    _refuse_compressed(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of how old a file is, which its user cannot help
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "WeightsUnpickler error" in str(error) or "weights_only" in str(error).lower():
-            raise CheckpointError(
-                path,
-                "holds more than arrays and plain values, and reading it could run what is in it",
-                "Save only the weights: torch.save(net.state_dict(), FILE).",
-            ) from error
-        raise CheckpointError(path, *_damage(error)) from error
-    except _DAMAGE as error:
-        raise CheckpointError(path, *_damage(error)) from error
-    return _arrays_of(_unwrapped(loaded), path)
-
-
-def _refuse_compressed(path: Path) -> None:
-    """Torch stores tensors as they are: a file that unpacks to more than itself is a bomb.
-
-    Raises:
-        CheckpointError: it is one, or cannot be opened.
-    """
-    if not zipfile.is_zipfile(path):
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
-        raise CheckpointError(path, *_damage(error)) from error
-    if unpacked > path.stat().st_size:
-        raise CheckpointError(
-            path, f"would unpack to {unpacked:,} bytes", "Files of weights are not compressed."
-        )
-
-
-def _unwrapped(loaded: object) -> object:
-    if isinstance(loaded, Mapping):
-        for wrapper in _WRAPPERS:
-            if isinstance(loaded.get(wrapper), Mapping):
-                return loaded[wrapper]
-    return loaded
-
-
-def _arrays_of(loaded: object, path: Path) -> Arrays:
-    if not isinstance(loaded, Mapping):
-        remedy = "Save a dictionary of them: torch.save(net.state_dict(), FILE)."
-        raise CheckpointError(path, "holds no dictionary of arrays", remedy)
-    arrays: Arrays = {}
-    for name, value in loaded.items():
-        if isinstance(value, torch.Tensor):
-            if value.is_quantized:
-                raise CheckpointError(
-                    path,
-                    f"is quantised ({name!r} holds integers with scales)",
-                    "Convert the file of the float network that it was made from.",
-                )
-            half = (
-                value.dtype == torch.bfloat16
-            )  # NumPy has no such numbers; float32 holds them all
-            arrays[str(name)] = (value.float() if half else value).detach().contiguous().numpy()
-        elif isinstance(value, np.ndarray):
-            arrays[str(name)] = value
-    return arrays
-
-
-# All that a dictionary of NumPy arrays needs; ``_codecs.encode`` makes bytes of text.
-_ALLOWED = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,  # type: ignore[attr-defined]  # what every pickled array names
-    ("numpy._core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,  # type: ignore[attr-defined]  # likewise
-    ("_codecs", "encode"): codecs.encode,
-}
-
-
-class _ArrayUnpickler(pickle.Unpickler):  # noqa: S301  # it makes nothing but arrays
-    """An unpickler that knows NumPy arrays and refuses every other object."""
-
-    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401  # as pickle declares it
-        if (module, name) not in _ALLOWED:
-            raise _Forbidden(f"{module}.{name}")
-        return _ALLOWED[module, name]
-
-
-class _Forbidden(pickle.UnpicklingError):
-    pass
-
-
-def _read_paddle(path: Path) -> Arrays:
-    """Read what ``paddle.save`` writes: a pickled dictionary of NumPy arrays.
-
-    Raises:
-        CheckpointError: it is damaged, or holds anything else.
-
-    Source: paddle 3.3.1, framework/io.py, _legacy_save and _build_saved_state_dict
-    """
-    try:
-        loaded = _ArrayUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
-    except _Forbidden as error:
+def _read_pickled(path: Path) -> Arrays:
+    found = read_torch_file(path)
+    while isinstance(found, Mapping):
+        inner = [found[name] for name in _WRAPPERS if isinstance(found.get(name), Mapping)]
+        if not inner:
+            break
+        found = inner[0]
+    if not isinstance(found, Mapping):
         raise CheckpointError(
             path,
-            f"holds more than arrays ({error}), and reading it could run what is in it",
-            "Save only the weights: paddle.save(net.state_dict(), FILE).",
-        ) from error
-    except (*_DAMAGE, pickle.UnpicklingError) as error:
-        raise CheckpointError(path, *_damage(error)) from error
-    return _arrays_of(loaded, path)
+            "holds no dictionary of arrays",
+            "Save one: torch.save(net.state_dict(), FILE).",
+        )
+    arrays = {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
+    return {str(name): _unbrained(array) for name, array in arrays.items()}
+
+
+def _unbrained(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Widen bfloat16, which ``paddle.save`` writes as unsigned integers, to float32.
+
+    Source: paddle 3.3.1, where such tensors become NumPy arrays of uint16
+    """
+    if array.dtype != np.uint16:
+        return array
+    return (array.astype(np.uint32) << 16).view(np.float32)
 
 
 def _read_onnx(path: Path) -> Arrays:
@@ -200,23 +126,19 @@ def _read_onnx(path: Path) -> Arrays:
 
     try:
         model = onnx.load(path, load_external_data=False)
-        arrays: Arrays = {}
-        for tensor in model.graph.initializer:
-            if tensor.data_location == onnx.TensorProto.EXTERNAL:
-                raise CheckpointError(
-                    path, "keeps its weights in another file", "Save it whole: onnx.save."
-                )
-            arrays[tensor.name] = onnx.numpy_helper.to_array(tensor)
-        for node in model.graph.node:  # torch's exporter writes equal arrays once
-            if node.op_type == "Identity" and node.input[0] in arrays:
-                arrays[node.output[0]] = arrays[node.input[0]]
-    except (DecodeError, OSError, ValueError, TypeError) as error:
-        raise CheckpointError(path, *_damage(error)) from error
+    except DecodeError as error:
+        raise ValueError(str(error)) from error
+    arrays: Arrays = {}
+    for tensor in model.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            remedy = "Save it whole: onnx.save_model(onnx.load(FILE), OTHER)."
+            raise CheckpointError(path, "keeps its weights in another file", remedy)
+        arrays[tensor.name] = onnx.numpy_helper.to_array(tensor)
+    for node in model.graph.node:  # torch's exporter writes equal arrays once
+        if node.op_type == "Identity" and node.input[0] in arrays:
+            arrays[node.output[0]] = arrays[node.input[0]]
     kinds = {node.op_type for node in model.graph.node}
     if kinds & {"QLinearConv", "QuantizeLinear", "ConvInteger"}:
-        raise CheckpointError(
-            path,
-            "computes in int8",
-            "Use it as it is, or convert the float file that it was made from.",
-        )
+        remedy = "Use it as it is, or convert the float file that it was made from."
+        raise CheckpointError(path, "computes in int8", remedy)
     return arrays

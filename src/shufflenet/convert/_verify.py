@@ -3,49 +3,83 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import onnxruntime
 import torch
 
 from shufflenet.convert._read import Arrays
-from shufflenet.errors import ParityError
+from shufflenet.errors import CheckpointError, ParityError
 from shufflenet.networks import build
 from shufflenet.spec import NetworkSpec
 
 __all__ = ["onnx_difference"]
 
 _OLDEST_OPSET = 7  # that ONNX Runtime computes
+_OPERATORS = {
+    "Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Constant",
+    "ConstantOfShape", "Conv", "Div", "Dropout", "Flatten", "Gather", "Gemm", "GlobalAveragePool",
+    "HardSigmoid", "HardSwish", "Identity", "MatMul", "MaxPool", "Mul", "ReduceMean", "Relu",
+    "Reshape", "Shape", "Sigmoid", "Slice", "Softmax", "Split", "Squeeze", "Sub", "Sum",
+    "Transpose", "Unsqueeze",
+}  # fmt: skip
 _TOLERANCE = 2e-5  # of the largest value: float32 sums of another order
 
 
 def onnx_difference(path: Path, arrays: Arrays, spec: NetworkSpec) -> float:
-    """Run a file and the network made from it on one random image, and compare.
+    """Compute a file and the network made from it on one random image, and compare.
 
-    Files older than ONNX Runtime computes are brought up by ONNX's own converter first.
+    Operators that no ShuffleNet needs are not computed. Files older than ONNX Runtime takes are
+    brought up by ONNX's own converter first.
 
     Returns:
         The greatest difference between logits; those before a softmax, where the file ends so.
 
     Raises:
+        CheckpointError: the file cannot be computed.
         ParityError: it is more than rounding.
     """
-    model = onnx.load(path)
-    if model.opset_import[0].version < _OLDEST_OPSET:
-        model = onnx.version_converter.convert_version(model, _OLDEST_OPSET)
+    images = np.random.default_rng(0).standard_normal((1, spec.in_channels, 224, 224), np.float32)
+    try:
+        theirs = _computed(path, images)
+    except Exception as error:  # onnx and ONNX Runtime raise dozens of their own
+        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")[:120]
+        remedy = "Export it again, as a whole network."
+        raise CheckpointError(path, f"cannot be computed ({reason})", remedy) from error
+    with torch.inference_mode():
+        ours = _loaded(arrays, spec)(torch.from_numpy(images)).numpy()
+    if ours.shape != theirs.shape:
+        problem = f"puts out {theirs.shape}, where its network has {ours.shape}"
+        raise CheckpointError(path, problem, "Export it again, as a whole network.")
+    difference, largest = float(np.abs(ours - theirs).max()), float(np.abs(theirs).max())
+    allowed = _TOLERANCE * max(largest, 1.0)
+    if not difference <= allowed:  # so written, NaN is refused too
+        raise ParityError("The network made from the file", difference, allowed)
+    return difference
+
+
+def _computed(path: Path, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Compute the logits of a file.
+
+    Raises:
+        ValueError: it has operators that no ShuffleNet needs, or other inputs or outputs.
+    """
+    model = onnx.load(path, load_external_data=False)
+    if strange := {node.op_type for node in model.graph.node} - _OPERATORS:
+        raise ValueError(f"no ShuffleNet needs {', '.join(sorted(strange))}")
+    opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
+    for newer in (6, _OLDEST_OPSET):  # ONNX's converter needs the steps one after the other
+        if opset < newer:
+            model = onnx.version_converter.convert_version(model, newer)
     _end_before_softmax(model.graph)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    names = {tensor.name for tensor in model.graph.initializer}
-    images = np.random.default_rng(0).standard_normal((1, spec.in_channels, 224, 224), np.float32)
-    feed = {i.name: images for i in session.get_inputs() if i.name not in names}
-    (theirs,) = session.run(None, feed)
-    with torch.inference_mode():
-        ours = _loaded(arrays, spec)(torch.from_numpy(images)).numpy()
-    difference, largest = float(np.abs(ours - theirs).max()), float(np.abs(theirs).max())
-    if not difference <= _TOLERANCE * max(largest, 1.0):  # so written, NaN is refused too
-        raise ParityError("The network made from the file", difference, _TOLERANCE * largest)
-    return difference
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ValueError(f"it has {len(inputs)} inputs and {len(outputs)} outputs, not one of each")
+    logits: npt.NDArray[np.float32] = session.run(None, {inputs[0].name: images})[0]
+    return logits
 
 
 def _end_before_softmax(graph: onnx.GraphProto) -> None:

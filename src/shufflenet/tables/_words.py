@@ -65,9 +65,9 @@ def flops_words(cost: PublishedCost, source: str) -> str:
 
 def use_words(weights: Weights) -> str:
     """Say how this package uses a published file; ``obtain`` is what does it."""
-    if weights.filename.endswith(".onnx") and weights.runs:
+    if weights.as_it_is:
         return "as it is, in int8" if weights.quantised else "as it is"
-    return "not: int8 of torch" if weights.quantised else "converted"
+    return "converted" if weights.convertible else "not: int8 of torch"
 
 
 def beside(text: str, stated: float, counted: float) -> str:

@@ -77,3 +77,13 @@ class Weights:
     runs: bool = True
     gives: Literal["logits", "probabilities"] = "logits"
     defects: str = ""
+
+    @property
+    def as_it_is(self) -> bool:
+        """Whether ONNX Runtime computes the file, so that predicting needs no conversion."""
+        return self.filename.endswith(".onnx") and self.runs
+
+    @property
+    def convertible(self) -> bool:
+        """Whether a network can be made of the file: not of integers."""
+        return not self.quantised
