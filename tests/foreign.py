@@ -50,7 +50,6 @@ def write(original: Original, folder: Path) -> Path:
 def onnx_zoo_v1(arrays: Arrays) -> onnx.ModelProto:
     """Put weights into the graph that onnx carries for its own tests, in which most are missing."""
     model = onnx.load(LIGHT)
-    made = {name for node in model.graph.node for name in node.output}
     kept = [node for node in model.graph.node if node.op_type != "ConstantOfShape"]
     shapes = [node for node in model.graph.node if node.op_type == "ConstantOfShape"]
     del model.graph.node[:]
@@ -63,9 +62,13 @@ def onnx_zoo_v1(arrays: Arrays) -> onnx.ModelProto:
     model.graph.initializer.extend(old)
     for name, array in arrays.items():
         model.graph.initializer.append(numpy_helper.from_array(np.asarray(array), name))
-    assert made
     names = {t.name for t in model.graph.initializer}
     inputs = [i for i in model.graph.input if i.name in names or i.name == "gpu_0/data_0"]
+    declared = {i.name for i in inputs}
+    for tensor in model.graph.initializer:  # that old graphs list as inputs too
+        if tensor.name not in declared:
+            dims = list(tensor.dims)
+            inputs.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, dims))
     del model.graph.input[:]
     model.graph.input.extend(inputs)
     return model

@@ -140,11 +140,8 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*") if path.suffix != ".lock")
 
 
-def by_hand(folder: Path) -> str:
-    return (
-        f"get 'm.pth' from {PAGE} and put it at {str(folder / 'm.pth')!r}, or name it with "
-        "--model FILE or shufflenet convert FILE."
-    )
+def by_hand(folder: Path, where: str = PAGE) -> str:
+    return f"get 'm.pth' from {where} and put it at {str(folder / 'm.pth')!r}."
 
 
 def refused(wanted: Weights, sentence: str) -> None:
@@ -252,7 +249,7 @@ def test_offline_the_cache_still_works_and_nothing_else(
     refused(
         wanted,
         "The weights 'net.source' are not downloaded while SHUFFLENET_OFFLINE is set, and the "
-        f"cached file is missing. Unset it, or {by_hand(folder)}",
+        f"cached file is missing. Unset it, or {by_hand(folder, site.url)}",
     )
     monkeypatch.setenv("SHUFFLENET_OFFLINE", "0")
     download.fetch(wanted)
@@ -274,7 +271,7 @@ def test_only_web_links_are_followed(folder: Path, scheme: str) -> None:
     refused(
         weights(url=url),
         f"The weights 'net.source' could not be downloaded from {url!r}: {scheme!r} is neither "
-        f"http nor https. To go on, {by_hand(folder)}",
+        f"http nor https. To go on, {by_hand(folder, url)}",
     )
 
 
@@ -343,7 +340,7 @@ def test_a_transfer_that_never_ends_well_is_told_and_kept(site: Site, folder: Pa
     refused(
         weights(url=site.url, sha256=SHA256),
         f"The weights 'net.source' could not be downloaded from {site.url!r}: the transfer ended "
-        f"after 3000 of 204800 bytes. Run the command again later, or {by_hand(folder)}",
+        f"after 3000 of 204800 bytes. Run the command again later, or {by_hand(folder, site.url)}",
     )
     assert files(folder) == ["m.pth.partial"]
 
@@ -366,7 +363,7 @@ def test_what_will_not_pass_is_told_at_once(
     refused(
         weights(url=site.url, sha256=SHA256),
         f"The weights 'net.source' could not be downloaded from {site.url!r}: {meaning}. "
-        f"To go on, {by_hand(folder)}",
+        f"To go on, {by_hand(folder, site.url)}",
     )
     assert len(site.ranges) == 1
     assert files(folder) == []
@@ -377,7 +374,7 @@ def test_what_may_pass_is_tried_again_and_then_told(site: Site, folder: Path) ->
     refused(
         weights(url=site.url, sha256=SHA256),
         f"The weights 'net.source' could not be downloaded from {site.url!r}: the server answered "
-        f"HTTP 500. Run the command again later, or {by_hand(folder)}",
+        f"HTTP 500. Run the command again later, or {by_hand(folder, site.url)}",
     )
     assert len(site.ranges) == 3
 
@@ -390,7 +387,7 @@ def test_a_silent_server_is_not_awaited_for_ever(
     refused(
         weights(url=site.url, sha256=SHA256),
         f"The weights 'net.source' could not be downloaded from {site.url!r}: the server was "
-        f"silent for 0.1 s. Run the command again later, or {by_hand(folder)}",
+        f"silent for 0.1 s. Run the command again later, or {by_hand(folder, site.url)}",
     )
 
 
@@ -416,7 +413,7 @@ def test_a_missing_network_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch
     refused(
         weights(url=url, sha256=SHA256),
         f"The weights 'net.source' could not be downloaded from {url!r}: there is no network, or "
-        f"no host of that name. Run the command again later, or {by_hand(folder)}",
+        f"no host of that name. Run the command again later, or {by_hand(folder, url)}",
     )
 
 
@@ -458,7 +455,7 @@ def test_a_wrong_file_is_told_and_not_kept(
     refused(
         weights(url=site.url, **known),
         f"The weights 'net.source' came wrong from {site.url!r}: the file {fault}, so it was "
-        f"deleted. Run the command again; if that does not help, {by_hand(folder)}",
+        f"deleted. Run the command again; if that does not help, {by_hand(folder, site.url)}",
     )
     assert files(folder) == []
     assert len(site.ranges) == 1
@@ -470,7 +467,7 @@ def test_a_web_page_is_no_file_where_no_hash_would_tell(site: Site, folder: Path
     refused(
         weights(url=site.url),
         f"The weights 'net.source' could not be downloaded from {site.url!r}: a web page came "
-        f"instead of the file. To go on, {by_hand(folder)}",
+        f"instead of the file. To go on, {by_hand(folder, site.url)}",
     )
     assert files(folder) == []
 

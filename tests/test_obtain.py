@@ -118,7 +118,7 @@ def test_what_must_be_fetched_by_hand_is_told_with_the_place_to_put_it(
     monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path))
     with pytest.raises(DownloadError) as caught:
         load_model("shufflenet_v2_x1_0_megvii.megvii_in1k")
-    for part in ("must be fetched by hand", "1drv.ms", str(tmp_path), "shufflenet convert"):
+    for part in ("must be fetched by hand", "1drv.ms", str(tmp_path), "put it at"):
         assert part in str(caught.value)
 
 

@@ -27,6 +27,10 @@ def published_card(weights: Weights) -> Card:
     )
 
 
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
 def find_published(path: str | Path) -> Weights | None:
     """Find the published file that a file is, by its hash.
 
@@ -34,7 +38,7 @@ def find_published(path: str | Path) -> Weights | None:
         OSError: the file cannot be read.
     """
     content = Path(path).read_bytes()
-    sha256, md5 = hashlib.sha256(content).hexdigest(), hashlib.md5(content).hexdigest()
+    sha256, md5 = hashlib.sha256(content).hexdigest(), _md5(content)
     for weights in WEIGHTS.values():
         if weights.sha256 and sha256.startswith(weights.sha256.lower()):
             return weights

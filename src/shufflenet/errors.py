@@ -55,7 +55,8 @@ class UnknownName(ShuffleNetError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
+        hint = f"Known: {', '.join(known)}." if len(known) <= 12 else "See all: shufflenet list."
+        hint = f"Did you mean {near[0]!r}?" if near else hint
         super().__init__(f"No {kind} is called {name!r}. {hint}")
 
 

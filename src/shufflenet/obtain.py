@@ -7,12 +7,12 @@ from pathlib import Path
 from filelock import FileLock
 from tqdm import tqdm
 
-from shufflenet.checkpoint import write_checkpoint
+from shufflenet.checkpoint import read_card, write_checkpoint
 from shufflenet.download import fetch, home
 from shufflenet.errors import CheckpointError, MissingDependency
 from shufflenet.zoo import WeightFiles, Weights, find_weights
 
-__all__ = ["kept", "obtain"]
+__all__ = ["fetched", "kept", "obtain"]
 
 _log = logging.getLogger(__name__)
 
@@ -36,14 +36,14 @@ def obtain(name: str | Path, *, as_checkpoint: bool = False) -> WeightFiles:
     if weights is None:
         return files
     if weights.as_it_is and not as_checkpoint:
-        return replace(files, onnx=_fetched(weights))
+        return replace(files, onnx=fetched(weights))
     if not weights.convertible:
         what = "is an int8 file, of which no network can be made"
         other = "is an int8 file of torch's own engine, which this package does not run"
         remedy = f"Use float weights of the same network: shufflenet list {weights.network}."
         raise CheckpointError(weights.filename, what if weights.as_it_is else other, remedy)
     checkpoint, onnx = kept(weights.name, ".safetensors"), kept(weights.name, ".onnx")
-    if not checkpoint.is_file():
+    if not _is_whole(checkpoint):
         _convert(weights, checkpoint)
     return replace(files, checkpoint=checkpoint, onnx=onnx if onnx.is_file() else None)
 
@@ -53,7 +53,13 @@ def kept(name: str, suffix: str) -> Path:
     return home() / "models" / f"{name}{suffix}"
 
 
-def _fetched(weights: Weights) -> Path:
+def fetched(weights: Weights) -> Path:
+    """Give the path of a published file; while it is downloaded, a bar on stderr shows it.
+
+    Raises:
+        DownloadError: the file cannot be had.
+        WriteError: the disk is full or the cache cannot be written.
+    """
     with tqdm(unit="B", unit_scale=True, desc=weights.filename, delay=1, leave=False) as bar:
 
         def show(done: int, total: int | None) -> None:
@@ -63,17 +69,30 @@ def _fetched(weights: Weights) -> Path:
         return fetch(weights, on_progress=show)
 
 
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        read_card(checkpoint)
+    except CheckpointError:
+        return False
+    return True
+
+
 def _convert(weights: Weights, checkpoint: Path) -> None:
     try:
         from shufflenet.convert import convert_checkpoint  # noqa: PLC0415  # it loads torch
     except ModuleNotFoundError as error:
         raise MissingDependency("Converting weights", error.name or "torch", "torch") from error
-    file = _fetched(weights)
+    file = fetched(weights)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(checkpoint.with_suffix(".lock")):
-        if checkpoint.is_file():
+        if _is_whole(checkpoint):
             return  # another process made it while this one waited
-        converted = convert_checkpoint(file, weights=weights)
+        try:
+            converted = convert_checkpoint(file, weights=weights)
+        except CheckpointError:
+            if weights.url and not (weights.sha256 or weights.md5):
+                file.unlink()  # no hash told that something else was downloaded
+            raise
         write_checkpoint(checkpoint, converted.checkpoint)
     for remark in converted.remarks:
         _log.info("%s: %s", weights.name, remark)

@@ -27,8 +27,8 @@ def add_convert(commands: Commands) -> None:
     parser.add_argument(
         "file",
         metavar="FOREIGN",
-        help="a .pth, .pth.tar, .pkl, .pdparams, .onnx or .safetensors file; with --layout a "
-        "checkpoint's name or .safetensors file",
+        help="a .pth, .pth.tar, .pkl, .pdparams, .onnx or .safetensors file, or a published "
+        "checkpoint's name; with --layout a name or a .safetensors file of ours",
     )
     parser.add_argument("--to", required=True, type=Path, metavar="FILE", help="where to write")
     parser.add_argument(
@@ -72,12 +72,16 @@ def _convert(args: argparse.Namespace) -> int:
     from shufflenet.checkpoint import write_checkpoint
     from shufflenet.convert import convert_checkpoint
     from shufflenet.labels import read_labels
+    from shufflenet.obtain import fetched
+    from shufflenet.zoo import WEIGHTS, find_weights
 
+    published = find_weights(args.file).published if args.file in WEIGHTS else None
     converted = convert_checkpoint(
-        args.file,
+        fetched(published) if published else args.file,
         source=args.source,
         network=args.network,
         labels=read_labels(args.labels) if args.labels else None,
+        weights=published,
     )
     write_checkpoint(args.to, converted.checkpoint)
     card = converted.checkpoint.card

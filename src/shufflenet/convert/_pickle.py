@@ -137,6 +137,9 @@ class _Machine:
     def _pop(self, _: object) -> None:
         self.stack.pop()
 
+    def _dup(self, _: object) -> None:
+        self.stack.append(self.stack[-1])
+
     def _tuple(self, _: object) -> None:
         self.stack.append(tuple(self._since_mark()))
 
@@ -277,10 +280,14 @@ def _dtype(code: str, *_: object) -> _Dtype:
     return _Dtype(code)
 
 
+_BUILTINS = ("builtins", "__builtin__")  # in Python 3 and in 2, as which protocol 2 writes
+_VALUES = ("bytearray", "complex", "frozenset", "range", "set", "slice")  # hold no weights
+
 _CALLS: Calls = {
     ("collections", "OrderedDict"): _ordered,
     ("_codecs", "encode"): _encoded,
-    ("builtins", "tuple"): lambda items=(): tuple(items),
+    **{(built, "tuple"): lambda items=(): tuple(items) for built in _BUILTINS},
+    **{(built, name): lambda *_: None for built in _BUILTINS for name in _VALUES},
     ("numpy", "dtype"): _dtype,
     **{
         (f"numpy.{core}.multiarray", "_reconstruct"): lambda *_: _Array()

@@ -20,7 +20,7 @@ _PREPROCESS = Preprocess(
     std=(1.0, 1.0, 1.0),
     exif=False,
 )
-_WITHOUT_MEAN_IMAGE = replace(_PREPROCESS, mean_image="megvii-imagenet-224")
+_LESS_MEAN_IMAGE = replace(_PREPROCESS, mean_image="megvii-imagenet-224")
 
 _BY_HAND = (
     "It has to be fetched by hand, from the OneDrive folder or from "
@@ -150,7 +150,7 @@ MEGVII = (
     _detnas("1_3g_coco_fpn", (22.8, 6.5), 1_300.0, 10.4, "1.32 G"),
     _detnas("3_8g_coco_fpn", (21.6, 6.3), 3_800.0, 29.5, "4.09 G"),
     _weights("ShuffleNetV2.Large", "shufflenet_v2_large", "snetv2_residual_se.pkl",
-             (18.56, 4.48), 12_700.0, 140.7, preprocess=_WITHOUT_MEAN_IMAGE, defects=_LARGE,
+             (18.56, 4.48), 12_700.0, 140.7, preprocess=_LESS_MEAN_IMAGE, defects=_LARGE,
              counts="Multiply-adds, cut off, not rounded; parameters that train, with the three "
                     "auxiliary heads, which only training uses."),
     _weights("ShuffleNetV2.ExLarge", "shufflenet_v2_exlarge", "snet_detnas.pkl",
