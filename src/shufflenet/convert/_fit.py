@@ -17,7 +17,7 @@ from shufflenet.zoo import NETWORKS
 
 _FLOATS = (np.float16, np.float32, np.float64)
 
-__all__ = ["differences", "fitting", "from_layout", "recognised", "shapes", "to_layout"]
+__all__ = ["apart", "differences", "fitting", "from_layout", "recognised", "shapes", "to_layout"]
 
 
 @cache
@@ -164,3 +164,8 @@ def _move_depthwise(arrays: Arrays, spec: V1Spec, *, behind: bool) -> None:
     for name in [n for n in arrays if ".dw." in n]:
         order = shuffled(np.arange(len(arrays[name])), spec.groups)
         arrays[name] = arrays[name][np.argsort(order) if behind else order]
+
+
+def apart(a: npt.NDArray[np.generic], b: npt.NDArray[np.generic]) -> float:
+    """Give the greatest difference between two arrays."""
+    return float(np.abs(np.subtract(a, b, dtype=np.float64)).max(initial=0.0))

@@ -24,7 +24,7 @@ from shufflenet.convert._names import (
 from shufflenet.spec import NetworkSpec, V1Spec, V2ExLargeSpec, V2LargeSpec, V2PlusSpec, V2Spec
 from shufflenet.zoo import NETWORKS, Source
 
-__all__ = ["LAYOUTS", "Layout"]
+__all__ = ["LAYOUTS", "SOURCES", "TARGETS", "Layout"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,3 +211,30 @@ LAYOUTS: tuple[Layout, ...] = (
         depthwise_before_shuffle=True,
     ),
 )
+
+_MEGVII = (
+    "megvii",
+    "megvii-v1",
+    "megvii-oneshot",
+    "megvii-detnas",
+    "megvii-large",
+    "megvii-exlarge",
+)
+
+# What a user calls a source, and the layouts that it stands for.
+SOURCES: dict[str, tuple[str, ...]] = {
+    "torchvision": ("torchvision", "ericsun99"),
+    "mmpretrain": ("mmpretrain", "mmpretrain-v1"),
+    "paddle": ("paddle", "paddlevision"),
+    "megvii": _MEGVII,
+    "onnx": ("onnx-v1", "torchvision"),
+}
+
+# The same of what can be written.
+TARGETS: dict[str, tuple[str, ...]] = {
+    "torchvision": ("torchvision",),
+    "mmpretrain": ("mmpretrain", "mmpretrain-v1"),
+    "paddle": ("paddle",),
+    "paddlevision": ("paddlevision",),
+    "megvii": _MEGVII,
+}
