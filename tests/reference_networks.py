@@ -1,8 +1,8 @@
 """ShuffleNet V1, and what grew out of V2, in plain NumPy, float64; no code shared with src.
 
 V1 is written from arXiv:1707.01083 and from the networks that publish weights for it; V2 with an
-even-odd split, and ShuffleNetV2+, OneShot and DetNAS, from megvii-model/ShuffleNet-Series. Both
-take weights by the names that this package gives them.
+even-odd split, and ShuffleNetV2+, OneShot, DetNAS, Large and ExLarge, from
+megvii-model/ShuffleNet-Series. All take weights by the names that this package gives them.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,6 +22,10 @@ def relu(x: Array) -> Array:
 
 def hard_sigmoid(x: Array) -> Array:
     return np.clip(x + 3, 0, 6) / 6
+
+
+def sigmoid(x: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-x)))
 
 
 def hard_swish(x: Array) -> Array:
@@ -74,6 +78,8 @@ def _mean_pool(x: Array, counts_padding: bool) -> Array:
 class _Layers:
     """Weights by name, in float64."""
 
+    eps = 1e-5  # of the batch norms
+
     def __init__(self, weights: Weights) -> None:
         self.weights = {key: np.asarray(value, np.float64) for key, value in weights.items()}
 
@@ -86,7 +92,7 @@ class _Layers:
             self.weights[f"{name}.{part}"][:, None, None]
             for part in ("running_mean", "running_var", "weight", "bias")
         )
-        return (x - mean) / np.sqrt(var + 1e-5) * gamma + beta
+        return (x - mean) / np.sqrt(var + self.eps) * gamma + beta
 
     def _linear(self, x: Array, name: str) -> Array:
         x = x @ self.weights[f"{name}.weight"].T
@@ -225,3 +231,83 @@ class ReferenceEvenOdd(_Layers):
         if self._has("neck.hidden.weight"):
             x = last(self._linear(x, "neck.hidden"))
         return self._linear(x, "fc")
+
+
+class _ReferenceWide(_Layers):
+    """What Large and ExLarge have in common; stage 2 keeps the size, the others halve it."""
+
+    groups: int  # of a branch's first 3x3 convolution
+
+    def _conv_norm(
+        self, x: Array, name: str, at: int = 0, stride: int = 1, groups: int = 1
+    ) -> Array:
+        return self._norm(self._conv(x, f"{name}.{at}", stride, groups), f"{name}.{at + 1}")
+
+    def _stem_of_three(self, images: npt.NDArray[np.generic]) -> Array:
+        x = relu(self._conv_norm(np.asarray(images, np.float64), "conv1", 0, 2))
+        x = relu(self._conv_norm(x, "conv1", 3))
+        return _max_pool(relu(self._conv_norm(x, "conv1", 6)))
+
+    def _squeeze(self, x: Array, name: str) -> Array:
+        y = relu(self._conv(x.mean(axis=(2, 3), keepdims=True), f"{name}.squeeze.0"))
+        return x * sigmoid(self._conv(y, f"{name}.squeeze.2"))
+
+
+class ReferenceLarge(_ReferenceWide):
+    """ShuffleNet V2 Large."""
+
+    eps = 1e-9
+    groups = 8
+
+    def _branch(self, x: Array, name: str, stride: int) -> Array:
+        x = relu(self._conv_norm(x, name, 0))
+        x = relu(self._conv_norm(x, name, 3, stride, self.groups))
+        return self._squeeze(self._conv_norm(x, name, 6), f"{name}.8")
+
+    def _unit(self, x: Array, unit: str, stride: int) -> Array:
+        even, odd = x[:, 0::2], x[:, 1::2]
+        y = self._branch(odd, f"{unit}.branch2", stride)
+        if unit.endswith(".0"):
+            even = self._conv_norm(even, f"{unit}.branch1", 0, stride)
+        else:
+            y = odd + y
+        x = relu(np.concatenate([even, y], axis=1))
+        return relu(self._conv_norm(x, f"{unit}.down")) if stride == 2 else x
+
+    def __call__(self, images: npt.NDArray[np.generic]) -> Array:
+        x = self._stem_of_three(images)
+        for stage in (2, 3, 4, 5):
+            for unit in self._units(stage):
+                x = self._unit(x, unit, 2 if stage > 2 and unit.endswith(".0") else 1)
+        x = relu(self._conv_norm(x, "conv5"))
+        return self._linear(x.mean(axis=(2, 3)), "fc")
+
+
+class ReferenceExLarge(_ReferenceWide):
+    """ShuffleNet V2 ExLarge."""
+
+    groups = 16
+
+    def _branch(self, x: Array, name: str, stride: int) -> Array:
+        x = relu(self._conv_norm(x, name, 0))
+        x = relu(self._conv_norm(x, name, 3, stride, self.groups))
+        x = self._conv_norm(x, name, 6, groups=x.shape[1])
+        return self._squeeze(self._conv_norm(x, name, 8), f"{name}.10")
+
+    def _opening_unit(self, x: Array, unit: str, stride: int) -> Array:
+        kept = relu(self._conv_norm(x, f"{unit}.branch1", 0, stride))
+        return np.concatenate([kept, self._branch(x, f"{unit}.branch2", stride)], axis=1)
+
+    def _unit(self, x: Array, unit: str) -> Array:
+        even, odd = x[:, 0::2], x[:, 1::2]
+        return np.concatenate([even, relu(odd + self._branch(odd, f"{unit}.branch2", 1))], axis=1)
+
+    def __call__(self, images: npt.NDArray[np.generic]) -> Array:
+        x = self._stem_of_three(images)
+        for stage in (2, 3, 4, 5):
+            opening, *units, closing = self._units(stage)
+            x = self._opening_unit(x, opening, 2 if stage > 2 else 1)
+            for unit in units:
+                x = self._unit(x, unit)
+            x = relu(self._conv_norm(x, closing))
+        return self._linear(x.mean(axis=(2, 3)), "fc")

@@ -1,4 +1,6 @@
 import dataclasses
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +9,8 @@ import pytest
 
 from conftest import card_for
 from fakes import Reddest
-from shufflenet.engine import Model, OnnxClassifier, classify, top_k
-from shufflenet.errors import CheckpointError, ImageError, SpecError
+from shufflenet.engine import Model, OnnxClassifier, OpenVinoClassifier, classify, top_k
+from shufflenet.errors import CheckpointError, ImageError, MissingDependency, SpecError
 from shufflenet.spec import Card, Label
 from shufflenet.zoo import SHIPPED, find_network
 
@@ -57,6 +59,31 @@ def test_a_model_gives_lists_and_raises_for_a_bad_file(class_folders: Path) -> N
 def test_a_batch_of_another_shape_is_refused(batch: npt.NDArray[np.float32]) -> None:
     with pytest.raises(SpecError, match=r"float32 of shape \(n, 3, height, width\)"):
         Model(Reddest(CARD)).logits(batch)
+
+
+def test_openvino_computes_what_onnx_runtime_does() -> None:
+    assert SHIPPED.onnx
+    batch = np.random.default_rng(0).normal(size=(3, 3, 56, 56)).astype(np.float32)
+    expected = OnnxClassifier(SHIPPED.onnx, threads=1).logits(batch)
+    classifier = OpenVinoClassifier(SHIPPED.onnx, threads=1)
+    assert np.abs(classifier.logits(batch) - expected).max() <= 2e-5 * np.abs(expected).max()
+    assert classifier.card == OnnxClassifier(SHIPPED.onnx).card
+    with ThreadPoolExecutor(2) as pool:
+        again = list(pool.map(classifier.logits, [batch] * 8))
+    assert all(np.array_equal(logits, again[0]) for logits in again)
+
+
+def test_openvino_tells_what_it_cannot_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(CheckpointError, match="does not exist"):
+        OpenVinoClassifier(tmp_path / "none.onnx")
+    (tmp_path / "a.onnx").write_bytes(b"no model")
+    with pytest.raises(CheckpointError, match="no ONNX file that OpenVINO can run"):
+        OpenVinoClassifier(tmp_path / "a.onnx")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(MissingDependency, match=r"pip install 'shufflenet\[openvino\]'"):
+        OpenVinoClassifier(tmp_path / "a.onnx")
 
 
 def test_a_batch_equals_its_rows() -> None:

@@ -22,7 +22,7 @@ from originals import ORIGINALS, images, weights
 from seeded import photo
 from shufflenet import engine, zoo
 from shufflenet.cli import main
-from shufflenet.engine import OnnxClassifier, top_k
+from shufflenet.engine import OnnxClassifier, _onnx, top_k
 from shufflenet.errors import CheckpointError, DownloadError
 from shufflenet.models import create_model, load_model
 from shufflenet.preprocess import prepare
@@ -132,7 +132,7 @@ def test_torchs_int8_files_are_refused_before_anything_is_downloaded(
 
 
 def known_as(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "find_published", lambda path: WEIGHTS[name])
+    monkeypatch.setattr(_onnx, "find_published", lambda path: WEIGHTS[name])
 
 
 def test_the_onnx_zoos_v1_runs_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,7 @@ def test_an_int8_file_warns_where_this_processor_computes_it_differently(
     path = tmp_path / "shufflenet-v2-12-int8.onnx"
     onnx.save(_fixed_batch(), path)
     known_as("shufflenet_v2_x1_0.onnx_zoo_12_int8", monkeypatch)
-    monkeypatch.setattr(engine, "computes_int8_exactly", lambda: exact)
+    monkeypatch.setattr(_onnx, "computes_int8_exactly", lambda: exact)
     assert OnnxClassifier(path).logits(np.ones((5, 3, 4, 4), np.float32)).shape == (5, 1000)
     assert ("answers may differ" in caplog.text) is not exact
 

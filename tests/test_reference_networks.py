@@ -1,14 +1,32 @@
-"""The NumPy networks that tests compare with compute what the originals compute."""
+"""The NumPy networks that tests compare with compute what the originals compute.
+
+Large and ExLarge also compute what this package's networks do, made thin.
+"""
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
+from torch import nn
 
+from conftest import SPECS, with_seeded_weights
 from originals import CLASSES, ORIGINALS, Original, images, weights
-from reference_networks import ReferenceEvenOdd, ReferenceV1, V1Order, hard_swish, relu
+from reference_networks import (
+    ReferenceEvenOdd,
+    ReferenceExLarge,
+    ReferenceLarge,
+    ReferenceV1,
+    V1Order,
+    hard_swish,
+    relu,
+)
+from shufflenet.models import state_arrays
+from shufflenet.networks import build
+from shufflenet.spec import V2ExLargeSpec, V2LargeSpec
 from tolerance import FLOAT32_RELATIVE, FLOAT64_RELATIVE
 
 Weights = dict[str, npt.NDArray[np.generic]]
@@ -94,6 +112,26 @@ def _numbered(state: Weights) -> Weights:
     return {number(key): value for key, value in state.items()}
 
 
+def _lettered(state: Weights) -> Weights:
+    """Number Large's units, which have letters, and its layers as its sisters' are numbered."""
+
+    def unit(found: re.Match[str]) -> str:
+        return f"stage{found[1]}.{ord(found[2]) - ord('a')}."
+
+    def layer(found: re.Match[str]) -> str:
+        return f"{found[1]}.{3 * int(found[2]) + (found[3] == 'bn')}."
+
+    named: Weights = {}
+    for key, value in state.items():
+        name = re.sub(r"features\.\d\.(\d)(\w)\.", unit, key)
+        name = re.sub(r"(first_conv|branch_main)\.(\d)\.(conv|bn)\.", layer, name)
+        name = name.replace(".proj.", ".branch1.").replace(".se_fc1.", ".branch2.8.squeeze.0.")
+        name = name.replace(".se_fc2.", ".branch2.8.squeeze.2.")
+        linear = re.search(r"squeeze\.\d\.weight$", name)
+        named[name] = value[:, :, None, None] if linear else value
+    return named
+
+
 def _from_caffe2(state: Weights, groups: int) -> Weights:
     """Name them, and move the shuffle from before the depthwise convolutions to after."""
     named: Weights = {}
@@ -165,3 +203,33 @@ def test_even_odd_is_megviis_oneshot_and_detnas(original: Original) -> None:
     repeats = (8, 8, 16, 8) if original.name.endswith("G") else (4, 4, 8, 4)
     state = _from_pytorch(_numbered(weights(original)), repeats)
     _check(original, ReferenceEvenOdd(state, (2, 3, 4, 5), (relu,) * 6))
+
+
+@pytest.mark.parametrize("original", _originals("megvii-large"), ids=str)
+def test_large_is_megviis(original: Original) -> None:
+    _check(original, ReferenceLarge(_from_pytorch(_lettered(weights(original)), ())))
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [("shufflenet_v2_large", ReferenceLarge), ("shufflenet_v2_exlarge", ReferenceExLarge)],
+)
+@torch.no_grad()
+def test_thin_large_and_exlarge_are_ours(
+    name: str, reference: type[ReferenceLarge | ReferenceExLarge]
+) -> None:
+    """With variances raised, or squeezes would be 0 or 1."""
+    spec = SPECS[name]
+    assert isinstance(spec, V2LargeSpec | V2ExLargeSpec)
+    stages = tuple(
+        replace(stage, channels=96 << i, repeats=2 + i % 2) for i, stage in enumerate(spec.stages)
+    )
+    spec = replace(spec, stages=stages, groups=reference.groups, classes=7)
+    net = with_seeded_weights(build(spec).double())
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.running_var is not None:
+            module.running_var *= 4
+    pixels = torch.randn(2, 3, 65, 47, generator=torch.Generator().manual_seed(0)).double()
+    expected = reference(state_arrays(net))(pixels.numpy())
+    worst = np.abs(net(pixels).numpy() - expected).max()
+    assert worst <= FLOAT64_RELATIVE * np.abs(expected).max()

@@ -6,7 +6,7 @@ import pytest
 
 from shufflenet.data import ImageSet, open_images, relabelled
 from shufflenet.deploy import deploy
-from shufflenet.engine import Classifier, OnnxClassifier
+from shufflenet.engine import Classifier, OnnxClassifier, OpenVinoClassifier
 from shufflenet.evaluate import evaluate
 from shufflenet.labels import class_index
 from shufflenet.models import TorchClassifier, load_model_and_card
@@ -24,11 +24,14 @@ def shipped(runtime: str) -> Classifier:
     if runtime == "onnxruntime":
         assert SHIPPED.onnx
         return OnnxClassifier(SHIPPED.onnx)
+    if runtime == "openvino":
+        assert SHIPPED.onnx
+        return OpenVinoClassifier(SHIPPED.onnx, threads=1)
     net, card = load_model_and_card("default")
     return TorchClassifier(deploy(net) if runtime == "deployed" else net, card)
 
 
-@pytest.mark.parametrize("runtime", ["torch", "deployed", "onnxruntime"])
+@pytest.mark.parametrize("runtime", ["torch", "deployed", "onnxruntime", "openvino"])
 def test_every_runtime_counts_what_the_card_states(runtime: str, validation: ImageSet) -> None:
     classifier = shipped(runtime)
     assert evaluate(classifier, validation) == classifier.card.accuracy

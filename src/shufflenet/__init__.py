@@ -23,7 +23,7 @@ __version__ = "0.1.0"
 def open_model(
     name: str | Path = "default",
     *,
-    runtime: Literal["auto", "onnxruntime", "torch"] = "auto",
+    runtime: Literal["auto", "onnxruntime", "openvino", "torch"] = "auto",
     threads: int | None = None,
 ) -> "Model":
     """Open a classifier by name or file.
@@ -44,12 +44,12 @@ def open_model(
         DownloadError: published weights cannot be had.
         MissingDependency: the runtime is not installed.
     """
-    from shufflenet.engine import Model, OnnxClassifier
+    from shufflenet.engine import Model, OnnxClassifier, OpenVinoClassifier
     from shufflenet.errors import CheckpointError, MissingDependency, SpecError
     from shufflenet.zoo import find_weights
 
-    if runtime not in ("auto", "onnxruntime", "torch"):
-        raise SpecError("runtime", runtime, "'auto', 'onnxruntime' or 'torch'")
+    if runtime not in ("auto", "onnxruntime", "openvino", "torch"):
+        raise SpecError("runtime", runtime, "'auto', 'onnxruntime', 'openvino' or 'torch'")
     files = find_weights(name)
     if files.published:
         from shufflenet.obtain import obtain
@@ -59,11 +59,12 @@ def open_model(
             from shufflenet.export import export_kept
 
             files = export_kept(files)
-    if runtime == "onnxruntime" or (runtime == "auto" and files.onnx):
+    if runtime in ("onnxruntime", "openvino") or (runtime == "auto" and files.onnx):
         if files.onnx is None:
             remedy = f"Export it first: shufflenet export {name} --to model.onnx."
             raise CheckpointError(name, "is no ONNX file", remedy)
-        return Model(OnnxClassifier(files.onnx, threads=threads))
+        classifier = OpenVinoClassifier if runtime == "openvino" else OnnxClassifier
+        return Model(classifier(files.onnx, threads=threads))
     if files.checkpoint is None:
         raise CheckpointError(name, "is no checkpoint that torch can load", "Use its .safetensors.")
     try:

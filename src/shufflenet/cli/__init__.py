@@ -9,7 +9,16 @@ import warnings
 from collections.abc import Sequence
 
 from shufflenet import __version__
-from shufflenet.cli import _catalogue, _convert, _embed, _evaluate, _export, _predict, _train
+from shufflenet.cli import (
+    _benchmark,
+    _catalogue,
+    _convert,
+    _embed,
+    _evaluate,
+    _export,
+    _predict,
+    _train,
+)
 from shufflenet.cli._output import say
 from shufflenet.errors import MissingDependency, ShuffleNetError
 
@@ -43,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         _train.add_train,
         _export.add_export,
         _convert.add_convert,
+        _benchmark.add_benchmark,
     ):
         add(commands)
     return parser

@@ -64,7 +64,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runtime",
         default="auto",
-        choices=["auto", "onnxruntime", "torch"],
+        choices=["auto", "onnxruntime", "openvino", "torch"],
         help="what computes (default: ONNX Runtime; torch for a .safetensors file)",
     )
     parser.add_argument(

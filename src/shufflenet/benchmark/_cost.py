@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-adds, memory access."""
+"""What a network costs, known from its spec."""
 
 from dataclasses import dataclass
 

@@ -1,0 +1,22 @@
+"""Classifiers: images in, logits out; and logits to predictions."""
+
+from shufflenet.engine._answers import answered, classify, computed, cores
+from shufflenet.engine._classifier import Classifier, Prediction, top_k
+from shufflenet.engine._int8 import computes_int8_exactly
+from shufflenet.engine._model import Model
+from shufflenet.engine._onnx import OnnxClassifier
+from shufflenet.engine._openvino import OpenVinoClassifier
+
+__all__ = [
+    "Classifier",
+    "Model",
+    "OnnxClassifier",
+    "OpenVinoClassifier",
+    "Prediction",
+    "answered",
+    "classify",
+    "computed",
+    "computes_int8_exactly",
+    "cores",
+    "top_k",
+]

@@ -1,0 +1,65 @@
+"""ONNX files, run by OpenVINO."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from shufflenet.engine._onnx import card_of
+from shufflenet.errors import CheckpointError, MissingDependency
+from shufflenet.spec import CARD_KEY
+
+__all__ = ["OpenVinoClassifier"]
+
+
+class OpenVinoClassifier:
+    """An ONNX file with a card inside, run by OpenVINO on the CPU, in float32.
+
+    OpenVINO computes in bfloat16 where a processor has it, unless told otherwise; logits would move
+    by 0.1 then.
+    """
+
+    def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
+        """Load a model.
+
+        Args:
+            path: A file that ``shufflenet export`` wrote.
+            threads: How many threads one image is computed on; one a core, unless given.
+
+        Raises:
+            CheckpointError: the file is missing, damaged, or has no card.
+            MissingDependency: OpenVINO is not installed.
+        """
+        try:
+            import openvino  # noqa: PLC0415  # a second that other runtimes save
+        except ModuleNotFoundError as error:
+            raise MissingDependency("The OpenVINO runtime", "openvino", "openvino") from error
+        if not Path(path).is_file():
+            remedy = "See the names you can use: shufflenet list."
+            raise CheckpointError(path, "does not exist", remedy)
+        core = openvino.Core()
+        settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        if threads:
+            settings["INFERENCE_NUM_THREADS"] = str(threads)
+        try:
+            model = core.read_model(str(path))
+            self._compiled = core.compile_model(model, "CPU", settings)
+        except RuntimeError as error:
+            raise CheckpointError(
+                path, "is no ONNX file that OpenVINO can run", "Export it again."
+            ) from error
+        place = ["framework", CARD_KEY]  # where OpenVINO keeps an ONNX file's metadata
+        metadata = {CARD_KEY: model.get_rt_info(place).value} if model.has_rt_info(place) else {}
+        self.card, published = card_of(path, metadata)
+        if published is not None:  # their batch sizes and outputs differ
+            problem = "is of the ONNX model zoo, which ONNX Runtime computes as it is"
+            raise CheckpointError(path, problem, "Use --runtime onnxruntime.")
+        self._threads = threading.local()  # a request computes one batch at a time
+
+    def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
+        request = getattr(self._threads, "request", None)
+        if request is None:
+            request = self._threads.request = self._compiled.create_infer_request()
+        return np.array(request.infer([batch])[0], np.float32)
