@@ -48,7 +48,7 @@ LAYOUT_OF = {"mmpretrain": "mmpretrain", "paddleclas": "paddle", "paddlevision":
 
 def network(checkpoint: Checkpoint, eps: float | None = None) -> ShuffleNet:
     net = build(checkpoint.card.network).double().eval()
-    tensors = {k: torch.from_numpy(v).double() for k, v in checkpoint.tensors.items()}
+    tensors = {k: torch.tensor(v).double() for k, v in checkpoint.tensors.items()}
     net.load_state_dict(tensors, strict=False)
     for module in net.modules():
         if eps is not None and isinstance(module, nn.BatchNorm2d):

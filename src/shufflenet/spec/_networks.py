@@ -267,7 +267,7 @@ class V2LargeSpec:
     dropout: float = 0.2
 
     def __post_init__(self) -> None:
-        _check_large(self)
+        _check_large(self, grouped=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,10 +290,11 @@ class V2ExLargeSpec:
 
     def __post_init__(self) -> None:
         _require_positive(self, "squeeze_reduction")
-        _check_large(self)
+        _check_large(self, grouped=1)
 
 
-def _check_large(spec: V2LargeSpec | V2ExLargeSpec) -> None:
+def _check_large(spec: V2LargeSpec | V2ExLargeSpec, *, grouped: int) -> None:
+    """Check what both have; one in ``grouped`` of a stage's channels is convolved in groups."""
     _require_stages(spec.stages)
     _require_positive(spec, "groups", "in_channels", "classes")
     _require_one_of(spec, "stem_stride", 4, 2, 1)
@@ -301,8 +302,9 @@ def _check_large(spec: V2LargeSpec | V2ExLargeSpec) -> None:
     if not spec.stem_channels or spec.stem_channels[-1] % 2:
         raise SpecError("stem_channels", spec.stem_channels, "one or more, the last one even")
     for stage in spec.stages:
-        if stage.channels // 2 % spec.groups:
-            raise SpecError("groups", spec.groups, f"a divisor of {stage.channels // 2} channels")
+        if stage.channels // grouped % spec.groups:
+            width = stage.channels // grouped
+            raise SpecError("groups", spec.groups, f"a divisor of {width} channels")
 
 
 NetworkSpec: TypeAlias = V1Spec | V2Spec | V2PlusSpec | V2LargeSpec | V2ExLargeSpec
