@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from conftest import SPECS, with_seeded_weights
+from conftest import SPECS, calmed, with_seeded_weights
 from shufflenet.checkpoint import narrowed
 from shufflenet.deploy import compact, deploy, fold_batch_norms
 from shufflenet.models import state_arrays
@@ -20,14 +20,6 @@ from tolerance import FLOAT32_RELATIVE, FLOAT64_RELATIVE
 
 def relative(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((a - b).abs().max() / b.abs().max())
-
-
-def calmed(net: ShuffleNet) -> ShuffleNet:
-    """Raise variances, so that no squeeze is 0 or 1 and float32 suffices to compute the network."""
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d) and module.running_var is not None:
-            module.running_var *= 4
-    return net
 
 
 @pytest.mark.parametrize("name", SPECS)

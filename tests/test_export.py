@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,13 +7,14 @@ import onnx
 import pytest
 import torch
 
-from conftest import card_for, with_seeded_weights
+from conftest import SPECS, calmed, card_for, with_seeded_weights
 from shufflenet import export
 from shufflenet.deploy import compact, deploy
 from shufflenet.engine import OnnxClassifier
 from shufflenet.errors import ParityError, SpecError, WriteError
 from shufflenet.export import export_onnx
 from shufflenet.models import create_model
+from shufflenet.networks import build
 from shufflenet.trunk import ShuffleNet
 from tolerance import FLOAT32_RELATIVE
 
@@ -41,6 +43,25 @@ def test_a_file_computes_what_the_network_does_without_a_shuffle(name: str, tmp_
             expected = net(torch.from_numpy(images)).numpy()
         difference = np.abs(classifier.logits(images) - expected).max()
         assert difference <= FLOAT32_RELATIVE * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(
+    ("name", "transposes"),
+    [
+        ("shufflenet_v1_g3_x0_5_megvii", 16),  # a shuffle a unit: it moves channels between groups
+        ("shufflenet_v2_x0_5_megvii", 0),
+        ("shufflenet_v2_plus_small", 0),
+        ("shufflenet_v2_large", 0),
+    ],
+)
+def test_every_generation_is_exported(name: str, transposes: int, tmp_path: Path) -> None:
+    spec = replace(SPECS[name], classes=7)
+    net = calmed(with_seeded_weights(build(spec)))
+    path = tmp_path / "a.onnx"
+    exported = export_onnx(net, card_for(spec, image_px=64), path)
+    assert exported.max_abs_difference <= FLOAT32_RELATIVE * max(exported.max_abs_logit, 1)
+    assert operators(path)["Transpose"] == transposes
+    assert OnnxClassifier(path).card.network == spec
 
 
 def test_the_shuffle_can_be_kept(small_net: ShuffleNet, tmp_path: Path) -> None:

@@ -294,7 +294,11 @@ class V2ExLargeSpec:
 
 
 def _check_large(spec: V2LargeSpec | V2ExLargeSpec, *, grouped: int) -> None:
-    """Check what both have; one in ``grouped`` of a stage's channels is convolved in groups."""
+    """Check what both have; one in ``grouped`` of a stage's channels is convolved in groups.
+
+    Raises:
+        SpecError: a field is outside what is allowed.
+    """
     _require_stages(spec.stages)
     _require_positive(spec, "groups", "in_channels", "classes")
     _require_one_of(spec, "stem_stride", 4, 2, 1)
