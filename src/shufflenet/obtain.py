@@ -3,16 +3,21 @@
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 from tqdm import tqdm
 
 from shufflenet.checkpoint import read_card, write_checkpoint
 from shufflenet.download import fetch, home
-from shufflenet.errors import CheckpointError, MissingDependency
+from shufflenet.engine import OnnxClassifier
+from shufflenet.errors import CheckpointError, CheckpointMismatch, MissingDependency, WriteError
 from shufflenet.zoo import WeightFiles, Weights, find_weights
 
-__all__ = ["fetched", "kept", "obtain"]
+if TYPE_CHECKING:
+    from shufflenet.convert import Converted
+
+__all__ = ["converted", "fetched", "kept", "obtain"]
 
 _log = logging.getLogger(__name__)
 
@@ -37,15 +42,11 @@ def obtain(name: str | Path, *, as_checkpoint: bool = False) -> WeightFiles:
         return files
     if weights.as_it_is and not as_checkpoint:
         return replace(files, onnx=fetched(weights))
-    if not weights.convertible:
-        what = "is an int8 file, of which no network can be made"
-        other = "is an int8 file of torch's own engine, which this package does not run"
-        remedy = f"Use float weights of the same network: shufflenet list {weights.network}."
-        raise CheckpointError(weights.filename, what if weights.as_it_is else other, remedy)
+    _check_convertible(weights)
     checkpoint, onnx = kept(weights.name, ".safetensors"), kept(weights.name, ".onnx")
-    if not _is_whole(checkpoint):
-        _convert(weights, checkpoint)
-    return replace(files, checkpoint=checkpoint, onnx=onnx if onnx.is_file() else None)
+    if not _holds(checkpoint, weights.name):
+        _keep(weights, checkpoint)
+    return replace(files, checkpoint=checkpoint, onnx=onnx if _holds(onnx, weights.name) else None)
 
 
 def kept(name: str, suffix: str) -> Path:
@@ -69,30 +70,64 @@ def fetched(weights: Weights) -> Path:
         return fetch(weights, on_progress=show)
 
 
-def _is_whole(checkpoint: Path) -> bool:
+def _holds(path: Path, name: str) -> bool:
+    """Whether what was kept is whole and still what its name says."""
     try:
-        read_card(checkpoint)
+        card = OnnxClassifier(path).card if path.suffix == ".onnx" else read_card(path)
     except CheckpointError:
         return False
-    return True
+    return card.name == name
 
 
-def _convert(weights: Weights, checkpoint: Path) -> None:
+def _check_convertible(weights: Weights) -> None:
+    if not weights.convertible:
+        what = "is an int8 file, of which no network can be made"
+        other = "is an int8 file of torch's own engine, which this package does not run"
+        remedy = f"Use float weights of the same network: shufflenet list {weights.network}."
+        raise CheckpointError(weights.filename, what if weights.as_it_is else other, remedy)
+
+
+def converted(weights: Weights) -> "Converted":
+    """Bring a published file and make a checkpoint of it.
+
+    Raises:
+        CheckpointError: it is in int8, or cannot be converted.
+        CheckpointMismatch: it is another file than its name says.
+        DownloadError: the file cannot be had.
+        MissingDependency: converting it needs torch.
+        WriteError: the disk is full or the cache cannot be written.
+    """
+    _check_convertible(weights)
     try:
         from shufflenet.convert import convert_checkpoint  # noqa: PLC0415  # it loads torch
     except ModuleNotFoundError as error:
         raise MissingDependency("Converting weights", error.name or "torch", "torch") from error
     file = fetched(weights)
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(checkpoint.with_suffix(".lock")):
-        if _is_whole(checkpoint):
-            return  # another process made it while this one waited
-        try:
-            converted = convert_checkpoint(file, weights=weights)
-        except CheckpointError:
-            if weights.url and not (weights.sha256 or weights.md5):
-                file.unlink()  # no hash told that something else was downloaded
-            raise
-        write_checkpoint(checkpoint, converted.checkpoint)
-    for remark in converted.remarks:
-        _log.info("%s: %s", weights.name, remark)
+    try:
+        return convert_checkpoint(file, weights=weights)
+    except (CheckpointError, CheckpointMismatch):
+        if weights.url and not (weights.sha256 or weights.md5):
+            file.unlink()  # no hash told that something else was downloaded
+        raise
+
+
+def _keep(weights: Weights, checkpoint: Path) -> None:
+    """Convert a published file, once for all processes that want it at the same time.
+
+    Raises:
+        WriteError: the cache cannot be written.
+    """
+    try:
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(checkpoint.with_suffix(".lock"))
+        lock.acquire()
+    except OSError as error:
+        raise WriteError(checkpoint, error.strerror or str(error)) from error
+    try:
+        if not _holds(checkpoint, weights.name):  # else another made it while this one waited
+            made = converted(weights)
+            write_checkpoint(checkpoint, made.checkpoint)
+            for remark in made.remarks:
+                _log.info("%s: %s", weights.name, remark)
+    finally:
+        lock.release()

@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shufflenet.cli._options import Commands, add_command, positive
@@ -108,10 +107,11 @@ def _contenders(name: str, args: argparse.Namespace) -> list["Contender"]:
         except (CheckpointError, MissingDependency) as error:
             refusals.append(error)
             continue
-        shown = Path(name).name if Path(name).suffix else name
-        opened.append(Contender(shown, runtime, precision, args.threads, model))
+        opened.append(Contender(name, runtime, precision, args.threads, model))
     if not opened:
         raise refusals[0]
+    for refusal in refusals:
+        say(str(refusal))
     return opened
 
 

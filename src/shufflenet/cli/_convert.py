@@ -9,6 +9,7 @@ from shufflenet.cli._output import add_json, print_json, say
 __all__ = ["add_convert"]
 
 _SOURCES = ("auto", "torchvision", "mmpretrain", "paddle", "megvii", "onnx")
+_SUFFIXES = (".pth", ".tar", ".pkl", ".pt", ".pdparams", ".onnx", ".safetensors")  # of files
 _LAYOUTS = ("torchvision", "mmpretrain", "paddle", "paddlevision", "megvii")
 
 
@@ -52,7 +53,8 @@ def add_convert(commands: Commands) -> None:
     parser.add_argument(
         "--layout",
         choices=_LAYOUTS,
-        help="write a file that this project loads, instead of reading one",
+        help="write a file that this project loads, instead of reading one (paddle: PaddleClas; "
+        "paddlevision: paddle.vision)",
     )
     add_json(parser)
 
@@ -72,31 +74,34 @@ def _convert(args: argparse.Namespace) -> int:
     from shufflenet.checkpoint import write_checkpoint
     from shufflenet.convert import convert_checkpoint
     from shufflenet.labels import read_labels
-    from shufflenet.obtain import fetched
-    from shufflenet.zoo import WEIGHTS, find_weights
+    from shufflenet.obtain import converted
+    from shufflenet.zoo import find_weights
 
-    published = find_weights(args.file).published if args.file in WEIGHTS else None
-    converted = convert_checkpoint(
-        fetched(published) if published else args.file,
-        source=args.source,
-        network=args.network,
-        labels=read_labels(args.labels) if args.labels else None,
-        weights=published,
+    published = None if Path(args.file).suffix in _SUFFIXES else find_weights(args.file).published
+    made = (
+        converted(published)
+        if published and not Path(args.file).exists()
+        else convert_checkpoint(
+            args.file,
+            source=args.source,
+            network=args.network,
+            labels=read_labels(args.labels) if args.labels else None,
+        )
     )
-    write_checkpoint(args.to, converted.checkpoint)
-    card = converted.checkpoint.card
-    for remark in converted.remarks:
+    write_checkpoint(args.to, made.checkpoint)
+    card = made.checkpoint.card
+    for remark in made.remarks:
         say(remark)
     if args.json:
         print_json(
             {
                 "path": str(args.to),
-                "max_abs_difference": converted.max_abs_difference,
-                "layout": converted.layout,
+                "max_abs_difference": made.max_abs_difference,
+                "layout": made.layout,
                 "name": card.name,
                 "network": card.network.name,
                 "classes": card.network.classes,
-                "remarks": converted.remarks,
+                "remarks": made.remarks,
             }
         )
     else:

@@ -146,6 +146,9 @@ def _fitted(
     known = [name for layout in layouts for name in layout.networks]
     if network is not None and network not in known:
         raise UnknownName(f"network of {layouts[0].name}", network, known)
+    if weights is not None and weights.source not in (layouts[0].source, "onnx_zoo"):
+        difference = f"{path.name} has the names of {layouts[0].name}, not of {weights.source}"
+        raise CheckpointMismatch(weights.network, [difference])
     told = network or (weights.network if weights else None)
     tried = []
     for layout in layouts:

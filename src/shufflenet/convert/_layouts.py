@@ -34,7 +34,8 @@ class Layout:
     Attributes:
         name: Of the layout; several of one source differ by the network's generation.
         source: The project.
-        networks: Names of our networks that it has code for.
+        networks: Names of our networks that its files may hold.
+        builds: Those that its code builds by itself, for which files are written.
         signature: A regular expression that one of its names matches, and none of any other.
         naming: Our name and the network to their name.
         prefix: What stands before every name in its files.
@@ -55,6 +56,7 @@ class Layout:
     name: str
     source: Source
     networks: tuple[str, ...]
+    builds: tuple[str, ...]
     signature: str
     naming: Naming
     prefix: str = ""
@@ -79,6 +81,19 @@ _HALVES = _networks(
     V2Spec, lambda name: not name.endswith(("_megvii", "_swish")) and name != "shufflenet_v2_50"
 )
 _PADDLE = (*_HALVES, "shufflenet_v2_x1_0_swish")
+# What torchvision 0.28 and mmpretrain at ee7f2e88 build; the latter's V1 at 1.0 and where its
+# rounding of widths and stems gives ours.
+_WIDTHS = tuple(f"shufflenet_v2_{width}" for width in ("x0_5", "x1_0", "x1_5", "x2_0"))
+_MMPRETRAIN_V1 = (
+    *_networks(V1Spec, lambda name: name.endswith("x1_0")),
+    "shufflenet_v1_g3_x0_5",
+    "shufflenet_v1_g3_x2_0",
+    "shufflenet_v1_g8_x2_0",
+)
+_MEGVII_V2 = (
+    *_networks(V2Spec, lambda name: name.endswith("_megvii")),
+    *_networks(V2PlusSpec, lambda name: "plus" in name),
+)
 _TWINS = (("shufflenet_v2_x1_0", "shufflenet_v2_x1_0_swish", "swish"),)
 
 LAYOUTS: tuple[Layout, ...] = (
@@ -86,6 +101,7 @@ LAYOUTS: tuple[Layout, ...] = (
         name="torchvision",
         source="torchvision",
         networks=_HALVES,
+        builds=_WIDTHS,
         signature=r"stage2\.0\.branch2\.0\.weight",
         naming=torchvision,
     ),
@@ -93,6 +109,7 @@ LAYOUTS: tuple[Layout, ...] = (
         name="ericsun99",
         source="torchvision",  # its file of 1.0 is torchvision's
         networks=_HALVES,
+        builds=(),
         signature=r"features\.0\.banch2\.0\.weight",
         naming=ericsun,
     ),
@@ -100,6 +117,7 @@ LAYOUTS: tuple[Layout, ...] = (
         name="mmpretrain",
         source="mmpretrain",
         networks=_HALVES,
+        builds=_WIDTHS,
         signature=r"backbone\.layers\.0\.0\.branch2\.0\.conv\.weight",
         naming=mmpretrain_v2,
         wrapper="state_dict",
@@ -108,6 +126,7 @@ LAYOUTS: tuple[Layout, ...] = (
         name="mmpretrain-v1",
         source="mmpretrain",
         networks=_networks(V1Spec, lambda name: "_megvii" not in name and "_onnx" not in name),
+        builds=_MMPRETRAIN_V1,
         signature=r"backbone\.layers\.0\.0\.g_conv_1x1_compress\.conv\.weight",
         naming=mmpretrain_v1,
         wrapper="state_dict",
@@ -116,6 +135,7 @@ LAYOUTS: tuple[Layout, ...] = (
         name="paddle",
         source="paddleclas",
         networks=_PADDLE,
+        builds=_PADDLE,
         signature=r"_conv1\._conv\.weight",
         naming=paddle("_conv", "_batch_norm"),
         counts_batches=False,
@@ -128,6 +148,7 @@ LAYOUTS: tuple[Layout, ...] = (
         name="paddlevision",
         source="paddlevision",
         networks=_PADDLE,
+        builds=tuple(name for name in _PADDLE if name != "shufflenet_v2_x2_0"),
         signature=r"_conv1\.0\.weight",
         naming=paddle("0", "1"),
         counts_batches=False,
@@ -140,6 +161,7 @@ LAYOUTS: tuple[Layout, ...] = (
         name="megvii-v1",
         source="megvii",
         networks=_networks(V1Spec, lambda name: name.endswith("_megvii")),
+        builds=_networks(V1Spec, lambda name: name.endswith("_megvii")),
         signature=r"features\.0\.branch_main_1\.0\.weight",
         naming=megvii_v1,
         prefix="module.",
@@ -148,10 +170,8 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout(
         name="megvii",
         source="megvii",
-        networks=(
-            *_networks(V2Spec, lambda name: name.endswith("_megvii")),
-            *_networks(V2PlusSpec, lambda name: "plus" in name),
-        ),
+        networks=_MEGVII_V2,
+        builds=_MEGVII_V2,
         signature=r"features\.0\.branch_main\.0\.weight",
         naming=megvii_v2,
         prefix="module.",
@@ -161,6 +181,7 @@ LAYOUTS: tuple[Layout, ...] = (
         name="megvii-oneshot",  # as above, but its evaluation loads the bare dictionary
         source="megvii",
         networks=("shufflenet_v2_oneshot",),
+        builds=("shufflenet_v2_oneshot",),
         signature=r"features\.0\.branch_main\.0\.weight",
         naming=megvii_v2,
         prefix="module.",
@@ -169,6 +190,7 @@ LAYOUTS: tuple[Layout, ...] = (
         name="megvii-detnas",
         source="megvii",
         networks=_networks(V2PlusSpec, lambda name: "detnas" in name),
+        builds=_networks(V2PlusSpec, lambda name: "detnas" in name),
         signature=r"features\.0\.proj_conv\.interstellar1a_proj\.weight",
         naming=detnas,
         wrapper="state_dict",
@@ -181,6 +203,7 @@ LAYOUTS: tuple[Layout, ...] = (
         name="megvii-large",
         source="megvii",
         networks=_networks(V2LargeSpec, lambda _: True),
+        builds=_networks(V2LargeSpec, lambda _: True),
         signature=r"features\.0\.2a\.proj\.conv\.weight",
         naming=large,
         wrapper="state_dict",
@@ -191,6 +214,7 @@ LAYOUTS: tuple[Layout, ...] = (
         name="megvii-exlarge",
         source="megvii",
         networks=_networks(V2ExLargeSpec, lambda _: True),
+        builds=_networks(V2ExLargeSpec, lambda _: True),
         signature=r"features\.0\.0\.proj\.conv\.weight",
         naming=exlarge,
         prefix="module.",
@@ -203,6 +227,7 @@ LAYOUTS: tuple[Layout, ...] = (
         name="onnx-v1",
         source="onnx_zoo",
         networks=("shufflenet_v1_g4_x0_5_onnx",),
+        builds=(),
         signature=r"gpu_0/conv3_0_w_0",
         naming=onnx_v1,
         counts_batches=False,

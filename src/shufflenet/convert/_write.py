@@ -85,7 +85,7 @@ def _widened(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
 def _cousins(spec: NetworkSpec, layout: Layout) -> list[NetworkSpec]:
     """List the networks of a layout that have the spec's generation, widths and activation."""
     cousins = []
-    for name in layout.networks:
+    for name in layout.builds:
         theirs = replace(NETWORKS[name], classes=spec.classes, in_channels=spec.in_channels)
         same = type(theirs) is type(spec) and all(
             getattr(theirs, field, None) == getattr(spec, field, None)
