@@ -21,9 +21,11 @@ from foreign import onnx_zoo_v1, torch_bytes
 from originals import ORIGINALS, images, weights
 from seeded import photo
 from shufflenet import engine, zoo
+from shufflenet.checkpoint import read_card
 from shufflenet.cli import main
+from shufflenet.convert import convert_checkpoint
 from shufflenet.engine import OnnxClassifier, _onnx, top_k
-from shufflenet.errors import CheckpointError, DownloadError
+from shufflenet.errors import CheckpointError, CheckpointMismatch, DownloadError
 from shufflenet.models import create_model, load_model
 from shufflenet.preprocess import prepare
 from shufflenet.zoo import WEIGHTS, Weights, _files
@@ -203,3 +205,50 @@ def test_the_int8_probe_tells_saturation_from_exact_sums() -> None:
     saturated = round(32767 * 32 / (64 * 127))
     assert set(np.unique(large)) <= {255, saturated}
     assert engine.computes_int8_exactly() == (large == 255).all()
+
+
+def test_what_was_kept_must_be_what_its_name_says(published: Weights, tmp_path: Path) -> None:
+    shufflenet.open_model(NAME)
+    folder = tmp_path / "home" / "models"
+    onnx_file, checkpoint = folder / f"{NAME}.onnx", folder / f"{NAME}.safetensors"
+    assert zoo.SHIPPED.onnx
+    assert zoo.SHIPPED.checkpoint
+    onnx_file.write_bytes(zoo.SHIPPED.onnx.read_bytes())  # another model
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])  # cut short
+    assert shufflenet.open_model(NAME).card.name == NAME
+    assert load_model(NAME).spec.classes == 1000
+    checkpoint.write_bytes(zoo.SHIPPED.checkpoint.read_bytes())
+    assert load_model(NAME).spec.classes == 1000
+
+
+def test_a_file_of_another_source_is_not_the_published_one(
+    published: Weights, tmp_path: Path
+) -> None:
+    paddle = WEIGHTS["shufflenet_v2_x0_5.paddleclas_in1k"]
+    assert not (paddle.sha256)
+    assert not (paddle.md5)
+    with pytest.raises(CheckpointMismatch, match="the names of torchvision, not of paddleclas"):
+        convert_checkpoint(tmp_path / "web" / "weights.pth", weights=paddle)
+
+
+def test_convert_takes_published_names(
+    published: Weights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to = tmp_path / "a.safetensors"
+    assert main(["convert", NAME, "--to", str(to)]) == 0
+    assert read_card(to).name == NAME
+    for name, told in (
+        ("shufflenet_v2_x1_0", "is a network, without weights"),
+        ("shufflenet_v2_x0_5.torchvison_in1k", "Did you mean"),
+        ("shufflenet_v2_x0_5.torchvision_in1k_fbgemm", "int8 file of torch's own engine"),
+    ):
+        assert main(["convert", name, "--to", str(to)]) == 1
+        assert told in capsys.readouterr().err
+
+
+def test_where_the_cache_cannot_be_written_a_sentence_says_so(
+    published: Weights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "home").write_text("a file where a folder should be")
+    assert main(["export", NAME, "--to", str(tmp_path / "a.onnx")]) == 1
+    assert capsys.readouterr().err.count("Cannot write") == 1
