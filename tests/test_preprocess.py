@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import struct
 import time
 import zlib
@@ -17,8 +18,9 @@ from PIL import Image
 
 from preprocessed import IMAGES, SIZES, digest, sample
 from seeded import photo
+from shufflenet.checkpoint import read_card
 from shufflenet.data import Sample, load, open_images
-from shufflenet.errors import ImageError
+from shufflenet.errors import CheckpointError, ImageError
 from shufflenet.preprocess import cropped, decode, normalised, prepare, resized
 from shufflenet.preprocess._normalise import mean_image
 from shufflenet.spec import Preprocess
@@ -360,3 +362,13 @@ def test_no_damage_to_a_file_escapes_as_another_error() -> None:
             except ImageError:
                 outcomes.add(False)
     assert outcomes == {True, False}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(ImageError, match="it is a pipe"):
+        decode(tmp_path / "a.jpg")
+    os.mkfifo(tmp_path / "a.safetensors")
+    with pytest.raises(CheckpointError, match="is a pipe"):
+        read_card(tmp_path / "a.safetensors")

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from shufflenet.benchmark import cost
-from shufflenet.errors import CheckpointError, NoWeights, UnknownName
+from shufflenet.errors import CheckpointError, NoWeights, SpecError, UnknownName
 from shufflenet.zoo import NETWORKS, SHIPPED, WEIGHTS, Weights, find_network, find_weights
 
 each = pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS)
@@ -41,6 +41,10 @@ def test_what_has_no_weights_says_so(tmp_path: Path) -> None:
         "'shufflenet_v2_x1_0' is a network, without weights. Name weights of it, such as "
         "'shufflenet_v2_x1_0.torchvision_in1k': shufflenet list shufflenet_v2_x1_0."
     )
+    with pytest.raises(CheckpointError, match=r"is called 'shufflenet_v2_x1_0.torchvision_in1k'"):
+        find_weights("shufflenetv2_x1-5666bf0f80.pth")
+    with pytest.raises(SpecError, match="'shufflenet_v2_x1_0', of which that is a checkpoint"):
+        find_network("shufflenet_v2_x1_0.torchvision_in1k")
     with pytest.raises(NoWeights, match="Train it: shufflenet train --help"):
         find_weights("shufflenet_v2_50")
     with pytest.raises(UnknownName, match="No model is called 'defualt'. Did you mean 'default'"):

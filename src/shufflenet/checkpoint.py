@@ -42,6 +42,8 @@ def read_card(path: str | Path) -> Card:
     Raises:
         CheckpointError: the file is missing, damaged, or not one of ours.
     """
+    if Path(path).is_fifo():
+        raise CheckpointError(path, "is a pipe, which might never end", "Name a file.")
     try:
         with safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}

@@ -49,6 +49,8 @@ def decode(
             defined colours, or has more pixels than ``PIL.Image.MAX_IMAGE_PIXELS`` (89 million).
     """
     name = name or ("image" if isinstance(source, bytes) else str(source))
+    if not isinstance(source, bytes) and Path(source).is_fifo():
+        raise ImageError(name, "it is a pipe, which might never end")
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             _refuse_huge(image, name)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from shufflenet.errors import CheckpointError, NoWeights, UnknownName
+from shufflenet.errors import CheckpointError, NoWeights, SpecError, UnknownName
 from shufflenet.spec import NetworkSpec
 from shufflenet.zoo._networks import NETWORKS
 from shufflenet.zoo._weights import WEIGHTS, Weights
@@ -38,8 +38,12 @@ def find_network(name: str) -> NetworkSpec:
     """Look a network up.
 
     Raises:
+        SpecError: it is the name of a checkpoint.
         UnknownName: no network goes by that name; the nearest one is suggested.
     """
+    if name in WEIGHTS:
+        expected = f"{WEIGHTS[name].network!r}, of which that is a checkpoint"
+        raise SpecError("the network", name, expected)
     if name not in NETWORKS:
         raise UnknownName("network", name, NETWORKS)
     return NETWORKS[name]
@@ -67,4 +71,8 @@ def find_weights(name: str | Path) -> WeightFiles:
     if path.exists():
         remedy = f"Convert it: shufflenet convert {name} --to {path.stem}.safetensors."
         raise CheckpointError(name, "is neither a .onnx nor a .safetensors file", remedy)
+    published = [weights.name for weights in WEIGHTS.values() if weights.filename == path.name]
+    if published:
+        remedy = f"The published file of that name is called {published[0]!r} here."
+        raise CheckpointError(name, "does not exist", remedy)
     raise UnknownName("model", str(name), [DEFAULT, SHIPPED.name, *WEIGHTS, *NETWORKS])
