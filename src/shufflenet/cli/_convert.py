@@ -77,10 +77,12 @@ def _convert(args: argparse.Namespace) -> int:
     from shufflenet.obtain import converted
     from shufflenet.zoo import find_weights
 
-    published = None if Path(args.file).suffix in _SUFFIXES else find_weights(args.file).published
+    file = Path(args.file)
+    is_file = file.exists() or file.suffix in _SUFFIXES  # whatever a file that is there is called
+    published = None if is_file else find_weights(args.file).published
     made = (
         converted(published)
-        if published and not Path(args.file).exists()
+        if published
         else convert_checkpoint(
             args.file,
             source=args.source,

@@ -15,9 +15,9 @@ from shufflenet.spec import NetworkSpec, V1Spec
 from shufflenet.wiring import shuffled
 from shufflenet.zoo import NETWORKS
 
-_FLOATS = (np.float16, np.float32, np.float64)
+__all__ = ["apart", "fitting", "from_layout", "recognised", "to_layout"]
 
-__all__ = ["apart", "differences", "fitting", "from_layout", "recognised", "shapes", "to_layout"]
+_FLOATS = (np.float16, np.float32, np.float64)
 
 
 @cache
@@ -129,7 +129,7 @@ def from_layout(arrays: Arrays, layout: Layout, spec: NetworkSpec) -> Arrays:
 
 
 def to_layout(arrays: Arrays, layout: Layout, spec: NetworkSpec) -> Arrays:
-    """Undo ``from_layout``; folded biases come back as zeros, unused arrays not at all."""
+    """Undo ``from_layout``; of a folded bias its sum with the mean, of unused arrays nothing."""
     ours = dict(arrays)
     if layout.depthwise_before_shuffle and isinstance(spec, V1Spec):
         _move_depthwise(ours, spec, behind=False)
@@ -145,8 +145,16 @@ def to_layout(arrays: Arrays, layout: Layout, spec: NetworkSpec) -> Arrays:
             counter = layout.naming(name, spec).replace("running_var", "num_batches_tracked")
             theirs[counter] = np.zeros((), np.int64)
     for bias, mean in layout.biases:
-        theirs[bias] = np.zeros_like(ours[mean])
+        theirs |= _unfolded(ours[mean], bias, layout.naming(mean, spec), ours["fc.weight"].dtype)
     return theirs
+
+
+def _unfolded(
+    folded: npt.NDArray[np.generic], bias: str, mean: str, dtype: npt.DTypeLike
+) -> Arrays:
+    """Give a mean that their code can load beside its weights, and as a bias what rounding left."""
+    narrow = folded.astype(dtype)
+    return {mean: narrow, bias: np.subtract(narrow, folded, dtype=np.float64).astype(dtype)}
 
 
 def _difference(a: npt.NDArray[np.generic], b: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

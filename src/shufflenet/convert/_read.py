@@ -107,10 +107,10 @@ def _read_pickled(path: Path) -> Arrays:
             "Save one: torch.save(net.state_dict(), FILE).",
         )
     arrays = {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
-    return {str(name): _unbrained(array) for name, array in arrays.items()}
+    return {str(name): _bfloat16_widened(array) for name, array in arrays.items()}
 
 
-def _unbrained(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def _bfloat16_widened(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     """Widen bfloat16, which ``paddle.save`` writes as unsigned integers, to float32.
 
     Source: paddle 3.3.1, where such tensors become NumPy arrays of uint16
