@@ -14,7 +14,7 @@ from shufflenet.checkpoint import read_checkpoint
 from shufflenet.errors import CheckpointError, CheckpointMismatch, SpecError
 from shufflenet.networks import build
 from shufflenet.obtain import obtain
-from shufflenet.spec import Card, Label
+from shufflenet.spec import Card, Label, NetworkSpec, differing_fields
 from shufflenet.trunk import ShuffleNet
 from shufflenet.zoo import find_network
 
@@ -96,13 +96,9 @@ def create_backbone(
         net = create_model(name, in_channels=in_channels)
     else:
         net = load_model(weights)
-        wanted = replace(
-            find_network(name),
-            classes=net.spec.classes,
-            stem_stride=net.spec.stem_stride,
-            in_channels=net.spec.in_channels if in_channels is None else in_channels,
-        )
-        if wanted != net.spec:
+        channels = net.spec.in_channels if in_channels is None else in_channels
+        wanted = replace(find_network(name), in_channels=channels)
+        if not _same_weights_fit(wanted, net.spec):
             given = f"{weights} is a {net.spec.name} for {net.spec.in_channels} channels"
             raise CheckpointMismatch(name, [given])
     backbone = Backbone(net, out_indices, output_stride=output_stride).freeze(frozen_stages)
@@ -168,8 +164,7 @@ def start_from(net: ShuffleNet, labels: Sequence[Label], name_or_file: str | Pat
         CheckpointMismatch: the checkpoint is of another network.
     """
     source, card = load_model_and_card(name_or_file)
-    freed = replace(source.spec, classes=net.spec.classes, stem_stride=net.spec.stem_stride)
-    if freed != net.spec:
+    if not _same_weights_fit(net.spec, source.spec):
         raise CheckpointMismatch(net.spec.name, [f"{name_or_file} is a {source.spec.name}"])
     arrays = state_arrays(source)
     same_classes = [label.id for label in card.labels] == [label.id for label in labels]
@@ -178,6 +173,12 @@ def start_from(net: ShuffleNet, labels: Sequence[Label], name_or_file: str | Pat
         arrays |= {key: array for key, array in own.items() if key.startswith("fc.")}
     _load_arrays(net, arrays)
     return same_classes
+
+
+def _same_weights_fit(wanted: NetworkSpec, given: NetworkSpec) -> bool:
+    """Whether two networks take the same weights, but for those of the classifier."""
+    free = {"classes", "stem_stride", "dropout"}
+    return type(wanted) is type(given) and differing_fields(wanted, given) <= free
 
 
 def state_arrays(net: nn.Module) -> dict[str, npt.NDArray[np.generic]]:

@@ -60,3 +60,5 @@ class ShuffleNetV2(ShuffleNet):
             classifier=nn.Linear(spec.head_channels, spec.classes, bias=spec.classifier_bias),
             dropout=spec.dropout,
         )
+        for norm in (module for module in self.modules() if isinstance(module, nn.BatchNorm2d)):
+            norm.eps = spec.norm_eps

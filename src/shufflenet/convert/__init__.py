@@ -163,8 +163,7 @@ def _fitted(
         return layout, spec, (weights.defects,) if weights and weights.defects else ()
     for name, twin, word in layout.twins:
         if spec.name == name and word in path.name.lower():
-            own = replace(NETWORKS[twin], classes=spec.classes, in_channels=spec.in_channels)
-            return layout, own, ()
+            return layout, fitting(arrays, layout, (twin,))[0], ()
         if spec.name == name:
             remark = (
                 f"{twin!r} has the same names and shapes as {name!r}, which this was taken for: "

@@ -11,7 +11,7 @@ import torch
 from shufflenet.convert._layouts import LAYOUTS, Layout
 from shufflenet.convert._read import Arrays
 from shufflenet.networks import build
-from shufflenet.spec import NetworkSpec, V1Spec
+from shufflenet.spec import NetworkSpec, V1Spec, V2Spec
 from shufflenet.wiring import shuffled
 from shufflenet.zoo import NETWORKS
 
@@ -65,7 +65,7 @@ def _adapted(spec: NetworkSpec, arrays: Arrays, layout: Layout) -> NetworkSpec:
         spec = replace(spec, classes=max(1, classes))
     if stem is not None and stem.ndim == 4:
         spec = replace(spec, in_channels=max(1, stem.shape[1]))
-    return spec
+    return replace(spec, norm_eps=layout.norm_eps) if isinstance(spec, V2Spec) else spec
 
 
 def differences(arrays: Arrays, layout: Layout, spec: NetworkSpec) -> list[str]:

@@ -7,6 +7,8 @@ a layout is recognised by a name that no other has, and a network by all names a
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from shufflenet.convert._names import (
     Naming,
     detnas,
@@ -50,6 +52,8 @@ class Layout:
         unwritten: Why no file can be written that its code loads; or empty.
         unused: A regular expression for names that only training needs or that stand twice.
         biases: Their convolution biases by our name of the norm's running mean that takes them.
+        norm_eps: What V2's batch norms add to variances. Paddle takes its 1e-5 as a float32 number
+            even where it computes in float64.
         depthwise_before_shuffle: Whether V1's shuffle stands before the depthwise convolution.
     """
 
@@ -70,6 +74,7 @@ class Layout:
     unwritten: str = ""
     unused: str = ""
     biases: tuple[tuple[str, str], ...] = ()
+    norm_eps: float = 1e-5
     depthwise_before_shuffle: bool = False
 
 
@@ -94,6 +99,7 @@ _MEGVII_V2 = (
     *_networks(V2Spec, lambda name: name.endswith("_megvii")),
     *_networks(V2PlusSpec, lambda name: "plus" in name),
 )
+_FLOAT32_EPS = float(np.float32(1e-5))
 _TWINS = (("shufflenet_v2_x1_0", "shufflenet_v2_x1_0_swish", "swish"),)
 
 LAYOUTS: tuple[Layout, ...] = (
@@ -134,6 +140,7 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout(
         name="paddle",
         source="paddleclas",
+        norm_eps=_FLOAT32_EPS,
         networks=_PADDLE,
         builds=_PADDLE,
         signature=r"_conv1\._conv\.weight",
@@ -147,6 +154,7 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout(
         name="paddlevision",
         source="paddlevision",
+        norm_eps=_FLOAT32_EPS,
         networks=_PADDLE,
         builds=tuple(name for name in _PADDLE if name != "shufflenet_v2_x2_0"),
         signature=r"_conv1\.0\.weight",

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.convert._read import Arrays
-from shufflenet.spec import NetworkSpec, V1Spec, V2Spec
+from shufflenet.spec import NetworkSpec, V1Spec, V2Spec, differing_fields
 from shufflenet.wiring import Order, follow, positions, shuffled
 
 __all__ = ["Impossible", "rewire"]
@@ -43,16 +43,15 @@ def rewire(arrays: Arrays, spec: NetworkSpec, target: NetworkSpec) -> Arrays:
     return arrays
 
 
-_FREE = ("name", "dropout", "classifier_bias")  # differences that no weight notices
+_FREE = {"name", "dropout", "classifier_bias"}  # differences that no weight notices
 
 
 def _require_same(spec: NetworkSpec, target: NetworkSpec) -> None:
     if type(spec) is not type(target):
         raise Impossible("it is a network of another generation")
-    for field in type(spec).__dataclass_fields__:
+    for field in sorted(differing_fields(spec, target) - _FREE):
         ours, theirs = getattr(spec, field), getattr(target, field)
-        if field not in _FREE and ours != theirs:
-            raise Impossible(f"its {field.replace('_', ' ')} would have to be {theirs}, not {ours}")
+        raise Impossible(f"its {field.replace('_', ' ')} would have to be {theirs}, not {ours}")
 
 
 def _with_bias_as(target: NetworkSpec, arrays: Arrays) -> Arrays:

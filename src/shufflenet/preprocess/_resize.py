@@ -97,16 +97,15 @@ _PILLOW_BITS = 22
 def _as_pillow(image: Image.Image, across: _Axis, down: _Axis) -> npt.NDArray[np.uint8]:
     """Resize as ``Image.resize`` with BILINEAR does: along rows, rounded to bytes, then columns.
 
-    Pillow up to 12.3 always has this order; 13.0 turns it round where the height shrinks by more
-    than twice what the width does (libImaging/Resample.c, ImagingResampleInner), as in photos more
-    than twice as high as wide. The accuracies of the sources were measured when there was no other
-    order, so it is kept whatever Pillow is installed: a photo of 320 x 685 differs from 13.0's own
-    by a grey level in a tenth of its values.
+    Pillow up to 12.3 always has this order; 13.0 turns it round for many images more than twice as
+    high as wide, which moves one value in ten by a grey level. A source's own code does as the
+    Pillow beside it does, and so does this, but for images so thin that most of what
+    ``Image.resize`` makes would be cut off: they are resized along rows first with any Pillow.
 
     ``Image.resize(box=...)`` of the crop alone would be a third faster, but it rounds the box to
     float32, and moves a value in six hundred by a grey level or two.
     """
-    if max(image.size) <= 2 * min(image.size):  # every Pillow takes rows first, and little is lost
+    if max(image.size) <= _THIN * min(image.size):
         whole = np.asarray(image.resize((across.resized_px, down.resized_px), _BILINEAR))
         return whole[
             down.first : down.first + down.kept_px, across.first : across.first + across.kept_px
@@ -127,6 +126,7 @@ def _as_pillow(image: Image.Image, across: _Axis, down: _Axis) -> npt.NDArray[np
 
 
 _BILINEAR = Image.Resampling.BILINEAR
+_THIN = 16  # times as long as wide
 
 
 def _pillow_taps(axis: _Axis) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:

@@ -13,6 +13,7 @@ from shufflenet.spec._networks import (
     V2LargeSpec,
     V2PlusSpec,
     V2Spec,
+    differing_fields,
 )
 from shufflenet.spec._preprocess import Preprocess
 
@@ -35,4 +36,5 @@ __all__ = [
     "V2LargeSpec",
     "V2PlusSpec",
     "V2Spec",
+    "differing_fields",
 ]

@@ -1,5 +1,6 @@
 """What networks are: every difference between two of them is a field here."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -17,6 +18,7 @@ __all__ = [
     "V2LargeSpec",
     "V2PlusSpec",
     "V2Spec",
+    "differing_fields",
 ]
 
 Activation: TypeAlias = Literal["relu", "swish", "hard-swish"]
@@ -132,6 +134,7 @@ class V2Spec:
             afterwards (Megvii's own code).
         projection: How many channels the first branch of a unit that opens a stage makes: ``half``
             of the unit's, or as many as the unit's ``input`` has.
+        norm_eps: What is added to variances in batch norms.
 
     Source: Ma et al. 2018, Table 5 and Figure 3, https://arxiv.org/abs/1807.11164
     """
@@ -148,6 +151,7 @@ class V2Spec:
     projection: Literal["half", "input"] = "half"
     classifier_bias: bool = True
     dropout: float = 0.0
+    norm_eps: float = 1e-5
 
     def __post_init__(self) -> None:
         _require_stages(self.stages)
@@ -156,6 +160,8 @@ class V2Spec:
         _require_one_of(self, "activation", "relu", "swish", "hard-swish")
         _require_one_of(self, "split", "halves", "even-odd")
         _require_one_of(self, "projection", "half", "input")
+        if not 0 < self.norm_eps < 1:
+            raise SpecError("norm_eps", self.norm_eps, "more than 0 and less than 1")
         _require_dropout(self.dropout)
         inputs = (self.stem_channels, *(stage.channels for stage in self.stages))
         for channels, stage in zip(inputs, self.stages, strict=False):
@@ -312,3 +318,23 @@ def _check_large(spec: V2LargeSpec | V2ExLargeSpec, *, grouped: int) -> None:
 
 
 NetworkSpec: TypeAlias = V1Spec | V2Spec | V2PlusSpec | V2LargeSpec | V2ExLargeSpec
+
+
+def differing_fields(one: NetworkSpec, other: NetworkSpec) -> set[str]:
+    """Name the fields in which two networks of one generation differ.
+
+    Floats that are one number in float32 are the same: Paddle's 1e-5 is everybody's.
+
+    >>> stages = (Stage(channels=116, repeats=4),)
+    >>> small = V2Spec(name="small", stages=stages, head_channels=512)
+    >>> differing_fields(small, V2Spec(name="small", stages=stages, head_channels=512, classes=9))
+    {'classes'}
+    """
+    fields = type(one).__dataclass_fields__
+    return {field for field in fields if not _same(getattr(one, field), getattr(other, field))}
+
+
+def _same(one: object, other: object) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=2**-24)
+    return one == other
