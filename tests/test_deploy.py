@@ -1,5 +1,7 @@
 import copy
+import itertools
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,10 +13,11 @@ from torch import nn
 from conftest import SPECS, calmed, with_seeded_weights
 from shufflenet.checkpoint import narrowed
 from shufflenet.deploy import compact, deploy, fold_batch_norms
-from shufflenet.models import state_arrays
+from shufflenet.models import create_model, state_arrays
 from shufflenet.networks import build
-from shufflenet.spec import Stage, V2Spec
+from shufflenet.spec import Stage, V1Spec, V2Spec
 from shufflenet.trunk import ShuffleNet
+from shufflenet.v1 import V1Unit
 from tolerance import FLOAT32_RELATIVE, FLOAT64_RELATIVE
 
 
@@ -58,6 +61,54 @@ def test_networks_of_any_shape_can_be_deployed(
     net = with_seeded_weights(build(spec).double())
     images = torch.randn(1, 3, 33, 40, dtype=torch.float64)
     assert relative(deploy(net)(images), net(images)) <= FLOAT64_RELATIVE
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    groups=st.integers(1, 5),
+    stages=st.lists(st.tuples(st.integers(1, 4), st.integers(1, 3)), min_size=1, max_size=3),
+    shuffle=st.sampled_from(["standard", "inverse"]),
+    first_grouped=st.booleans(),
+)
+@torch.no_grad()
+def test_v1_of_any_groups_can_be_deployed(
+    groups: int,
+    stages: list[tuple[int, int]],
+    shuffle: Literal["standard", "inverse"],
+    first_grouped: bool,
+) -> None:
+    grown = itertools.accumulate((more for more, _ in stages), initial=1)
+    widths = [4 * groups * times for times in grown]  # a quarter of them is grouped too
+    spec = V1Spec(
+        name="any",
+        groups=groups,
+        stem_channels=widths[0],
+        stages=tuple(
+            Stage(channels=width, repeats=repeats)
+            for width, (_, repeats) in zip(widths[1:], stages, strict=True)
+        ),
+        classes=3,
+        shuffle=shuffle,
+        first_grouped=first_grouped,
+    )
+    net = with_seeded_weights(build(spec).double())
+    images = torch.randn(1, 3, 33, 40, dtype=torch.float64)
+    assert relative(deploy(net)(images), net(images)) <= FLOAT64_RELATIVE
+
+
+def test_where_the_first_convolution_of_v1_is_not_grouped_no_shuffle_is_left() -> None:
+    units = [
+        m for m in deploy(build(SPECS["shufflenet_v1_g3_x1_0"])).modules() if isinstance(m, V1Unit)
+    ]
+    assert isinstance(units[0].shuffle, nn.Identity)
+    assert not any(isinstance(unit.shuffle, nn.Identity) for unit in units[1:])
+
+
+def test_channels_are_even_in_fours_where_convolutions_read_them() -> None:
+    net = create_model("shufflenet_v2_x1_0")  # whose stage 2 has halves of 58
+    convs = [m for m in deploy(net).modules() if isinstance(m, nn.Conv2d)]
+    assert all(conv.in_channels % 4 == 0 for conv in convs[1:])
+    assert any(conv.in_channels == 60 for conv in convs)
 
 
 def test_nothing_is_left_to_shuffle_or_normalise(small_net: ShuffleNet) -> None:

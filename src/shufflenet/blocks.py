@@ -9,6 +9,7 @@ from shufflenet.errors import SpecError
 from shufflenet.spec import Activation, Split
 
 __all__ = [
+    "ChannelShuffle",
     "KeepUnit",
     "OpeningUnit",
     "SqueezeExcite",
@@ -118,6 +119,18 @@ def bottleneck(
         *conv_bn(middle, out_channels, kernel=1),
         activation_layer(activation),
     )
+
+
+class ChannelShuffle(nn.Module):
+    """``channel_shuffle`` as a layer."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(n, c, h, w)`` to the same shape."""
+        return channel_shuffle(x, self.groups)
 
 
 class KeepUnit(nn.Module):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from shufflenet.blocks import channel_shuffle, conv_bn, stem_layers
+from shufflenet.blocks import ChannelShuffle, conv_bn, stem_layers
 from shufflenet.spec import Stage, V1Spec
 from shufflenet.trunk import ShuffleNet
 
@@ -37,7 +37,9 @@ class V1Unit(nn.Module):
         )
         self.dw = nn.Sequential(*conv_bn(middle, middle, kernel=3, stride=stride, groups=middle))
         self.pw2 = nn.Sequential(*conv_bn(middle, made, kernel=1, groups=groups))
-        self.shuffle_groups = groups if spec.shuffle == "standard" else middle // groups
+        self.shuffle: nn.Module = ChannelShuffle(
+            groups if spec.shuffle == "standard" else middle // groups
+        )
         self.pooled_first = spec.pooled_first
         self.pool = (
             nn.AvgPool2d(3, stride, padding=1, count_include_pad=spec.pool_counts_padding)
@@ -47,7 +49,7 @@ class V1Unit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(n, c, h, w)`` to the same shape, or to more channels at a smaller size."""
-        made = self.pw2(channel_shuffle(self.dw(self.pw1(x)), self.shuffle_groups))
+        made = self.pw2(self.shuffle(self.dw(self.pw1(x))))
         if self.pool is None:
             return torch.relu(x + made)
         pooled = self.pool(x)

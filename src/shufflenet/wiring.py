@@ -4,15 +4,17 @@ A channel's name is a number. Shuffles and splits move names about; nothing here
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from shufflenet.spec import Split
 
-__all__ = ["Order", "follow", "positions", "shuffled"]
+__all__ = ["NOBODY", "Order", "Routing", "follow", "positions", "route", "shares", "shuffled"]
 
 Order = npt.NDArray[np.intp]  # position i holds the channel that was at position order[i]
+NOBODY = -1  # in an order: a channel of zeros
 
 
 def shuffled(channels: Order, groups: int) -> Order:
@@ -67,8 +69,73 @@ def _parted(channels: Order, split: Split) -> tuple[Order, Order]:
 def positions(names: Order, arrival: Order) -> Order:
     """Say at which position of ``names`` each name of ``arrival`` stands.
 
-    >>> positions(np.array([7, 8, 9]), np.array([9, 7, 8])).tolist()
-    [2, 0, 1]
+    >>> positions(np.array([7, 8, 9]), np.array([9, 7, NOBODY, 8])).tolist()
+    [2, 0, -1, 1]
     """
     by_name = np.argsort(names)
-    return by_name[np.searchsorted(names, arrival, sorter=by_name)]
+    at = np.searchsorted(names, np.maximum(arrival, names[by_name[0]]), sorter=by_name)
+    return np.where(arrival == NOBODY, NOBODY, by_name[at])
+
+
+def shares(made: Sequence[int], reads: Sequence[Order]) -> npt.NDArray[np.intp]:
+    """Count how many channels go from every producer to every consumer, ``(made, reads)``.
+
+    >>> shares([2, 2], [np.array([0, 1, 3]), np.array([2])]).tolist()
+    [[2, 0], [1, 1]]
+    """
+    ends = np.cumsum(made)
+    by_reader = [np.bincount(np.searchsorted(ends, r, "right"), minlength=len(made)) for r in reads]
+    return np.stack(by_reader, axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Channels in such an order that slices of what is made, joined, are what is read.
+
+    Attributes:
+        rows: For every producer which of its channels it puts out, in order.
+        routes: For every producer to which consumers, in order, how many of them go.
+        arrivals: For every consumer the names that arrive, from one producer after the other.
+    """
+
+    rows: tuple[Order, ...]
+    routes: tuple[tuple[tuple[int, int], ...], ...]
+    arrivals: tuple[Order, ...]
+
+
+def route(
+    made: Sequence[int], reads: Sequence[Order], zeros: npt.NDArray[np.intp] | None = None
+) -> Routing:
+    """Order what every producer makes by who reads it.
+
+    Args:
+        made: How many channels each producer makes; names count through them all.
+        reads: The names that each consumer reads, every name in one of them.
+        zeros: How many channels of zeros go along, ``(made, reads)``; none unless given.
+
+    >>> found = route([2, 3], [np.array([3, 0]), np.array([1, 2, 4])])
+    >>> found.routes
+    (((0, 1), (1, 1)), ((0, 1), (1, 2)))
+    >>> [rows.tolist() for rows in found.rows], [names.tolist() for names in found.arrivals]
+    ([[0, 1], [1, 0, 2]], [[0, 3], [1, 2, 4]])
+    """
+    zeros = np.zeros((len(made), len(reads)), np.intp) if zeros is None else zeros
+    consumer = np.empty(sum(made), np.intp)
+    for number, read in enumerate(reads):
+        consumer[read] = number
+    rows, routes = [], []
+    arrivals: list[list[Order]] = [[] for _ in reads]
+    first = 0
+    for own, padding in zip(made, zeros, strict=True):
+        names = np.arange(first, first + own)
+        pieces = [
+            np.append(names[consumer[names] == k], np.full(padding[k], NOBODY))
+            for k in range(len(reads))
+        ]
+        together = np.concatenate(pieces)
+        rows.append(np.where(together == NOBODY, NOBODY, together - first))
+        routes.append(tuple((k, len(piece)) for k, piece in enumerate(pieces) if len(piece)))
+        for k, piece in enumerate(pieces):
+            arrivals[k].append(piece)
+        first += own
+    return Routing(tuple(rows), tuple(routes), tuple(map(np.concatenate, arrivals)))
