@@ -65,7 +65,15 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--runtime",
         default="auto",
         choices=["auto", "onnxruntime", "openvino", "torch"],
-        help="what computes (default: ONNX Runtime; torch for a .safetensors file)",
+        help="what computes (default: the fastest of ONNX Runtime and OpenVINO that is installed "
+        "and agrees with the others; torch for a .safetensors file)",
+    )
+    parser.add_argument(
+        "--precision",
+        default="float32",
+        choices=["float32", "bfloat16"],
+        help="of products and sums; bfloat16 is OpenVINO's, where the processor has it (default: "
+        "float32)",
     )
     parser.add_argument(
         "--threads",
@@ -80,4 +88,4 @@ def open_chosen(args: argparse.Namespace, *, images: int) -> "Model":
     from shufflenet import open_model
 
     threads = args.threads or (1 if images > 1 else None)
-    return open_model(args.model, runtime=args.runtime, threads=threads)
+    return open_model(args.model, runtime=args.runtime, threads=threads, precision=args.precision)

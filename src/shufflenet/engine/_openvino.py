@@ -2,34 +2,43 @@
 
 import threading
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from shufflenet.engine._onnx import card_of
-from shufflenet.errors import CheckpointError, MissingDependency
+from shufflenet.errors import CheckpointError, MissingDependency, SpecError
 from shufflenet.spec import CARD_KEY
 
 __all__ = ["OpenVinoClassifier"]
 
 
 class OpenVinoClassifier:
-    """An ONNX file with a card inside, run by OpenVINO on the CPU, in float32.
+    """An ONNX file with a card inside, run by OpenVINO on the CPU.
 
-    OpenVINO computes in bfloat16 where a processor has it, unless told otherwise; logits would move
-    by 0.1 then.
+    OpenVINO computes in bfloat16 where a processor has it, unless told otherwise; logits move by
+    0.1 then, so that it is told float32 unless asked.
     """
 
-    def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        threads: int | None = None,
+        precision: Literal["float32", "bfloat16"] = "float32",
+    ) -> None:
         """Load a model.
 
         Args:
             path: A file that ``shufflenet export`` wrote.
             threads: How many threads one image is computed on; one a core, unless given.
+            precision: Of products and sums.
 
         Raises:
             CheckpointError: the file is missing, damaged, or has no card.
             MissingDependency: OpenVINO is not installed.
+            SpecError: the processor has no bfloat16.
         """
         try:
             import openvino  # noqa: PLC0415  # a second that other runtimes save
@@ -39,7 +48,12 @@ class OpenVinoClassifier:
             remedy = "See the names you can use: shufflenet list."
             raise CheckpointError(path, "does not exist", remedy)
         core = openvino.Core()
-        settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        if precision == "bfloat16" and "BF16" not in core.get_property(
+            "CPU", "OPTIMIZATION_CAPABILITIES"
+        ):
+            raise SpecError("precision", precision, "'float32' on this processor")
+        hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
+        settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
         if threads:
             settings["INFERENCE_NUM_THREADS"] = str(threads)
         try:
