@@ -1,6 +1,7 @@
-"""Small images and small runs that many tests use; real images where there are some."""
+"""Small images, networks and commands that many tests use; real images where there are some."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +12,18 @@ from PIL import Image
 from torch import nn
 
 from seeded import photo, seeded_weights
-from shufflenet.models import create_model
+from shufflenet import cli
+from shufflenet.checkpoint import Checkpoint, write_checkpoint
+from shufflenet.models import create_model, state_arrays
 from shufflenet.recipes import preprocess_for
 from shufflenet.spec import Card, Label, NetworkSpec, Origin, V2ExLargeSpec, V2LargeSpec, V2PlusSpec
 from shufflenet.trunk import ShuffleNet
 from shufflenet.zoo import NETWORKS
 
 torch.set_num_threads(1)  # tests run side by side
+
+Run = Callable[..., tuple[int, str, str]]
+"""Runs a command in this process and gives its exit code and what it wrote to both streams."""
 
 COLOURS = {"blue": (20, 30, 220), "green": (30, 200, 40), "red": (220, 40, 30)}
 
@@ -37,6 +43,17 @@ def write_colours(parent: Path) -> Path:
             pixels = (np.array(colour) * 0.8 + noise).clip(0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / f"{number}.png")
     return parent / "colours"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of three images, one of them in a folder of its own, and of a file that is none."""
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    for name in ("b.png", "a.jpg", "more/ü.JPEG"):
+        Image.fromarray(photo(name, 40, 52)).save(folder / name)
+    (folder / "notes.txt").write_text("no image")
+    return folder
 
 
 @pytest.fixture
@@ -93,3 +110,23 @@ def card_for(spec: NetworkSpec, image_px: int = 32) -> Card:
 def small_net() -> ShuffleNet:
     """The smallest network of the catalogue, for small images and three classes."""
     return with_seeded_weights(create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1))
+
+
+def saved(net: ShuffleNet, path: Path) -> Path:
+    write_checkpoint(path, Checkpoint(card_for(net.spec), state_arrays(net)))
+    return path
+
+
+@pytest.fixture
+def checkpoint(small_net: ShuffleNet, tmp_path: Path) -> Path:
+    """The file of the smallest network."""
+    return saved(small_net, tmp_path / "small.safetensors")
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def main(*arguments: object) -> tuple[int, str, str]:
+        code = cli.main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return main

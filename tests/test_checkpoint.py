@@ -1,5 +1,9 @@
 import errno
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -108,4 +112,40 @@ def test_an_interrupted_write_leaves_nothing(file: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_atomic(file, b"")
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_what_a_killed_process_left_is_removed_but_not_what_is_being_written(file: Path) -> None:
+    of_this = file.with_name(f".{file.name}.1.partial")
+    new = file.with_name(f".{file.name}.2.partial")
+    of_other = file.with_name(".b.1.partial")
+    for path in (of_this, new, of_other):
+        path.write_bytes(b"half")
+    hours_ago = time.time() - 7200
+    for path in (of_this, of_other):
+        os.utime(path, (hours_ago, hours_ago))
+    write_atomic(file, b"whole")
+    assert {path.name for path in file.parent.iterdir()} == {file.name, new.name, of_other.name}
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [(signal.SIGTERM, 143, "Terminated.\n"), (signal.SIGINT, 130, "Interrupted.\n")],
+)
+def test_a_signal_leaves_nothing_half_written(
+    number: int, code: int, said: str, file: Path, tmp_path: Path
+) -> None:
+    foreign = tmp_path / "a.safetensors"
+    foreign.write_bytes(serialise(TENSORS))
+    program = (
+        "import os, sys; from shufflenet import cli, convert; from shufflenet.checkpoint import *;"
+        f"os.fsync = lambda handle: os.kill(os.getpid(), {number:d});"
+        f"made = convert.Converted(checkpoint=read_checkpoint({str(file)!r}), layout='', "
+        "max_abs_difference=0);"
+        "convert.convert_checkpoint = lambda *arguments, **options: made;"
+        f"sys.exit(cli.main(['convert', {str(foreign)!r}, '--to', {str(file)!r}]))"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
     assert [path.name for path in file.parent.iterdir()] == [file.name]

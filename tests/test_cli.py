@@ -7,47 +7,14 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
-from conftest import card_for
+from conftest import Run
 from shufflenet import cli
-from shufflenet.checkpoint import Checkpoint, write_checkpoint
-from shufflenet.models import state_arrays
-from shufflenet.trunk import ShuffleNet
 from shufflenet.zoo import NETWORKS, SHIPPED, WEIGHTS
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def main(*arguments: object) -> tuple[int, str, str]:
-        code = cli.main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return main
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    folder = tmp_path / "photos"
-    (folder / "more").mkdir(parents=True)
-    for name in ("a.jpg", "b.png", "more/c.JPEG"):
-        Image.new("RGB", (90, 70), "orange").save(folder / name)
-    (folder / "notes.txt").write_text("no image")
-    return folder
-
-
-@pytest.fixture
-def checkpoint(small_net: ShuffleNet, tmp_path: Path) -> Path:
-    path = tmp_path / "small.safetensors"
-    write_checkpoint(path, Checkpoint(card_for(small_net.spec), state_arrays(small_net)))
-    return path
 
 
 def test_predict_prints_a_table_for_people(run: Run, photos: Path) -> None:
@@ -64,7 +31,7 @@ def test_predict_prints_json_lines(run: Run, photos: Path) -> None:
     code, out, err = run("predict", photos, "--json")
     rows = [json.loads(line) for line in out.splitlines()]
     assert code == 0
-    assert [Path(row["path"]).name for row in rows] == ["a.jpg", "b.png", "c.JPEG"]
+    assert [Path(row["path"]).name for row in rows] == ["a.jpg", "b.png", "ü.JPEG"]
     for row in rows:
         assert len(row["predictions"]) == 5
         assert row["predictions"][0].keys() == {"index", "label", "probability"}
@@ -79,11 +46,22 @@ def test_predict_prints_csv(run: Run, photos: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(out)))
     assert code == 0
     assert [(Path(r["path"]).name, r["rank"]) for r in rows] == [
-        ("c.JPEG", "1"),
-        ("c.JPEG", "2"),
+        ("ü.JPEG", "1"),
+        ("ü.JPEG", "2"),
         ("b.png", "1"),
         ("b.png", "2"),
     ]
+
+
+def test_predict_follows_links_to_folders_but_not_in_circles(run: Run, photos: Path) -> None:
+    (photos / "more").rename(photos.parent / "elsewhere")
+    (photos / "link").symlink_to(photos.parent / "elsewhere", target_is_directory=True)
+    (photos / "link" / "up").symlink_to(photos, target_is_directory=True)
+    code, out, _ = run("predict", photos, "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    names = [Path(row["path"]).relative_to(photos).as_posix() for row in rows]
+    assert names == ["a.jpg", "b.png", "link/ü.JPEG"]
 
 
 @pytest.mark.parametrize("form", ["--json", "--csv", "--top=5"])
@@ -94,7 +72,7 @@ def test_predict_names_bad_files_and_goes_on(run: Run, photos: Path, form: str) 
     assert f"Cannot read '{photos / 'b.png'}' as an image: it is empty or not an image." in err
     assert f"Cannot read '{photos / 'none.jpg'}' as an image: there is no such file." in err
     assert "2 could not be read" in err
-    assert "c.JPEG" in out
+    assert "JPEG" in out
     if form == "--json":
         rows = [json.loads(line) for line in out.splitlines()]
         assert ["error" in row for row in rows] == [False, True, False, True]
@@ -195,7 +173,17 @@ def test_list_prints_a_table_a_source(run: Run) -> None:
     ("arguments", "names"),
     [
         (["shufflenetv2_x1-5666bf0f80.pth"], ["shufflenet_v2_x1_0.torchvision_in1k"]),
-        (["ShuffleNetV2_x1_0"], ["shufflenet_v2_x1_0.paddleclas_in1k"]),
+        (["ShuffleNetV2_x1_0_pre"], ["shufflenet_v2_x1_0.paddleclas_in1k"]),
+        (["ShuffleNetV2.1.0x.pth"], ["shufflenet_v2_x1_0_megvii.megvii_in1k"]),
+        (["ShuffleNetV2+ large", "--networks"], ["shufflenet_v2_plus_large"]),
+        (["paddlevision v2 1.5x"], ["shufflenet_v2_x1_5.paddlevision_in1k"]),
+        (
+            ["torchvision ShuffleNetV2 x1.5"],
+            [
+                "shufflenet_v2_x1_5.torchvision_in1k",
+                "shufflenet_v2_x1_5.torchvision_in1k_fbgemm",
+            ],
+        ),
         (["shufflenet-v2-12-int8.onnx"], ["shufflenet_v2_x1_0.onnx_zoo_12_int8"]),
         (["paddlevision", "swish"], ["shufflenet_v2_x1_0_swish.paddlevision_in1k"]),
         (["default"], ["shufflenet_v2_x0_5.tiny_imagenet_200"]),
@@ -205,6 +193,11 @@ def test_list_prints_a_table_a_source(run: Run) -> None:
 )
 def test_list_finds_by_any_name(run: Run, arguments: list[str], names: list[str]) -> None:
     assert list(listed(run, *arguments)) == names
+
+
+def test_list_takes_no_punctuation_for_a_name(run: Run) -> None:
+    assert listed(run, "v2 1.0x") == listed(run, "v2_x1_0") == listed(run, "X1.0", "ShuffleNetV2")
+    assert run("list", "...")[0] == 1
 
 
 def test_list_leaves_networks_or_checkpoints_out(run: Run) -> None:
@@ -250,6 +243,10 @@ def test_show_describes_a_published_checkpoint(run: Run) -> None:
     assert shown["network"]["split"] == "even-odd"
     assert shown["weights"]["preprocess"]["channels"] == "bgr"
     assert shown["weights"]["cost"]["flops_millions"] == 146
+    (row,) = listed(run, name).values()
+    unknown = {"url": None, "sha256": None, "md5": None, "bytes": None}
+    assert unknown.items() <= shown["weights"].items()
+    assert unknown.items() <= row.items()
     out = " ".join(run("show", name)[1].split())
     assert "stated, as errors of 30.6 / 11.1, in megvii-model/ShuffleNet-Series" in out
     assert "BGR, EXIF tag ignored; shorter side resized to 256 px by OpenCV" in out
@@ -329,8 +326,9 @@ def test_train_then_predict(
     assert code == 1
     assert "already holds a run" in err
     code, out, err = run(
-        *arguments[:4], tmp_path / "tuned", *arguments[5:], "--weights", result["best"]
-    )
+        *arguments[:4], tmp_path / "tuned", *arguments[5:7], *arguments[9:],
+        *("--weights", result["best"]),
+    )  # fmt: skip
     assert code == 0
     assert "The classifier is new" not in caplog.text
 

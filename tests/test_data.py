@@ -1,4 +1,5 @@
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -97,6 +98,24 @@ def test_an_archive_may_hold_absolute_and_hidden_names(start: str, tmp_path: Pat
 def test_folders_that_link_in_a_circle_are_read_once(class_folders: Path) -> None:
     (class_folders / "red" / "up").symlink_to(class_folders, target_is_directory=True)
     assert len(open_images(class_folders)) == 24
+
+
+def odd_name(folder: Path) -> None:
+    try:
+        folder.rename(folder.with_name(os.fsdecode(b"caf\xe9")))
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this file system keeps no such names")
+
+
+def test_a_class_that_is_called_by_no_text_is_refused(class_folders: Path, tmp_path: Path) -> None:
+    odd_name(class_folders / "blue")
+    for source in (class_folders, packed(class_folders, tmp_path / "a.tar.gz", "w:gz")):
+        with pytest.raises(DataError) as caught:
+            open_images(source)
+        assert str(caught.value) == (
+            f"The data in {str(source)!r} has a class folder whose name is no UTF-8, b'caf\\xe9'. "
+            "Rename it, for models name their classes in UTF-8."
+        )
 
 
 def test_labels_become_the_models(class_folders: Path) -> None:

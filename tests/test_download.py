@@ -26,6 +26,7 @@ PIECE = 1 << 16
 SHA256 = hashlib.sha256(BODY).hexdigest()
 WRONG_SHA256 = hashlib.sha256(b"wrong").hexdigest()
 PAGE = "https://example.org/page"
+MIRROR = "https://example.com/folder (code 1234)"
 Headers = Iterable[tuple[str, str]]
 
 
@@ -110,7 +111,8 @@ def weights(**values: str | int) -> Weights:
     return replace(
         Weights(
             name="net.source", network="net", source="torchvision", filename="m.pth",
-            licence="MIT", preprocess=Preprocess(resize_px=256, crop_px=224), page=PAGE,
+            licence="MIT", preprocess=Preprocess(resize_px=256, crop_px=224),
+            page=PAGE, mirror=MIRROR,
         ),
         **values,  # type: ignore[arg-type]  # each test names its own fields
     )  # fmt: skip
@@ -140,8 +142,10 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*") if path.suffix != ".lock")
 
 
-def by_hand(folder: Path, where: str = PAGE) -> str:
-    return f"get 'm.pth' from {where} and put it at {str(folder / 'm.pth')!r}."
+def by_hand(folder: Path, where: str = "") -> str:
+    folders = f"{PAGE} or {MIRROR}, where it may have another name than 'm.pth',"
+    get = f"get 'm.pth' from {where}" if where else f"get the file of 'net' from {folders}"
+    return f"{get} and put it at {str(folder / 'm.pth')!r}."
 
 
 def refused(wanted: Weights, sentence: str) -> None:
@@ -304,10 +308,18 @@ def test_a_body_of_unannounced_length_cut_short_is_continued(site: Site) -> None
     assert site.ranges == [None, "bytes=1000-"]
 
 
-def test_where_no_hash_would_tell_nothing_is_continued(site: Site) -> None:
+def test_where_no_hash_would_tell_nothing_is_continued_or_kept(site: Site, folder: Path) -> None:
     site.answers = [cut(1000)]
     assert download.fetch(weights(url=site.url)).read_bytes() == BODY
     assert site.ranges == [None, None]
+    (folder / "m.pth").unlink()
+
+    def interrupted(done: int, total: int | None) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        download.fetch(weights(url=site.url), on_progress=interrupted)
+    assert files(folder) == []
 
 
 def test_a_server_without_ranges_sends_all_again(site: Site, folder: Path) -> None:

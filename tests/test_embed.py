@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,46 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-from conftest import card_for, with_seeded_weights
-from seeded import photo
-from shufflenet import cli
-from shufflenet.checkpoint import Checkpoint, write_checkpoint
+from conftest import Run, card_for, saved, with_seeded_weights
 from shufflenet.deploy import deploy
 from shufflenet.errors import SpecError
-from shufflenet.models import TorchClassifier, create_model, load_model, state_arrays
+from shufflenet.models import TorchClassifier, create_model, load_model
 from shufflenet.preprocess import prepare
 from shufflenet.trunk import ShuffleNet
 from tolerance import FLOAT32_RELATIVE
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def main(*arguments: object) -> tuple[int, str, str]:
-        code = cli.main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return main
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    folder = tmp_path / "photos"
-    (folder / "more").mkdir(parents=True)
-    for name in ("b.png", "a.jpg", "more/ü.png"):
-        Image.fromarray(photo(name, 40, 52)).save(folder / name)
-    return folder
-
-
-def write(net: ShuffleNet, path: Path) -> Path:
-    write_checkpoint(path, Checkpoint(card_for(net.spec), state_arrays(net)))
-    return path
-
-
-@pytest.fixture
-def checkpoint(small_net: ShuffleNet, tmp_path: Path) -> Path:
-    return write(small_net, tmp_path / "small.safetensors")
 
 
 def test_npy_holds_a_row_an_image_in_the_order_given(
@@ -61,7 +27,7 @@ def test_npy_holds_a_row_an_image_in_the_order_given(
     code, out, _ = run("embed", photos / "b.png", photos, "--to", to, "--model", checkpoint)
     assert (code, out) == (0, f"{to}: 4 vectors of 512 numbers\n")
     paths = (tmp_path / "new" / "vectors.paths.txt").read_text(encoding="utf-8").splitlines()
-    assert paths == [str(photos / name) for name in ("b.png", "a.jpg", "b.png", "more/ü.png")]
+    assert paths == [str(photos / name) for name in ("b.png", "a.jpg", "b.png", "more/ü.JPEG")]
     vectors = np.load(to)
     assert (vectors.dtype, vectors.shape) == (np.float32, (4, 512))
     for path, vector in zip(paths, vectors, strict=True):
@@ -113,7 +79,7 @@ def test_files_that_cannot_be_read_are_named_and_left_out(
         names = (tmp_path / "a.paths.txt").read_text().splitlines()
     else:
         names = pyarrow.parquet.read_table(to)["path"].to_pylist()
-    assert [Path(name).name for name in names] == ["a.jpg", "ü.png"]
+    assert [Path(name).name for name in names] == ["a.jpg", "ü.JPEG"]
 
 
 def test_nothing_is_written_where_nothing_can_be_read(
@@ -171,7 +137,7 @@ def test_wrong_usage_and_wrong_models_are_refused_in_a_sentence(
     assert code == 1
     assert err.count("\n") == 1
     grey = create_model("shufflenet_v2_x0_25", num_classes=3, in_channels=1)
-    grey_file = write(with_seeded_weights(grey), tmp_path / "grey.safetensors")
+    grey_file = saved(with_seeded_weights(grey), tmp_path / "grey.safetensors")
     code, _, err = run("embed", photos, "--to", to, "--model", grey_file)
     assert code == 1
     assert "in_channels is 1, but must be 3" in err

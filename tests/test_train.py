@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import card_for, write_colours
+from conftest import card_for, saved, write_colours
 from shufflenet.checkpoint import Checkpoint, write_checkpoint
 from shufflenet.data import ImageSet, open_images
-from shufflenet.errors import DataError, RunError, SpecError, WriteError
+from shufflenet.errors import CheckpointMismatch, DataError, RunError, SpecError, WriteError
 from shufflenet.models import create_model, load_model, load_model_and_card, state_arrays
 from shufflenet.recipes import Recipe, find_recipe
 from shufflenet.spec import Preprocess
@@ -358,3 +358,33 @@ def test_fine_tuning_keeps_the_colours_that_the_weights_know(
     made = prepare(job, RECIPE, "run")[1].preprocess
     assert (made.channels, made.value_range, made.mean) == ("bgr", 255, (0, 0, 0))
     assert (made.resizer, made.crop_px) == ("pillow", 32)
+
+
+def test_without_a_name_the_network_is_that_of_the_weights(
+    class_folders: Path, tmp_path: Path, checkpoint: Path
+) -> None:
+    net, card, *_ = prepare(Job(data=class_folders, weights=checkpoint), RECIPE, "run")
+    assert (net.spec.name, net.spec.classes) == ("shufflenet_v2_x0_25", 3)
+    first, given = (each.get_parameter("conv1.0.weight") for each in (net, load_model(checkpoint)))
+    assert torch.equal(first, given)
+    assert card.origin.started_from.startswith("test: ")
+    assert prepare(Job(data=class_folders), RECIPE, "run")[0].spec.name == "shufflenet_v2_x1_0"
+    named = Job(data=class_folders, weights=checkpoint, model="shufflenet_v2_x0_5")
+    with pytest.raises(CheckpointMismatch, match="is a shufflenet_v2_x0_25"):
+        prepare(named, RECIPE, "run")
+    grey = create_model("shufflenet_v2_x0_25", num_classes=3, in_channels=1)
+    path = saved(grey, tmp_path / "grey.safetensors")
+    with pytest.raises(SpecError, match="in_channels is 1, but must be 3 to train on image"):
+        prepare(Job(data=class_folders, weights=path), RECIPE, "run")
+
+
+def test_names_that_are_no_text_are_told_byte_by_byte(class_folders: Path) -> None:
+    odd = class_folders.with_name(os.fsdecode(b"caf\xe9"))
+    try:
+        class_folders.rename(odd)
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this file system keeps no such names")
+    card = prepare(Job(data=odd, model="shufflenet_v2_x0_25"), RECIPE, odd.name)[1]
+    assert card.name == "caf\\xe9"
+    assert card.origin.data == "caf\\xe9: 21 images of 3 classes"
+    assert card.to_json().encode()

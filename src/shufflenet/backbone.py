@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import index
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -98,9 +99,13 @@ class Backbone(Trunk):
         unit has nothing there that it would matter to).
         """
         plan = feature_maps(net.spec, output_stride)
-        chosen = tuple(out_indices)
+        expected = f"different whole numbers from 0 to {len(plan) - 1}, such as (1, 2, 3)"
+        try:
+            chosen = tuple(map(index, out_indices))
+        except TypeError as error:
+            raise SpecError("out_indices", out_indices, expected) from error
         if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= {*range(len(plan))}:
-            raise SpecError("out_indices", chosen, f"different numbers from 0 to {len(plan) - 1}")
+            raise SpecError("out_indices", chosen, expected)
         stages = net.stages[: max(chosen)]
         has_head = max(chosen) > len(net.stages)
         super().__init__(
@@ -111,8 +116,8 @@ class Backbone(Trunk):
             head=net.conv5 if has_head else nn.Identity(),
         )
         self.out_indices = chosen
-        self.channels = tuple(plan[index].channels for index in chosen)
-        self.strides = tuple(plan[index].stride for index in chosen)
+        self.channels = tuple(plan[number].channels for number in chosen)
+        self.strides = tuple(plan[number].stride for number in chosen)
         for stage, read, made in zip(stages, plan, plan[1:], strict=False):
             opening, *others = stage
             _dilate(opening, read.dilation, made.dilation)
@@ -126,7 +131,7 @@ class Backbone(Trunk):
         Each is ``(n, channels, ceil(h / stride), ceil(w / stride))``.
         """
         maps = self.feature_maps(images)
-        return [maps[index] for index in self.out_indices]
+        return [maps[number] for number in self.out_indices]
 
 
 def _dilate(unit: nn.Module, reached: int, wanted: int) -> None:

@@ -1,6 +1,9 @@
 """Our file: safetensors with a card in its header; read safely, written whole or not at all."""
 
+import contextlib
+import glob
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +29,7 @@ __all__ = [
 ]
 
 PARTIAL = ".partial"  # how the names of files end that are being written
+_STALE_S = 3600.0  # after so long without a change nobody writes such a file any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,8 @@ def narrowed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def write_atomic(path: str | Path, content: bytes) -> None:
     """Write a file under a temporary name beside it, then rename: readers see old or new.
 
+    What a process that was killed while it wrote this file has left beside it is removed.
+
     Raises:
         WriteError: the disk is full or the place cannot be written; the old file still stands.
     """
@@ -115,6 +121,7 @@ def write_atomic(path: str | Path, content: bytes) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(path)
         try:
             with partial.open("wb") as file:
                 file.write(content)
@@ -125,3 +132,10 @@ def write_atomic(path: str | Path, content: bytes) -> None:
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise WriteError(path, error.strerror or str(error)) from error
+
+
+def _remove_stale(path: Path) -> None:
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}"):
+        with contextlib.suppress(OSError):  # another process removed it, or it is not ours
+            if time.time() - left.stat().st_mtime > _STALE_S:
+                left.unlink()

@@ -7,7 +7,7 @@ import tarfile
 import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,6 +23,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "ImageSet",
     "Sample",
+    "files_below",
     "load",
     "open_images",
     "relabelled",
@@ -79,7 +80,8 @@ def open_images(source: str | Path) -> ImageSet:
     file, which goes when the set does, since compressed data cannot be read from the middle.
 
     Raises:
-        DataError: nothing is there, it cannot be read, or it holds no images in class folders.
+        DataError: nothing is there, it cannot be read, it holds no images in class folders, or
+            the name of such a folder is no text.
     """
     path = Path(source)
     spool = None
@@ -97,23 +99,35 @@ def open_images(source: str | Path) -> ImageSet:
     return replace(_classified(str(source), files), spool=spool)
 
 
-def _folder_files(folder: Path) -> list[Sample]:
-    files = []
-    seen = set[tuple[int, int]]()  # folders by device and number: links may lead in circles
-    for parent, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+def files_below(
+    folder: str | Path, refuse: Callable[[OSError], None] | None = None
+) -> Iterator[str]:
+    """List the files below a folder, linked folders too, but nothing that is hidden.
+
+    A folder is listed once, by whichever path comes first: links may lead in circles.
+
+    Args:
+        folder: Where to look.
+        refuse: Is told of every folder that cannot be listed; such are passed over unless given.
+    """
+    seen = set[tuple[int, int]]()  # folders by device and number
+    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
         identity = os.stat(parent)
         if (identity.st_dev, identity.st_ino) in seen:
             folders.clear()
             continue
         seen.add((identity.st_dev, identity.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        inside = PurePosixPath(Path(parent).relative_to(folder).as_posix())
-        files += [
-            Sample(str(inside / name), -1, os.path.join(parent, name))
-            for name in names
-            if _is_image(name)
-        ]
-    return files
+        yield from (os.path.join(parent, name) for name in names if not name.startswith("."))
+
+
+def _folder_files(folder: Path) -> list[Sample]:
+    before = len(os.path.join(folder, ""))
+    return [
+        Sample(path[before:].replace(os.sep, "/"), -1, path)
+        for path in files_below(folder, _refuse)
+        if _is_image(os.path.basename(path))
+    ]
 
 
 def _refuse(error: OSError) -> None:
@@ -155,7 +169,7 @@ def _classified(source: str, files: Iterable[Sample]) -> ImageSet:
     """Name classes by the first folder below the one that holds all classes.
 
     Raises:
-        DataError: there are no images, or one lies in no folder.
+        DataError: there are no images, one lies in no folder, or a class is called by no text.
     """
     files = sorted(files, key=lambda file: file.name)
     folders = [PurePosixPath(file.name).parts[:-1] for file in files]
@@ -167,9 +181,25 @@ def _classified(source: str, files: Iterable[Sample]) -> ImageSet:
         raise DataError(source, "holds images that lie in no class folder", _LAYOUT)
     names = [folder[depth] for folder in folders]
     classes = tuple(sorted(set(names)))
+    _check_text(source, classes)
     index = {name: number for number, name in enumerate(classes)}
     samples = (replace(file, label=index[name]) for file, name in zip(files, names, strict=True))
     return ImageSet(source, classes, tuple(samples))
+
+
+def _check_text(source: str, classes: Iterable[str]) -> None:
+    """Refuse names that a card, which is UTF-8, cannot hold.
+
+    Raises:
+        DataError: a name holds bytes that are no UTF-8.
+    """
+    for name in classes:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            problem = f"has a class folder whose name is no UTF-8, {os.fsencode(name)!r}"
+            remedy = "Rename it, for models name their classes in UTF-8."
+            raise DataError(source, problem, remedy) from error
 
 
 def relabelled(images: ImageSet, classes: Sequence[str], index: dict[str, int]) -> ImageSet:

@@ -2,8 +2,9 @@
 
 A file lies at ``home() / "downloads" / NAME / FILENAME``, NAME being that of the weights: no two
 in the catalogue share one, so equal filenames of two sources cannot meet. Beside it lie, while it
-is on its way, ``FILENAME.partial``, which a later try continues, and ``FILENAME.lock``, which the
-process that brings it holds; the system frees the lock of a process that dies.
+is on its way, ``FILENAME.partial``, which a later try continues where a hash can tell whether that
+went well, and ``FILENAME.lock``, which the process that brings it holds; the system frees the lock
+of a process that dies.
 """
 
 import hashlib
@@ -62,7 +63,7 @@ def fetch(weights: Weights, *, on_progress: Progress = lambda done, total: None)
 
     Raises:
         DownloadError: the file cannot be had, or is not what was published. Of a wrong file
-            nothing is kept, of an incomplete one what the next call can continue.
+            nothing is kept, of an incomplete one only what the next call can continue.
         WriteError: the disk is full or the place cannot be written.
     """
     path = _place(weights)
@@ -106,11 +107,15 @@ def _refuse(weights: Weights, problem: str, before: str = "To go on,") -> NoRetu
     Raises:
         DownloadError: always; ``before`` begins its last sentence.
     """
+    get = f"get {weights.filename!r} from {weights.url}"
+    if not weights.url:  # only a folder's address is known, and scripts that load the file
+        folders = " or ".join(filter(None, (weights.page, weights.mirror)))
+        get = (
+            f"get the file of {weights.network!r} from {folders}, where it may have another name "
+            f"than {weights.filename!r},"
+        )
     raise DownloadError(
-        weights.name,
-        problem,
-        f"{before} get {weights.filename!r} from {weights.url or weights.page} and put it at "
-        f"{str(_place(weights))!r}.",
+        weights.name, problem, f"{before} {get} and put it at {str(_place(weights))!r}."
     )
 
 
@@ -127,15 +132,19 @@ def _bring(weights: Weights, path: Path, on_progress: Progress) -> None:
     """Download a file, check it, and only then give it its name."""
     partial = path.with_name(f"{path.name}.partial")
     continued = partial.exists()
-    fault = _transfer(weights, partial, on_progress)
-    if fault and continued:  # perhaps only the old part was wrong
-        partial.unlink()
+    try:
         fault = _transfer(weights, partial, on_progress)
-    if fault:
-        partial.unlink(missing_ok=True)
-        problem = f"came wrong from {weights.url!r}: the file {fault}, so it was deleted"
-        _refuse(weights, problem, "Run the command again; if that does not help,")
-    os.replace(partial, path)
+        if fault and continued:  # perhaps only the old part was wrong
+            partial.unlink()
+            fault = _transfer(weights, partial, on_progress)
+        if fault:
+            partial.unlink(missing_ok=True)
+            problem = f"came wrong from {weights.url!r}: the file {fault}, so it was deleted"
+            _refuse(weights, problem, "Run the command again; if that does not help,")
+        os.replace(partial, path)
+    finally:
+        if not _hash(weights)[1]:
+            partial.unlink(missing_ok=True)  # nothing would continue it
 
 
 def _hash(weights: Weights) -> tuple[str, str]:

@@ -4,9 +4,13 @@ import argparse
 import io
 import logging
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 from shufflenet import __version__
 from shufflenet.cli import (
@@ -25,7 +29,7 @@ from shufflenet.errors import MissingDependency, ShuffleNetError
 __all__ = ["main"]
 
 _EXTRAS = {"torch": "torch", "onnx_ir": "torch", "onnxscript": "torch", "lightning_fabric": "train",
-           "tensorboard": "train", "matplotlib": "train",
+           "tensorboard": "train", "matplotlib": "chart",
            "pyarrow": "parquet"}  # fmt: skip  # package: its extra
 
 _EXAMPLES = """examples:
@@ -58,8 +62,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came: whatever cleans up after Ctrl-C does so after this."""
+
+
+@contextmanager
+def _told_of_termination() -> Iterator[None]:
+    """Let SIGTERM raise ``_Terminated`` meanwhile, so that what is half written is removed."""
+    ours = threading.current_thread() is threading.main_thread()  # no other may set handlers
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise _Terminated
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and give its exit code: 0 done, 1 an error told, 130 interrupted.
+    """Run a command and give its exit code: 0 done, 1 an error told, 130 interrupted, 143
+    terminated.
 
     Wrong usage leaves with code 2, as ``argparse`` does.
 
@@ -74,7 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore", category=Warning, module="PIL")
     args = _parser().parse_args(arguments)
     try:
-        code: int = args.run(args)
+        with _told_of_termination():
+            code: int = args.run(args)
         sys.stdout.flush()
     except ShuffleNetError as error:
         say(str(error))
@@ -85,9 +113,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         say(str(MissingDependency("This command", package, _EXTRAS[package])))
         return 1
+    except _Terminated:
+        say("Terminated.")
+        return 128 + signal.SIGTERM
     except KeyboardInterrupt:
         say("Interrupted.")
-        return 130
+        return 128 + signal.SIGINT
     except OSError as error:  # of stdout: rooms tell of their own files in words of their own
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):  # `head` has had enough, which is no fault

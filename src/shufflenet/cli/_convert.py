@@ -2,9 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shufflenet.cli._options import Commands, add_command
 from shufflenet.cli._output import add_json, print_json, say
+
+if TYPE_CHECKING:
+    from shufflenet.zoo import Weights
 
 __all__ = ["add_convert"]
 
@@ -75,11 +79,8 @@ def _convert(args: argparse.Namespace) -> int:
     from shufflenet.convert import convert_checkpoint
     from shufflenet.labels import read_labels
     from shufflenet.obtain import converted
-    from shufflenet.zoo import find_weights
 
-    file = Path(args.file)
-    is_file = file.exists() or file.suffix in _SUFFIXES  # whatever a file that is there is called
-    published = None if is_file else find_weights(args.file).published
+    published = _published(args.file)
     made = (
         converted(published)
         if published
@@ -109,6 +110,25 @@ def _convert(args: argparse.Namespace) -> int:
     else:
         print(f"{args.to}: {card.network.name} with {card.network.classes} classes")
     return 0
+
+
+def _published(name: str) -> "Weights | None":
+    """Find what is published by that name; none where it is a file's.
+
+    Raises:
+        CheckpointError: it is the name of the model in the package.
+    """
+    from shufflenet.errors import CheckpointError
+    from shufflenet.zoo import find_weights
+
+    file = Path(name)
+    if file.exists() or file.suffix in _SUFFIXES:  # whatever a file that is there is called
+        return None
+    weights = find_weights(name).published
+    if weights is None:
+        remedy = "Use it as it is, or write it for another project: --layout."
+        raise CheckpointError(name, "is a checkpoint of ours already", remedy)
+    return weights
 
 
 def _write_layout(args: argparse.Namespace) -> int:

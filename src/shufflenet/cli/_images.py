@@ -2,7 +2,6 @@
 
 import argparse
 import glob
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -28,20 +27,14 @@ def batch_for(images: int) -> int:
 
 def listed(arguments: Sequence[str]) -> Iterator[Path]:
     """List the files that arguments name; what names nothing comes as it is, to be reported."""
-    from shufflenet.data import IMAGE_SUFFIXES
+    from shufflenet.data import IMAGE_SUFFIXES, files_below
 
     for argument in arguments:
         path = Path(argument)
         pattern = not path.exists() and glob.has_magic(argument)
-        names = glob.iglob(argument, recursive=True) if pattern else _below(argument)
+        names = glob.iglob(argument, recursive=True) if pattern else files_below(path)
         found = sorted(p for p in map(Path, names) if p.suffix.lower() in IMAGE_SUFFIXES)
         if found and (pattern or path.is_dir()):
             yield from found
         else:
             yield path
-
-
-def _below(folder: str) -> Iterator[str]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (os.path.join(parent, name) for name in names if not name.startswith("."))

@@ -25,7 +25,8 @@ def add_train(commands: Commands) -> None:
         "train",
         "train a network on class folders",
         "  shufflenet train --data photos/ --out runs/photos\n"
-        "  shufflenet train --data photos/ --out runs/photos --resume\n",
+        "  shufflenet train --data photos/ --out runs/photos --resume\n"
+        "  shufflenet train --data photos/ --out runs/tuned --weights default\n",
     )
     parser.add_argument(
         "--data", required=True, help="a folder, .tar or .tar.gz with a folder a class"
@@ -35,8 +36,8 @@ def add_train(commands: Commands) -> None:
         "--labels", metavar="FILE", help="lines of folder name, tab, name for people"
     )
     parser.add_argument(
-        "--model", default="shufflenet_v2_x1_0", metavar="NAME",
-        help="a network of `shufflenet list` (default: shufflenet_v2_x1_0)",
+        "--model", metavar="NAME",
+        help="a network of `shufflenet list` (default: that of --weights, or shufflenet_v2_x1_0)",
     )  # fmt: skip
     parser.add_argument("--out", required=True, type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")

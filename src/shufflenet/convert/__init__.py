@@ -46,7 +46,7 @@ class Converted:
         max_abs_difference: Between the logits of an ONNX file and of the network made from it;
             for other files between their arrays and those that go back to their layout, which is 0
             unless something was lost.
-        remarks: What a user should know, a sentence each.
+        remarks: What a user should know, a sentence each; what was assumed of an unknown file too.
     """
 
     checkpoint: Checkpoint
@@ -92,6 +92,8 @@ def convert_checkpoint(
         if name.endswith("running_var") and bool((np.asarray(array, np.float64) < 0).any()):
             raise CheckpointError(path, f"has negative variances in {name!r}", "Get it once more.")
     card = _card(path, spec, layout, labels, weights)
+    if weights is None:
+        remarks += (_assumed(spec, layout, labels),)
     return Converted(
         checkpoint=Checkpoint(card, ours),
         layout=layout.name,
@@ -229,6 +231,17 @@ def _similar(spec: NetworkSpec, layout: Layout) -> Weights | None:
     same = [w for w in of_source if w.network == spec.name]
     generation = [w for w in of_source if type(NETWORKS[w.network]) is type(spec)]
     return next(iter(same or generation), None)
+
+
+def _assumed(spec: NetworkSpec, layout: Layout, labels: Sequence[Label] | None) -> str:
+    """Say what the card of an unknown file has from elsewhere."""
+    similar = _similar(spec, layout)
+    prepared = f"for {similar.name!r}" if similar else "for torchvision's at 224 px"
+    classes = ", and the classes to be ImageNet's thousand: --labels names others"
+    return (
+        "No file of this hash is in the catalogue, so that images are assumed to be prepared as "
+        f"{prepared}{'' if labels else classes}."
+    )
 
 
 def _there_and_back(theirs: Arrays, ours: Arrays, layout: Layout, spec: NetworkSpec) -> float:

@@ -85,6 +85,9 @@ def _networks(generation: type[NetworkSpec], choose: Callable[[str], bool]) -> t
 _HALVES = _networks(
     V2Spec, lambda name: not name.endswith(("_megvii", "_swish")) and name != "shufflenet_v2_50"
 )
+# Of two widths at 2.0 each of Paddle's projects builds one: PaddleClas at 07fab6b (and since
+# 60a4269d9 of 2022) makes 244 channels in stage 2, whatever its published file has, and skips what
+# does not fit, with a warning; paddle.vision 3.3.1 makes 224.
 _PADDLE = (*_HALVES, "shufflenet_v2_x1_0_swish")
 # What torchvision 0.28 and mmpretrain at ee7f2e88 build; the latter's V1 at 1.0 and where its
 # rounding of widths and stems gives ours.
@@ -142,7 +145,7 @@ LAYOUTS: tuple[Layout, ...] = (
         source="paddleclas",
         norm_eps=_FLOAT32_EPS,
         networks=_PADDLE,
-        builds=_PADDLE,
+        builds=tuple(name for name in _PADDLE if name != "shufflenet_v2_x2_0_224"),
         signature=r"_conv1\._conv\.weight",
         naming=paddle("_conv", "_batch_norm"),
         counts_batches=False,

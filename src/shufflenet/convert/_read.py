@@ -56,7 +56,8 @@ def read_arrays(path: str | Path) -> Arrays:
     """
     path = Path(path)
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
+        there = "is a folder" if path.is_dir() else "is no regular file"
+        what = there if path.exists() else "does not exist"
         raise CheckpointError(path, what, "Name a file of weights.")
     readers = {".onnx": _read_onnx, ".safetensors": _read_safetensors}
     try:

@@ -43,8 +43,10 @@ def _rows(path: str | Path, remedy: str) -> list[list[str]]:
     """Read the fields of every line that is not empty.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, or is none that lies on a disk and has an end.
     """
+    if Path(path).exists() and not Path(path).is_file():
+        raise DataError(path, "is no regular file", remedy)
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
             return [row for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if row]

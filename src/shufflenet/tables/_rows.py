@@ -1,5 +1,6 @@
 """The catalogue as rows: networks, the model in the package, and every published file."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -83,21 +84,40 @@ def catalogue(
 
 
 def matches(row: Row, pattern: str) -> bool:
-    """Say whether a row's names contain a text, or fit it where it has ``*`` or ``?``.
+    """Say whether a row's names contain each word of a text, or fit it where it has ``*`` or ``?``.
 
     Names are the row's own, that of its network and of its source, its alias, and what the file
-    is called where it was published; capitals do not matter.
+    is called where it was published. Capitals do not matter, nor, but in the names of files, how
+    a name is punctuated: "ShuffleNetV2+" is shufflenet_v2_plus, and "1.0x" is x1_0.
 
-    >>> row = Row(name="a.zoo_in1k", network="a", source="zoo", filename="A-5666bf.pth",
-    ...           parameters=1, multiply_adds=1, memory_access_bytes=1)
+    >>> row = Row(name="v2_plus_x1_0.zoo_in1k", network="v2_plus_x1_0", source="zoo",
+    ...           filename="A-5666bf.pth", parameters=1, multiply_adds=1, memory_access_bytes=1)
     >>> [matches(row, text) for text in ("5666", "ZOO", "a*.pth", "a?", "torch")]
     [True, True, True, False, False]
+    >>> [matches(row, text) for text in ("V2+", "1.0x zoo", "x1.0", "zoo torch", "x1 5666")]
+    [True, True, True, False, True]
     """
-    names = filter(None, (row.name, row.network, row.source, row.alias, row.filename))
-    wanted = pattern.lower()
-    if "*" not in wanted and "?" not in wanted:
-        return any(wanted in name.lower() for name in names)
-    return any(fnmatchcase(name.lower(), wanted) for name in names)
+    own = [name for name in (row.name, row.network, row.source, row.alias) if name]
+    names = [name.lower() for name in (*own, row.filename) if name]
+    bare = [_bare(name) for name in own]
+    return all(_found(word, names, bare) for word in pattern.lower().split())
+
+
+def _found(word: str, names: Iterable[str], bare: Iterable[str]) -> bool:
+    if "*" in word or "?" in word:
+        return any(fnmatchcase(name, word) for name in names)
+    letters = _bare(word)
+    return any(word in name for name in names) or any(letters and letters in name for name in bare)
+
+
+def _bare(name: str) -> str:
+    """Leave letters and digits only, and put widths as this package does.
+
+    >>> _bare("ShuffleNetV2+ 0.5x"), _bare("shufflenet_v2_x0_5")
+    ('shufflenetv2plusx05', 'shufflenetv2x05')
+    """
+    turned = re.sub(r"(?<![a-z0-9])(\d+[._]\d+)x(?![a-z0-9])", r"x\1", name.lower())
+    return "".join(filter(str.isalnum, turned.replace("+", "plus")))
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import torch
 
 from shufflenet.data import ImageSet, open_images, relabelled, split
+from shufflenet.errors import SpecError
 from shufflenet.labels import name_classes, read_names
-from shufflenet.models import create_model, load_model_and_card, start_from
+from shufflenet.models import load_model_and_card, start_from
+from shufflenet.networks import build
 from shufflenet.recipes import Recipe, preprocess_for, stem_stride_for
 from shufflenet.spec import Card, NetworkSpec, Origin, Preprocess
 from shufflenet.trunk import ShuffleNet
@@ -19,6 +22,7 @@ from shufflenet.zoo import find_network
 __all__ = ["Job", "prepare"]
 
 _log = logging.getLogger(__name__)
+_USUAL = "shufflenet_v2_x1_0"  # the network, where neither it nor weights are named
 _HELD_OUT = 0.1  # of every class, where no validation set is given
 
 
@@ -29,7 +33,7 @@ class Job:
     data: str | Path  # class folders, or a .tar or .tar.gz of them
     val: str | Path | None = None  # the same; a tenth of every class of ``data`` if none
     labels: str | Path | None = None  # see ``labels.read_names``
-    model: str = "shufflenet_v2_x1_0"
+    model: str | None = None  # a network's name; that of the weights, or else _USUAL, if none
     weights: str | Path | None = None  # a checkpoint to start from
     stem_stride: int | None = None  # see ``spec.V2Spec``; by the recipe's image size if none
     licence: str = ""
@@ -42,18 +46,22 @@ def prepare(job: Job, recipe: Recipe, name: str) -> tuple[ShuffleNet, Card, Imag
         DataError: the data cannot be read or do not fit together.
         UnknownName: no network goes by that name.
         CheckpointMismatch: the weights to start from are of another network.
+        SpecError: they are of one that takes no colours.
     """
     training, validation = _images(job, recipe)
-    torch.manual_seed(recipe.seed)
-    stem_stride = job.stem_stride or stem_stride_for(find_network(job.model), recipe.image_px)
-    net = create_model(job.model, num_classes=len(training.classes), stem_stride=stem_stride)
+    named = find_network(job.model) if job.model is not None else None  # before any download
     source = load_model_and_card(job.weights)[1] if job.weights else None
+    network = named or _network_of(source)
+    stem_stride = job.stem_stride or stem_stride_for(network, recipe.image_px)
+    classes = len(training.classes)
+    torch.manual_seed(recipe.seed)
+    net = build(dataclasses.replace(network, classes=classes, stem_stride=stem_stride))
     card = _card(job, recipe, training, net.spec, name, source)
     if job.weights and not start_from(net, card.labels, job.weights):
         _log.info("The classifier is new: %s knows other classes than the data.", job.weights)
     _log.info(
         "%s: %d images to train on and %d to validate on, %d classes, %d epochs.",
-        job.model,
+        network.name,
         len(training),
         len(validation),
         len(training.classes),
@@ -71,6 +79,25 @@ def _images(job: Job, recipe: Recipe) -> tuple[ImageSet, ImageSet]:
         return split(training, _HELD_OUT, recipe.seed)
     index = {name: number for number, name in enumerate(training.classes)}
     return training, relabelled(open_images(job.val), training.classes, index)
+
+
+def _network_of(source: Card | None) -> NetworkSpec:
+    """Find the network to train where none is named: that of the weights to start from.
+
+    Raises:
+        SpecError: it takes other images than those in colours.
+    """
+    if source is None:
+        return find_network(_USUAL)
+    if source.network.in_channels != 3:
+        expected = f"3 to train on image files, for which {source.name!r} is no start"
+        raise SpecError("in_channels", source.network.in_channels, expected)
+    return source.network
+
+
+def _text(name: str) -> str:
+    r"""Write a file's name so that a card, which is UTF-8, can hold it: other bytes as ``\xff``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _described(card: Card) -> str:
@@ -106,12 +133,12 @@ def _card(
     described = ", ".join(f"{field} {value}" for field, value in fields.items() if field != "name")
     images, classes = len(training), len(training.classes)
     return Card(
-        name=name,
+        name=_text(name),
         network=network,
         preprocess=_prepared_as(source, recipe.image_px),
         labels=name_classes(training.classes, read_names(job.labels) if job.labels else {}),
         origin=Origin(
-            data=f"{Path(training.source).name}: {images} images of {classes} classes",
+            data=f"{_text(Path(training.source).name)}: {images} images of {classes} classes",
             licence=job.licence,
             started_from=_described(source) if source else "",
             recipe=f"{recipe.name} ({described})",

@@ -22,10 +22,11 @@ _PREPROCESS = Preprocess(
 )
 _LESS_MEAN_IMAGE = replace(_PREPROCESS, mean_image="megvii-imagenet-224")
 
+_PAGE = "https://1drv.ms/f/s!AgaP37NGYuEXhRfQxHRseR7eSxXo"
+_MIRROR = "https://pan.baidu.com/s/1EUQVoFPb74yZm0JWHKjFOw (code mc24)"
 _BY_HAND = (
-    "It has to be fetched by hand, from the OneDrive folder or from "
-    "https://pan.baidu.com/s/1EUQVoFPb74yZm0JWHKjFOw (code mc24); neither was tried, and no hash "
-    "is published."
+    f"It has to be fetched by hand, from the OneDrive folder or from {_MIRROR}; neither was tried, "
+    "and no hash is published."
 )
 _THEIR_NAME = "The name of the file is that in the scripts of Vastai/VastModelZOO (at 43aff36)."
 _DEFAULT_NAME = "What the file is called is not known: the name is the default of Megvii's script."
@@ -67,7 +68,8 @@ def _weights(
         network=network,
         source="megvii",
         filename=filename,
-        page="https://1drv.ms/f/s!AgaP37NGYuEXhRfQxHRseR7eSxXo",
+        page=_PAGE,
+        mirror=_MIRROR,
         licence="MIT",
         preprocess=preprocess,
         published=Published(top1_percent=top1, top5_percent=top5, source=source),

@@ -45,6 +45,7 @@ class Weights:
         filename: What the file is called there.
         url: Where it can be downloaded; empty where a person must fetch it.
         page: Where a person finds it.
+        mirror: Where else; or empty.
         sha256: Of the file; or its first digits, where no more was published; or empty.
         md5: The same, where the source gives only that.
         bytes: The size of the file, 0 where it is not known.
@@ -67,6 +68,7 @@ class Weights:
     preprocess: Preprocess
     url: str = ""
     page: str = ""
+    mirror: str = ""
     sha256: str = ""
     md5: str = ""
     bytes: int = 0
