@@ -85,10 +85,9 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and give its exit code: 0 done, 1 an error told, 130 interrupted, 143
-    terminated.
+    """Run a command and give its exit code: 0 done, 1 an error told.
 
-    Wrong usage leaves with code 2, as ``argparse`` does.
+    130 is interrupted, 143 terminated; wrong usage leaves with code 2, as ``argparse`` does.
 
     Raises:
         ModuleNotFoundError: the installation is broken.

@@ -1,0 +1,89 @@
+"""Convolutions whose channels stand in another order, or among channels of zeros."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from shufflenet.blocks import SqueezeExcite
+from shufflenet.wiring import NOBODY, Order
+
+__all__ = [
+    "convolutions",
+    "read_groups_in_order",
+    "read_in_order",
+    "reordered",
+    "widened_middle",
+    "write_in_order",
+]
+
+
+def convolutions(layers: Iterable[nn.Module]) -> list[nn.Conv2d]:
+    """List the convolutions among layers; those inside another layer do not count."""
+    return [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+
+
+def read_in_order(branch: Iterable[nn.Module], order: Order) -> None:
+    """Let a branch accept its input channels in the order in which they arrive."""
+    for conv in convolutions(branch):
+        if conv.groups == 1:
+            _set(conv, _columns(conv.weight, order), conv.bias)
+            return
+        reordered(conv, order)  # a depthwise convolution passes the order on
+
+
+def read_groups_in_order(conv: nn.Conv2d, orders: Sequence[Order]) -> None:
+    """Let every group of a grouped convolution accept its own inputs in an order of their own."""
+    groups = conv.weight.chunk(conv.groups)
+    weight = [_columns(group, order) for group, order in zip(groups, orders, strict=True)]
+    _set(conv, torch.cat(weight), conv.bias)
+
+
+def write_in_order(branch: Iterable[nn.Module], order: Order) -> None:
+    """Let a branch put its output channels out in another order."""
+    layers = list(branch)
+    reordered(convolutions(layers)[-1], order)
+    for excite in (layer for layer in layers if isinstance(layer, SqueezeExcite)):
+        first, last = convolutions(excite.squeeze)
+        _set(first, _columns(first.weight, order), first.bias)
+        reordered(last, order)
+
+
+def widened_middle(branch: Iterable[nn.Module], multiple: int) -> None:
+    """Add channels of zeros between the 1x1, the depthwise and the 1x1 of a bottleneck."""
+    found = convolutions(branch)
+    if len(found) != 3 or found[1].groups != found[1].out_channels:
+        return
+    channels = found[0].out_channels
+    order = np.append(np.arange(channels), np.full(-channels % multiple, NOBODY))
+    reordered(found[0], order)
+    read_in_order(found[1:], order)
+
+
+def reordered(conv: nn.Conv2d, order: Order) -> None:
+    """Let a convolution make other channels of its own, in this order; groups keep their inputs."""
+    bias = None if conv.bias is None else _rows(conv.bias, order)
+    _set(conv, _rows(conv.weight, order), bias)
+
+
+def _set(conv: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> None:
+    depthwise = conv.groups == conv.out_channels and conv.groups > 1
+    conv.weight = nn.Parameter(weight.detach())
+    conv.bias = None if bias is None else nn.Parameter(bias.detach())
+    conv.out_channels = len(weight)
+    if depthwise:
+        conv.groups = conv.in_channels = len(weight)
+    else:
+        conv.in_channels = weight.shape[1] * conv.groups
+
+
+def _rows(x: Tensor, order: Order) -> Tensor:
+    """Take rows by their number; those of nobody are zeros."""
+    index = torch.from_numpy(order).to(x.device)
+    taken = x.index_select(0, index.clamp(min=0))
+    return taken.masked_fill((index == NOBODY).view(-1, *[1] * (x.ndim - 1)), 0)
+
+
+def _columns(weight: Tensor, order: Order) -> Tensor:
+    return _rows(weight.transpose(0, 1), order).transpose(0, 1).contiguous()
