@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 
 import pytest
 
@@ -39,6 +40,15 @@ def test_sizes_take_turns_of_equal_length() -> None:
         ("train_px", (16,)),
         ("image_px", 8),
         ("seed", -1),
+        ("mixup", -1.0),
+        ("cutmix", float("nan")),
+        ("schedule", "square"),
+        ("average", 1.0),
+        ("accumulate", 0),
+        ("distillation", 1.5),
+        ("temperature", 0.0),
+        ("clip", float("inf")),
+        ("patience", -1),
     ],
 )
 def test_an_impossible_field_is_refused_by_name(field: str, value: object) -> None:
@@ -47,6 +57,21 @@ def test_an_impossible_field_is_refused_by_name(field: str, value: object) -> No
 
 
 def test_an_unknown_recipe_suggests_the_nearest() -> None:
-    assert set(RECIPES) == {"small-images", "imagenet"}
-    with pytest.raises(UnknownName, match="Did you mean 'imagenet'"):
-        find_recipe("imagnet")
+    with pytest.raises(UnknownName, match="Did you mean 'torchvision'"):
+        find_recipe("torchvison")
+
+
+def test_every_recipe_says_where_it_is_from_and_what_it_reaches() -> None:
+    for name, recipe in RECIPES.items():
+        assert recipe.name == name
+        assert recipe.source
+        assert recipe.expected
+        assert not {"name", "source", "expected"} & recipe.overridable.keys()
+
+
+def test_a_line_falls_evenly() -> None:
+    recipe = dataclasses.replace(SMALL, schedule="linear", warmup=0.0)
+    rates = [recipe.learning_rate_at(step, 100) for step in range(100)]
+    falls = [a - b for a, b in itertools.pairwise(rates[1:])]
+    assert max(falls) - min(falls) < 1e-9
+    assert rates[-1] < 0.02 * rates[0]

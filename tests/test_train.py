@@ -83,8 +83,8 @@ def test_a_run_learns_and_leaves_what_it_says(images: ImageSet, tmp_path: Path) 
     assert result.top1 >= 20  # three colours
     assert steps == [(step, 64) for step in range(1, 65)]
     names = {path.name.partition(".tfevents")[0] for path in (tmp_path / "run").iterdir()}
-    expected = {"run.json", "last.pt", "metrics.jsonl", "best.safetensors", "events.out"}
-    assert names == expected
+    checkpoints = {"last.pt", "last-but-one.pt", "best.safetensors"}
+    assert names == {"run.json", "metrics.jsonl", "events.out"} | checkpoints
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
     assert [row["epoch"] for row in rows] == list(range(1, 17))
     assert rows[-1]["loss"] < rows[0]["loss"]
@@ -156,14 +156,18 @@ def test_kill_9_and_resume_on_the_command_line(class_folders: Path, tmp_path: Pa
     assert same_weights(Path(whole), Path(killed))
 
 
-def test_an_interrupt_ends_a_run_and_its_workers_with_a_word(
-    class_folders: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [(signal.SIGINT, 130, "Interrupted."), (signal.SIGTERM, 143, "Terminated.")],
+)
+def test_a_signal_saves_a_run_and_ends_it_and_its_workers_with_a_word(
+    number: int, code: int, said: str, class_folders: Path, tmp_path: Path
 ) -> None:
     fields = "--epochs 1000 --batch-size 4 --train-px 32 --image-px 32 --threads 1 --workers 2"
     paths = ["--data", str(class_folders), "--out", str(tmp_path / "run"), "--accelerator", "cpu"]
     program = [sys.executable, "-m", "shufflenet", "train", "--model", "shufflenet_v2_x0_25"]
     process = subprocess.Popen(
-        [*program, *paths, *fields.split()],
+        [*program, *paths, *fields.split(), "--save-every", "1000"],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -172,11 +176,37 @@ def test_an_interrupt_ends_a_run_and_its_workers_with_a_word(
     deadline = time.monotonic() + 60
     while not (tmp_path / "run" / "metrics.jsonl").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    os.killpg(process.pid, number)  # as a terminal does
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err.rstrip().endswith("Interrupted.")
+    assert process.returncode == code
+    assert err.rstrip().endswith(said)
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("step", [1, 4, 7])
+def test_a_signal_is_heeded_after_the_step_when_all_is_saved(
+    step: int, images: ImageSet, tmp_path: Path, undisturbed: Path
+) -> None:
+    def killed(number: int, frame: object) -> None:
+        raise Killed
+
+    def on_step(now: int, steps: int, loss: float) -> None:
+        if now == step:
+            signal.raise_signal(signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, killed)
+    try:
+        with pytest.raises(Killed):
+            run(images, tmp_path / "run", on_step=on_step, save_every_s=1000.0)
+        assert signal.getsignal(signal.SIGTERM) is killed
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    state = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
+    assert state["progress"]["step"] == step
+    run(images, tmp_path / "run", resume=True)
+    assert same_weights(tmp_path / "run", undisturbed)
+    rows = (tmp_path / "run" / "metrics.jsonl").read_bytes()
+    assert rows == (undisturbed / "metrics.jsonl").read_bytes()
 
 
 def test_time_that_is_up_stops_a_run_that_goes_on_later(
@@ -207,12 +237,25 @@ def test_a_folder_is_not_run_in_twice_and_not_resumed_with_other_arguments(
         run(fewer, out, dataclasses.replace(RECIPE, epochs=2), resume=True)
 
 
-def test_a_checkpoint_cut_short_is_told_and_the_best_network_still_loads(
+def test_of_a_checkpoint_cut_short_the_one_before_goes_on(
+    images: ImageSet, tmp_path: Path, undisturbed: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(Killed):
+        run(images, tmp_path / "run", on_step=kill_at(7))
+    last = tmp_path / "run" / "last.pt"
+    last.write_bytes(last.read_bytes()[:5000])
+    assert run(images, tmp_path / "run", resume=True).finished
+    assert "last.pt in" in caplog.text
+    assert "last-but-one.pt is taken instead" in caplog.text
+    assert same_weights(tmp_path / "run", undisturbed)
+
+
+def test_two_checkpoints_cut_short_are_told_and_the_best_network_still_loads(
     images: ImageSet, tmp_path: Path
 ) -> None:
     run(images, tmp_path / "run")
-    last = tmp_path / "run" / "last.pt"
-    last.write_bytes(last.read_bytes()[:5000])
+    for last in (tmp_path / "run").glob("last*.pt"):
+        last.write_bytes(last.read_bytes()[:5000])
     with pytest.raises(RunError, match=r"has a damaged checkpoint, last.pt"):
         run(images, tmp_path / "run", resume=True)
     load_model(tmp_path / "run" / "best.safetensors")

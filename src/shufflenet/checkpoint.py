@@ -109,10 +109,11 @@ def narrowed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return narrow if np.array_equal(narrow.astype(np.float32), array) else array
 
 
-def write_atomic(path: str | Path, content: bytes) -> None:
+def write_atomic(path: str | Path, content: bytes, *, former: Path | None = None) -> None:
     """Write a file under a temporary name beside it, then rename: readers see old or new.
 
-    What a process that was killed while it wrote this file has left beside it is removed.
+    What a process that was killed while it wrote this file has left beside it is removed. What
+    stood there before is kept as ``former``, if that is given.
 
     Raises:
         WriteError: the disk is full or the place cannot be written; the old file still stands.
@@ -127,6 +128,8 @@ def write_atomic(path: str | Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+            if former is not None and path.exists():
+                os.replace(path, former)
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)

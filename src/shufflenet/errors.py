@@ -9,18 +9,21 @@ ShuffleNetError             something the caller can act on; the command line ex
 ├── DataError               a data set that cannot be trained on or evaluated
 ├── CheckpointError         a model file that is damaged, foreign or has no card
 ├── CheckpointMismatch      weights that do not fit the network
+├── TeacherMismatch         a network to learn from that knows other classes
 ├── DownloadError           a published file that could not be had, or is not what was published
 ├── LayoutError             weights that another project has no place for
 ├── RunError                a run folder that cannot be used as asked
 ├── ParityError             an exported file that computes something else
+├── AccuracyLost            an int8 network that answers fewer images rightly than was allowed
 └── WriteError              a file that could not be written; the one before it is untouched
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 __all__ = [
+    "AccuracyLost",
     "CheckpointError",
     "CheckpointMismatch",
     "DataError",
@@ -33,6 +36,7 @@ __all__ = [
     "RunError",
     "ShuffleNetError",
     "SpecError",
+    "TeacherMismatch",
     "UnknownName",
     "WriteError",
 ]
@@ -115,6 +119,16 @@ class CheckpointMismatch(ShuffleNetError):
         )
 
 
+class TeacherMismatch(ShuffleNetError):
+    """A network to learn from does not know the classes that are to be learnt."""
+
+    def __init__(self, teacher: str, unknown: Sequence[str], classes: int) -> None:
+        super().__init__(
+            f"The teacher {teacher!r} does not know {len(unknown)} of {classes} classes, such as "
+            f"{unknown[0]!r}. Use one that was trained on the same classes."
+        )
+
+
 class DownloadError(ShuffleNetError):
     """A published file cannot be had, or what came is not what was published."""
 
@@ -146,6 +160,18 @@ class ParityError(ShuffleNetError):
         super().__init__(
             f"{what} differs from the network by {difference:.3g}, more than the {allowed:.3g} "
             "allowed, so nothing was written. Please report this with the model's name."
+        )
+
+
+class AccuracyLost(ShuffleNetError):
+    """An int8 network answers fewer images rightly than was allowed."""
+
+    def __init__(self, top1: int, of_float: int, images: int, allowed_percent: float) -> None:
+        lost = 100 * (of_float - top1) / of_float
+        super().__init__(
+            f"In int8 the network answers {top1} of {images} images rightly, {lost:.2f} % fewer "
+            f"than the {of_float} in float, more than the {allowed_percent:g} % allowed, so nothing "
+            "was written. Allow more with --max-drop, or calibrate on more images with --images."
         )
 
 

@@ -3,13 +3,11 @@
 import argparse
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, get_args
 
 from shufflenet.cli._options import Commands, add_command, not_negative, positive
 from shufflenet.cli._output import add_json, print_json, progress, say
-
-if TYPE_CHECKING:
-    from shufflenet.recipes import Recipe
+from shufflenet.recipes import RECIPES, Recipe, Schedule, find_recipe
 
 __all__ = ["add_train"]
 
@@ -17,7 +15,6 @@ __all__ = ["add_train"]
 def add_train(commands: Commands) -> None:
     """Add ``shufflenet train``."""
     from shufflenet.engine import cores
-    from shufflenet.recipes import RECIPES, Recipe
 
     parser = add_command(
         commands,
@@ -43,6 +40,9 @@ def add_train(commands: Commands) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
     parser.add_argument("--weights", metavar="NAME|FILE", help="a checkpoint to start from")
     parser.add_argument(
+        "--teacher", metavar="NAME|FILE", help="a model of the same classes to learn from"
+    )
+    parser.add_argument(
         "--stem-stride", type=int, choices=[1, 2, 4],
         help="how far the stem shrinks images: 4 for 224 px, 2 for 64, 1 for 32 (default: by size)",
     )  # fmt: skip
@@ -52,11 +52,10 @@ def add_train(commands: Commands) -> None:
     )
     group = parser.add_argument_group("fields of the recipe, to override it")
     for field in dataclasses.fields(Recipe):
-        if field.name != "name":
+        if field.metadata:
             group.add_argument(
                 f"--{field.name.replace('_', '-')}",
-                type=field.type if isinstance(field.type, type) else _sizes,
-                metavar="PX,PX,..." if field.name == "train_px" else "N",
+                **_KINDS.get(field.type, {"type": field.type, "metavar": "N"}),
                 help=field.metadata["help"],
             )
     group = parser.add_argument_group("how it is carried out")
@@ -101,6 +100,14 @@ def _sizes(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
 
 
+# How fields are given that are no numbers, by their types.
+_KINDS: dict[Any, dict[str, Any]] = {
+    tuple[int, ...]: {"type": _sizes, "metavar": "PX,PX,..."},
+    bool: {"action": argparse.BooleanOptionalAction},
+    Schedule: {"choices": get_args(Schedule)},
+}
+
+
 def _train(args: argparse.Namespace) -> int:
     import torch
 
@@ -115,6 +122,7 @@ def _train(args: argparse.Namespace) -> int:
         labels=args.labels,
         model=args.model,
         weights=args.weights,
+        teacher=args.teacher,
         stem_stride=args.stem_stride,
         licence=args.licence,
     )
@@ -150,12 +158,6 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _recipe(args: argparse.Namespace) -> "Recipe":
-    from shufflenet.recipes import find_recipe
-
     recipe = find_recipe(args.recipe)
-    fields = {
-        field.name: getattr(args, field.name)
-        for field in dataclasses.fields(recipe)
-        if field.name != "name"
-    }
-    return dataclasses.replace(recipe, **{k: v for k, v in fields.items() if v is not None})
+    given = {field: getattr(args, field) for field in recipe.overridable}
+    return dataclasses.replace(recipe, **{k: v for k, v in given.items() if v is not None})

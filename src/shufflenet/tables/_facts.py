@@ -54,6 +54,7 @@ def card_facts(card: Card) -> Facts:
         "labels": f"{card.labels[0].name!r} to {card.labels[-1].name!r}",
         "trained on": origin.data,
         "started from": origin.started_from,
+        "taught by": origin.taught_by,
         "recipe": f"{origin.recipe}; {origin.steps:,} steps" if origin.recipe else "",
         "software": origin.software,
         "licence": origin.licence or "not stated",

@@ -11,9 +11,10 @@ from shufflenet.spec import Card, Preprocess
 from shufflenet.train._job import Job, prepare
 from shufflenet.train._loop import Loop, Result, Session, fabric_for
 from shufflenet.train._run import facts, open_run
+from shufflenet.train._teacher import Teacher, open_teacher
 from shufflenet.trunk import ShuffleNet
 
-__all__ = ["Job", "Result", "Session", "train", "train_job"]
+__all__ = ["Job", "Result", "Session", "Teacher", "train", "train_job"]
 
 
 def train_job(job: Job, recipe: Recipe, session: Session) -> Result:
@@ -24,11 +25,15 @@ def train_job(job: Job, recipe: Recipe, session: Session) -> Result:
         UnknownName: no network goes by that name.
         CheckpointMismatch: the weights to start from are of another network.
         SpecError: this machine has no such accelerator.
+        TeacherMismatch: the teacher does not know the classes of the data.
         RunError: the folder holds another run, cannot be resumed, or the loss is not finite.
         WriteError: the disk is full; the checkpoints written before still load.
     """
-    prepared = prepare(job, recipe, session.out.resolve().name)
-    return train(*prepared, recipe, session)
+    net, card, training, validation = prepare(job, recipe, session.out.resolve().name)
+    teacher = None
+    if job.teacher is not None:
+        teacher = open_teacher(job.teacher, card.labels, fabric_for(session).device)
+    return train(net, card, training, validation, recipe, session, teacher)
 
 
 def train(
@@ -38,11 +43,12 @@ def train(
     validation: ImageSet,
     recipe: Recipe,
     session: Session,
+    teacher: Teacher | None = None,
 ) -> Result:
     """Train a network and leave a run in ``session.out``.
 
-    The folder holds ``run.json`` (network, recipe and data), ``last.pt`` (all that resuming
-    needs), ``metrics.jsonl`` (a line an epoch), ``best.safetensors`` (the network of the best
+    The folder holds ``run.json`` (network, recipe and data), ``last.pt`` and
+    ``last-but-one.pt`` (all that resuming needs), ``metrics.jsonl`` (a line an epoch), ``best.safetensors`` (the network of the best
     epoch so far, with its card), and TensorBoard's events.
 
     Args:
@@ -52,6 +58,8 @@ def train(
         validation: Images to choose the best epoch by; labels numbered as in ``training``.
         recipe: What to do.
         session: How to do it.
+        teacher: What to learn from besides the labels, or instead (``recipe.distillation``): maps
+            images ``(n, 3, h, w)``, red, green and blue from 0 to 255, to logits.
 
     Raises:
         DataError: the data do not suffice.
@@ -61,8 +69,9 @@ def train(
     """
     _check_data(training, validation, card.preprocess)
     fabric = fabric_for(session)
-    open_run(session.out, facts(card, recipe, training, validation), resume=session.resume)
-    return Loop(fabric, net, card, training, validation, recipe, session).run()
+    known = facts(card, recipe, training, validation)
+    open_run(session.out, known, resume=session.resume)
+    return Loop(fabric, net, card, training, validation, recipe, session, teacher).run()
 
 
 def _check_data(training: ImageSet, validation: ImageSet, how: Preprocess) -> None:

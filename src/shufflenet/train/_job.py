@@ -35,6 +35,7 @@ class Job:
     labels: str | Path | None = None  # see ``labels.read_names``
     model: str | None = None  # a network's name; that of the weights, or else _USUAL, if none
     weights: str | Path | None = None  # a checkpoint to start from
+    teacher: str | Path | None = None  # a checkpoint, or an ONNX file, to learn from
     stem_stride: int | None = None  # see ``spec.V2Spec``; by the recipe's image size if none
     licence: str = ""
 
@@ -129,8 +130,7 @@ def _card(
     name: str,
     source: Card | None,
 ) -> Card:
-    fields = dataclasses.asdict(recipe)
-    described = ", ".join(f"{field} {value}" for field, value in fields.items() if field != "name")
+    described = ", ".join(f"{field} {value}" for field, value in recipe.overridable.items())
     images, classes = len(training), len(training.classes)
     return Card(
         name=_text(name),
@@ -141,6 +141,7 @@ def _card(
             data=f"{_text(Path(training.source).name)}: {images} images of {classes} classes",
             licence=job.licence,
             started_from=_described(source) if source else "",
+            taught_by=str(job.teacher or ""),
             recipe=f"{recipe.name} ({described})",
             software=f"shufflenet {version('shufflenet')}, torch {torch.__version__}",
         ),

@@ -1,12 +1,13 @@
 """The training loop."""
 
 import dataclasses
+import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -23,11 +24,19 @@ from shufflenet.evaluate import evaluate
 from shufflenet.models import TorchClassifier, state_arrays
 from shufflenet.recipes import Recipe
 from shufflenet.spec import Card
+from shufflenet.train._average import averaged
 from shufflenet.train._batches import Batches, Crops, leave_interrupts
-from shufflenet.train._run import Progress, append_row, load_state, save_state
+from shufflenet.train._mix import Mixed, mixed
+from shufflenet.train._normalise import Normaliser
+from shufflenet.train._run import Parts, Progress, append_row, load_state, save_state
+from shufflenet.train._stop import StopRequest
+from shufflenet.train._teacher import Teacher, distillation_loss
 from shufflenet.trunk import ShuffleNet
 
 __all__ = ["Loop", "Result", "Session", "fabric_for", "parameter_groups"]
+
+_log = logging.getLogger(__name__)
+_Batch: TypeAlias = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,42 +80,65 @@ class Loop:
         validation: ImageSet,
         recipe: Recipe,
         session: Session,
+        teacher: Teacher | None = None,
     ) -> None:
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
-        self.card, self.recipe, self.session = card, recipe, session
+        self.card, self.recipe, self.session, self.teacher = card, recipe, session, teacher
         self.training, self.validation = training, validation
         self.fabric = fabric
         optimizer = torch.optim.SGD(
-            parameter_groups(net, recipe), lr=0.0, momentum=recipe.momentum, nesterov=True
+            parameter_groups(net, recipe),
+            lr=0.0,
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov and recipe.momentum > 0,
         )
+        self.average = averaged(net, recipe.average) if recipe.average else None
+        self.parts: Parts = {"net": net, "optimizer": optimizer}
+        if self.average:
+            self.parts = {**self.parts, "average": self.average}
         self.progress = Progress()
         if session.resume:
-            self.progress = load_state(session.out, net, optimizer)
+            self.progress = load_state(session.out, self.parts)
         model = torch.compile(net, dynamic=False) if session.compiled else net
         self.model, self.optimizer = self.fabric.setup(model, optimizer)  # type: ignore[arg-type]  # compile gives a module
-        how = card.preprocess
-        grey_levels = 255 / how.value_range  # means and deviations are of values in that range
-        self.mean = torch.tensor(how.mean, device=self.fabric.device).view(3, 1, 1) * grey_levels
-        self.std = torch.tensor(how.std, device=self.fabric.device).view(3, 1, 1) * grey_levels
-        self.bgr = how.channels == "bgr"
+        if self.average:
+            self.average.to(self.fabric.device)
+        self.normalise = Normaliser(card.preprocess, self.fabric.device)
         self.steps_per_epoch = len(training) // min(recipe.batch_size, len(training))
         self.steps = self.steps_per_epoch * recipe.epochs
         self.started = self.saved = time.monotonic()
+        self.waited_s = 0.0  # for images
+        self.stop = StopRequest()
 
     def run(self) -> Result:
         """Go on from where the run stands to its end, or until its time is up.
+
+        A signal that ends the process is heeded after the step, when all is saved.
 
         Raises:
             WriteError: the disk is full.
         """
         out = self.session.out
         try:
-            with SummaryWriter(str(out), purge_step=self.progress.step + 1) as board:
-                while self.progress.step < self.steps and self._epoch():
+            with (
+                SummaryWriter(str(out), purge_step=self.progress.step + 1) as board,
+                self.stop.watched(),
+            ):
+                if self.progress.images and self.progress.step % self.steps_per_epoch == 0:
+                    self._finish_epoch(board)  # it was stopped between its last step and this
+                while not self._done() and self._epoch():
                     self._finish_epoch(board)
         except OSError as error:  # TensorBoard's own files; ours raise WriteError
             raise WriteError(out, error.strerror or str(error)) from error
+        self._report_waiting()
         return self._result()
+
+    def _done(self) -> bool:
+        progress, recipe = self.progress, self.recipe
+        epochs = progress.step // self.steps_per_epoch
+        if progress.step >= self.steps:
+            return True
+        return 0 < recipe.patience <= epochs - progress.best_epoch and progress.best is not None
 
     def _epoch(self) -> bool:
         """Do the steps that are left of an epoch; false if time was up before they were done."""
@@ -114,17 +146,27 @@ class Loop:
         if self._time_is_up():
             return False
         self.model.train()
-        for pixels, labels in self._loader(epoch, first):
+        for pixels, labels in self._timed(self._loader(epoch, first)):
             self._step(pixels, labels)
-            if self.progress.step % self.steps_per_epoch == 0:
-                return True  # the checkpoint is written with the epoch's accuracy
-            if time.monotonic() - self.saved >= self.session.save_every_s or self._time_is_up():
+            due = time.monotonic() - self.saved >= self.session.save_every_s
+            if due or self._time_is_up() or self.stop.made:
                 self._save()
+            self.stop.heed()
+            if self.progress.step % self.steps_per_epoch == 0:
+                return True
             if self._time_is_up():
                 return False
         return True
 
-    def _loader(self, epoch: int, first: int) -> Iterable[tuple[Tensor, Tensor]]:
+    def _timed(self, batches: Iterable[_Batch]) -> Iterator[_Batch]:
+        """Hand batches on and count how long they are waited for, but for the first."""
+        asked = None
+        for batch in batches:
+            self.waited_s += time.monotonic() - asked if asked else 0.0
+            yield batch
+            asked = time.monotonic()
+
+    def _loader(self, epoch: int, first: int) -> Iterable[_Batch]:
         loader = DataLoader(
             Crops(self.training.samples, self.recipe, epoch),
             batch_sampler=Batches(len(self.training), self.recipe, epoch, first),
@@ -132,42 +174,71 @@ class Loop:
             worker_init_fn=leave_interrupts,
         )
         return cast(
-            Iterable[tuple[Tensor, Tensor]],
+            Iterable[_Batch],
             self.fabric.setup_dataloaders(loader, use_distributed_sampler=False),
         )
 
     def _step(self, pixels: Tensor, labels: Tensor) -> None:
-        progress = self.progress
+        progress, recipe = self.progress, self.recipe
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate_at(progress.step, self.steps)
-        pixels = pixels.flip(3) if self.bgr else pixels
-        x = (pixels.permute(0, 3, 1, 2) - self.mean) / self.std  # (n, 3, h, w), channels last
-        smoothing = self.recipe.label_smoothing
-        loss = nn.functional.cross_entropy(self.model(x), labels, label_smoothing=smoothing)
-        if not math.isfinite(value := loss.item()):
+            group["lr"] = recipe.learning_rate_at(progress.step, self.steps)
+        images = pixels.permute(0, 3, 1, 2).float()  # (n, 3, h, w), channels last in memory
+        batch = mixed(images, labels, recipe, progress.step)
+        value = self._gradients(batch)
+        if not math.isfinite(value):
             raise RunError(
                 self.session.out,
                 f"met a loss of {value} at step {progress.step}",
                 "Its last checkpoint is whole; train anew with a lower --learning-rate.",
             )
-        self.optimizer.zero_grad()
-        self.fabric.backward(loss)
+        if recipe.clip:
+            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=recipe.clip)
         self.optimizer.step()
+        if self.average:
+            self.average.update_parameters(self.net)
         progress.step += 1
         progress.loss += value * len(labels)
         progress.images += len(labels)
         self.session.on_step(progress.step, self.steps, value)
 
+    def _gradients(self, batch: Mixed) -> float:
+        """Compute the gradients of a batch, part by part; give its loss."""
+        self.optimizer.zero_grad()
+        total, whole = 0.0, len(batch.labels)
+        for part in batch.parts(self.recipe.accumulate):
+            loss = self._loss(part) * (len(part.labels) / whole)
+            total += loss.item()
+            if math.isfinite(total):
+                self.fabric.backward(loss)
+        return total
+
+    def _loss(self, batch: Mixed) -> Tensor:
+        logits = self.model(self.normalise(batch.images))
+        taught = self.recipe.distillation if self.teacher else 0.0
+        loss: Tensor = logits.new_zeros(())
+        if taught < 1:
+            for labels, share in ((batch.labels, batch.share), (batch.others, 1 - batch.share)):
+                if share > 0:
+                    loss = loss + (1 - taught) * share * nn.functional.cross_entropy(
+                        logits, labels, label_smoothing=self.recipe.label_smoothing
+                    )
+        if self.teacher:
+            answers = self.teacher(batch.images)
+            loss = loss + taught * distillation_loss(logits, answers, self.recipe.temperature)
+        return loss
+
     def _finish_epoch(self, board: SummaryWriter) -> None:
         """Measure, record, keep the network if it is the best so far, and save."""
         progress, out = self.progress, self.session.out
-        accuracy = evaluate(TorchClassifier(self.net, self.card), self.validation)
+        epoch = progress.step // self.steps_per_epoch
+        net = cast(ShuffleNet, self.average.module) if self.average else self.net
+        accuracy = evaluate(TorchClassifier(net, self.card), self.validation)
         row = {
-            "epoch": progress.step // self.steps_per_epoch,
+            "epoch": epoch,
             "step": progress.step,
             "loss": progress.loss / progress.images,
             "learning_rate": self.recipe.learning_rate_at(progress.step - 1, self.steps),
-            "train_px": self.recipe.px_at((progress.step - 1) // self.steps_per_epoch),
+            "train_px": self.recipe.px_at(epoch - 1),
             **dataclasses.asdict(accuracy),
         }
         append_row(out / "metrics.jsonl", row)
@@ -177,19 +248,26 @@ class Loop:
         board.add_scalar("val/top5_percent", accuracy.top5_percent, progress.step)
         board.flush()
         if progress.best is None or accuracy.top1 >= progress.best.top1:
-            progress.best = accuracy
+            progress.best, progress.best_epoch = accuracy, epoch
             origin = dataclasses.replace(self.card.origin, steps=progress.step)
             card = dataclasses.replace(self.card, accuracy=accuracy, origin=origin)
-            write_checkpoint(out / "best.safetensors", Checkpoint(card, state_arrays(self.net)))
+            write_checkpoint(out / "best.safetensors", Checkpoint(card, state_arrays(net)))
         progress.loss, progress.images = 0.0, 0
         self.session.on_epoch(out)
         self._save()
+        self.stop.heed()
+
+    def _report_waiting(self) -> None:
+        took = time.monotonic() - self.started
+        _log.info(
+            "Of %.0f s, %.1f %% went by waiting for images.", took, 100 * self.waited_s / took
+        )
 
     def _time_is_up(self) -> bool:
         return time.monotonic() - self.started >= self.session.stop_after_s
 
     def _save(self) -> None:
-        save_state(self.session.out, self.net, self.optimizer, self.progress)
+        save_state(self.session.out, self.parts, self.progress)
         self.saved = time.monotonic()
 
     def _result(self) -> Result:
@@ -201,7 +279,7 @@ class Loop:
             top1=best.top1 if best else 0,
             top5=best.top5 if best else 0,
             steps=self.progress.step,
-            finished=self.progress.step >= self.steps,
+            finished=self._done(),
         )
 
 

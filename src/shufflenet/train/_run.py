@@ -4,10 +4,12 @@ import dataclasses
 import hashlib
 import io
 import json
+import logging
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
@@ -18,7 +20,9 @@ from shufflenet.errors import RunError
 from shufflenet.recipes import Recipe
 from shufflenet.spec import Accuracy, Card
 
-__all__ = ["Progress", "append_row", "facts", "load_state", "open_run", "save_state"]
+__all__ = ["Parts", "Progress", "append_row", "facts", "load_state", "open_run", "save_state"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,8 +31,9 @@ class Progress:
 
     step: int = 0
     loss: float = 0.0  # summed over the images of the epoch so far
-    images: int = 0  # of the epoch so far
+    images: int = 0  # of the epoch so far; 0 when it is measured
     best: Accuracy | None = None  # none before the first epoch is done
+    best_epoch: int = 0  # counted from 1
 
 
 def facts(card: Card, recipe: Recipe, training: ImageSet, validation: ImageSet) -> dict[str, Any]:
@@ -36,7 +41,7 @@ def facts(card: Card, recipe: Recipe, training: ImageSet, validation: ImageSet) 
     origin = dataclasses.replace(card.origin, software="")  # may change, as may the folder's name
     found = {
         "network": dataclasses.asdict(card.network),
-        "recipe": dataclasses.asdict(recipe),
+        "recipe": {"name": recipe.name, **recipe.overridable},
         "training data": _fingerprint(training),
         "validation data": _fingerprint(validation),
         "card": json.loads(dataclasses.replace(card, name="", origin=origin).to_json()),
@@ -96,50 +101,69 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
     write_atomic(path, "".join(f"{text}\n" for text in [*kept, json.dumps(row)]).encode())
 
 
-def save_state(
-    out: Path, net: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
-) -> None:
-    """Write all that resuming needs to ``last.pt``.
+# What a checkpoint holds the state of, by name.
+Parts: TypeAlias = Mapping[str, nn.Module | torch.optim.Optimizer]
+
+
+_LAST, _BEFORE = "last.pt", "last-but-one.pt"
+
+
+def save_state(out: Path, parts: Parts, progress: Progress) -> None:
+    """Write all that resuming needs to ``last.pt``; what stood there is ``last-but-one.pt``.
 
     Raises:
         WriteError: the disk is full; the checkpoint before still stands.
     """
     buffer = io.BytesIO()
-    state = {
-        "net": net.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "progress": dataclasses.asdict(progress),
-    }
-    torch.save(state, buffer)
-    write_atomic(out / "last.pt", buffer.getvalue())
+    state = {name: part.state_dict() for name, part in parts.items()}
+    torch.save(state | {"progress": dataclasses.asdict(progress)}, buffer)
+    write_atomic(out / _LAST, buffer.getvalue(), former=out / _BEFORE)
 
 
-def load_state(out: Path, net: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Put network and optimizer back to where ``last.pt`` says; to the start, if there is none.
+def load_state(out: Path, parts: Parts) -> Progress:
+    """Put everything back to where the last checkpoint says; to the start, if there is none.
+
+    Where the last one is damaged, the one before it is taken, with a warning.
 
     Raises:
-        RunError: the file is damaged.
+        RunError: both are damaged.
     """
-    path = out / "last.pt"
-    if not path.exists():
-        return Progress()  # killed before the first checkpoint: the start is where it stands
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        net.load_state_dict(state["net"])
-        optimizer.load_state_dict(state["optimizer"])
-        best = state["progress"].pop("best")
-        return Progress(**state["progress"], best=Accuracy(**best) if best else None)
-    except (
-        RuntimeError,
-        OSError,
-        EOFError,
-        KeyError,
-        TypeError,
-        ValueError,
-        pickle.UnpicklingError,
-    ) as error:
+    damaged: dict[str, Exception] = {}
+    for path in (out / _LAST, out / _BEFORE):
+        if not path.exists():
+            continue
+        try:
+            progress = _loaded(path, parts)
+        except _DAMAGE as error:
+            damaged[path.name] = error
+            continue
+        for name in damaged:
+            _log.warning("%s in %s is damaged: %s is taken instead.", name, out, path.name)
+        return progress
+    for name, fault in damaged.items():
         raise RunError(
             out,
-            f"has a damaged checkpoint, {path.name} ({str(error).splitlines()[0]})",
+            f"has a damaged checkpoint, {name} ({str(fault).splitlines()[0]})",
             "Its best.safetensors can still be used: train anew with --weights and another --out.",
-        ) from error
+        ) from fault
+    return Progress()  # killed before the first checkpoint: the start is where it stands
+
+
+_DAMAGE = (
+    RuntimeError,
+    OSError,
+    EOFError,
+    KeyError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+)
+
+
+def _loaded(path: Path, parts: Parts) -> Progress:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    best = state["progress"].pop("best")
+    progress = Progress(**state["progress"], best=Accuracy(**best) if best else None)
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return progress
