@@ -21,7 +21,6 @@ from shufflenet.train._mix import mixed
 from shufflenet.train._teacher import distillation_loss, open_teacher
 from test_train import RECIPE, STEPS, Killed, kill_at, run, same_weights
 
-CPU = torch.device("cpu")
 EVERYTHING = dataclasses.replace(
     RECIPE, mixup=0.2, cutmix=1.0, average=0.9, clip=1.0, accumulate=2, schedule="linear"
 )
@@ -161,10 +160,10 @@ def test_a_teacher_answers_in_the_order_of_the_pupils_classes(
     file = path if suffix == ".safetensors" else exported(path)
     labels = [Label(f"id{i}", "") for i in (2, 0)]
     images = 255 * torch.rand(2, 3, 48, 48)  # of another size than the teacher's 32
-    forward = open_teacher(file, [Label(f"id{i}", "") for i in range(3)], CPU)
-    assert torch.equal(open_teacher(file, labels, CPU)(images), forward(images)[:, [2, 0]])
+    forward = open_teacher(file, [Label(f"id{i}", "") for i in range(3)])
+    assert torch.equal(open_teacher(file, labels)(images), forward(images)[:, [2, 0]])
     with pytest.raises(TeacherMismatch, match=r"does not know 1 of 2 classes, such as 'dog'"):
-        open_teacher(file, [Label("dog", ""), Label("id0", "")], CPU)
+        open_teacher(file, [Label("dog", ""), Label("id0", "")])
 
 
 @pytest.fixture

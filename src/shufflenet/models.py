@@ -234,7 +234,7 @@ class TorchClassifier:
     def _rows(
         self, compute: Callable[[Tensor], Tensor], batch: npt.NDArray[np.float32]
     ) -> npt.NDArray[np.float32]:
-        device = next(self._net.parameters()).device
+        weight = next(self._net.parameters())
         with torch.inference_mode():
-            result = compute(torch.from_numpy(batch).to(device))
+            result = compute(torch.from_numpy(batch).to(weight.device, weight.dtype))
         return result.float().cpu().numpy()

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from shufflenet.cli._options import Commands, add_command, not_negative, positive
 from shufflenet.cli._output import add_json, print_json, progress, say
+from shufflenet.engine import cores
 from shufflenet.recipes import RECIPES, Recipe, Schedule, find_recipe
 
 __all__ = ["add_train"]
@@ -14,8 +15,6 @@ __all__ = ["add_train"]
 
 def add_train(commands: Commands) -> None:
     """Add ``shufflenet train``."""
-    from shufflenet.engine import cores
-
     parser = add_command(
         commands,
         _train,
@@ -73,10 +72,18 @@ def add_train(commands: Commands) -> None:
         choices=["auto", "cpu", "cuda", "mps"],
         help="(default: what is there)",
     )
+    for name, meant in (("devices", "devices of this machine"), ("nodes", "machines")):
+        group.add_argument(
+            f"--{name}",
+            type=positive,
+            default=1,
+            metavar="N",
+            help=f"{meant} that share every batch (default: 1)",
+        )
     group.add_argument(
         "--precision",
         default="32-true",
-        choices=["32-true", "bf16-mixed"],
+        choices=["32-true", "bf16-mixed", "64-true"],
         help="as Lightning Fabric names it (default: 32-true)",
     )
     group.add_argument(
@@ -110,12 +117,12 @@ _KINDS: dict[Any, dict[str, Any]] = {
 
 def _train(args: argparse.Namespace) -> int:
     import torch
+    from lightning_fabric.utilities.rank_zero import rank_zero_only
 
     from shufflenet.report import plot_curves
     from shufflenet.train import Job, Session, train_job
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    torch.set_num_threads(args.threads or max(1, cores() // args.devices))
     job = Job(
         data=args.data,
         val=args.val,
@@ -140,6 +147,8 @@ def _train(args: argparse.Namespace) -> int:
             workers=args.workers,
             accelerator=args.accelerator,
             precision=args.precision,
+            devices=args.devices,
+            nodes=args.nodes,
             compiled=args.compile,
             save_every_s=args.save_every,
             stop_after_s=args.stop_after,
@@ -147,6 +156,8 @@ def _train(args: argparse.Namespace) -> int:
             on_epoch=plot_curves,
         )
         result = train_job(job, _recipe(args), session)
+    if rank_zero_only.rank != 0:  # another process of several, which all come to the same
+        return 0
     if args.json:
         print_json(result)
         return 0

@@ -5,11 +5,12 @@ whatever the number of workers, and one that was killed goes on exactly as if it
 """
 
 from shufflenet.data import ImageSet, load
-from shufflenet.errors import DataError, ImageError
+from shufflenet.errors import DataError, ImageError, SpecError
 from shufflenet.recipes import Recipe
 from shufflenet.spec import Card, Preprocess
+from shufflenet.train._devices import fabric_for
 from shufflenet.train._job import Job, prepare
-from shufflenet.train._loop import Loop, Result, Session, fabric_for
+from shufflenet.train._loop import Loop, Result, Session
 from shufflenet.train._run import facts, open_run
 from shufflenet.train._teacher import Teacher, open_teacher
 from shufflenet.trunk import ShuffleNet
@@ -32,7 +33,7 @@ def train_job(job: Job, recipe: Recipe, session: Session) -> Result:
     net, card, training, validation = prepare(job, recipe, session.out.resolve().name)
     teacher = None
     if job.teacher is not None:
-        teacher = open_teacher(job.teacher, card.labels, fabric_for(session).device)
+        teacher = open_teacher(job.teacher, card.labels)
     return train(net, card, training, validation, recipe, session, teacher)
 
 
@@ -47,9 +48,9 @@ def train(
 ) -> Result:
     """Train a network and leave a run in ``session.out``.
 
-    The folder holds ``run.json`` (network, recipe and data), ``last.pt`` and
-    ``last-but-one.pt`` (all that resuming needs), ``metrics.jsonl`` (a line an epoch), ``best.safetensors`` (the network of the best
-    epoch so far, with its card), and TensorBoard's events.
+    The folder holds ``run.json`` (network, recipe and data), ``last.pt`` and ``last-but-one.pt``
+    (all that resuming needs), ``metrics.jsonl`` (a line an epoch), ``best.safetensors`` (the
+    network of the best epoch so far, with its card), and TensorBoard's events.
 
     Args:
         net: The network, with random or given weights.
@@ -68,9 +69,13 @@ def train(
         WriteError: the disk is full; the checkpoints written before still load.
     """
     _check_data(training, validation, card.preprocess)
-    fabric = fabric_for(session)
-    known = facts(card, recipe, training, validation)
-    open_run(session.out, known, resume=session.resume)
+    if recipe.batch_size % (session.devices * session.nodes):
+        expected = f"a multiple of the {session.devices * session.nodes} devices that share it"
+        raise SpecError("batch_size", recipe.batch_size, expected)
+    fabric = fabric_for(session.accelerator, session.precision, session.devices, session.nodes)
+    if fabric.is_global_zero:
+        open_run(session.out, facts(card, recipe, training, validation), resume=session.resume)
+    fabric.barrier()
     return Loop(fabric, net, card, training, validation, recipe, session, teacher).run()
 
 

@@ -5,13 +5,13 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
@@ -19,13 +19,14 @@ from torch.utils.tensorboard import SummaryWriter
 from shufflenet.checkpoint import Checkpoint, write_checkpoint
 from shufflenet.data import ImageSet
 from shufflenet.engine import cores
-from shufflenet.errors import RunError, SpecError, WriteError
+from shufflenet.errors import RunError, WriteError
 from shufflenet.evaluate import evaluate
 from shufflenet.models import TorchClassifier, state_arrays
 from shufflenet.recipes import Recipe
-from shufflenet.spec import Card
+from shufflenet.spec import Accuracy, Card
 from shufflenet.train._average import averaged
 from shufflenet.train._batches import Batches, Crops, leave_interrupts
+from shufflenet.train._devices import added, shard, share_statistics
 from shufflenet.train._mix import Mixed, mixed
 from shufflenet.train._normalise import Normaliser
 from shufflenet.train._run import Parts, Progress, append_row, load_state, save_state
@@ -33,7 +34,7 @@ from shufflenet.train._stop import StopRequest
 from shufflenet.train._teacher import Teacher, distillation_loss
 from shufflenet.trunk import ShuffleNet
 
-__all__ = ["Loop", "Result", "Session", "fabric_for", "parameter_groups"]
+__all__ = ["Loop", "Result", "Session", "parameter_groups"]
 
 _log = logging.getLogger(__name__)
 _Batch: TypeAlias = tuple[Tensor, Tensor]
@@ -48,6 +49,8 @@ class Session:
     workers: int = field(default_factory=lambda: min(cores(), 16))
     accelerator: str = "auto"  # Fabric's names: cpu, cuda, mps, auto
     precision: str = "32-true"  # Fabric's names: 32-true, bf16-mixed
+    devices: int = 1  # of a node; each gets its share of every batch
+    nodes: int = 1
     compiled: bool = False
     save_every_s: float = 60.0
     stop_after_s: float = math.inf  # save and stop then; resume goes on
@@ -82,6 +85,8 @@ class Loop:
         session: Session,
         teacher: Teacher | None = None,
     ) -> None:
+        if fabric.world_size > 1:
+            share_statistics(net)
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
         self.card, self.recipe, self.session, self.teacher = card, recipe, session, teacher
         self.training, self.validation = training, validation
@@ -103,8 +108,10 @@ class Loop:
         self.model, self.optimizer = self.fabric.setup(model, optimizer)  # type: ignore[arg-type]  # compile gives a module
         if self.average:
             self.average.to(self.fabric.device)
-        self.normalise = Normaliser(card.preprocess, self.fabric.device)
-        self.steps_per_epoch = len(training) // min(recipe.batch_size, len(training))
+        self.normalise = Normaliser(card.preprocess)
+        self.steps_per_epoch = len(
+            Batches(len(training), recipe, epoch=0, first=0, processes=fabric.world_size)
+        )
         self.steps = self.steps_per_epoch * recipe.epochs
         self.started = self.saved = time.monotonic()
         self.waited_s = 0.0  # for images
@@ -121,7 +128,7 @@ class Loop:
         out = self.session.out
         try:
             with (
-                SummaryWriter(str(out), purge_step=self.progress.step + 1) as board,
+                self._board() as board,
                 self.stop.watched(),
             ):
                 if self.progress.images and self.progress.step % self.steps_per_epoch == 0:
@@ -132,6 +139,12 @@ class Loop:
             raise WriteError(out, error.strerror or str(error)) from error
         self._report_waiting()
         return self._result()
+
+    def _board(self) -> AbstractContextManager[SummaryWriter | None]:
+        """Open TensorBoard's file, in one process of those there are."""
+        if not self.fabric.is_global_zero:
+            return nullcontext()
+        return SummaryWriter(str(self.session.out), purge_step=self.progress.step + 1)
 
     def _done(self) -> bool:
         progress, recipe = self.progress, self.recipe
@@ -148,15 +161,24 @@ class Loop:
         self.model.train()
         for pixels, labels in self._timed(self._loader(epoch, first)):
             self._step(pixels, labels)
+            time_is_up, stopped = self._agreed(self._time_is_up(), self.stop.made)
             due = time.monotonic() - self.saved >= self.session.save_every_s
-            if due or self._time_is_up() or self.stop.made:
+            if due or time_is_up or stopped:
                 self._save()
-            self.stop.heed()
+            if stopped:
+                self.stop.heed()
             if self.progress.step % self.steps_per_epoch == 0:
                 return True
-            if self._time_is_up():
+            if time_is_up or stopped:
                 return False
         return True
+
+    def _agreed(self, *wishes: bool) -> list[bool]:
+        """Say which of these wishes any process has, so that all do the same."""
+        if self.fabric.world_size == 1:
+            return list(wishes)
+        voices = torch.tensor(wishes, dtype=torch.float32, device=self.fabric.device)
+        return [bool(v) for v in torch.as_tensor(self.fabric.all_reduce(voices, reduce_op="sum"))]
 
     def _timed(self, batches: Iterable[_Batch]) -> Iterator[_Batch]:
         """Hand batches on and count how long they are waited for, but for the first."""
@@ -169,7 +191,14 @@ class Loop:
     def _loader(self, epoch: int, first: int) -> Iterable[_Batch]:
         loader = DataLoader(
             Crops(self.training.samples, self.recipe, epoch),
-            batch_sampler=Batches(len(self.training), self.recipe, epoch, first),
+            batch_sampler=Batches(
+                len(self.training),
+                self.recipe,
+                epoch,
+                first,
+                self.fabric.global_rank,
+                self.fabric.world_size,
+            ),
             num_workers=self.session.workers,
             worker_init_fn=leave_interrupts,
         )
@@ -185,6 +214,9 @@ class Loop:
         images = pixels.permute(0, 3, 1, 2).float()  # (n, 3, h, w), channels last in memory
         batch = mixed(images, labels, recipe, progress.step)
         value = self._gradients(batch)
+        if self.fabric.world_size > 1:
+            own = torch.tensor(value, dtype=torch.float64, device=self.fabric.device)
+            value = float(torch.as_tensor(self.fabric.all_reduce(own)))
         if not math.isfinite(value):
             raise RunError(
                 self.session.out,
@@ -197,18 +229,20 @@ class Loop:
         if self.average:
             self.average.update_parameters(self.net)
         progress.step += 1
-        progress.loss += value * len(labels)
-        progress.images += len(labels)
-        self.session.on_step(progress.step, self.steps, value)
+        progress.loss += value * len(labels) * self.fabric.world_size
+        progress.images += len(labels) * self.fabric.world_size
+        if self.fabric.is_global_zero:
+            self.session.on_step(progress.step, self.steps, value)
 
     def _gradients(self, batch: Mixed) -> float:
         """Compute the gradients of a batch, part by part; give its loss."""
         self.optimizer.zero_grad()
         total, whole = 0.0, len(batch.labels)
-        for part in batch.parts(self.recipe.accumulate):
-            loss = self._loss(part) * (len(part.labels) / whole)
-            total += loss.item()
-            if math.isfinite(total):
+        parts = batch.parts(self.recipe.accumulate)
+        for part in parts:
+            with self.fabric.no_backward_sync(self.model, enabled=part is not parts[-1]):
+                loss = self._loss(part) * (len(part.labels) / whole)
+                total += loss.item()
                 self.fabric.backward(loss)
         return total
 
@@ -227,12 +261,13 @@ class Loop:
             loss = loss + taught * distillation_loss(logits, answers, self.recipe.temperature)
         return loss
 
-    def _finish_epoch(self, board: SummaryWriter) -> None:
+    def _finish_epoch(self, board: SummaryWriter | None) -> None:
         """Measure, record, keep the network if it is the best so far, and save."""
         progress, out = self.progress, self.session.out
         epoch = progress.step // self.steps_per_epoch
         net = cast(ShuffleNet, self.average.module) if self.average else self.net
-        accuracy = evaluate(TorchClassifier(net, self.card), self.validation)
+        part = shard(self.validation, self.fabric)
+        accuracy = added(evaluate(TorchClassifier(net, self.card), part), self.fabric)
         row = {
             "epoch": epoch,
             "step": progress.step,
@@ -241,19 +276,18 @@ class Loop:
             "train_px": self.recipe.px_at(epoch - 1),
             **dataclasses.asdict(accuracy),
         }
-        append_row(out / "metrics.jsonl", row)
-        for name in ("loss", "learning_rate"):
-            board.add_scalar(f"train/{name}", row[name], progress.step)
-        board.add_scalar("val/top1_percent", accuracy.top1_percent, progress.step)
-        board.add_scalar("val/top5_percent", accuracy.top5_percent, progress.step)
-        board.flush()
-        if progress.best is None or accuracy.top1 >= progress.best.top1:
+        best = progress.best is None or accuracy.top1 >= progress.best.top1
+        if best:
             progress.best, progress.best_epoch = accuracy, epoch
-            origin = dataclasses.replace(self.card.origin, steps=progress.step)
-            card = dataclasses.replace(self.card, accuracy=accuracy, origin=origin)
-            write_checkpoint(out / "best.safetensors", Checkpoint(card, state_arrays(net)))
         progress.loss, progress.images = 0.0, 0
-        self.session.on_epoch(out)
+        if board is not None:
+            append_row(out / "metrics.jsonl", row)
+            _draw(board, row, accuracy)
+            if best:
+                origin = dataclasses.replace(self.card.origin, steps=progress.step)
+                card = dataclasses.replace(self.card, accuracy=accuracy, origin=origin)
+                write_checkpoint(out / "best.safetensors", Checkpoint(card, state_arrays(net)))
+            self.session.on_epoch(out)
         self._save()
         self.stop.heed()
 
@@ -267,7 +301,8 @@ class Loop:
         return time.monotonic() - self.started >= self.session.stop_after_s
 
     def _save(self) -> None:
-        save_state(self.session.out, self.parts, self.progress)
+        if self.fabric.is_global_zero:
+            save_state(self.session.out, self.parts, self.progress)
         self.saved = time.monotonic()
 
     def _result(self) -> Result:
@@ -283,24 +318,12 @@ class Loop:
         )
 
 
-def fabric_for(session: Session) -> Fabric:
-    """Choose the device and the precision.
-
-    Raises:
-        SpecError: this machine has no such thing.
-    """
-    try:
-        return Fabric(
-            accelerator=session.accelerator,
-            devices=1,
-            precision=session.precision,  # type: ignore[arg-type]  # Fabric refuses unknown names itself
-        )
-    except (MisconfigurationException, RuntimeError, ValueError) as error:
-        raise SpecError(
-            "accelerator and precision",
-            f"{session.accelerator}, {session.precision}",
-            f"something this machine has ({str(error).splitlines()[0].rstrip('.')})",
-        ) from error
+def _draw(board: SummaryWriter, row: dict[str, Any], accuracy: Accuracy) -> None:
+    for name in ("loss", "learning_rate"):
+        board.add_scalar(f"train/{name}", row[name], row["step"])
+    board.add_scalar("val/top1_percent", accuracy.top1_percent, row["step"])
+    board.add_scalar("val/top5_percent", accuracy.top5_percent, row["step"])
+    board.flush()
 
 
 def parameter_groups(net: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:

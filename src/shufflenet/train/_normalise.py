@@ -11,12 +11,13 @@ __all__ = ["Normaliser"]
 class Normaliser:
     """Does to batches on a device what ``preprocess.normalised`` does to arrays."""
 
-    def __init__(self, how: Preprocess, device: torch.device) -> None:
+    def __init__(self, how: Preprocess) -> None:
         grey_levels = 255 / how.value_range  # means and deviations are of values in that range
-        self._mean = torch.tensor(how.mean, device=device).view(3, 1, 1) * grey_levels
-        self._std = torch.tensor(how.std, device=device).view(3, 1, 1) * grey_levels
+        self._mean = torch.tensor(how.mean).view(3, 1, 1) * grey_levels
+        self._std = torch.tensor(how.std).view(3, 1, 1) * grey_levels
         self._bgr = how.channels == "bgr"
 
     def __call__(self, images: Tensor) -> Tensor:
         """Map red, green and blue from 0 to 255, ``(n, 3, h, w)``, to a network's input."""
-        return ((images.flip(1) if self._bgr else images) - self._mean) / self._std
+        mean, std = self._mean.to(images.device), self._std.to(images.device)
+        return ((images.flip(1) if self._bgr else images) - mean) / std

@@ -22,12 +22,11 @@ __all__ = ["Teacher", "distillation_loss", "open_teacher"]
 Teacher: TypeAlias = Callable[[Tensor], Tensor]
 
 
-def open_teacher(
-    name_or_file: str | Path, labels: Sequence[Label], device: torch.device
-) -> Teacher:
+def open_teacher(name_or_file: str | Path, labels: Sequence[Label]) -> Teacher:
     """Open a network of ours, or any ONNX file with a card, to learn from.
 
-    It is shown images at its own size, whatever size the pupil is trained at.
+    It is shown images at its own size, whatever size the pupil is trained at, and computes where
+    they are: a network on their device, an ONNX file on the CPU.
 
     Raises:
         TeacherMismatch: it does not know the pupil's classes.
@@ -40,16 +39,21 @@ def open_teacher(
         card = classifier.card
 
         def answer(images: Tensor) -> Tensor:
-            return torch.from_numpy(classifier.logits(images.cpu().numpy())).to(device)
+            return torch.from_numpy(classifier.logits(images.cpu().numpy())).to(images.device)
     else:
         net, card = load_model_and_card(name_or_file)
-        answer = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
+        net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
+
+        def answer(images: Tensor) -> Tensor:
+            logits: Tensor = net.to(images.device)(images)
+            return logits
+
     places = {label.id: place for place, label in enumerate(card.labels)}
     unknown = [label.id for label in labels if label.id not in places]
     if unknown:
         raise TeacherMismatch(str(name_or_file), unknown, len(labels))
-    order = torch.tensor([places[label.id] for label in labels], device=device)
-    prepare, side = Normaliser(card.preprocess, device), card.preprocess.crop_px
+    order = [places[label.id] for label in labels]
+    prepare, side = Normaliser(card.preprocess), card.preprocess.crop_px
 
     @torch.no_grad()
     def teach(images: Tensor) -> Tensor:
