@@ -82,7 +82,9 @@ def test_two_processes_reach_what_one_does_and_resume(
     ]
     for one, other in zip(*rows, strict=True):
         assert one["images"] == other["images"] == 24
-        assert one["loss"] == pytest.approx(other["loss"], rel=1e-9)
+        assert one["loss"] == pytest.approx(
+            other["loss"], rel=1e-6
+        )  # Fabric gives logits in float32
 
 
 def test_torchruns_processes_are_taken_as_they_are(
