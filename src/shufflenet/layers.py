@@ -65,6 +65,18 @@ class Layer:
         written = self.out_channels * self.out_size[0] * self.out_size[1]
         return read + written + self.weights
 
+    @property
+    def memory_access_bytes(self) -> int:
+        """The same in bytes of float32.
+
+        >>> size = (56, 56)
+        >>> layer = Layer(name="", in_channels=24, out_channels=58, kernel=1, groups=1,
+        ...               in_size=size, out_size=size, extras=2)
+        >>> layer.memory_access_bytes == 4 * (56 * 56 * (24 + 58) + 24 * 58)
+        True
+        """
+        return 4 * self.memory_access
+
 
 def layers(spec: NetworkSpec, height: int, width: int) -> Iterator[Layer]:
     """List the layers of a network by the names of its modules, for an image of this size.

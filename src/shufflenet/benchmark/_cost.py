@@ -28,5 +28,5 @@ def cost(spec: NetworkSpec, height: int = 224, width: int = 224) -> Cost:
     return Cost(
         parameters=sum(layer.parameters for layer in all_layers),
         multiply_adds=sum(layer.multiply_adds for layer in all_layers),
-        memory_access_bytes=4 * sum(layer.memory_access for layer in all_layers),
+        memory_access_bytes=sum(layer.memory_access_bytes for layer in all_layers),
     )

@@ -1,23 +1,20 @@
-"""How fast classifiers answer, measured side by side.
+"""How fast classifiers answer, measured side by side."""
 
-On a machine that does other things too, two measurements taken one after the other differ by what
-happened in between. So contenders take turns: each computes for a short block, long enough for its
-weights to settle in cache, then the next; the order is drawn anew every round.
-"""
-
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from shufflenet.benchmark._cost import cost
+from shufflenet.benchmark._peak import Precision, gemms, peak_gops
+from shufflenet.benchmark._turns import ROUNDS, Turns, take_turns
 from shufflenet.engine import Classifier
+from shufflenet.preprocess import normalised
 
-__all__ = ["Contender", "Timing", "compare"]
+__all__ = ["Contender", "Timing", "compare", "turns"]
 
-_ROUNDS = 10
-_LEAST_CALLS = 3  # a block; the first is left out, for it finds the caches cold
+_GEMM_SECONDS = 0.5  # for each size; the best of them counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,7 @@ class Contender:
 
     model: str
     runtime: str
-    precision: str  # float32 or int8
+    precision: Precision
     threads: int
     classifier: Classifier
 
@@ -36,20 +33,29 @@ class Timing:
     """How long one call of a contender takes.
 
     Attributes:
+        network: The name of the architecture; those of one network do the same work.
         batch: Images a call.
         image_px: Their side.
         calls: How many were measured.
         p50_ms: The median of calls that found the weights in cache.
         p95_ms: What 95 % of them did not exceed.
         cold_ms: The median of first calls after another contender's turn, as when a device wakes.
+        rounds_ms: The median of each round; contenders of one comparison share the rounds.
         images_per_second: ``batch`` divided by the median.
         spread: The largest of the medians of rounds divided by the smallest.
-        max_abs_difference: From the logits of the first contender with the same weights.
+        is_reference: Whether others are held against it, and it against itself.
+        max_abs_difference: From the logits of the reference.
+        max_abs_logit: The largest of the reference's logits.
+        gops: Multiplications and additions of convolutions and linear layers, in billions a second.
+        gemm_gops: What products of matrices reach in the same numbers and the same rounds, on as
+            many threads: the rate of one thread, times their number.
+        gemm_share: ``gops`` divided by ``gemm_gops``.
     """
 
     model: str
+    network: str
     runtime: str
-    precision: str
+    precision: Precision
     threads: int
     batch: int
     image_px: int
@@ -57,9 +63,21 @@ class Timing:
     p50_ms: float
     p95_ms: float
     cold_ms: float
+    rounds_ms: tuple[float, ...]
     images_per_second: float
     spread: float
+    is_reference: bool
     max_abs_difference: float
+    max_abs_logit: float
+    gops: float
+    gemm_gops: float
+    gemm_share: float
+
+
+def turns(contenders: Sequence[Contender]) -> int:
+    """Say how many turns ``compare`` takes for these, those of matrices with them."""
+    kinds = {contender.precision for contender in contenders}
+    return ROUNDS * (len(contenders) + sum(len(gemms(kind)) for kind in kinds))
 
 
 def compare(
@@ -67,77 +85,83 @@ def compare(
     *,
     batch: int,
     seconds: float = 3.0,
-    reference: Callable[[Contender, npt.NDArray[np.float32]], npt.NDArray[np.float32]],
-    on_progress: Callable[[int], None] = lambda calls: None,
+    reference: Callable[[Contender], Contender],
+    on_progress: Callable[[int], None] = lambda turns: None,
 ) -> list[Timing]:
     """Measure contenders in turns, on random images of the size that each model's card says.
+
+    Products of matrices take turns with them, to tell what the machine could give meanwhile.
 
     Args:
         contenders: What is compared.
         batch: Images a call.
         seconds: How long each is measured, in all.
-        reference: Gives the logits that a contender's are held against.
-        on_progress: Called with 1 after each turn, of which there are ten a contender.
+        reference: Gives the one whose logits a contender's are held against.
+        on_progress: Called with 1 after each turn; ``turns`` says how many there are.
     """
     images = [_images(contender, batch) for contender in contenders]
-    for contender, pixels in zip(contenders, images, strict=True):
-        contender.classifier.logits(pixels)  # allocates, and compiles where a runtime does
-    rng = np.random.default_rng(0)
-    cold: list[list[float]] = [[] for _ in contenders]
-    warm: list[list[list[float]]] = [[] for _ in contenders]
-    for _ in range(_ROUNDS):
-        for index in rng.permutation(len(contenders)):
-            first, *others = _block(contenders[index].classifier, images[index], seconds / _ROUNDS)
-            cold[index].append(first)
-            warm[index].append(others)
-            on_progress(1)
+    works = [_work(c, pixels) for c, pixels in zip(contenders, images, strict=True)]
+    kinds = sorted({contender.precision for contender in contenders})
+    products = [gemm for kind in kinds for gemm in gemms(kind)]
+    measured = take_turns(
+        [*works, *(gemm.work for gemm in products)],
+        seconds=[seconds] * len(works) + [min(seconds, _GEMM_SECONDS)] * len(products),
+        on_progress=on_progress,
+    )
+    rates = list(zip(products, measured[len(works) :], strict=True))
+    peaks = {kind: peak_gops(rates, kind) for kind in kinds}
     return [
-        _timing(contender, pixels, first, others, reference(contender, pixels))
-        for contender, pixels, first, others in zip(contenders, images, cold, warm, strict=True)
+        _timing(contender, pixels, found, reference(contender), peaks[contender.precision])
+        for contender, pixels, found in zip(contenders, images, measured, strict=False)
     ]
 
 
 def _images(contender: Contender, batch: int) -> npt.NDArray[np.float32]:
-    card = contender.classifier.card
-    side = card.preprocess.crop_px
-    shape = (batch, card.network.in_channels, side, side)
-    return np.random.default_rng(0).standard_normal(shape, np.float32)
+    """Make images that could have been photos: random bytes, prepared as the card says."""
+    card, rng = contender.classifier.card, np.random.default_rng(0)
+    side, channels = card.preprocess.crop_px, card.network.in_channels
+    if channels != 3:  # of which no photo is made
+        return rng.standard_normal((batch, channels, side, side), np.float32)
+    return normalised(rng.integers(0, 256, (batch, side, side, 3), np.uint8), card.preprocess)
 
 
-def _block(classifier: Classifier, images: npt.NDArray[np.float32], seconds: float) -> list[float]:
-    """Compute again and again for so long; give how many seconds each call took."""
-    taken: list[float] = []
-    end = time.perf_counter() + seconds
-    while len(taken) < _LEAST_CALLS or time.perf_counter() < end:
-        start = time.perf_counter()
-        classifier.logits(images)
-        taken.append(time.perf_counter() - start)
-    return taken
+def _work(contender: Contender, images: npt.NDArray[np.float32]) -> Callable[[], object]:
+    return lambda: contender.classifier.logits(images)
 
 
 def _timing(
     contender: Contender,
     images: npt.NDArray[np.float32],
-    cold: list[float],
-    warm: list[list[float]],
-    expected: npt.NDArray[np.float32],
+    found: Turns,
+    reference: Contender,
+    peak: float,
 ) -> Timing:
-    calls = np.concatenate(warm) * 1e3
-    rounds = [float(np.median(block)) for block in warm]
+    calls = np.concatenate(found.warm) * 1e3
+    rounds = [1e3 * seconds for seconds in found.rounds]
     median = float(np.median(calls))
-    difference = np.abs(contender.classifier.logits(images) - expected).max()
+    logits, expected = (c.classifier.logits(images) for c in (contender, reference))
+    network = contender.classifier.card.network
+    side = images.shape[-1]
+    gops = 2e-6 * cost(network, side, side).multiply_adds * len(images) / median
     return Timing(
         model=contender.model,
+        network=network.name,
         runtime=contender.runtime,
         precision=contender.precision,
         threads=contender.threads,
         batch=len(images),
-        image_px=images.shape[-1],
+        image_px=side,
         calls=len(calls),
         p50_ms=median,
         p95_ms=float(np.percentile(calls, 95)),
-        cold_ms=float(np.median(cold)) * 1e3,
+        cold_ms=1e3 * float(np.median(found.cold)),
+        rounds_ms=tuple(rounds),
         images_per_second=1e3 * len(images) / median,
         spread=max(rounds) / min(rounds),
-        max_abs_difference=float(difference),
+        is_reference=reference is contender,
+        max_abs_difference=float(np.abs(logits - expected).max()),
+        max_abs_logit=float(np.abs(expected).max()),
+        gops=gops,
+        gemm_gops=peak * contender.threads,
+        gemm_share=gops / (peak * contender.threads),
     )

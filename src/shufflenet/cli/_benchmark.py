@@ -2,23 +2,39 @@
 
 import argparse
 import dataclasses
+import math
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shufflenet.cli._files import file_for
 from shufflenet.cli._options import Commands, add_command, positive
 from shufflenet.cli._output import add_json, print_json, print_table, progress, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy as np
-    import numpy.typing as npt
-
-    from shufflenet.benchmark import Contender, Timing
+    from shufflenet.benchmark import Contender, Precision, Timing
 
 __all__ = ["add_benchmark"]
 
 _RUNTIMES = ("onnxruntime", "openvino", "torch")
+_THREADS_A_CORE = 4  # more than any processor computes at once on a core
+
+
+class _Entrant(NamedTuple):
+    """A contender, and the file that its runtime opened."""
+
+    contender: "Contender"
+    file: Path
+
+
+class _Result(NamedTuple):
+    """What was measured of a contender at a batch."""
+
+    timing: "Timing"
+    file_bytes: int
+    peak_memory_bytes: int | None
 
 
 def add_benchmark(commands: Commands) -> None:
@@ -29,10 +45,14 @@ def add_benchmark(commands: Commands) -> None:
         "benchmark",
         "measure how fast models answer on this machine, in every runtime installed",
         "  shufflenet benchmark default\n"
-        "  shufflenet benchmark photos.onnx best.safetensors --threads 1 --batch 1,32\n",
+        "  shufflenet benchmark photos.onnx best.safetensors --threads 1,2 --batch 1,32\n"
+        "  shufflenet benchmark shufflenet_v2_x0_5 shufflenet_v2_x1_0 --chart speed.svg\n",
     )
     parser.add_argument(
-        "models", metavar="NAME|FILE", nargs="+", help="names of `shufflenet list`, or files"
+        "models",
+        metavar="NAME|FILE",
+        nargs="+",
+        help="names of `shufflenet list`, or files; a network without weights gets random ones",
     )
     parser.add_argument(
         "--runtime",
@@ -41,7 +61,11 @@ def add_benchmark(commands: Commands) -> None:
         help="measure only this; may be given again (default: all that are installed)",
     )
     parser.add_argument(
-        "--threads", type=positive, default=1, metavar="N", help="threads a call (default: 1)"
+        "--threads",
+        type=_numbers,
+        default=(1,),
+        metavar="N,N,...",
+        help="threads a call (default: 1)",
     )
     parser.add_argument(
         "--batch",
@@ -52,87 +76,160 @@ def add_benchmark(commands: Commands) -> None:
     )
     parser.add_argument(
         "--seconds",
-        type=float,
+        type=_seconds,
         default=3.0,
         metavar="S",
         help="how long each contender is measured at each batch (default: 3)",
     )
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="draw it too, as .png or .svg")
     add_json(parser)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(positive(part) for part in text.split(","))
+    return tuple(dict.fromkeys(positive(part) for part in text.split(",")))
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
 
 
 def _benchmark(args: argparse.Namespace) -> int:
-    from shufflenet.benchmark import compare
-
-    contenders = [c for model in args.models for c in _contenders(model, args)]
-    timings: list[Timing] = []
-    for batch in args.batch:
-        with progress(10 * len(contenders), "turns") as bar:
-            timings += compare(
-                contenders,
-                batch=batch,
-                seconds=args.seconds,
-                reference=_reference(contenders),
-                on_progress=bar.update,
-            )
+    if args.chart and args.chart.suffix not in (".png", ".svg"):
+        say(f"--chart {str(args.chart)!r} must end in .png or .svg.")
+        return 2
+    _check_threads(args.threads)
+    if args.chart:
+        from shufflenet.report import plot_timings  # before minutes of work that it would waste
+    results: list[_Result] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for threads in args.threads:
+            # Torch has one number of threads in a process, so one is measured after the other.
+            entrants = list(_entrants(args, threads, Path(folder)))
+            results += _measured(entrants, args)
+    if args.chart:
+        plot_timings([result.timing for result in results], args.chart)
     if args.json:
-        print_json([dataclasses.asdict(timing) for timing in timings])
-        return 0
-    print_table([_row(timing) for timing in timings])
-    say(_verdict(timings))
+        print_json([_fields(result) for result in results])
+    else:
+        print_table([_row(result) for result in results])
+        print(f"\n{_told(results)}")
     return 0
 
 
-def _contenders(name: str, args: argparse.Namespace) -> list["Contender"]:
-    """Open a model in every runtime that is installed and can.
+def _check_threads(counts: Iterable[int]) -> None:
+    """Refuse what no machine of so many cores can be asked for.
 
     Raises:
-        CheckpointError: none of those asked for can.
+        SpecError: one is above four a core.
     """
+    from shufflenet.engine import cores
+    from shufflenet.errors import SpecError
+
+    most = _THREADS_A_CORE * cores()
+    for count in counts:
+        if count > most:
+            raise SpecError("--threads", count, f"at most {most} where there are {cores()} cores")
+
+
+def _entrants(args: argparse.Namespace, threads: int, folder: Path) -> Iterator[_Entrant]:
+    """Open every model in every runtime that is installed and can.
+
+    Raises:
+        CheckpointError: a model cannot be opened by any of those asked for.
+        MissingDependency: likewise.
+    """
+    from shufflenet.errors import CheckpointError, MissingDependency
+
+    for number, name in enumerate(dict.fromkeys(args.models)):
+        refusals: list[CheckpointError | MissingDependency] = []
+        opened = 0
+        for runtime in args.runtime or _runtimes(name):
+            try:
+                yield _open(name, runtime, threads, folder / str(number))
+            except (CheckpointError, MissingDependency) as error:
+                refusals.append(error)
+            else:
+                opened += 1
+        if not opened:
+            raise refusals[0]
+        for refusal in refusals if threads == args.threads[0] else ():
+            say(str(refusal))
+
+
+def _runtimes(name: str) -> list[str]:
+    """List what is installed; torch opens no ONNX file."""
+    return [r for r in _RUNTIMES if find_spec(r) and (r != "torch" or not name.endswith(".onnx"))]
+
+
+def _open(name: str, runtime: Any, threads: int, folder: Path) -> _Entrant:  # noqa: ANN401
     from shufflenet import open_model
     from shufflenet.benchmark import Contender
-    from shufflenet.errors import CheckpointError, MissingDependency
-    from shufflenet.zoo import find_weights
 
-    asked = args.runtime or [r for r in _RUNTIMES if find_spec(r)]
-    published = find_weights(name).published
-    precision = "int8" if published and published.quantised else "float32"
-    opened, refusals = [], []
-    for runtime in asked:
-        try:
-            model = open_model(name, runtime=runtime, threads=args.threads)
-        except (CheckpointError, MissingDependency) as error:
-            refusals.append(error)
-            continue
-        opened.append(Contender(name, runtime, precision, args.threads, model))
-    if not opened:
-        raise refusals[0]
-    for refusal in refusals:
-        say(str(refusal))
-    return opened
+    file = file_for(name, runtime, folder)
+    model = open_model(file, runtime=runtime, threads=threads)
+    return _Entrant(Contender(name, runtime, _precision(file), threads, model), file)
 
 
-def _reference(
-    contenders: list["Contender"],
-) -> "Callable[[Contender, npt.NDArray[np.float32]], npt.NDArray[np.float32]]":
-    """Hold every contender against torch where it is one, and else against the first."""
-    order = sorted(contenders, key=lambda contender: contender.runtime != "torch")
-    firsts: dict[str, Contender] = {}
-    for contender in order:
-        firsts.setdefault(contender.model, contender)
-
-    def logits(
-        contender: "Contender", images: "npt.NDArray[np.float32]"
-    ) -> "npt.NDArray[np.float32]":
-        return firsts[contender.model].classifier.logits(images)
-
-    return logits
+def _precision(file: Path) -> "Precision":
+    """Tell int8 by the operations that a file names."""
+    content = file.read_bytes() if file.suffix == ".onnx" else b""
+    return "int8" if b"QuantizeLinear" in content or b"QLinearConv" in content else "float32"
 
 
-def _row(timing: "Timing") -> dict[str, str]:
+def _measured(entrants: Sequence[_Entrant], args: argparse.Namespace) -> Iterator[_Result]:
+    from shufflenet.benchmark import compare, peak_memory_bytes, turns
+
+    contenders = [entrant.contender for entrant in entrants]
+    memory = {}
+    with progress(len(entrants), "processes") as bar:
+        for contender, file in entrants:
+            memory[id(contender)] = peak_memory_bytes(
+                str(file), contender.runtime, threads=contender.threads, batches=args.batch
+            )
+            bar.update(1)
+    for batch in args.batch:
+        with progress(turns(contenders), "turns") as bar:
+            timings = compare(
+                contenders,
+                batch=batch,
+                seconds=args.seconds,
+                reference=lambda contender: _reference(contender, contenders),
+                on_progress=bar.update,
+            )
+        for (contender, file), timing in zip(entrants, timings, strict=True):
+            most = memory[id(contender)]
+            yield _Result(timing, file.stat().st_size, most[batch] if most else None)
+
+
+def _reference(contender: "Contender", contenders: Iterable["Contender"]) -> "Contender":
+    """Choose what a contender is held against: the float network, by torch where it is one.
+
+    A float file and the int8 file made of it have cards that tell of the same origin.
+    """
+
+    def identity(one: "Contender") -> tuple[object, ...]:
+        card = one.classifier.card
+        return card.network, card.preprocess, card.labels, card.origin
+
+    same = [other for other in contenders if identity(other) == identity(contender)]
+    return min(same, key=lambda other: (other.precision != "float32", other.runtime != "torch"))
+
+
+def _fields(result: _Result) -> dict[str, object]:
+    sizes = result._asdict()
+    timing: Timing = sizes.pop("timing")
+    return dataclasses.asdict(timing) | sizes
+
+
+def _row(result: _Result) -> dict[str, str]:
+    timing, memory = result.timing, result.peak_memory_bytes
+    difference = f"{timing.max_abs_difference:.1e} of {timing.max_abs_logit:.2g}"
     return {
         "model": timing.model,
         "runtime": timing.runtime,
@@ -144,20 +241,28 @@ def _row(timing: "Timing") -> dict[str, str]:
         "cold ms": f"{timing.cold_ms:.2f}",
         "images/s": f"{timing.images_per_second:.0f}",
         "spread": f"{timing.spread:.2f}",
-        "difference": f"{timing.max_abs_difference:.1e}",
+        "of peak": f"{timing.gemm_share:.0%}",
+        "memory MB": "not known" if memory is None else f"{memory / 1e6:.0f}",
+        "file MB": f"{result.file_bytes / 1e6:.2f}",
+        "difference": "reference" if timing.is_reference else difference,
     }
 
 
-def _verdict(timings: list["Timing"]) -> str:
-    """Say in words which is fastest, at each batch."""
-    sentences = []
-    for batch in sorted({timing.batch for timing in timings}):
-        ranked = sorted((t for t in timings if t.batch == batch), key=lambda t: t.p50_ms)
-        first, last = ranked[0], ranked[-1]
-        if first is last:
-            continue
-        sentences.append(
-            f"Batch {batch}: {first.model} by {first.runtime} is fastest, "
-            f"{last.p50_ms / first.p50_ms:.2f} times as fast as {last.model} by {last.runtime}."
-        )
-    return " ".join(sentences) or "There is nothing to compare it with."
+def _told(results: Sequence[_Result]) -> str:
+    """Say what the columns are held against, and what came of it."""
+    from shufflenet.benchmark import verdict
+
+    timings = [result.timing for result in results]
+    peaks: dict[str, float] = {}
+    for timing in timings:
+        rate = timing.gemm_gops / timing.threads
+        peaks[timing.precision] = max(rate, peaks.get(timing.precision, 0.0))
+    rates = " and ".join(f"{peak:.0f} in {kind}" for kind, peak in peaks.items())
+    lines = [
+        "Peak, in billions of multiplications and additions a second, of one thread in ONNX "
+        f"Runtime's products of matrices: {rates}.",
+        *verdict(timings),
+    ]
+    if len(results) == 1:
+        lines.append("There is nothing to compare it with.")
+    return "\n".join(lines)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from shufflenet.cli._layers import add_layers, layer_fields, print_layers, timed
 from shufflenet.cli._options import Commands, add_command, positive
 from shufflenet.cli._output import add_json, print_json, print_table, say
 from shufflenet.spec import Card, NetworkSpec
@@ -31,6 +32,7 @@ def add_list(commands: Commands) -> None:
         "list every network and every published checkpoint",
         "  shufflenet list\n"
         "  shufflenet list megvii --checkpoints\n"
+        "  shufflenet list ShuffleNetV2 1.0x\n"
         "  shufflenet list shufflenetv2_x1-5666bf0f80.pth\n"
         "  shufflenet list 'shufflenet_v2_*' --networks --json\n",
     )
@@ -38,8 +40,8 @@ def add_list(commands: Commands) -> None:
         "patterns",
         nargs="*",
         metavar="PATTERN",
-        help="only what has this text, or fits this pattern of * and ?, in its name, its source or "
-        "the name of the published file; of several patterns, all",
+        help="only what has these words, in any order, or fits this pattern of * and ?, in its "
+        "name, its source or the name of the published file; of several patterns, all",
     )
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--networks", action="store_true", help="no checkpoints")
@@ -122,7 +124,8 @@ def add_show(commands: Commands) -> None:
         "show",
         "show what a network or a model is, and what it costs",
         "  shufflenet show default\n"
-        "  shufflenet show shufflenet_v2_x0_5 --size 160\n"
+        "  shufflenet show shufflenet_v2_x0_5 --size 160 --layers\n"
+        "  shufflenet show default --time\n"
         "  shufflenet show shufflenet_v2_x1_0.torchvision_in1k\n",
     )
     parser.add_argument(
@@ -134,6 +137,7 @@ def add_show(commands: Commands) -> None:
         metavar="PX",
         help="side of the images that costs are counted for (default: the model's own, or 224)",
     )
+    add_layers(parser)
     add_json(parser)
 
 
@@ -148,11 +152,14 @@ class _Found(NamedTuple):
 
 def _show(args: argparse.Namespace) -> int:
     from shufflenet.benchmark import cost
+    from shufflenet.layers import layers
 
     found = _look_up(args.name)
     known = found.card or found.weights
     size = args.size or (known.preprocess.crop_px if known else 224)
     costs = cost(found.network, size, size)
+    all_layers = list(layers(found.network, size, size))
+    times = timed(args.name, found.network, all_layers) if args.time else None
     if args.json:
         print_json({
             "name": found.name,
@@ -160,7 +167,8 @@ def _show(args: argparse.Namespace) -> int:
             **dataclasses.asdict(costs),
             "network": dataclasses.asdict(found.network),
             "card": dataclasses.asdict(found.card) if found.card else None,
-            "weights": dataclasses.asdict(found.weights) if found.weights else None,
+            "weights": _known(found.weights) if found.weights else None,
+            **layer_fields(all_layers, times),
         })  # fmt: skip
         return 0
     from shufflenet.tables import card_facts, network_facts, weights_facts
@@ -171,7 +179,17 @@ def _show(args: argparse.Namespace) -> int:
     if found.weights:
         facts |= weights_facts(found.weights)
     _print_facts(facts)
+    if args.layers or args.time:
+        print()
+        print_layers(all_layers, times)
     return 0
+
+
+def _known(weights: "Weights") -> dict[str, object]:
+    """Give the fields of a published file; None is what is not known of it, as in ``list``."""
+    fields = dataclasses.asdict(weights)
+    unknown = ("url", "page", "mirror", "sha256", "md5", "bytes", "defects")
+    return fields | {name: fields[name] or None for name in unknown}
 
 
 def _print_facts(facts: dict[str, str]) -> None:

@@ -1,0 +1,130 @@
+"""The layers of a network, for ``shufflenet show``: what each costs, and how long it takes."""
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shufflenet.cli._files import file_for
+from shufflenet.cli._output import print_table
+from shufflenet.zoo import WEIGHTS
+
+if TYPE_CHECKING:
+    from shufflenet.benchmark import LayerTimes
+    from shufflenet.layers import Layer
+    from shufflenet.spec import NetworkSpec
+
+__all__ = ["add_layers", "layer_fields", "print_layers", "timed"]
+
+
+def add_layers(parser: argparse.ArgumentParser) -> None:
+    """Add the options that ask for layers."""
+    parser.add_argument("--layers", action="store_true", help="tell what each layer costs too")
+    parser.add_argument(
+        "--time",
+        action="store_true",
+        help="and how long it takes here, deployed, by ONNX Runtime's own clock, one thread; "
+        "a network without weights gets random ones, which takes torch",
+    )
+
+
+def timed(name: str, network: "NetworkSpec", layers: "Sequence[Layer]") -> "LayerTimes":
+    """Measure the layers of what a name stands for; nothing is downloaded for it.
+
+    Raises:
+        CheckpointError: ONNX Runtime cannot run the file.
+        MissingDependency: a file must be exported, and torch is not installed.
+    """
+    from shufflenet.benchmark import time_layers
+
+    at_hand = WEIGHTS[name].network if name in WEIGHTS else name
+    shape = (1, network.in_channels, *layers[0].in_size)
+    with tempfile.TemporaryDirectory() as folder:
+        return time_layers(file_for(at_hand, "onnxruntime", Path(folder)), layers, shape)
+
+
+def layer_fields(
+    layers: "Sequence[Layer]", times: "LayerTimes | None"
+) -> dict[str, list[dict[str, object]] | dict[str, object]]:
+    """Give the layers as fields of a JSON object, with times where they were measured."""
+    rows: list[dict[str, object]] = [
+        {
+            "name": layer.name,
+            "in_channels": layer.in_channels,
+            "out_channels": layer.out_channels,
+            "kernel": layer.kernel,
+            "groups": layer.groups,
+            "in_size": layer.in_size,
+            "out_size": layer.out_size,
+            "parameters": layer.parameters,
+            "multiply_adds": layer.multiply_adds,
+            "memory_access_bytes": layer.memory_access_bytes,
+            "ms": times.layers[number] if times else None,
+        }
+        for number, layer in enumerate(layers)
+    ]
+    if times is None:
+        return {"layers": rows}
+    whole: dict[str, object] = {
+        "runtime": "onnxruntime",
+        "threads": 1,
+        "call_ms": times.call,
+        "total_ms": times.total,
+        "others_ms": times.others,
+    }
+    return {"layers": rows, "time": whole}
+
+
+def print_layers(layers: "Sequence[Layer]", times: "LayerTimes | None") -> None:
+    """Print a table of layers; with times, also what is no layer, and the sum."""
+    print_table(list(_rows(layers, times)))
+    if times:
+        print(
+            f"\nA call takes {times.call:.4f} ms; the clock that looks into it adds "
+            "a few microseconds to each operation."
+        )
+
+
+def _rows(layers: "Sequence[Layer]", times: "LayerTimes | None") -> Iterator[dict[str, str]]:
+    for number, layer in enumerate(layers):
+        cells = {
+            "layer": layer.name,
+            "kernel": _kernel(layer),
+            "channels": f"{layer.in_channels} to {layer.out_channels}",
+            "made": "x".join(map(str, layer.out_size)),
+            "parameters": f"{layer.parameters:,}",
+            "mult-adds": f"{layer.multiply_adds:,}",
+            "memory access, bytes": f"{layer.memory_access_bytes:,}",
+        }
+        if times:
+            cells |= _time_cells(layer.multiply_adds, times.layers[number])
+        yield cells
+    if times:
+        blank = dict.fromkeys(("kernel", "channels", "made"), "")
+        nothing = dict.fromkeys(("parameters", "mult-adds", "memory access, bytes"), "-")
+        for kind, milliseconds in times.others.items():
+            yield {"layer": kind, **blank, **nothing, **_time_cells(0, milliseconds)}
+        sums = {
+            "parameters": f"{sum(layer.parameters for layer in layers):,}",
+            "mult-adds": f"{sum(layer.multiply_adds for layer in layers):,}",
+            "memory access, bytes": f"{sum(layer.memory_access_bytes for layer in layers):,}",
+        }
+        done = sum(layer.multiply_adds for layer in layers)
+        yield {"layer": "all of it", **blank, **sums, **_time_cells(done, times.total)}
+
+
+def _kernel(layer: "Layer") -> str:
+    side = f"{layer.kernel}x{layer.kernel}"
+    if layer.groups == 1:
+        return side
+    if layer.groups == layer.in_channels:
+        return f"{side} depthwise"
+    return f"{side} in {layer.groups} groups"
+
+
+def _time_cells(multiply_adds: int, milliseconds: float | None) -> dict[str, str]:
+    if milliseconds is None:
+        return {"ms": "-", "Gop/s": "-"}
+    rate = f"{2e-6 * multiply_adds / milliseconds:.1f}" if multiply_adds and milliseconds else "-"
+    return {"ms": f"{milliseconds:.4f}", "Gop/s": rate}
