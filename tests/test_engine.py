@@ -73,6 +73,17 @@ def test_openvino_computes_what_onnx_runtime_does() -> None:
     assert all(np.array_equal(logits, again[0]) for logits in again)
 
 
+def test_openvino_answers_the_same_of_a_shape_that_comes_often() -> None:
+    assert SHIPPED.onnx
+    classifier = OpenVinoClassifier(SHIPPED.onnx, threads=1)
+    for size in (56, 64):
+        for images in range(1, 5):
+            batch = np.random.default_rng(images).normal(size=(images, 3, size, size))
+            first, *others = (classifier.logits(batch.astype(np.float32)) for _ in range(6))
+            for other in others:
+                assert np.abs(other - first).max() <= 2e-5 * np.abs(first).max()
+
+
 def test_openvino_tells_what_it_cannot_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
