@@ -1,13 +1,21 @@
 import io
+import json
 import os
+import sys
 import tarfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
+from PIL import Image
 
+from seeded import photo
 from shufflenet.data import ImageSet, load, open_images, relabelled, split
-from shufflenet.errors import DataError, ImageError
+from shufflenet.errors import DataError, ImageError, MissingDependency
 from shufflenet.spec import Preprocess
 
 
@@ -64,7 +72,10 @@ def test_a_single_class_folder_is_a_set_of_one_class(class_folders: Path) -> Non
     [
         (lambda p: p / "none", "is not there"),
         (lambda p: p, "holds no images"),
-        (lambda p: written(p / "a.zip", b"PK"), "is neither a folder nor a .tar"),
+        (
+            lambda p: written(p / "a.zip", b"PK"),
+            "is neither a folder nor a .tar, .tar.gz, .parquet or .csv",
+        ),
         (lambda p: written(p / "a.tar", b"no archive"), "cannot be read as an archive"),
         (lambda p: written(p / "a.tar.gz", b"no archive"), "cannot be decompressed"),
         (lambda p: written(p / "a.jpg", b"").parent, "holds images that lie in no class folder"),
@@ -162,3 +173,216 @@ def test_a_file_that_vanished_is_told(class_folders: Path) -> None:
     Path(images.samples[0].path).unlink()
     with pytest.raises(DataError, match="cannot be read"):
         images.samples[0].read()
+
+
+def png(name: str) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(photo(name, 40, 48)).save(content, "PNG")
+    return content.getvalue()
+
+
+def shard(path: Path, members: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def labels_of(images: ImageSet) -> list[str]:
+    return [images.classes[sample.label] for sample in images.samples]
+
+
+def test_webdataset_shards_are_read_by_folder_and_by_pattern(tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for number in range(12):
+        key = f"x/{number}"
+        members = {f"{key}.png": png(f"{number}"), f"{key}.cls": b"%d\n" % number}
+        shard(folder / f"train-{number:03}.tar", members)
+    by_folder = open_images(folder)
+    by_pattern = open_images(f"{folder}/train-{{000..011}}.tar")
+    assert by_folder.classes == tuple(map(str, range(12)))  # 2 before 10
+    assert [s.label for s in by_folder.samples] == list(range(12))
+    assert by_folder.samples == by_pattern.samples
+    assert by_folder.samples[3].name == "train-003.tar/x/3.png"
+    assert by_folder.samples[3].read() == png("3")
+    assert bytes(by_folder.samples[3].view()) == png("3")
+    assert len(open_images(folder / "train-005.tar")) == 1
+    with pytest.raises(DataError, match=r"train-012.tar' is not there"):
+        open_images(f"{folder}/train-{{000..012}}.tar")
+    shard(folder / "val-000.tar", {"0.png": png("0"), "0.cls": b"0"})
+    with pytest.raises(DataError, match="several sets, 'train' and 'val'.* Name those of one"):
+        open_images(folder)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "classes"),
+    [
+        ({"a.cls": b"cat"}, {"b.cls": b"dog"}, ("cat", "dog")),
+        ({"a.json": b'{"label": 1}'}, {"b.json": b'{"cls": 0, "x": 2}'}, ("0", "1")),
+        ({"a.json": b'{"label": "owl"}'}, {"b.cls": b"ant", "b.txt": b"no"}, ("ant", "owl")),
+    ],
+)
+def test_labels_stand_beside_the_images(
+    first: dict[str, bytes], second: dict[str, bytes], classes: tuple[str, ...], tmp_path: Path
+) -> None:
+    images = {"a.png": png("a"), "b.seg.png": png("b")}
+    found = open_images(shard(tmp_path / "a.tar", images | first | second))
+    assert found.classes == classes
+    assert len(found) == 2
+
+
+def test_json_beside_class_folders_is_no_label(tmp_path: Path) -> None:
+    members = {"a/1.png": png("1"), "b/2.png": png("2"), "a/1.json": b'{"w": 4}', "c.json": b"["}
+    assert open_images(shard(tmp_path / "a.tar", members)).classes == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("members", "sentence"),
+    [
+        ({"a.png": b""}, "lie in no class folder and have no .cls or .json beside them"),
+        ({"a.png": b"", "b.png": b"", "a.cls": b"1"}, "an image without a label, 'b.png'"),
+        ({"a.png": b"", "a.cls": b"-1"}, "an image without a label, 'a.png'"),
+        ({"a.txt": b"text"}, "holds no images"),
+    ],
+)
+def test_shards_without_labels_are_refused(
+    members: dict[str, bytes], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=sentence):
+        open_images(shard(tmp_path / "a.tar", members))
+
+
+def test_a_shard_cut_short_is_refused(tmp_path: Path) -> None:
+    whole = shard(tmp_path / "a.tar", {"a.cls": b"1", "a.png": png("a")}).read_bytes()
+    with pytest.raises(DataError, match="cannot be read as an archive .unexpected end of data"):
+        open_images(written(tmp_path / "b.tar", whole[:2500]))
+
+
+def test_an_archive_that_vanished_is_told(tmp_path: Path) -> None:
+    path = shard(tmp_path / "gone.tar", {"a.cls": b"1", "a.png": png("a")})
+    sample = open_images(path).samples[0]
+    path.unlink()
+    with pytest.raises(DataError, match="cannot be read"):
+        sample.view()
+
+
+def test_a_table_of_paths_and_labels_is_read(class_folders: Path) -> None:
+    rows = ["colours/red/0.png,red", '"colours/blue/1.png", blue ', "colours/red/2.png,red"]
+    table = class_folders.parent / "a.csv"
+    table.write_text("\n".join(rows))
+    images = open_images(table)
+    assert images.classes == ("blue", "red")
+    assert [s.label for s in images.samples] == [1, 0, 1]
+    assert images.samples[1].read() == (class_folders / "blue" / "1.png").read_bytes()
+    turned = [",".join(reversed([*row.split(","), "7"])) for row in rows]
+    table.write_text("\ufeffsize,Label,Path\n" + "\n".join(turned) + "\n", encoding="utf-8")
+    assert open_images(table).samples == images.samples
+    absolute = f"{class_folders}/red/0.png,10\n{class_folders}/red/1.png,9\n"
+    table.write_text(absolute)
+    assert open_images(table).classes == ("9", "10")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("path,label\na.png,1\nb.png,2", "names 2 images that are not there, such as 'a.png'"),
+        ("x,y,z\n1,2,3", "has no columns path and label"),
+        ("a.csv,1\na.csv", "has 1 fields in row 2 where others have 2"),
+        ("a.csv,", "has an image without a label, 'a.csv'"),
+        ("path,label\n", "holds no images"),
+        ("", "has no columns path and label"),
+        (b"\xff\xfe,1", "cannot be read"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused(
+    content: str | bytes, sentence: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(DataError, match=sentence) as caught:
+        open_images(path)
+    assert "\n" not in str(caught.value)
+
+
+def hub_parquet(
+    path: Path, rows: Sequence[tuple[bytes | None, str | None, object]], names: object = None
+) -> Path:
+    images = [{"bytes": content, "path": name} for content, name, _ in rows]
+    kind = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
+    table = pyarrow.table(
+        {"image": pyarrow.array(images, kind), "label": [label for *_, label in rows]}
+    )
+    if names:
+        features = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
+        metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+        table = table.replace_schema_metadata(metadata)
+    pyarrow.parquet.write_table(table, path, row_group_size=2)
+    return path
+
+
+def test_parquet_of_the_hub_is_read(tmp_path: Path) -> None:
+    rows = [(png(str(n)), f"{n}.png", n % 2) for n in range(5)]
+    folder = tmp_path / "data"
+    folder.mkdir()
+    hub_parquet(folder / "train-00000-of-00002.parquet", rows[:3], ["tench, Tinca", "a/b"])
+    hub_parquet(folder / "train-00001-of-00002.parquet", rows[3:], ["tench, Tinca", "a/b"])
+    for source in (folder, f"{folder}/train-{{00000..00001}}-of-00002.parquet"):
+        images = open_images(source)
+        assert images.classes == ("tench, Tinca", "a/b")
+        assert [s.label for s in images.samples] == [0, 1, 0, 1, 0]
+        assert [s.read() for s in images.samples] == [content for content, *_ in rows]
+        assert images.samples[4].name == "train-00001-of-00002.parquet, row 2, 4.png"
+
+
+def test_parquet_may_name_files_and_have_labels_without_names(class_folders: Path) -> None:
+    rows = [(None, "red/0.png", 3), (png("x"), None, 12)]
+    images = open_images(hub_parquet(class_folders / "a.parquet", rows))
+    assert images.classes == ("3", "12")
+    assert images.samples[0].read() == (class_folders / "red" / "0.png").read_bytes()
+    texts = [(png("x"), None, "dog"), (png("y"), None, "cat")]
+    assert labels_of(open_images(hub_parquet(class_folders / "b.parquet", texts))) == ["dog", "cat"]
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda p: written(p, b"no parquet"), "cannot be read as parquet"),
+        (lambda p: written(p, b""), "cannot be read as parquet"),
+        (
+            lambda p: written(p, hub_parquet(p, [(png("x") * 9, None, 1)]).read_bytes()[:5000]),
+            "cannot be read as parquet",
+        ),
+        (lambda p: other_columns(p, {"image": [b"x"], "label": [1]}), "'image' without bytes and"),
+        (lambda p: other_columns(p, {"img": [b"x"], "label": [1]}), "has no column 'image'"),
+        (lambda p: other_columns(p, {"image": [b"x"]}), "has no column 'label'"),
+        (lambda p: hub_parquet(p, [(None, None, 1)]), "has no image in row 1"),
+        (lambda p: hub_parquet(p, [(b"", None, None)]), "an image without a label, 'a.parquet, r"),
+        (lambda p: hub_parquet(p, [(b"", None, -1)], ["a"]), "an image without a label"),
+        (lambda p: hub_parquet(p, [(b"", None, 2)], ["a", "b"]), "row 1' 2, but names 2 classes"),
+        (lambda p: hub_parquet(p, []), "holds no images"),
+    ],
+)
+def test_parquet_that_cannot_be_used_is_refused(
+    make: Callable[[Path], Path], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=sentence) as caught:
+        open_images(make(tmp_path / "a.parquet"))
+    assert "\n" not in str(caught.value)
+
+
+def other_columns(path: Path, columns: dict[str, list[Any]]) -> Path:
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    return path
+
+
+def test_without_pyarrow_parquet_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = hub_parquet(tmp_path / "a.parquet", [(b"", None, 1)])
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "shufflenet.data._parquet", raising=False)
+    with pytest.raises(MissingDependency, match="needs the package 'pyarrow'"):
+        open_images(path)

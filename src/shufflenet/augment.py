@@ -1,33 +1,40 @@
 """Random transforms for training; whoever calls owns the randomness."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
-__all__ = ["random_crop_and_flip"]
+__all__ = ["Crop", "random_crop"]
 
 _ASPECT_RATIOS = (3 / 4, 4 / 3)  # Szegedy et al. 2015, section 6, https://arxiv.org/abs/1409.4842
 
 
-def random_crop_and_flip(
-    image: Image.Image, size_px: int, smallest_area: float, rng: np.random.Generator
-) -> npt.NDArray[np.uint8]:
-    """Cut out a random part, resize it to a square, and mirror it half of the time.
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A part of an image in pixels, ``right`` and ``bottom`` outside it, and whether mirrored."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    mirrored: bool
+
+    @property
+    def shorter_px(self) -> int:
+        """How long the shorter side is."""
+        return min(self.right - self.left, self.bottom - self.top)
+
+
+def random_crop(width: int, height: int, smallest_area: float, rng: np.random.Generator) -> Crop:
+    """Choose a random part of an image, mirrored half of the time.
 
     The part covers between ``smallest_area`` and all of the image's area, its aspect ratio lies
     between 3:4 and 4:3; where ten tries find no part that fits, the largest centred square is
     taken.
-
-    Returns:
-        RGB values 0..255, ``(size_px, size_px, 3)``.
     """
-    box = _random_box(image.width, image.height, smallest_area, rng)
-    part = image.resize((size_px, size_px), Image.Resampling.BILINEAR, box=box)
-    if rng.random() < 0.5:
-        part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return np.asarray(part)
+    box = _random_box(width, height, smallest_area, rng)
+    return Crop(*box, mirrored=bool(rng.random() < 0.5))
 
 
 def _random_box(

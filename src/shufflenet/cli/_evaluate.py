@@ -22,7 +22,7 @@ def add_evaluate(commands: Commands) -> None:
     parser.add_argument(
         "--data",
         required=True,
-        help="a folder, .tar or .tar.gz with a folder a class, named by the model's labels",
+        help="what `shufflenet train --data` takes, its classes named by the model's labels",
     )
     parser.add_argument(
         "--batch", type=positive, default=50, metavar="N", help="images at once (default: 50)"

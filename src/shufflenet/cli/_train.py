@@ -25,7 +25,10 @@ def add_train(commands: Commands) -> None:
         "  shufflenet train --data photos/ --out runs/tuned --weights default\n",
     )
     parser.add_argument(
-        "--data", required=True, help="a folder, .tar or .tar.gz with a folder a class"
+        "--data",
+        required=True,
+        help="a folder, .tar or .tar.gz with a folder a class; WebDataset shards, as `shufflenet "
+        "pack` writes; the Hub's parquet; a CSV of path and label",
     )
     parser.add_argument("--val", help="the same to validate on (default: a tenth of every class)")
     parser.add_argument(
@@ -117,10 +120,9 @@ _KINDS: dict[Any, dict[str, Any]] = {
 
 def _train(args: argparse.Namespace) -> int:
     import torch
-    from lightning_fabric.utilities.rank_zero import rank_zero_only
 
     from shufflenet.report import plot_curves
-    from shufflenet.train import Job, Session, train_job
+    from shufflenet.train import Job, Session, is_first_process, train_job
 
     torch.set_num_threads(args.threads or max(1, cores() // args.devices))
     job = Job(
@@ -156,7 +158,7 @@ def _train(args: argparse.Namespace) -> int:
             on_epoch=plot_curves,
         )
         result = train_job(job, _recipe(args), session)
-    if rank_zero_only.rank != 0:  # another process of several, which all come to the same
+    if not is_first_process():  # all come to the same
         return 0
     if args.json:
         print_json(result)

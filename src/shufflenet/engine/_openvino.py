@@ -77,12 +77,12 @@ class OpenVinoClassifier:
         self._lock = threading.Lock()
         self._seen: Counter[tuple[int, ...]] = Counter()
         self._of_shape: dict[tuple[int, ...], Any] = {}
-        self._threads = threading.local()  # a request computes one batch at a time
+        self._requests = _Requests()
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
         compiled = self._compiled_for(batch.shape)
-        requests: dict[int, Any] = self._threads.__dict__
+        requests = self._requests.of_models
         if id(compiled) not in requests:
             requests[id(compiled)] = compiled.create_infer_request()
         return np.array(requests[id(compiled)].infer([batch])[0], np.float32)
@@ -101,3 +101,10 @@ class OpenVinoClassifier:
                 fixed.reshape(list(shape))
                 self._of_shape[shape] = self._compile(fixed)
             return self._of_shape.get(shape, self._any_shape)
+
+
+class _Requests(threading.local):
+    """Each thread's own, for a request computes one batch at a time; by the model's identity."""
+
+    def __init__(self) -> None:
+        self.of_models: dict[int, Any] = {}

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.preprocess._decode import decode
+from shufflenet.preprocess._decode import decode, is_upright
 from shufflenet.preprocess._normalise import normalised
 from shufflenet.preprocess._resize import cropped, resized
 from shufflenet.spec import Preprocess
 
-__all__ = ["cropped", "decode", "normalised", "prepare", "resized"]
+__all__ = ["cropped", "decode", "is_upright", "normalised", "prepare", "resized"]
 
 
 def prepare(source: str | Path | bytes, how: Preprocess) -> npt.NDArray[np.float32]:

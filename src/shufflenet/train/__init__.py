@@ -8,14 +8,14 @@ from shufflenet.data import ImageSet, load
 from shufflenet.errors import DataError, ImageError, SpecError
 from shufflenet.recipes import Recipe
 from shufflenet.spec import Card, Preprocess
-from shufflenet.train._devices import fabric_for
+from shufflenet.train._devices import fabric_for, is_first_process
 from shufflenet.train._job import Job, prepare
 from shufflenet.train._loop import Loop, Result, Session
 from shufflenet.train._run import facts, open_run
 from shufflenet.train._teacher import Teacher, open_teacher
 from shufflenet.trunk import ShuffleNet
 
-__all__ = ["Job", "Result", "Session", "Teacher", "train", "train_job"]
+__all__ = ["Job", "Result", "Session", "Teacher", "is_first_process", "train", "train_job"]
 
 
 def train_job(job: Job, recipe: Recipe, session: Session) -> Result:

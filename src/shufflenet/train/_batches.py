@@ -5,16 +5,13 @@ import signal
 from collections.abc import Iterator
 
 import numpy as np
-import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from shufflenet.augment import random_crop_and_flip
 from shufflenet.data import Sample
 from shufflenet.errors import DataError, ImageError
-from shufflenet.preprocess import decode
 from shufflenet.recipes import Recipe
+from shufflenet.train._crops import cropped
 
 __all__ = ["Batches", "Crops", "leave_interrupts"]
 
@@ -28,35 +25,44 @@ class Crops(Dataset[tuple[Tensor, int]]):
         self._samples, self._recipe, self._epoch = samples, recipe, epoch
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        recipe = self._recipe
-        rng = np.random.default_rng((recipe.seed, self._epoch, index))
-        sample, image = self._readable(index)
-        size = recipe.px_at(self._epoch)
-        pixels = random_crop_and_flip(image, size, recipe.smallest_area, rng)
-        return torch.from_numpy(np.array(pixels)), sample.label
-
-    def _readable(self, index: int) -> tuple[Sample, Image.Image]:
-        """Read an image, or the next that can be read; what cannot costs a warning, not the run.
+        """Crop an image, or the next that can be read; what cannot costs a warning, not the run.
 
         Raises:
             DataError: none of the images can be read.
         """
+        recipe, size = self._recipe, self._recipe.px_at(self._epoch)
         for other in range(len(self._samples)):
             sample = self._samples[(index + other) % len(self._samples)]
+            rng = np.random.default_rng((recipe.seed, self._epoch, index))
             try:
-                return sample, decode(sample.read(), sample.name)
+                pixels = cropped(sample, size, recipe.smallest_area, rng)
             except (ImageError, DataError) as error:
                 _log.warning("%s Another image takes its place.", error)
+            else:
+                return pixels, sample.label
         raise DataError(self._samples[0].path, "holds no image that can be read", "Mend it.")
 
 
 class Batches:
-    """The batches of one epoch from a given step on; a last short batch is left out."""
+    """The batches of one epoch from a given step on; a last short batch is left out.
 
-    def __init__(self, images: int, recipe: Recipe, epoch: int, first: int) -> None:
+    Of several processes each has its share of every batch, so that together they compute the
+    batches that one alone would.
+    """
+
+    def __init__(
+        self,
+        images: int,
+        recipe: Recipe,
+        epoch: int,
+        first: int,
+        process: int = 0,
+        processes: int = 1,
+    ) -> None:
         order = np.random.default_rng((recipe.seed, epoch)).permutation(images)
-        size = min(recipe.batch_size, images)
-        self._batches = order[: images // size * size].reshape(-1, size)[first:]
+        size = min(recipe.batch_size, images // processes * processes)
+        whole = order[: images // size * size].reshape(-1, size)[first:]
+        self._batches = whole[:, process::processes]
 
     def __iter__(self) -> Iterator[list[int]]:
         return iter(self._batches.tolist())

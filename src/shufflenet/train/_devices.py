@@ -13,7 +13,14 @@ from shufflenet.data import ImageSet
 from shufflenet.errors import SpecError
 from shufflenet.spec import Accuracy
 
-__all__ = ["GlobalBatchNorm", "added", "fabric_for", "shard", "share_statistics"]
+__all__ = [
+    "GlobalBatchNorm",
+    "added",
+    "fabric_for",
+    "is_first_process",
+    "shard",
+    "share_statistics",
+]
 
 
 def fabric_for(accelerator: str, precision: str, devices: int, nodes: int) -> Fabric:
@@ -40,6 +47,11 @@ def fabric_for(accelerator: str, precision: str, devices: int, nodes: int) -> Fa
     if not fabric.is_global_zero:  # one of them tells
         logging.getLogger("shufflenet").setLevel(logging.ERROR)
     return fabric
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one of several that tells what came of training."""
+    return not dist.is_initialized() or dist.get_rank() == 0
 
 
 class GlobalBatchNorm(nn.BatchNorm2d):
@@ -84,7 +96,7 @@ class _Summed(torch.autograd.Function):
 
 
 def _mean_of_all(x: Tensor) -> Tensor:
-    total: Tensor = _Summed.apply(x.mean(dim=(0, 2, 3)))
+    total: Tensor = _Summed.apply(x.mean(dim=(0, 2, 3)))  # type: ignore[no-untyped-call]  # torch's own has no types
     return total / dist.get_world_size()
 
 

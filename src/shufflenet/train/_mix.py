@@ -22,9 +22,7 @@ class Mixed:
 
     def parts(self, number: int) -> "list[Mixed]":
         """Cut into so many parts, or as many as there are images."""
-        images, labels, others = (
-            x.chunk(number) for x in (self.images, self.labels, self.others)
-        )
+        images, labels, others = (x.chunk(number) for x in (self.images, self.labels, self.others))
         return [Mixed(*part, self.share) for part in zip(images, labels, others, strict=True)]
 
 

@@ -1,0 +1,107 @@
+"""What lies in a tar archive, found without unpacking it."""
+
+import gzip
+import json
+import posixpath
+import shutil
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from shufflenet.data._labelled import Label
+from shufflenet.data._sets import LAYOUT, Sample, is_image
+from shufflenet.errors import DataError
+
+__all__ = ["Archive", "key_of", "read_archive"]
+
+_LABELS = (".cls", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The images of an archive, their labels where it holds any, and what it says of itself.
+
+    Attributes:
+        images: In the order of the archive, without labels.
+        labels: By key, see ``key_of``.
+        facts: The keywords of its global header.
+        spool: The temporary file, where it was compressed.
+    """
+
+    images: list[Sample] = field(default_factory=list)
+    labels: dict[str, Label] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    spool: Any = None
+
+
+def key_of(name: str) -> str:
+    """Give what WebDataset calls the key: files with the same key belong together.
+
+    >>> key_of("a.b/c.jpg"), key_of("a.b/c.seg.png")
+    ('a.b/c', 'a.b/c')
+
+    Source: webdataset 1.0.2, tariterators.py, base_plus_ext.
+    """
+    folder, slash, last = name.rpartition("/")
+    return folder + slash + last.partition(".")[0]
+
+
+def read_archive(path: Path) -> Archive:
+    """List the images of an archive.
+
+    It is read where it lies; a compressed one is first decompressed to a temporary file, which
+    goes when the set does, since compressed data cannot be read from the middle.
+
+    Raises:
+        DataError: it cannot be read, or is cut short.
+    """
+    spool = None if path.suffix == ".tar" else _decompressed(path)
+    plain = spool.name if spool else str(path)
+    try:
+        with tarfile.open(plain, "r:") as file:
+            return _listed(file, plain, spool)
+    except (tarfile.TarError, OSError) as error:
+        raise DataError(path, f"cannot be read as an archive ({error})", LAYOUT) from error
+
+
+def _listed(file: tarfile.TarFile, plain: str, spool: object) -> Archive:
+    found = Archive(facts=file.pax_headers, spool=spool)
+    for member in file:
+        name = posixpath.normpath(member.name.lstrip("/"))
+        if member.isfile() and is_image(name):
+            found.images.append(Sample(name, -1, plain, member.offset_data, member.size))
+        elif member.isfile() and name.endswith(_LABELS):
+            content = file.extractfile(member)
+            label = _label(name, content.read()) if content else None
+            if label is not None:
+                found.labels[key_of(name)] = label
+    return found
+
+
+def _label(name: str, content: bytes) -> Label:
+    """Read the label that a file beside an image holds; none if it holds none."""
+    if name.endswith(".json"):
+        try:
+            value = json.loads(content)
+        except ValueError:
+            return None
+        label = value.get("label", value.get("cls")) if isinstance(value, dict) else None
+        return label if isinstance(label, int | str) else None
+    text = content.decode("utf-8", "surrogateescape").strip()
+    return int(text) if text.removeprefix("-").isdecimal() else text
+
+
+def _decompressed(path: Path) -> "tempfile._TemporaryFileWrapper[bytes]":
+    spool = tempfile.NamedTemporaryFile(prefix="shufflenet-", suffix=".tar")  # noqa: SIM115  # lives as long as the set
+    try:
+        with gzip.open(path) as file:
+            shutil.copyfileobj(file, spool, 1 << 20)
+        spool.flush()
+    except (EOFError, zlib.error, OSError) as error:
+        spool.close()
+        raise DataError(path, f"cannot be decompressed ({error})", LAYOUT) from error
+    return spool

@@ -1,0 +1,73 @@
+"""Class folders: an image's class is the name of the folder it lies in."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from shufflenet.data._sets import LAYOUT, ImageSet, Sample, check_text, is_image
+from shufflenet.errors import DataError
+
+__all__ = ["classified", "files_below", "folder_files"]
+
+
+def files_below(
+    folder: str | Path, refuse: Callable[[OSError], None] | None = None
+) -> Iterator[str]:
+    """List the files below a folder, linked folders too, but nothing that is hidden.
+
+    A folder is listed once, by whichever path comes first: links may lead in circles.
+
+    Args:
+        folder: Where to look.
+        refuse: Is told of every folder that cannot be listed; such are passed over unless given.
+    """
+    seen = set[tuple[int, int]]()  # folders by device and number
+    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        identity = os.stat(parent)
+        if (identity.st_dev, identity.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((identity.st_dev, identity.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (os.path.join(parent, name) for name in names if not name.startswith("."))
+
+
+def folder_files(folder: Path) -> list[Sample]:
+    """List the images below a folder, without their classes.
+
+    Raises:
+        DataError: a folder cannot be listed.
+    """
+    before = len(os.path.join(folder, ""))
+    return [
+        Sample(path[before:].replace(os.sep, "/"), -1, path)
+        for path in files_below(folder, _refuse)
+        if is_image(os.path.basename(path))
+    ]
+
+
+def _refuse(error: OSError) -> None:
+    raise DataError(str(error.filename), f"cannot be listed ({error.strerror})", LAYOUT) from error
+
+
+def classified(source: str, files: Iterable[Sample]) -> ImageSet:
+    """Name classes by the first folder below the one that holds all classes.
+
+    Raises:
+        DataError: there are no images, one lies in no folder, or a class is called by no text.
+    """
+    files = sorted(files, key=lambda file: file.name)
+    folders = [PurePosixPath(file.name).parts[:-1] for file in files]
+    if not files:
+        raise DataError(source, "holds no images", LAYOUT)
+    shared = os.path.commonpath(["/".join(("root", *folder)) for folder in folders]).count("/")
+    depth = min(shared, min(map(len, folders)) - 1)
+    if depth < 0:
+        raise DataError(source, "holds images that lie in no class folder", LAYOUT)
+    names = [folder[depth] for folder in folders]
+    classes = tuple(sorted(set(names)))
+    check_text(source, classes)
+    index = {name: number for number, name in enumerate(classes)}
+    samples = (replace(file, label=index[name]) for file, name in zip(files, names, strict=True))
+    return ImageSet(source, classes, tuple(samples))

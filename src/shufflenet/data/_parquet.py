@@ -1,0 +1,85 @@
+"""Parquet as the Hugging Face Hub keeps images: a file's bytes and a label in each row."""
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow
+from pyarrow.parquet import ParquetFile
+
+from shufflenet.data._labelled import Label, labelled
+from shufflenet.data._sets import ImageSet, Sample
+from shufflenet.errors import DataError
+
+__all__ = ["read_parquet"]
+
+_COLUMNS = ["image", "label"]
+_ROWS = 64  # at once
+_REMEDY = "Expected: a column image of bytes and path, and a column label, as on the Hub."
+
+
+def read_parquet(source: str, paths: Sequence[Path]) -> ImageSet:
+    """List the images of parquet files that belong together.
+
+    Rows are compressed in groups of hundreds, too many to read for each image of a random order;
+    so the images are copied to a temporary file, which goes when the set does. A row without
+    bytes names a file, by a path that starts at the folder of the parquet file.
+
+    Raises:
+        DataError: a file is no parquet, is cut short, has no such columns, or rows lack labels.
+    """
+    spool = tempfile.NamedTemporaryFile(prefix="shufflenet-", suffix=".images")  # noqa: SIM115  # lives as long as the set
+    images: list[tuple[Sample, Label]] = []
+    names: list[str] | None = None
+    for path in paths:
+        try:
+            with ParquetFile(path) as file:
+                names = _class_names(path, file.schema_arrow)
+                images += _rows(path, file, spool)
+        except (pyarrow.ArrowException, OSError, ValueError) as error:  # ValueError: no JSON
+            reason = str(error).splitlines()[0]
+            raise DataError(path, f"cannot be read as parquet ({reason})", _REMEDY) from error
+    spool.flush()
+    return replace(labelled(source, images, names), spool=spool)
+
+
+def _class_names(path: Path, schema: Any) -> list[str] | None:  # noqa: ANN401  # pyarrow has no types
+    """Find the names of classes where the Hub's libraries write them.
+
+    Source: datasets 5.2.0, arrow_writer.py, ``_build_metadata``.
+
+    Raises:
+        DataError: there are no columns image and label of their kind.
+    """
+    for name in _COLUMNS:
+        if name not in schema.names:
+            raise DataError(path, f"has no column {name!r}", _REMEDY)
+    image = schema.field("image").type
+    if not pyarrow.types.is_struct(image) or {"bytes", "path"} - {f.name for f in image}:
+        raise DataError(path, "has a column 'image' without bytes and path", _REMEDY)
+    text = (schema.metadata or {}).get(b"huggingface", b"{}")
+    features = json.loads(text).get("info", {}).get("features", {})
+    names: list[str] | None = features.get("label", {}).get("names")
+    return names
+
+
+def _rows(path: Path, file: Any, spool: IO[bytes]) -> Iterator[tuple[Sample, Label]]:  # noqa: ANN401  # likewise
+    row = 0
+    for batch in file.iter_batches(_ROWS, columns=_COLUMNS):
+        image = batch.column("image")
+        contents, files, labels = image.field("bytes"), image.field("path"), batch.column("label")
+        for content, name, label in zip(
+            contents, files.to_pylist(), labels.to_pylist(), strict=True
+        ):
+            row += 1
+            called = f"{path.name}, row {row}" + (f", {name}" if name else "")
+            if content.is_valid:
+                at, size = spool.tell(), spool.write(content.as_buffer())
+                yield Sample(called, -1, spool.name, at, size), label
+            elif name:
+                yield Sample(called, -1, str(path.parent / name)), label
+            else:
+                raise DataError(path, f"has no image in row {row}", _REMEDY)
