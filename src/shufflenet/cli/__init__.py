@@ -20,7 +20,9 @@ from shufflenet.cli import (
     _embed,
     _evaluate,
     _export,
+    _pack,
     _predict,
+    _quantize,
     _train,
 )
 from shufflenet.cli._output import say
@@ -28,9 +30,16 @@ from shufflenet.errors import MissingDependency, ShuffleNetError
 
 __all__ = ["main"]
 
-_EXTRAS = {"torch": "torch", "onnx_ir": "torch", "onnxscript": "torch", "lightning_fabric": "train",
-           "tensorboard": "train", "matplotlib": "chart",
-           "pyarrow": "parquet"}  # fmt: skip  # package: its extra
+_EXTRAS = {  # package: its extra
+    "torch": "torch",
+    "onnx": "quantize",
+    "onnx_ir": "torch",
+    "onnxscript": "torch",
+    "lightning_fabric": "train",
+    "tensorboard": "train",
+    "matplotlib": "chart",
+    "pyarrow": "parquet",
+}
 
 _EXAMPLES = """examples:
   shufflenet predict cat.jpg
@@ -53,8 +62,10 @@ def _parser() -> argparse.ArgumentParser:
         _predict.add_predict,
         _evaluate.add_evaluate,
         _embed.add_embed,
+        _pack.add_pack,
         _train.add_train,
         _export.add_export,
+        _quantize.add_quantize,
         _convert.add_convert,
         _benchmark.add_benchmark,
     ):

@@ -2,18 +2,20 @@
 
 from shufflenet.engine._answers import answered, classify, computed, cores
 from shufflenet.engine._classifier import Classifier, Prediction, top_k
-from shufflenet.engine._int8 import computes_int8_exactly
+from shufflenet.engine._int8 import CHECK_KEY, check_image, computes_int8_exactly
 from shufflenet.engine._model import Model
 from shufflenet.engine._onnx import OnnxClassifier
 from shufflenet.engine._openvino import OpenVinoClassifier
 
 __all__ = [
+    "CHECK_KEY",
     "Classifier",
     "Model",
     "OnnxClassifier",
     "OpenVinoClassifier",
     "Prediction",
     "answered",
+    "check_image",
     "classify",
     "computed",
     "computes_int8_exactly",

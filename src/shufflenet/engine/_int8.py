@@ -1,11 +1,28 @@
-"""Whether this processor computes int8 as it is meant."""
+"""Whether this processor computes int8 as it is meant, and what files that are in int8 take."""
 
+import json
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-__all__ = ["computes_int8_exactly"]
+from shufflenet.preprocess import normalised
+from shufflenet.spec import Preprocess
+
+__all__ = [
+    "CHECK_KEY",
+    "as_pixels",
+    "check_image",
+    "computes_as_meant",
+    "computes_int8_exactly",
+]
+
+CHECK_KEY = "shufflenet.int8_check"  # the metadata entry that holds the logits of check_image
+# Of the largest logit. Where sums are exact, float32 may still round a value at the edge of two
+# bytes to the other one: 1 % was seen. Sums that saturate move logits by half of the largest.
+_ALLOWED = 0.1
 
 
 @cache
@@ -24,3 +41,43 @@ def computes_int8_exactly() -> bool:
     session = onnxruntime.InferenceSession(str(probe), providers=["CPUExecutionProvider"])
     (result,) = session.run(None, {"pixels": np.full((1, 64, 8, 8), 255, np.uint8)})
     return bool((np.asarray(result) == 255).all())
+
+
+def check_image(how: Preprocess) -> npt.NDArray[np.uint8]:
+    """Make the image that every int8 file knows its logits of: ``(1, crop_px, crop_px, 3)``.
+
+    It shows squares of an eighth of its side in colours drawn with seed 0, which make layers
+    answer more strongly than noise does.
+    """
+    colours = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    at = np.arange(how.crop_px) * 8 // how.crop_px
+    image: npt.NDArray[np.uint8] = colours[at][:, at][None]
+    return image
+
+
+def computes_as_meant(
+    logits: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]],
+    how: Preprocess,
+    metadata: Mapping[str, str],
+) -> bool:
+    """Compare the logits of ``check_image`` with those that were computed exactly.
+
+    Args:
+        logits: What the file computes here, of prepared images.
+        how: How they are prepared.
+        metadata: Of the file; one without such logits is trusted.
+    """
+    if CHECK_KEY not in metadata:
+        return True
+    meant = np.array(json.loads(metadata[CHECK_KEY]), np.float32)
+    found = logits(normalised(check_image(how), how))[0]
+    return bool(np.abs(found - meant).max() <= _ALLOWED * np.abs(meant).max())
+
+
+def as_pixels(batch: npt.NDArray[np.float32], how: Preprocess) -> npt.NDArray[np.uint8]:
+    """Turn prepared images, ``(n, 3, h, w)``, back into the RGB bytes they were made of."""
+    std, mean = (np.array(x, np.float32)[:, None, None] for x in (how.std, how.mean))
+    values = (batch * std + mean) * np.float32(255 / how.value_range)
+    colours = 1 if how.channels == "rgb" else -1
+    pixels: npt.NDArray[np.uint8] = np.rint(values[:, ::colours]).clip(0, 255).astype(np.uint8)
+    return pixels

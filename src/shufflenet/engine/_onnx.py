@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.cards import find_published, published_card
-from shufflenet.engine._int8 import computes_int8_exactly
+from shufflenet.engine._int8 import as_pixels, computes_as_meant, computes_int8_exactly
 from shufflenet.errors import CheckpointError, SpecError
 from shufflenet.spec import CARD_KEY, Card
 from shufflenet.zoo import Weights
@@ -59,10 +59,12 @@ class OnnxClassifier:
             raise CheckpointError(
                 path, "is no ONNX file that can be run", "Export it again."
             ) from error
-        self.card, published = card_of(path, self._session.get_modelmeta().custom_metadata_map)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.card, published = card_of(path, metadata)
         self._log_of_output = published is not None and published.gives == "probabilities"
         images = self._session.get_inputs()[0]
         self._input = images.name
+        self._takes_bytes = images.type == "tensor(uint8)"
         self._fixed_batch = images.shape[0] if isinstance(images.shape[0], int) else None
         if published is not None and published.quantised and not computes_int8_exactly():
             _log.warning(
@@ -70,21 +72,30 @@ class OnnxClassifier:
                 "its answers may differ from those published.",
                 published.filename,
             )
+        if self.card.int8 and not computes_as_meant(self.logits, self.card.preprocess, metadata):
+            _log.warning(
+                "This processor computes %s otherwise than it is meant, for it rounds sums of int8 "
+                "products: quantize it anew here, with --range portable.",
+                path,
+            )
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
         size = self._fixed_batch or max(1, len(batch))
-        parts = [self._run(batch[start : start + size]) for start in range(0, len(batch), size)]
+        fed = as_pixels(batch, self.card.preprocess) if self._takes_bytes else batch
+        parts = [self._run(fed[start : start + size]) for start in range(0, len(fed), size)]
         result = np.concatenate(parts)
         # The softmax of log(p) is p again.
         return (
             np.log(np.maximum(result, np.finfo(np.float32).tiny)) if self._log_of_output else result
         )
 
-    def _run(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def _run(
+        self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float32]:
         missing = (self._fixed_batch or 0) - len(images)
         if missing > 0:  # a file may take so many images at once and no fewer
-            images = np.concatenate((images, np.zeros((missing, *images.shape[1:]), np.float32)))
+            images = np.concatenate((images, np.zeros((missing, *images.shape[1:]), images.dtype)))
         result = np.asarray(self._session.run(None, {self._input: images})[0], np.float32)
         return result[: len(result) - max(0, missing)]
 

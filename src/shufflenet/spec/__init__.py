@@ -1,6 +1,6 @@
 """The values that flow through the package: frozen, hashable, made of plain Python."""
 
-from shufflenet.spec._card import CARD_KEY, Accuracy, Card, Label, Origin, Published
+from shufflenet.spec._card import CARD_KEY, Accuracy, Card, Int8, Label, Origin, Published
 from shufflenet.spec._networks import (
     Activation,
     NetworkSpec,
@@ -22,6 +22,7 @@ __all__ = [
     "Accuracy",
     "Activation",
     "Card",
+    "Int8",
     "Label",
     "NetworkSpec",
     "Origin",

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from shufflenet.errors import SpecError
 from shufflenet.spec._networks import (
@@ -18,7 +18,7 @@ from shufflenet.spec._networks import (
 )
 from shufflenet.spec._preprocess import Preprocess
 
-__all__ = ["CARD_KEY", "Accuracy", "Card", "Label", "Origin", "Published"]
+__all__ = ["CARD_KEY", "Accuracy", "Card", "Int8", "Label", "Origin", "Published"]
 
 CARD_KEY = "shufflenet"  # the metadata entry that holds a card, in safetensors and in ONNX
 CARD_FORMAT = 1  # raised when a reader of the format before could misread the card
@@ -76,9 +76,34 @@ class Origin:
     data: str
     licence: str
     started_from: str = ""  # the checkpoint that training began with; empty for random weights
+    taught_by: str = ""  # the network that it was distilled from
     recipe: str = ""
     steps: int = 0
     software: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Int8:
+    """How a network was put in int8, and what that cost.
+
+    Attributes:
+        weight_range: ``portable`` weights give the same answers on every processor; ``full`` ones
+            need one that adds int8 products without saturating (VNNI, AMX, ARM).
+        calibrator: What chose the ranges of activations.
+        calibration_images: How many it saw.
+        kept_in_float: The layers that are not in int8.
+        judged_by: ``labels``, or ``float`` where right is what the float network answers.
+        float_accuracy: Before, on images that were not calibrated on.
+        int8_accuracy: After, on the same.
+    """
+
+    weight_range: Literal["portable", "full"]
+    calibrator: str
+    calibration_images: int
+    kept_in_float: tuple[str, ...] = ()
+    judged_by: Literal["labels", "float"]
+    float_accuracy: Accuracy
+    int8_accuracy: Accuracy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +117,7 @@ class Card:
     origin: Origin
     accuracy: Accuracy | None = None
     published: Published | None = None
+    int8: Int8 | None = None  # of a quantised network; its accuracy is there
 
     def __post_init__(self) -> None:
         if len(self.labels) != self.network.classes:
@@ -126,6 +152,7 @@ class Card:
                 origin=Origin(**fields["origin"]),
                 accuracy=Accuracy(**fields["accuracy"]) if fields["accuracy"] else None,
                 published=Published(**fields["published"]) if fields.get("published") else None,
+                int8=_int8(fields["int8"]) if fields.get("int8") else None,
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise SpecError(
@@ -139,6 +166,14 @@ def _network(fields: dict[str, Any]) -> NetworkSpec:
     stages = tuple(stage(**_with_tuples(each)) for each in fields.pop("stages"))
     network: NetworkSpec = kind(stages=stages, **_with_tuples(fields))
     return network
+
+
+_COUNTS = ("float_accuracy", "int8_accuracy")
+
+
+def _int8(fields: dict[str, Any]) -> Int8:
+    counts: dict[str, Any] = {name: Accuracy(**fields[name]) for name in _COUNTS}
+    return Int8(**_with_tuples(fields | counts))
 
 
 def _preprocess(fields: dict[str, Any]) -> Preprocess:
