@@ -49,6 +49,17 @@ from shufflenet import errors
             "The run folder 'run' holds no run. Start one.",
         ),
         (
+            errors.TeacherMismatch("big.onnx", ["dog", "cat"], 10),
+            "The teacher 'big.onnx' does not know 2 of 10 classes, such as 'dog'. "
+            "Use one that was trained on the same classes.",
+        ),
+        (
+            errors.AccuracyLost(90, 100, 200, 1.0),
+            "In int8 the network answers 90 of 200 images rightly, 10.00 % fewer than the 100 in "
+            "float, more than the 1 % allowed, so nothing was written. Allow more with --max-drop, "
+            "or calibrate on more images with --images.",
+        ),
+        (
             errors.ParityError("The exported file", 0.5, 1e-5),
             "The exported file differs from the network by 0.5, more than the 1e-05 allowed, so "
             "nothing was written. Please report this with the model's name.",

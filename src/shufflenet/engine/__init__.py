@@ -2,13 +2,19 @@
 
 from shufflenet.engine._answers import answered, classify, computed, cores
 from shufflenet.engine._classifier import Classifier, Prediction, top_k
-from shufflenet.engine._int8 import CHECK_KEY, check_image, computes_int8_exactly
+from shufflenet.engine._int8 import (
+    CHECK_KEY,
+    INT8_AGREEMENT,
+    check_image,
+    computes_int8_exactly,
+)
 from shufflenet.engine._model import Model
 from shufflenet.engine._onnx import OnnxClassifier
 from shufflenet.engine._openvino import OpenVinoClassifier
 
 __all__ = [
     "CHECK_KEY",
+    "INT8_AGREEMENT",
     "Classifier",
     "Model",
     "OnnxClassifier",

@@ -1,6 +1,7 @@
 """Whether this processor computes int8 as it is meant, and what files that are in int8 take."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -9,20 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.preprocess import normalised
-from shufflenet.spec import Preprocess
+from shufflenet.spec import Card, Preprocess
 
 __all__ = [
     "CHECK_KEY",
+    "INT8_AGREEMENT",
     "as_pixels",
     "check_image",
-    "computes_as_meant",
+    "check_int8",
     "computes_int8_exactly",
 ]
+
+_log = logging.getLogger(__name__)
 
 CHECK_KEY = "shufflenet.int8_check"  # the metadata entry that holds the logits of check_image
 # Of the largest logit. Where sums are exact, float32 may still round a value at the edge of two
 # bytes to the other one: 1 % was seen. Sums that saturate move logits by half of the largest.
-_ALLOWED = 0.1
+INT8_AGREEMENT = 0.1
 
 
 @cache
@@ -55,23 +59,30 @@ def check_image(how: Preprocess) -> npt.NDArray[np.uint8]:
     return image
 
 
-def computes_as_meant(
+def check_int8(
     logits: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]],
-    how: Preprocess,
+    card: Card,
     metadata: Mapping[str, str],
-) -> bool:
-    """Compare the logits of ``check_image`` with those that were computed exactly.
+    path: str | Path,
+) -> None:
+    """Warn where an int8 file's logits of ``check_image`` are not those computed exactly.
 
     Args:
         logits: What the file computes here, of prepared images.
-        how: How they are prepared.
+        card: Of the file.
         metadata: Of the file; one without such logits is trusted.
+        path: What the warning calls it.
     """
-    if CHECK_KEY not in metadata:
-        return True
+    if card.int8 is None or CHECK_KEY not in metadata:
+        return
     meant = np.array(json.loads(metadata[CHECK_KEY]), np.float32)
-    found = logits(normalised(check_image(how), how))[0]
-    return bool(np.abs(found - meant).max() <= _ALLOWED * np.abs(meant).max())
+    found = logits(normalised(check_image(card.preprocess), card.preprocess))[0]
+    if not np.abs(found - meant).max() <= INT8_AGREEMENT * np.abs(meant).max():
+        _log.warning(
+            "This processor computes %s otherwise than it is meant, for it rounds sums of int8 "
+            "products: quantize it anew here, with --range portable.",
+            path,
+        )
 
 
 def as_pixels(batch: npt.NDArray[np.float32], how: Preprocess) -> npt.NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.cards import find_published, published_card
-from shufflenet.engine._int8 import as_pixels, computes_as_meant, computes_int8_exactly
+from shufflenet.engine._int8 import as_pixels, check_int8, computes_int8_exactly
 from shufflenet.errors import CheckpointError, SpecError
 from shufflenet.spec import CARD_KEY, Card
 from shufflenet.zoo import Weights
@@ -72,12 +72,7 @@ class OnnxClassifier:
                 "its answers may differ from those published.",
                 published.filename,
             )
-        if self.card.int8 and not computes_as_meant(self.logits, self.card.preprocess, metadata):
-            _log.warning(
-                "This processor computes %s otherwise than it is meant, for it rounds sums of int8 "
-                "products: quantize it anew here, with --range portable.",
-                path,
-            )
+        check_int8(self.logits, self.card, metadata, path)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from shufflenet.engine._int8 import CHECK_KEY, as_pixels, check_int8
 from shufflenet.engine._onnx import card_of
 from shufflenet.errors import CheckpointError, MissingDependency, SpecError
 from shufflenet.spec import CARD_KEY
@@ -68,9 +70,9 @@ class OpenVinoClassifier:
             raise CheckpointError(
                 path, "is no ONNX file that OpenVINO can run", "Export it again."
             ) from error
-        place = ["framework", CARD_KEY]  # where OpenVINO keeps an ONNX file's metadata
-        metadata = {CARD_KEY: model.get_rt_info(place).value} if model.has_rt_info(place) else {}
+        metadata = dict(_metadata(model))
         self.card, published = card_of(path, metadata)
+        self._takes_bytes = model.inputs[0].element_type == openvino.Type.u8
         if published is not None:  # their batch sizes and outputs differ
             problem = "is of the ONNX model zoo, which ONNX Runtime computes as it is"
             raise CheckpointError(path, problem, "Use --runtime onnxruntime.")
@@ -78,14 +80,16 @@ class OpenVinoClassifier:
         self._seen: Counter[tuple[int, ...]] = Counter()
         self._of_shape: dict[tuple[int, ...], Any] = {}
         self._requests = _Requests()
+        check_int8(self.logits, self.card, metadata, path)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
-        compiled = self._compiled_for(batch.shape)
+        fed = as_pixels(batch, self.card.preprocess) if self._takes_bytes else batch
+        compiled = self._compiled_for(fed.shape)
         requests = self._requests.of_models
         if id(compiled) not in requests:
             requests[id(compiled)] = compiled.create_infer_request()
-        return np.array(requests[id(compiled)].infer([batch])[0], np.float32)
+        return np.array(requests[id(compiled)].infer([fed])[0], np.float32)
 
     def _compiled_for(self, shape: tuple[int, ...]) -> Any:  # noqa: ANN401  # it has no types
         """Choose a model compiled for any shape, or for this one if it comes again and again.
@@ -101,6 +105,14 @@ class OpenVinoClassifier:
                 fixed.reshape(list(shape))
                 self._of_shape[shape] = self._compile(fixed)
             return self._of_shape.get(shape, self._any_shape)
+
+
+def _metadata(model: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  # it has no types
+    """Find what OpenVINO has kept of an ONNX file's metadata."""
+    for key in (CARD_KEY, CHECK_KEY):
+        place = ["framework", key]
+        if model.has_rt_info(place):
+            yield key, model.get_rt_info(place).value
 
 
 class _Requests(threading.local):
