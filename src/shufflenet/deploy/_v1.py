@@ -8,7 +8,7 @@ from shufflenet.blocks import ChannelShuffle
 from shufflenet.deploy._order import convolutions, read_groups_in_order, reordered
 from shufflenet.trunk import ShuffleNet
 from shufflenet.v1 import V1Unit
-from shufflenet.wiring import positions, route, shuffled
+from shufflenet.wiring import Order, positions, route, shuffled
 
 __all__ = ["BlockShuffle", "deploy_v1"]
 
@@ -28,18 +28,15 @@ def deploy_v1(folded: ShuffleNet) -> ShuffleNet:
 
 
 class BlockShuffle(nn.Module):
-    """Hand every consumer the slices meant for it; ``routes`` as in ``wiring.Routing``."""
+    """Put channels, ``(n, c, h, w)``, in another order; as one Gather, which moves them once."""
 
-    def __init__(self, routes: tuple[tuple[tuple[int, int], ...], ...]) -> None:
+    def __init__(self, order: Order) -> None:
         super().__init__()
-        pieces = [piece for own in routes for piece in own]
-        self.sizes = [size for _, size in pieces]
-        self.order = sorted(range(len(pieces)), key=lambda number: pieces[number][0])
+        self.register_buffer("order", torch.from_numpy(order), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(n, c, h, w)`` to the same shape."""
-        pieces = x.split_with_sizes(self.sizes, dim=1)
-        return torch.cat([pieces[number] for number in self.order], dim=1)
+        return x.index_select(1, self.get_buffer("order"))
 
 
 def _absorbed(unit: V1Unit, shuffle_groups: int) -> nn.Module:
@@ -57,4 +54,6 @@ def _absorbed(unit: V1Unit, shuffle_groups: int) -> nn.Module:
         second,
         [positions(read, names) for read, names in zip(reads, routing.arrivals, strict=True)],
     )
-    return BlockShuffle(routing.routes) if first.groups > 1 else nn.Identity()
+    if first.groups == 1:
+        return nn.Identity()
+    return BlockShuffle(positions(rows, np.concatenate(routing.arrivals)))
