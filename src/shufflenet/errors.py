@@ -170,8 +170,9 @@ class AccuracyLost(ShuffleNetError):
         lost = 100 * (of_float - top1) / of_float
         super().__init__(
             f"In int8 the network answers {top1} of {images} images rightly, {lost:.2f} % fewer "
-            f"than the {of_float} in float, more than the {allowed_percent:g} % allowed, so nothing "
-            "was written. Allow more with --max-drop, or calibrate on more images with --images."
+            f"than the {of_float} in float, more than the {allowed_percent:g} % allowed, so "
+            "nothing was written. Allow more with --max-drop, or calibrate on more images with "
+            "--images."
         )
 
 
