@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from PIL import Image
 
-from shufflenet.augment import random_crop
+from seeded import photo
+from shufflenet.augment import OPERATIONS, erased, random_crop, trivially_changed
 
 
 def test_the_same_generator_gives_the_same_crop() -> None:
@@ -32,3 +34,43 @@ def test_an_image_that_no_crop_fits_gives_its_centre(
 ) -> None:
     crop = random_crop(*size, 0.9, np.random.default_rng(0))
     assert (crop.left, crop.top, crop.right, crop.bottom) == box
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_of_trivial_augment_grows_with_its_strength(name: str) -> None:
+    image = Image.fromarray(photo("trivial", 48, 64))
+    same = np.asarray(OPERATIONS[name](image, 0.0), int)
+    assert same.shape == (48, 64, 3)
+    if name in ("autocontrast", "equalize"):  # they know no strength
+        return
+    assert np.array_equal(same, np.asarray(image))
+    for sign in (-1.0, 1.0):
+        changes = [
+            np.abs(np.asarray(OPERATIONS[name](image, sign * strength), int) - same).mean()
+            for strength in (0.3, 1.0)
+        ]
+        assert name == "identity" or changes[1] > changes[0] > 0
+
+
+def test_trivial_augment_is_a_function_of_its_generator_and_draws_everything() -> None:
+    pixels = photo("trivial", 20, 20)
+    results = {
+        trivially_changed(pixels, np.random.default_rng(seed)).tobytes() for seed in range(300)
+    }
+    again = trivially_changed(pixels, np.random.default_rng(7))
+    assert np.array_equal(again, trivially_changed(pixels, np.random.default_rng(7)))
+    assert len(results) > 100
+
+
+def test_a_box_of_a_fiftieth_to_a_third_is_erased_as_often_as_asked() -> None:
+    pixels = photo("erase", 40, 60)
+    kept = pixels.copy()
+    shares = []
+    for seed in range(400):
+        result = erased(pixels, 0.25, np.random.default_rng(seed))
+        shares.append(float((result != pixels).any(axis=2).mean()))
+    assert np.array_equal(pixels, kept)
+    boxes = [share for share in shares if share > 0]
+    assert 60 < len(boxes) < 140
+    assert 0.01 < min(boxes) < max(boxes) < 0.36
+    assert erased(pixels, 0.0, np.random.default_rng(0)) is pixels

@@ -5,9 +5,11 @@ import signal
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from shufflenet.augment import erased, trivially_changed
 from shufflenet.data import Sample
 from shufflenet.errors import DataError, ImageError
 from shufflenet.recipes import Recipe
@@ -35,12 +37,24 @@ class Crops(Dataset[tuple[Tensor, int]]):
             sample = self._samples[(index + other) % len(self._samples)]
             rng = np.random.default_rng((recipe.seed, self._epoch, index))
             try:
-                pixels = cropped(sample, size, recipe.smallest_area, rng)
+                pixels = _changed(cropped(sample, size, recipe.smallest_area, rng), recipe, rng)
             except (ImageError, DataError) as error:
                 _log.warning("%s Another image takes its place.", error)
             else:
                 return pixels, sample.label
         raise DataError(self._samples[0].path, "holds no image that can be read", "Mend it.")
+
+
+def _changed(pixels: Tensor, recipe: Recipe, rng: np.random.Generator) -> Tensor:
+    """Change what a crop shows as a recipe says; ``(h, w, 3)``, 0..255, to the same."""
+    if not recipe.trivial and not recipe.erasing:
+        return pixels
+    values = pixels.numpy()
+    if recipe.trivial:
+        values = trivially_changed(values, rng)
+    if recipe.erasing:
+        values = erased(values, recipe.erasing, rng)
+    return torch.from_numpy(np.array(values))
 
 
 class Batches:

@@ -1,4 +1,4 @@
-"""Random transforms for training; whoever calls owns the randomness."""
+"""Which part of an image is trained on."""
 
 import math
 from dataclasses import dataclass
