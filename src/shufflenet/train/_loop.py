@@ -127,10 +127,7 @@ class Loop:
         """
         out = self.session.out
         try:
-            with (
-                self._board() as board,
-                self.stop.watched(),
-            ):
+            with self._board() as board, self.stop.watched():
                 if self.progress.images and self.progress.step % self.steps_per_epoch == 0:
                     self._finish_epoch(board)  # it was stopped between its last step and this
                 while not self._done() and self._epoch():
@@ -156,7 +153,7 @@ class Loop:
     def _epoch(self) -> bool:
         """Do the steps that are left of an epoch; false if time was up before they were done."""
         epoch, first = divmod(self.progress.step, self.steps_per_epoch)
-        if self._time_is_up():
+        if any(self._agreed(self._time_is_up())):
             return False
         self.model.train()
         for pixels, labels in self._timed(self._loader(epoch, first)):
