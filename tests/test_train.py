@@ -337,7 +337,9 @@ def test_data_that_cannot_be_trained_on_is_refused(images: ImageSet, tmp_path: P
 def test_an_accelerator_that_is_not_there_is_told_before_a_run_begins(
     images: ImageSet, tmp_path: Path
 ) -> None:
-    with pytest.raises(SpecError, match="'cuda, 1, 32-true', but must be something this machine has"):
+    with pytest.raises(
+        SpecError, match="'cuda, 1, 32-true', but must be something this machine has"
+    ):
         run(images, tmp_path / "run", accelerator="cuda")
     assert not (tmp_path / "run").exists()
 
