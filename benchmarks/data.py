@@ -94,7 +94,7 @@ def torchvision_folder(folder: Path) -> "Dataset[Any] | None":
     Its wheels for Linux are made for CUDA. Beside a torch for the CPU they lack two operators,
     which nothing here calls: with those defined it can be imported.
     """
-    lost = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    lost = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]  # torch has no types for it
     for attempt in range(2):
         try:
             from torchvision import datasets, transforms  # noqa: PLC0415  # it may not be there
@@ -105,7 +105,7 @@ def torchvision_folder(folder: Path) -> "Dataset[Any] | None":
                 return None
             for name in ("nms", "qnms"):
                 form = f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-                lost.define(form)  # type: ignore[no-untyped-call]
+                lost.define(form)  # type: ignore[no-untyped-call]  # likewise
         else:
             steps = (
                 transforms.RandomResizedCrop(224),
