@@ -13,12 +13,13 @@ import numpy as np
 
 from shufflenet.benchmark._turns import Turns
 
-__all__ = ["Gemm", "Precision", "gemms", "peak_gops"]
+__all__ = ["GEMMS", "Gemm", "Precision", "gemms", "peak_gops"]
 
 Precision: TypeAlias = Literal["float32", "int8"]
 
 _SIDE = 512  # of the constant matrix, in both files; tools/make_gemm.py wrote them
 _ROWS = (256, 512, 1024)
+GEMMS = len(_ROWS)  # of each precision
 _FOLDER = Path(__file__).parent.parent / "weights"
 
 
