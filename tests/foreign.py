@@ -24,6 +24,12 @@ def torch_bytes(value: object) -> bytes:
     return buffer.getvalue()
 
 
+def saved(value: object, folder: Path, name: str = "weights.pth") -> Path:
+    path = folder / name
+    path.write_bytes(torch_bytes(value))
+    return path
+
+
 def as_torch(arrays: Arrays) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
 

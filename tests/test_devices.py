@@ -13,6 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
+from conftest import Run
+from shufflenet.cli import main
+
+pytestmark = pytest.mark.xdist_group("devices")  # which train the one network once
+
 # Of the largest weight of a tensor, after 12 steps in float64, each building on the one before:
 # 1e-11 was seen. In float32 two such runs part within ten steps, as two of other rounding do.
 TOLERANCE = 1e-8
@@ -22,15 +27,22 @@ FIELDS = (
 )
 
 
-def command(images: Path, out: Path, *more: str) -> list[str]:
-    program = [sys.executable, "-m", "shufflenet", "train", "--model", "shufflenet_v2_x0_25"]
+def arguments(images: Path, out: Path, *more: str) -> list[str]:
     paths = ["--data", str(images), "--val", str(images), "--out", str(out), "--json"]
     how = ["--accelerator", "cpu", "--workers", "0", "--label-smoothing", "0"]
-    return [*program, *paths, *FIELDS.split(), *how, *more]
+    model = ["--model", "shufflenet_v2_x0_25"]
+    return ["train", *model, *paths, *FIELDS.split(), *how, *more]
 
 
-def trained(images: Path, out: Path, *more: str) -> dict[str, Any]:
-    done = subprocess.run(command(images, out, *more), capture_output=True, text=True, check=False)
+def trained(launcher: list[str], *arguments: str) -> dict[str, Any]:
+    """As a command, since this process is not to be copied."""
+    done = subprocess.run(
+        [sys.executable, *launcher, "-m", "shufflenet", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result
@@ -63,22 +75,27 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
     out = tmp_path_factory.mktemp("runs") / "alone"
-    trained(images, out)
+    assert main(arguments(images, out)) == 0
     return out
 
 
 def test_two_processes_reach_what_one_does_and_resume(
     images: Path, tmp_path: Path, alone: Path
 ) -> None:
-    both = tmp_path / "both"
-    stopped = trained(images, both, "--devices", "2", "--stop-after", "0")
+    """The first ones are started as ``torchrun --nproc-per-node 2`` does, those after by us."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", f"--master-port={port}"]
+    both = arguments(images, tmp_path / "both", "--devices", "2")
+    stopped = trained(torchrun, *both, "--stop-after", "0")
     assert not stopped["finished"]
-    result = trained(images, both, "--devices", "2", "--resume")
+    result = trained([], *both, "--resume")
     assert (result["steps"], result["images"]) == (12, 24)
-    assert_close(alone, both)
+    assert_close(alone, tmp_path / "both")
     rows = [
         [json.loads(row) for row in (run / "metrics.jsonl").read_text().splitlines()]
-        for run in (alone, both)
+        for run in (alone, tmp_path / "both")
     ]
     for one, other in zip(*rows, strict=True):
         assert one["images"] == other["images"] == 24
@@ -87,29 +104,8 @@ def test_two_processes_reach_what_one_does_and_resume(
         )  # Fabric gives logits in float32
 
 
-def test_torchruns_processes_are_taken_as_they_are(
-    images: Path, tmp_path: Path, alone: Path
-) -> None:
-    """As ``torchrun --nproc-per-node 2`` starts them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    out = tmp_path / "run"
-    whole = [
-        *launch,
-        f"--master-port={port}",
-        *command(images, out, "--devices", "2")[1:],
-    ]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(whole, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert_close(alone, out)
-
-
-def test_a_batch_that_cannot_be_shared_is_refused(images: Path, tmp_path: Path) -> None:
-    refused = command(images, tmp_path / "run", "--devices", "3")
-    done = subprocess.run(refused, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "batch_size is 4, but must be a multiple of the 3 devices" in done.stderr
+def test_a_batch_that_cannot_be_shared_is_refused(run: Run, images: Path, tmp_path: Path) -> None:
+    code, _, err = run(*arguments(images, tmp_path / "run", "--devices", "3"))
+    assert code == 1
+    assert "batch_size is 4, but must be a multiple of the 3 devices" in err
     assert not (tmp_path / "run").exists()

@@ -1,0 +1,58 @@
+"""Patterns to calibrate on, and a network that tells them apart, for the tests of ``quantize``."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from conftest import card_for, with_seeded_weights
+from shufflenet.data import ImageSet, open_images
+from shufflenet.export import export_onnx
+from shufflenet.networks import build
+from shufflenet.preprocess import normalised
+from shufflenet.recipes import preprocess_for
+from shufflenet.spec import Label, V2Spec
+from shufflenet.trunk import ShuffleNet
+from shufflenet.zoo import NETWORKS
+
+RNG = np.random.default_rng
+CLASSES = ("blue", "green", "red")
+
+
+def pictures(count: int, side: int = 32) -> np.ndarray:
+    coarse = RNG(count).integers(0, 256, (count, side // 4, side // 4, 3), np.uint8)
+    return coarse.repeat(4, axis=1).repeat(4, axis=2)
+
+
+def written(folder: Path, images: Iterable[np.ndarray], classes: Sequence[str]) -> ImageSet:
+    for number, image in enumerate(images):
+        place = folder / classes[number % len(classes)]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(place / f"{number}.png")
+    return open_images(folder)
+
+
+def write_float_file(folder: Path) -> Path:
+    """A network of two stages of two units with random weights, and colours for classes."""
+    spec = NETWORKS["shufflenet_v2_x0_25"]
+    assert isinstance(spec, V2Spec)
+    stages = tuple(replace(stage, repeats=2) for stage in spec.stages[:2])
+    net = with_seeded_weights(build(replace(spec, classes=3, stem_stride=2, stages=stages)))
+    _fit_statistics(net)
+    labels = tuple(Label(name, name) for name in CLASSES)
+    export_onnx(net, replace(card_for(net.spec), labels=labels), folder / "float.onnx")
+    return folder / "float.onnx"
+
+
+def _fit_statistics(net: ShuffleNet) -> None:
+    """Let batch norms see pictures, so that logits tell them apart, as those of trained nets do."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        net.train()(torch.from_numpy(normalised(pictures(60), preprocess_for(32))))
+    net.eval()
