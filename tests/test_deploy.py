@@ -12,7 +12,7 @@ from torch import nn
 
 from conftest import SPECS, calmed, with_seeded_weights
 from shufflenet.checkpoint import narrowed
-from shufflenet.deploy import compact, deploy, fold_batch_norms
+from shufflenet.deploy import Routed, compact, deploy, fold_batch_norms
 from shufflenet.models import create_model, state_arrays
 from shufflenet.networks import build
 from shufflenet.spec import Stage, V1Spec, V2Spec
@@ -150,3 +150,34 @@ def test_a_compact_network_trains_on_from_where_it_was(small_net: ShuffleNet) ->
         first, second = (net(images) for net in nets)
     assert relative(second, first) < 5e-2
     assert state_arrays(nets[1]).keys() == state_arrays(nets[0]).keys()
+
+
+@pytest.mark.parametrize(
+    "name", ["shufflenet_v2_x0_5", "shufflenet_v2_oneshot", "shufflenet_v1_g3_x0_5"]
+)
+def test_a_routed_network_learns_what_the_original_does(name: str) -> None:
+    """In training, statistics and all; and its weights go back to where they came from."""
+    net = with_seeded_weights(build(replace(SPECS[name], classes=7)).double())
+    images, labels = torch.randn(8, 3, 64, 64, dtype=torch.float64), torch.arange(8) % 7
+    way = Routed(net)
+    assert any(not torch.equal(a, b) for a, b in _pairs(net, way.net)) is ("v2" in name)
+    for learner in (net, way.net):
+        learner.train()
+        optimizer = torch.optim.SGD(learner.parameters(), lr=1e-3, momentum=0.9, weight_decay=0.1)
+        nn.functional.cross_entropy(learner(images), labels).backward()
+        optimizer.step()
+    back = way.original_order(way.net.state_dict())
+    expected = net.state_dict()
+    assert back.keys() == expected.keys()
+    for key, value in expected.items():
+        assert relative(back[key].double(), value.double()) <= 1e-10, key
+
+
+def test_weights_come_back_from_routing_to_the_bit(small_net: ShuffleNet) -> None:
+    way = Routed(small_net)
+    back = way.original_order(way.net.state_dict())
+    assert all(torch.equal(back[key], value) for key, value in small_net.state_dict().items())
+
+
+def _pairs(one: nn.Module, other: nn.Module) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    return list(zip(one.parameters(), other.parameters(), strict=True))

@@ -10,6 +10,7 @@ import pyarrow.parquet
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from conftest import Run, card_for, saved, with_seeded_weights
 from shufflenet.deploy import deploy
@@ -161,11 +162,13 @@ def test_parquet_without_its_package_is_told_before_anything_is_computed(
     assert run("embed", photos, "--to", tmp_path / "a.npy")[0] == 0
 
 
-def test_a_torch_classifier_embeds_but_a_deployed_one_does_not(small_net: ShuffleNet) -> None:
+def test_a_torch_classifier_embeds_and_a_deployed_one_does_the_same(small_net: ShuffleNet) -> None:
     batch = np.random.default_rng(0).normal(size=(2, 3, 32, 32)).astype(np.float32)
     card = card_for(small_net.spec)
     vectors = TorchClassifier(small_net, card).embed(batch)
     with torch.no_grad():
         assert np.array_equal(vectors, small_net.embed(torch.from_numpy(batch)).numpy())
+    deployed = TorchClassifier(deploy(small_net), card).embed(batch)
+    assert np.abs(deployed - vectors).max() <= FLOAT32_RELATIVE * np.abs(vectors).max()
     with pytest.raises(SpecError, match="must be a ShuffleNet, to embed with"):
-        TorchClassifier(deploy(small_net), card).embed(batch)
+        TorchClassifier(nn.Flatten(), card).embed(batch)

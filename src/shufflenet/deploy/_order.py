@@ -26,11 +26,11 @@ def convolutions(layers: Iterable[nn.Module]) -> list[nn.Conv2d]:
 
 def read_in_order(branch: Iterable[nn.Module], order: Order) -> None:
     """Let a branch accept its input channels in the order in which they arrive."""
-    for conv in convolutions(branch):
-        if conv.groups == 1:
-            _set(conv, _columns(conv.weight, order), conv.bias)
+    for layer in branch:
+        if isinstance(layer, nn.Conv2d) and layer.groups == 1:
+            _set(layer, _columns(layer.weight, order), layer.bias)
             return
-        reordered(conv, order)  # a depthwise convolution passes the order on
+        _pass_on(layer, order)  # a depthwise convolution, and the norm after it
 
 
 def read_groups_in_order(conv: nn.Conv2d, orders: Sequence[Order]) -> None:
@@ -43,11 +43,29 @@ def read_groups_in_order(conv: nn.Conv2d, orders: Sequence[Order]) -> None:
 def write_in_order(branch: Iterable[nn.Module], order: Order) -> None:
     """Let a branch put its output channels out in another order."""
     layers = list(branch)
-    reordered(convolutions(layers)[-1], order)
-    for excite in (layer for layer in layers if isinstance(layer, SqueezeExcite)):
-        first, last = convolutions(excite.squeeze)
+    last = max(at for at, layer in enumerate(layers) if isinstance(layer, nn.Conv2d))
+    for layer in layers[last:]:
+        _pass_on(layer, order)
+
+
+def _pass_on(layer: nn.Module, order: Order) -> None:
+    """Let a layer that keeps channels apart, or the last to mix them, give them in an order."""
+    if isinstance(layer, nn.Conv2d):
+        reordered(layer, order)
+    if isinstance(layer, nn.BatchNorm2d):
+        _reorder_norm(layer, order)
+    if isinstance(layer, SqueezeExcite):
+        first, last = convolutions(layer.squeeze)
         _set(first, _columns(first.weight, order), first.bias)
         reordered(last, order)
+
+
+def _reorder_norm(norm: nn.BatchNorm2d, order: Order) -> None:
+    norm.weight = nn.Parameter(_rows(norm.weight.detach(), order))
+    norm.bias = nn.Parameter(_rows(norm.bias.detach(), order))
+    for statistic in (norm.running_mean, norm.running_var):
+        if statistic is not None:
+            statistic.copy_(_rows(statistic, order))
 
 
 def widened_middle(branch: Iterable[nn.Module], multiple: int) -> None:

@@ -1,5 +1,7 @@
 """A stage of ShuffleNet V2 or V2+ without its shuffle."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -11,68 +13,60 @@ from shufflenet.spec import Split
 from shufflenet.trunk import ShuffleNet
 from shufflenet.wiring import Order, follow, positions, route, shares
 
-__all__ = ["Deployed", "DeployedStage", "deploy_v2"]
+__all__ = ["RoutedStage", "deploy_v2", "route_stages"]
 
 # ONNX Runtime computes convolutions in blocks of channels, several times faster than otherwise,
 # where it is told channels by fours (nchwc_transformer.cc); a half of 58 or 122 is not.
 _MULTIPLE = 4
 
 
-def deploy_v2(folded: ShuffleNet) -> "Deployed":
+def deploy_v2(folded: ShuffleNet) -> ShuffleNet:
     """Take the shuffle out of a network of V2 or V2+ whose batch norms are folded; it is used up.
 
     Where channels are not even in fours, channels of zeros are added, which change nothing.
     """
-    order: Order = np.arange(convolutions(folded.conv1.children())[-1].out_channels)
-    stages = []
     for stage in folded.stages:
-        deployed, order = _deployed(stage, order)
-        stages.append(deployed)
-    read_in_order(folded.conv5.children(), order)
-    return Deployed(folded, stages)
+        for branch in _branches(stage)[0]:
+            widened_middle(branch, _MULTIPLE)
+    return route_stages(folded, _MULTIPLE)
 
 
-class Deployed(nn.Module):
-    """A ShuffleNet V2 or V2+ without batch norm and without shuffle."""
+def route_stages(net: ShuffleNet, multiple: int = 1) -> ShuffleNet:
+    """Take the shuffle out of a network of V2 or V2+, which is used up; norms may be left in it.
 
-    def __init__(self, folded: ShuffleNet, stages: list["DeployedStage"]) -> None:
-        super().__init__()
-        self.conv1, self.maxpool = folded.conv1, folded.maxpool
-        self.stages = nn.Sequential(*stages)
-        self.conv5, self.neck, self.fc = folded.conv5, folded.neck, folded.fc
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images ``(n, in_channels, h, w)`` to logits ``(n, classes)``."""
-        x = self.conv5(self.stages(self.maxpool(self.conv1(images))))
-        logits: Tensor = self.fc(self.neck(x.mean(dim=(2, 3))))
-        return logits
+    Layers keep their names. Where what a unit reads is not a multiple of ``multiple`` channels,
+    channels of zeros are added, for which norms must be folded.
+    """
+    order: Order = np.arange(convolutions(net.conv1.children())[-1].out_channels)
+    for number, stage in enumerate(net.stages, 2):
+        routed, order = _routed(stage, order, multiple)
+        net.add_module(f"stage{number}", routed)
+    read_in_order(net.conv5.children(), order)
+    return net
 
 
-class DeployedStage(nn.Module):
+class RoutedStage(nn.Sequential):
     """A stage in which channels go straight from the convolution that makes to the one that reads.
 
-    ``opening`` are the two branches that shrink the image; ``keep`` the branches of the units
-    after them. ``routes[p]`` lists, for producer ``p`` (the branches in that order), to which
-    consumer how many of its channels go: consumer ``k`` is ``keep[k]``, the last is the way out.
+    ``routes[p]`` lists, for producer ``p`` (the two branches of the unit that opens the stage,
+    then the branch of every unit after it), to which consumer how many of its channels go:
+    consumer ``k`` is the ``k``-th unit after the first, the last is the way out.
     """
 
     def __init__(
-        self,
-        opening: list[nn.Sequential],
-        keep: list[nn.Sequential],
-        routes: tuple[tuple[tuple[int, int], ...], ...],
+        self, units: Iterable[nn.Module], routes: tuple[tuple[tuple[int, int], ...], ...]
     ) -> None:
-        super().__init__()
-        self.opening, self.keep = nn.ModuleList(opening), nn.ModuleList(keep)
+        super().__init__(*units)
         self.routes = routes
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(n, c, h, w)`` to ``(n, channels, h / stride, w / stride)``, sizes rounded up."""
-        inboxes: list[list[Tensor]] = [[] for _ in range(len(self.keep) + 1)]
+        inboxes: list[list[Tensor]] = [[] for _ in self]
         routes = iter(self.routes)
-        for branch in self.opening:
+        first, second, *keep = _branches(self)[0]
+        for branch in (first, second):
             _hand_out(branch(x), next(routes), inboxes)
-        for inbox, branch in zip(inboxes, self.keep, strict=False):
+        for inbox, branch in zip(inboxes, keep, strict=False):
             _hand_out(branch(_joined(inbox)), next(routes), inboxes)
         return _joined(inboxes[-1])
 
@@ -88,32 +82,30 @@ def _joined(pieces: list[Tensor]) -> Tensor:
     return torch.cat(pieces, dim=1) if len(pieces) > 1 else pieces[0]
 
 
-def _deployed(stage: nn.Sequential, arrival: Order) -> tuple[DeployedStage, Order]:
-    """Deploy a stage of folded units whose input arrives in the order ``arrival``.
+def _routed(stage: nn.Sequential, arrival: Order, multiple: int) -> tuple[RoutedStage, Order]:
+    """Route a stage whose input arrives in the order ``arrival``.
 
     Returns:
         The stage, and the order in which its output leaves.
     """
     producers, split = _branches(stage)
-    opening, keep = producers[:2], producers[2:]
-    for branch in opening:
+    for branch in producers[:2]:
         read_in_order(branch, arrival)
     made = [convolutions(branch)[-1].out_channels for branch in producers]
     out, reads = follow(made, split)
-    routing = route(made, [*reads, out], _zeros(shares(made, [*reads, out])))
+    routing = route(made, [*reads, out], _zeros(shares(made, [*reads, out]), multiple))
     for branch, rows in zip(producers, routing.rows, strict=True):
         write_in_order(branch, rows)
-        widened_middle(branch, _MULTIPLE)
-    for branch, read, arrived in zip(keep, reads, routing.arrivals, strict=False):
+    for branch, read, arrived in zip(producers[2:], reads, routing.arrivals, strict=False):
         read_in_order(branch, positions(read, arrived))
-    return DeployedStage(opening, keep, routing.routes), positions(out, routing.arrivals[-1])
+    return RoutedStage(stage, routing.routes), positions(out, routing.arrivals[-1])
 
 
-def _zeros(shares: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """Give every consumer channels even in fours: zeros from its last producer, if any are due."""
+def _zeros(shares: npt.NDArray[np.intp], multiple: int) -> npt.NDArray[np.intp]:
+    """Make what every consumer reads a multiple: zeros from its last producer, if any are due."""
     zeros = np.zeros_like(shares)
     for consumer, share in enumerate(shares.T):
-        zeros[np.flatnonzero(share)[-1], consumer] = -share.sum() % _MULTIPLE
+        zeros[np.flatnonzero(share)[-1], consumer] = -share.sum() % multiple
     return zeros
 
 
