@@ -40,7 +40,9 @@ from shufflenet.train._batches import Batches, Crops
 
 ROUNDS = 15
 BATCH = 50
-RECIPE = dataclasses.replace(find_recipe("torchvision"), batch_size=BATCH, train_px=(224,))
+RECIPE = dataclasses.replace(
+    find_recipe("torchvision"), batch_size=BATCH, train_px=(224,), repeats=1
+)
 Work = Callable[[], object]
 
 
@@ -56,7 +58,7 @@ def ours(images: ImageSet) -> Work:
     def draw() -> None:
         epoch = next(epochs)
         crops = Crops(images.samples, RECIPE, epoch)
-        for _ in DataLoader(crops, batch_sampler=Batches(len(images), RECIPE, epoch, first=0)):
+        for _ in DataLoader(crops, batch_sampler=Batches(images.samples, RECIPE, epoch, 0)):
             pass
 
     return draw

@@ -1,14 +1,32 @@
 """TrivialAugment: one operation an image, of any strength."""
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image
 
-__all__ = ["OPERATIONS", "trivially_changed"]
+from shufflenet.augment._operations import OPERATIONS
+
+__all__ = ["trivially_changed"]
 
 _STRENGTHS = 31  # steps from nothing to the most
+
+# The most that is done, in each operation's own unit.
+_MOST: dict[str, float] = {
+    "identity": 0,
+    "shear_x": 0.99,
+    "shear_y": 0.99,
+    "translate_x": 32,
+    "translate_y": 32,
+    "rotate": 135,
+    "brightness": 0.99,
+    "colour": 0.99,
+    "contrast": 0.99,
+    "sharpness": 0.99,
+    "posterize": 6,
+    "solarize": 256,
+    "autocontrast": 0,
+    "equalize": 0,
+}
 
 
 def trivially_changed(
@@ -22,38 +40,8 @@ def trivially_changed(
 
     Source: Mueller and Hutter 2021, Table 1, https://arxiv.org/abs/2103.10158
     """
-    names = list(OPERATIONS)
-    operation = OPERATIONS[names[rng.integers(len(names))]]
+    names = list(_MOST)
+    name = names[rng.integers(len(names))]
     strength = rng.integers(_STRENGTHS) / (_STRENGTHS - 1)
     signed = float(strength * rng.choice((-1, 1)))
-    return np.asarray(operation(Image.fromarray(pixels), signed))
-
-
-def _moved(image: Image.Image, matrix: tuple[float, ...]) -> Image.Image:
-    """Take pixels from ``(a x + b y + c, d x + e y + f)``; what lies outside is black."""
-    return image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.NEAREST)
-
-
-def _enhanced(
-    kind: Callable[[Image.Image], ImageEnhance._Enhance],
-) -> Callable[[Image.Image, float], Image.Image]:
-    return lambda image, strength: kind(image).enhance(1 + 0.99 * strength)
-
-
-# Each takes a strength from -1 to 1, of which those that know no direction take the size.
-OPERATIONS: dict[str, Callable[[Image.Image, float], Image.Image]] = {
-    "identity": lambda image, strength: image,
-    "shear_x": lambda image, strength: _moved(image, (1, 0.99 * strength, 0, 0, 1, 0)),
-    "shear_y": lambda image, strength: _moved(image, (1, 0, 0, 0.99 * strength, 1, 0)),
-    "translate_x": lambda image, strength: _moved(image, (1, 0, int(32 * strength), 0, 1, 0)),
-    "translate_y": lambda image, strength: _moved(image, (1, 0, 0, 0, 1, int(32 * strength))),
-    "rotate": lambda image, strength: image.rotate(135 * strength),
-    "brightness": _enhanced(ImageEnhance.Brightness),
-    "colour": _enhanced(ImageEnhance.Color),
-    "contrast": _enhanced(ImageEnhance.Contrast),
-    "sharpness": _enhanced(ImageEnhance.Sharpness),
-    "posterize": lambda image, strength: ImageOps.posterize(image, 8 - round(6 * abs(strength))),
-    "solarize": lambda image, strength: ImageOps.solarize(image, round(256 * (1 - abs(strength)))),
-    "autocontrast": lambda image, strength: ImageOps.autocontrast(image),
-    "equalize": lambda image, strength: ImageOps.equalize(image),
-}
+    return np.asarray(OPERATIONS[name](Image.fromarray(pixels), _MOST[name] * signed))

@@ -1,19 +1,20 @@
-"""The images of an epoch: which, in what order, cropped how, as functions of seed and epoch."""
+"""The images of an epoch, cropped and in batches, as functions of seed and epoch."""
 
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from shufflenet.augment import erased, trivially_changed
+from shufflenet.augment import erased, randomly_changed, trivially_changed
 from shufflenet.data import Sample
 from shufflenet.errors import DataError, ImageError
 from shufflenet.recipes import Recipe
 from shufflenet.train._crops import cropped
+from shufflenet.train._order import apart, epoch_order
 
 __all__ = ["Batches", "Crops", "leave_interrupts"]
 
@@ -21,7 +22,10 @@ _log = logging.getLogger(__name__)
 
 
 class Crops(Dataset[tuple[Tensor, int]]):
-    """Random crops: item ``i`` of epoch ``e`` is the same in every process, every time."""
+    """Random crops: item ``i`` of epoch ``e`` is the same in every process, every time.
+
+    Item ``i`` shows image ``i`` modulo their number, as ``told_apart`` has it.
+    """
 
     def __init__(self, samples: tuple[Sample, ...], recipe: Recipe, epoch: int) -> None:
         self._samples, self._recipe, self._epoch = samples, recipe, epoch
@@ -47,18 +51,20 @@ class Crops(Dataset[tuple[Tensor, int]]):
 
 def _changed(pixels: Tensor, recipe: Recipe, rng: np.random.Generator) -> Tensor:
     """Change what a crop shows as a recipe says; ``(h, w, 3)``, 0..255, to the same."""
-    if not recipe.trivial and not recipe.erasing:
+    if not (recipe.trivial or recipe.randaugment or recipe.erasing):
         return pixels
     values = pixels.numpy()
     if recipe.trivial:
         values = trivially_changed(values, rng)
+    if recipe.randaugment:
+        values = randomly_changed(values, recipe.randaugment, recipe.magnitude, rng)
     if recipe.erasing:
         values = erased(values, recipe.erasing, rng)
     return torch.from_numpy(np.array(values))
 
 
 class Batches:
-    """The batches of one epoch from a given step on; a last short batch is left out.
+    """The batches of one epoch from a given step on, as items; a last short batch is left out.
 
     Of several processes each has its share of every batch, so that together they compute the
     batches that one alone would.
@@ -66,17 +72,19 @@ class Batches:
 
     def __init__(
         self,
-        images: int,
+        samples: Sequence[Sample],
         recipe: Recipe,
         epoch: int,
         first: int,
         process: int = 0,
         processes: int = 1,
     ) -> None:
-        order = np.random.default_rng((recipe.seed, epoch)).permutation(images)
-        size = min(recipe.batch_size, images // processes * processes)
-        whole = order[: images // size * size].reshape(-1, size)[first:]
-        self._batches = whole[:, process::processes]
+        order = epoch_order(samples, recipe, epoch)
+        size = min(recipe.batch_size, len(order) // processes * processes)
+        whole = order[: len(order) // size * size].reshape(-1, size)[first:]
+        own = whole[:, process::processes]
+        # Neighbours are mixed, and an image should not be mixed with itself.
+        self._batches = own[:, apart(own.shape[1], recipe.repeats)]
 
     def __iter__(self) -> Iterator[list[int]]:
         return iter(self._batches.tolist())
