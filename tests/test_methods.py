@@ -10,20 +10,26 @@ import pytest
 import torch
 
 from conftest import card_for, saved, write_colours
+from shufflenet.augment import randomly_changed
 from shufflenet.data import ImageSet, open_images
-from shufflenet.errors import TeacherMismatch
+from shufflenet.errors import RunError, TeacherMismatch
 from shufflenet.export import export_onnx
 from shufflenet.models import create_model, load_model, load_model_and_card
 from shufflenet.spec import Label
 from shufflenet.train import Session, train
 from shufflenet.train._average import averaged
+from shufflenet.train._batches import Crops
+from shufflenet.train._crops import cropped
 from shufflenet.train._mix import mixed
 from shufflenet.train._teacher import distillation_loss, open_teacher
 from test_train import RECIPE, STEPS, Killed, kill_at, run, same_weights
 
 EVERYTHING = dataclasses.replace(
     RECIPE,
+    repeats=2,
+    balance=0.5,
     trivial=True,
+    randaugment=2,
     erasing=0.5,
     mixup=0.2,
     cutmix=1.0,
@@ -62,6 +68,24 @@ def test_with_every_method_a_killed_run_resumes_to_the_bit(
     assert all(torch.equal(first[name], second[name]) for name in second)
     best = "best.safetensors"
     assert (tmp_path / "run" / best).read_bytes() == (undisturbed / best).read_bytes()
+
+
+def test_with_every_method_the_number_of_workers_changes_nothing(
+    images: ImageSet, tmp_path: Path, undisturbed: Path
+) -> None:
+    run(images, tmp_path / "run", EVERYTHING, workers=2, save_every_s=60.0)
+    assert same_weights(tmp_path / "run", undisturbed)
+
+
+@pytest.mark.parametrize("fields", [{"randaugment": 1}, {"randaugment": 1, "magnitude": 30}])
+def test_crops_are_changed_as_the_recipe_says(images: ImageSet, fields: dict[str, int]) -> None:
+    recipe = dataclasses.replace(RECIPE, **fields)  # type: ignore[arg-type]  # both are whole numbers
+    changed, plain = Crops(images.samples, recipe, 0), Crops(images.samples, RECIPE, 0)
+    for index in range(len(images)):
+        rng = np.random.default_rng((RECIPE.seed, 0, index))
+        cropped(images.samples[index], 32, RECIPE.smallest_area, rng)
+        expected = randomly_changed(plain[index][0].numpy(), 1, recipe.magnitude, rng)
+        assert np.array_equal(changed[index][0], expected)
 
 
 def test_the_averaged_network_is_the_one_that_is_kept(undisturbed: Path) -> None:
@@ -128,6 +152,30 @@ def test_a_run_without_progress_stops_early(images: ImageSet, tmp_path: Path) ->
     assert result.finished
     assert result.steps < 50 * STEPS // RECIPE.epochs
     assert run(images, tmp_path / "run", recipe, resume=True).steps == result.steps
+
+
+def test_a_run_recorded_before_a_recipe_had_all_its_fields_goes_on(
+    images: ImageSet, tmp_path: Path
+) -> None:
+    new = {"repeats", "balance", "randaugment", "magnitude"}
+    with pytest.raises(Killed):
+        run(images, tmp_path / "run", on_step=kill_at(2))
+    path = tmp_path / "run" / "run.json"
+    recorded = json.loads(path.read_text())
+    assert new <= recorded["recipe"].keys()
+    recorded["recipe"] = {k: v for k, v in recorded["recipe"].items() if k not in new}
+    recorded["card"]["origin"]["recipe"] = "small-images (as it was told then)"
+    path.write_text(json.dumps(recorded))
+    with pytest.raises(RunError, match="belongs to a run with another recipe"):
+        run(images, tmp_path / "run", dataclasses.replace(RECIPE, repeats=2), resume=True)
+    assert run(images, tmp_path / "run", resume=True).finished
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"recipe": 1, "card": 2}'])
+def test_a_record_of_something_else_is_told(content: str, images: ImageSet, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(RunError, match=r"has a damaged run\.json"):
+        run(images, tmp_path, resume=True)
 
 
 # --- distillation ---

@@ -49,6 +49,12 @@ def test_sizes_take_turns_of_equal_length() -> None:
         ("temperature", 0.0),
         ("clip", float("inf")),
         ("patience", -1),
+        ("repeats", 0),
+        ("balance", 1.1),
+        ("balance", float("nan")),
+        ("randaugment", -1),
+        ("magnitude", 31),
+        ("magnitude", -1),
     ],
 )
 def test_an_impossible_field_is_refused_by_name(field: str, value: object) -> None:

@@ -22,8 +22,8 @@ from shufflenet.models import create_model, load_model, load_model_and_card, sta
 from shufflenet.recipes import Recipe, find_recipe
 from shufflenet.spec import Preprocess
 from shufflenet.train import Job, Result, Session, train
+from shufflenet.train._groups import parameter_groups
 from shufflenet.train._job import prepare
-from shufflenet.train._loop import parameter_groups
 from shufflenet.zoo import WEIGHTS, find_network
 
 RECIPE: Recipe = dataclasses.replace(

@@ -38,7 +38,11 @@ class Recipe:
         "how the learning rate falls to nothing", default="cosine"
     )
     smallest_area: float = _field("least part of an image that a crop keeps, 0 to 1", default=0.08)
+    repeats: int = _field("crops of an image in an epoch, which then has fewer images", default=1)
+    balance: float = _field("0: every image once an epoch; 1: every class as often", default=0)
     trivial: bool = _field("change every image by TrivialAugment", default=False)
+    randaugment: int = _field("operations of RandAugment on every image", default=0)
+    magnitude: int = _field("how strong they are, 0 to 30", default=9)
     erasing: float = _field("probability that a box of an image is erased, 0 to 1", default=0)
     mixup: float = _field("mix two images: alpha of the beta distribution, 0 for never", default=0)
     cutmix: float = _field("paste one into another: alpha, 0 for never", default=0)
@@ -46,6 +50,10 @@ class Recipe:
     nesterov: bool = _field("look ahead along the momentum", default=True)
     weight_decay: float = _field("of weights, not of norms and biases", default=4e-5)
     label_smoothing: float = _field("probability spread over all classes, 0 to 1", default=0.1)
+    freeze: int = _field("parts that stay: 1 the stem, 2 the first stage too, and so on", default=0)
+    layer_decay: float = _field(
+        "learning rate of a part by that of the next, towards the classifier", default=1
+    )
     clip: float = _field("longest that a step's gradient may be, 0 for any length", default=0)
     accumulate: int = _field("parts in which a batch is computed, to save memory", default=1)
     average: float = _field("decay a step of averaged weights, 0 for none", default=0)
@@ -61,15 +69,23 @@ class Recipe:
         for name in ("warmup", "smallest_area", "label_smoothing", "momentum", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise SpecError(name, getattr(self, name), "at least 0 and less than 1")
-        for name in ("weight_decay", "mixup", "cutmix", "clip", "patience"):
+        for name in ("weight_decay", "mixup", "cutmix", "clip", "patience", "randaugment"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise SpecError(name, getattr(self, name), "0 or more")
+        if self.freeze < 0:
+            raise SpecError("freeze", self.freeze, "0 or more")
+        if not 0 < self.layer_decay <= 1:
+            raise SpecError("layer_decay", self.layer_decay, "greater than 0 and at most 1")
         for px in (*self.train_px, self.image_px):
             if px < 32:
                 raise SpecError("train_px and image_px", px, "at least 32")
         if self.schedule not in get_args(Schedule):
             raise SpecError("schedule", self.schedule, " or ".join(map(repr, get_args(Schedule))))
-        for name in ("distillation", "erasing"):
+        if self.repeats < 1:
+            raise SpecError("repeats", self.repeats, "1 or more")
+        if not 0 <= self.magnitude <= 30:
+            raise SpecError("magnitude", self.magnitude, "from 0 to 30")
+        for name in ("distillation", "erasing", "balance"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SpecError(name, getattr(self, name), "from 0 to 1")
         if not 0 <= self.seed < 2**63:
@@ -163,7 +179,6 @@ RECIPES = {
             nesterov=False,
             label_smoothing=0.0,
         ),
-        # There an epoch sees a quarter of the images four times, which is not done here.
         Recipe(
             name="torchvision",
             source="pytorch/vision, references/classification, and issue 5906",
@@ -176,6 +191,7 @@ RECIPES = {
             image_px=224,
             nesterov=False,
             weight_decay=2e-5,
+            repeats=4,
             trivial=True,
             erasing=0.1,
             mixup=0.2,

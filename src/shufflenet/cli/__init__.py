@@ -25,6 +25,7 @@ from shufflenet.cli import (
     _quantize,
     _train,
 )
+from shufflenet.cli._options import refuse_unknown
 from shufflenet.cli._output import say
 from shufflenet.errors import MissingDependency, ShuffleNetError
 
@@ -109,7 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("shufflenet").setLevel(logging.INFO)
     # Images too large are refused with a sentence; Pillow would warn of the same.
     warnings.filterwarnings("ignore", category=Warning, module="PIL")
-    args = _parser().parse_args(arguments)
+    args, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        refuse_unknown(args.parser, unknown)
     try:
         with _told_of_termination():
             code: int = args.run(args)

@@ -1,15 +1,24 @@
 """Options that several commands share."""
 
 import argparse
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+import difflib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from shufflenet.zoo import DEFAULT
 
 if TYPE_CHECKING:
     from shufflenet.engine import Model
 
-__all__ = ["Commands", "add_command", "add_model", "not_negative", "open_chosen", "positive"]
+__all__ = [
+    "Commands",
+    "add_command",
+    "add_model",
+    "not_negative",
+    "open_chosen",
+    "positive",
+    "refuse_unknown",
+]
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Run: TypeAlias = Callable[[argparse.Namespace], int]
@@ -48,8 +57,16 @@ def add_command(
         epilog=f"examples:\n{examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
     return parser
+
+
+def refuse_unknown(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> NoReturn:
+    """Leave with code 2 for arguments that a command does not take; suggest the nearest option."""
+    known = [option for action in parser._actions for option in action.option_strings]
+    near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

@@ -3,12 +3,15 @@
 import argparse
 import dataclasses
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from shufflenet.cli._options import Commands, add_command, not_negative, positive
 from shufflenet.cli._output import add_json, print_json, progress, say
 from shufflenet.engine import cores
 from shufflenet.recipes import RECIPES, Recipe, Schedule, find_recipe
+
+if TYPE_CHECKING:
+    from shufflenet.train import FoundRate
 
 __all__ = ["add_train"]
 
@@ -22,7 +25,8 @@ def add_train(commands: Commands) -> None:
         "train a network on class folders",
         "  shufflenet train --data photos/ --out runs/photos\n"
         "  shufflenet train --data photos/ --out runs/photos --resume\n"
-        "  shufflenet train --data photos/ --out runs/tuned --weights default\n",
+        "  shufflenet train --data photos/ --out runs/tuned --weights default\n"
+        "  shufflenet train --data photos/ --weights default --find-rate\n",
     )
     parser.add_argument(
         "--data",
@@ -38,8 +42,13 @@ def add_train(commands: Commands) -> None:
         "--model", metavar="NAME",
         help="a network of `shufflenet list` (default: that of --weights, or shufflenet_v2_x1_0)",
     )  # fmt: skip
-    parser.add_argument("--out", required=True, type=Path, metavar="RUN", help="folder of the run")
+    parser.add_argument("--out", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
+    parser.add_argument(
+        "--find-rate",
+        action="store_true",
+        help="train for a hundred steps at rising learning rates, name a good one, keep nothing",
+    )
     parser.add_argument("--weights", metavar="NAME|FILE", help="a checkpoint to start from")
     parser.add_argument(
         "--teacher", metavar="NAME|FILE", help="a model of the same classes to learn from"
@@ -50,7 +59,10 @@ def add_train(commands: Commands) -> None:
     )  # fmt: skip
     parser.add_argument("--licence", default="", help="the licence of the weights, for their card")
     parser.add_argument(
-        "--recipe", default="small-images", choices=RECIPES, help="(default: small-images)"
+        "--recipe",
+        metavar="NAME",
+        help=f"{', '.join(RECIPES)} (default: fine-tuning where there are --weights, or else "
+        "small-images; with sizes and batches that suit the images)",
     )
     group = parser.add_argument_group("fields of the recipe, to override it")
     for field in dataclasses.fields(Recipe):
@@ -119,11 +131,19 @@ _KINDS: dict[Any, dict[str, Any]] = {
 
 
 def _train(args: argparse.Namespace) -> int:
+    if args.find_rate and args.resume:
+        args.parser.error("--find-rate keeps nothing that --resume could go on with")
+    if not args.out and not args.find_rate:
+        args.parser.error("the following arguments are required: --out")
+
     import torch
 
     from shufflenet.report import plot_curves
-    from shufflenet.train import Job, Session, is_first_process, train_job
+    from shufflenet.train import Job, Session, find_rate_for_job, is_first_process, train_job
 
+    recipe = find_recipe(args.recipe) if args.recipe is not None else None
+    fields = {f.name: getattr(args, f.name) for f in dataclasses.fields(Recipe) if f.metadata}
+    fields = {name: value for name, value in fields.items() if value is not None}
     torch.set_num_threads(args.threads or max(1, cores() // args.devices))
     job = Job(
         data=args.data,
@@ -144,7 +164,7 @@ def _train(args: argparse.Namespace) -> int:
             bar.update()
 
         session = Session(
-            out=args.out,
+            out=args.out or Path(),  # where nothing is kept it has no part
             resume=args.resume,
             workers=args.workers,
             accelerator=args.accelerator,
@@ -157,8 +177,14 @@ def _train(args: argparse.Namespace) -> int:
             on_step=on_step,
             on_epoch=plot_curves,
         )
-        result = train_job(job, _recipe(args), session)
+        if args.find_rate:
+            found = find_rate_for_job(job, recipe, session, fields)
+        else:
+            result = train_job(job, recipe, session, fields)
     if not is_first_process():  # all come to the same
+        return 0
+    if args.find_rate:
+        _tell(found, as_json=args.json)
         return 0
     if args.json:
         print_json(result)
@@ -170,7 +196,13 @@ def _train(args: argparse.Namespace) -> int:
     return 0
 
 
-def _recipe(args: argparse.Namespace) -> "Recipe":
-    recipe = find_recipe(args.recipe)
-    given = {field: getattr(args, field) for field in recipe.overridable}
-    return dataclasses.replace(recipe, **{k: v for k, v in given.items() if v is not None})
+def _tell(found: "FoundRate", *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+    elif found.learning_rate is None:
+        say("At the lowest learning rate the loss is no number already: look at data and weights.")
+    else:
+        print(
+            f"--learning-rate {found.learning_rate:g}: a quarter of {found.risen_at:.2g}, up to "
+            f"which the loss did not rise, in {len(found.rates)} steps from {found.rates[0]:g} on"
+        )

@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from shufflenet.deploy._v2 import route_stages
 from shufflenet.spec import V2PlusSpec, V2Spec

@@ -40,8 +40,16 @@ class Job:
     licence: str = ""
 
 
-def prepare(job: Job, recipe: Recipe, name: str) -> tuple[ShuffleNet, Card, ImageSet, ImageSet]:
+def prepare(
+    job: Job, recipe: Recipe, name: str, images: ImageSet | None = None
+) -> tuple[ShuffleNet, Card, ImageSet, ImageSet]:
     """Make the network, its card, and the images to train and to validate on.
+
+    Args:
+        job: What is trained on what.
+        recipe: What will be done.
+        name: What the card calls the network.
+        images: Those of ``job.data``, where they are open already.
 
     Raises:
         DataError: the data cannot be read or do not fit together.
@@ -49,8 +57,8 @@ def prepare(job: Job, recipe: Recipe, name: str) -> tuple[ShuffleNet, Card, Imag
         CheckpointMismatch: the weights to start from are of another network.
         SpecError: they are of one that takes no colours.
     """
-    training, validation = _images(job, recipe)
-    named = find_network(job.model) if job.model is not None else None  # before any download
+    training, validation = _images(job, recipe, images)
+    named = find_network(job.model) if job.model is not None else None
     source = load_model_and_card(job.weights)[1] if job.weights else None
     network = named or _network_of(source)
     stem_stride = job.stem_stride or stem_stride_for(network, recipe.image_px)
@@ -59,10 +67,15 @@ def prepare(job: Job, recipe: Recipe, name: str) -> tuple[ShuffleNet, Card, Imag
     net = build(dataclasses.replace(network, classes=classes, stem_stride=stem_stride))
     card = _card(job, recipe, training, net.spec, name, source)
     if job.weights and not start_from(net, card.labels, job.weights):
-        _log.info("The classifier is new: %s knows other classes than the data.", job.weights)
+        known = source.network.classes if source else 0
+        _log.info(
+            "The classifier is new: %s knows other classes than the data, %d of them.",
+            *(job.weights, known),
+        )
     _log.info(
-        "%s: %d images to train on and %d to validate on, %d classes, %d epochs.",
+        "%s, stem stride %d: %d images to train on and %d to validate on, %d classes, %d epochs.",
         network.name,
+        stem_stride,
         len(training),
         len(validation),
         len(training.classes),
@@ -71,8 +84,8 @@ def prepare(job: Job, recipe: Recipe, name: str) -> tuple[ShuffleNet, Card, Imag
     return net, card, training, validation
 
 
-def _images(job: Job, recipe: Recipe) -> tuple[ImageSet, ImageSet]:
-    training = open_images(job.data)
+def _images(job: Job, recipe: Recipe, images: ImageSet | None) -> tuple[ImageSet, ImageSet]:
+    training = open_images(job.data) if images is None else images
     if job.val is None:
         _log.info(
             "A tenth of every class is held out to validate on, chosen by seed %d.", recipe.seed

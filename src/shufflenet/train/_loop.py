@@ -12,29 +12,29 @@ from typing import Any, TypeAlias, cast
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from shufflenet.checkpoint import Checkpoint, write_checkpoint
 from shufflenet.data import ImageSet
 from shufflenet.engine import cores
-from shufflenet.errors import RunError, WriteError
+from shufflenet.errors import WriteError
 from shufflenet.evaluate import evaluate
 from shufflenet.models import TorchClassifier, state_arrays
 from shufflenet.recipes import Recipe
 from shufflenet.spec import Accuracy, Card
-from shufflenet.train._average import averaged
 from shufflenet.train._batches import Batches, Crops, leave_interrupts
-from shufflenet.train._devices import added, shard, share_statistics
-from shufflenet.train._mix import Mixed, mixed
-from shufflenet.train._normalise import Normaliser
-from shufflenet.train._run import Parts, Progress, append_row, load_state, save_state
+from shufflenet.train._devices import added, shard
+from shufflenet.train._failures import not_finite, too_large
+from shufflenet.train._learner import Learner
+from shufflenet.train._memory import TooLarge
+from shufflenet.train._run import Progress, append_row, load_state, save_state
 from shufflenet.train._stop import StopRequest
-from shufflenet.train._teacher import Teacher, distillation_loss
+from shufflenet.train._teacher import Teacher
 from shufflenet.trunk import ShuffleNet
 
-__all__ = ["Loop", "Result", "Session", "parameter_groups"]
+__all__ = ["Loop", "Result", "Session"]
 
 _log = logging.getLogger(__name__)
 _Batch: TypeAlias = tuple[Tensor, Tensor]
@@ -85,32 +85,16 @@ class Loop:
         session: Session,
         teacher: Teacher | None = None,
     ) -> None:
-        if fabric.world_size > 1:
-            share_statistics(net)
-        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
-        self.card, self.recipe, self.session, self.teacher = card, recipe, session, teacher
+        self.fabric, self.card, self.recipe, self.session = fabric, card, recipe, session
         self.training, self.validation = training, validation
-        self.fabric = fabric
-        optimizer = torch.optim.SGD(
-            parameter_groups(net, recipe),
-            lr=0.0,
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov and recipe.momentum > 0,
+        self.learner = Learner(
+            fabric, net, card.preprocess, recipe, teacher, compiled=session.compiled
         )
-        self.average = averaged(net, recipe.average) if recipe.average else None
-        self.parts: Parts = {"net": net, "optimizer": optimizer}
-        if self.average:
-            self.parts = {**self.parts, "average": self.average}
         self.progress = Progress()
         if session.resume:
-            self.progress = load_state(session.out, self.parts)
-        model = torch.compile(net, dynamic=False) if session.compiled else net
-        self.model, self.optimizer = self.fabric.setup(model, optimizer)  # type: ignore[arg-type]  # compile gives a module
-        if self.average:
-            self.average.to(self.fabric.device)
-        self.normalise = Normaliser(card.preprocess)
+            self.progress = load_state(session.out, self.learner.parts)
         self.steps_per_epoch = len(
-            Batches(len(training), recipe, epoch=0, first=0, processes=fabric.world_size)
+            Batches(training.samples, recipe, epoch=0, first=0, processes=fabric.world_size)
         )
         self.steps = self.steps_per_epoch * recipe.epochs
         self.started = self.saved = time.monotonic()
@@ -155,8 +139,8 @@ class Loop:
         epoch, first = divmod(self.progress.step, self.steps_per_epoch)
         if any(self._agreed(self._time_is_up())):
             return False
-        self.model.train()
-        for pixels, labels in self._timed(self._loader(epoch, first)):
+        self.learner.model.train()
+        for pixels, labels in self._timed(self.loader(epoch, first)):
             self._step(pixels, labels)
             time_is_up, stopped = self._agreed(self._time_is_up(), self.stop.made)
             due = time.monotonic() - self.saved >= self.session.save_every_s
@@ -185,11 +169,12 @@ class Loop:
             yield batch
             asked = time.monotonic()
 
-    def _loader(self, epoch: int, first: int) -> Iterable[_Batch]:
+    def loader(self, epoch: int, first: int) -> Iterable[_Batch]:
+        """Give the batches of an epoch, from one on; see ``Learner.step`` for what they are."""
         loader = DataLoader(
             Crops(self.training.samples, self.recipe, epoch),
             batch_sampler=Batches(
-                len(self.training),
+                self.training.samples,
                 self.recipe,
                 epoch,
                 first,
@@ -205,64 +190,28 @@ class Loop:
         )
 
     def _step(self, pixels: Tensor, labels: Tensor) -> None:
-        progress, recipe = self.progress, self.recipe
-        for group in self.optimizer.param_groups:
-            group["lr"] = recipe.learning_rate_at(progress.step, self.steps)
-        images = pixels.permute(0, 3, 1, 2).float()  # (n, 3, h, w), channels last in memory
-        batch = mixed(images, labels, recipe, progress.step)
-        value = self._gradients(batch)
-        if self.fabric.world_size > 1:
-            own = torch.tensor(value, dtype=torch.float64, device=self.fabric.device)
-            value = float(torch.as_tensor(self.fabric.all_reduce(own)))
+        progress, out = self.progress, self.session.out
+        rate = self.recipe.learning_rate_at(progress.step, self.steps)
+        try:
+            value = self.learner.step(pixels, labels, progress.step, rate)
+        except TooLarge as error:
+            raise too_large(
+                out, self.fabric.device, self.recipe, progress.step, pixels.shape[1], error.parts
+            ) from error
         if not math.isfinite(value):
-            raise RunError(
-                self.session.out,
-                f"met a loss of {value} at step {progress.step}",
-                "Its last checkpoint is whole; train anew with a lower --learning-rate.",
-            )
-        if recipe.clip:
-            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=recipe.clip)
-        self.optimizer.step()
-        if self.average:
-            self.average.update_parameters(self.net)
+            raise not_finite(out, value, progress.step, rate, keep=self.fabric.is_global_zero)
         progress.step += 1
         progress.loss += value * len(labels) * self.fabric.world_size
         progress.images += len(labels) * self.fabric.world_size
         if self.fabric.is_global_zero:
             self.session.on_step(progress.step, self.steps, value)
 
-    def _gradients(self, batch: Mixed) -> float:
-        """Compute the gradients of a batch, part by part; give its loss."""
-        self.optimizer.zero_grad()
-        total, whole = 0.0, len(batch.labels)
-        parts = batch.parts(self.recipe.accumulate)
-        for part in parts:
-            with self.fabric.no_backward_sync(self.model, enabled=part is not parts[-1]):
-                loss = self._loss(part) * (len(part.labels) / whole)
-                total += loss.item()
-                self.fabric.backward(loss)
-        return total
-
-    def _loss(self, batch: Mixed) -> Tensor:
-        logits = self.model(self.normalise(batch.images))
-        taught = self.recipe.distillation if self.teacher else 0.0
-        loss: Tensor = logits.new_zeros(())
-        if taught < 1:
-            for labels, share in ((batch.labels, batch.share), (batch.others, 1 - batch.share)):
-                if share > 0:
-                    loss = loss + (1 - taught) * share * nn.functional.cross_entropy(
-                        logits, labels, label_smoothing=self.recipe.label_smoothing
-                    )
-        if self.teacher:
-            answers = self.teacher(batch.images)
-            loss = loss + taught * distillation_loss(logits, answers, self.recipe.temperature)
-        return loss
-
     def _finish_epoch(self, board: SummaryWriter | None) -> None:
         """Measure, record, keep the network if it is the best so far, and save."""
         progress, out = self.progress, self.session.out
         epoch = progress.step // self.steps_per_epoch
-        net = cast(ShuffleNet, self.average.module) if self.average else self.net
+        learner = self.learner
+        net = cast(ShuffleNet, learner.average.module) if learner.average else learner.net
         part = shard(self.validation, self.fabric)
         accuracy = added(evaluate(TorchClassifier(net, self.card), part), self.fabric)
         row = {
@@ -299,7 +248,7 @@ class Loop:
 
     def _save(self) -> None:
         if self.fabric.is_global_zero:
-            save_state(self.session.out, self.parts, self.progress)
+            save_state(self.session.out, self.learner.parts, self.progress)
         self.saved = time.monotonic()
 
     def _result(self) -> Result:
@@ -321,13 +270,3 @@ def _draw(board: SummaryWriter, row: dict[str, Any], accuracy: Accuracy) -> None
     board.add_scalar("val/top1_percent", accuracy.top1_percent, row["step"])
     board.add_scalar("val/top5_percent", accuracy.top5_percent, row["step"])
     board.flush()
-
-
-def parameter_groups(net: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """Decay what multiplies (convolutions, the classifier), not norms and biases."""
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    free = [p for p in net.parameters() if p.ndim <= 1]
-    return [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": free, "weight_decay": 0.0},
-    ]

@@ -1,0 +1,56 @@
+"""Which weights learn, at which part of the learning rate, and which of them decay."""
+
+from typing import Any
+
+from torch import nn
+
+from shufflenet.errors import SpecError
+from shufflenet.recipes import Recipe
+from shufflenet.trunk import ShuffleNet
+
+__all__ = ["freeze", "parameter_groups"]
+
+
+def freeze(net: ShuffleNet, recipe: Recipe) -> None:
+    """Hold the parts of a network still that a recipe says, their batch statistics too.
+
+    Raises:
+        SpecError: there are not so many.
+    """
+    stages = len(net.stages)
+    if recipe.freeze > stages + 1:
+        raise SpecError(
+            "freeze", recipe.freeze, f"from 0 to {stages + 1}: {net.spec.name} has {stages} stages"
+        )
+    if recipe.freeze:
+        net.freeze(recipe.freeze - 1)
+
+
+def parameter_groups(net: ShuffleNet, recipe: Recipe) -> list[dict[str, Any]]:
+    """Make the groups of an optimizer: parts from the classifier to the stem, decayed ones first.
+
+    What multiplies (convolutions, the classifier) is decayed, norms and biases are not. A part,
+    which is the stem, a stage, the head or the classifier, learns at ``layer_decay`` times the
+    rate of the part after it: ``rate_factor``, of the recipe's rate. Without such a decay all
+    parts are one. What is frozen is in no group.
+
+    Source of the rates: Howard and Ruder 2018, section 3.2, https://arxiv.org/abs/1801.06146
+    """
+    parts: list[list[nn.Module]] = [[net]]
+    if recipe.layer_decay < 1:
+        parts = [[net.fc], [net.conv5, net.neck]]
+        parts += [[part] for part in (*net.stages[::-1], net.conv1)]
+    groups: list[dict[str, Any]] = []
+    factor = 1.0
+    for modules in parts:
+        own = [parameter for module in modules for parameter in module.parameters()]
+        learning = [parameter for parameter in own if parameter.requires_grad]
+        for decay, chosen in (
+            (recipe.weight_decay, [p for p in learning if p.ndim > 1]),
+            (0.0, [p for p in learning if p.ndim <= 1]),
+        ):
+            if chosen:
+                groups.append({"params": chosen, "weight_decay": decay, "rate_factor": factor})
+        if own:  # a network without a head has none to count
+            factor *= recipe.layer_decay
+    return groups

@@ -1,0 +1,130 @@
+"""One step of training: from a batch to its gradients, and from those to new weights."""
+
+import math
+from functools import partial
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from shufflenet.recipes import Recipe
+from shufflenet.spec import Preprocess
+from shufflenet.train._average import averaged
+from shufflenet.train._devices import share_statistics
+from shufflenet.train._groups import parameter_groups
+from shufflenet.train._memory import TooLarge, attempted
+from shufflenet.train._mix import Mixed, mixed
+from shufflenet.train._normalise import Normaliser
+from shufflenet.train._run import Parts
+from shufflenet.train._teacher import Teacher, distillation_loss
+from shufflenet.trunk import ShuffleNet
+
+__all__ = ["Learner"]
+
+
+class Learner:
+    """A network that learns, and what it needs for that: an optimizer, an average, a teacher."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        net: ShuffleNet,
+        how: Preprocess,
+        recipe: Recipe,
+        teacher: Teacher | None = None,
+        *,
+        compiled: bool = False,
+    ) -> None:
+        if fabric.world_size > 1:
+            share_statistics(net)
+        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
+        self._fabric, self._recipe, self._teacher = fabric, recipe, teacher
+        self._normalise = Normaliser(how)
+        optimizer = torch.optim.SGD(
+            parameter_groups(net, recipe),
+            lr=0.0,
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov and recipe.momentum > 0,
+        )
+        model = torch.compile(net, dynamic=False) if compiled else net
+        self.model, self._optimizer = fabric.setup(model, optimizer)  # type: ignore[arg-type]  # compile gives a module
+        # Of the network as it was set up: on its device, in its precision.
+        self.average = averaged(net, recipe.average) if recipe.average else None
+        self.parts: Parts = {"net": net, "optimizer": optimizer}
+        if self.average:
+            self.parts = {**self.parts, "average": self.average}
+
+    def step(self, pixels: Tensor, labels: Tensor, number: int, rate: float) -> float:
+        """Learn from a batch and give its loss; where that is no number, nothing is learnt.
+
+        Args:
+            pixels: Red, green and blue from 0 to 255, ``(n, h, w, 3)``.
+            labels: Class indices, ``(n,)``.
+            number: Of the step, by which images are mixed.
+            rate: The learning rate.
+
+        Raises:
+            TooLarge: the batch does not fit into memory; the network is of no use any more.
+        """
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate * group.get("rate_factor", 1)  # none in an older checkpoint
+        images = pixels.permute(0, 3, 1, 2).float()  # (n, 3, h, w), channels last in memory
+        batch = mixed(images, labels, self._recipe, number)
+        value = attempted(partial(self._learn, batch))
+        if value is None:
+            raise TooLarge(self._parts_that_fit(batch))
+        return value
+
+    def _learn(self, batch: Mixed) -> float:
+        fabric, recipe = self._fabric, self._recipe
+        value = self._gradients(batch, recipe.accumulate)
+        if fabric.world_size > 1:
+            own = torch.tensor(value, dtype=torch.float64, device=fabric.device)
+            value = float(torch.as_tensor(fabric.all_reduce(own)))
+        if not math.isfinite(value):
+            return value
+        if recipe.clip:
+            fabric.clip_gradients(self.model, self._optimizer, max_norm=recipe.clip)
+        self._optimizer.step()
+        if self.average:
+            self.average.update_parameters(self.net)
+        return value
+
+    def _gradients(self, batch: Mixed, number: int) -> float:
+        """Compute the gradients of a batch in so many parts; give its loss."""
+        self._optimizer.zero_grad()
+        total, whole = 0.0, len(batch.labels)
+        parts = batch.parts(number)
+        for part in parts:
+            with self._fabric.no_backward_sync(self.model, enabled=part is not parts[-1]):
+                loss = self._loss(part) * (len(part.labels) / whole)
+                total += loss.item()
+                self._fabric.backward(loss)
+        return total
+
+    def _loss(self, batch: Mixed) -> Tensor:
+        logits = self.model(self._normalise(batch.images))
+        taught = self._recipe.distillation if self._teacher else 0.0
+        loss: Tensor = logits.new_zeros(())
+        if taught < 1:
+            for labels, share in ((batch.labels, batch.share), (batch.others, 1 - batch.share)):
+                if share > 0:
+                    loss = loss + (1 - taught) * share * nn.functional.cross_entropy(
+                        logits, labels, label_smoothing=self._recipe.label_smoothing
+                    )
+        if self._teacher:
+            answers = self._teacher(batch.images)
+            loss = loss + taught * distillation_loss(logits, answers, self._recipe.temperature)
+        return loss
+
+    def _parts_that_fit(self, batch: Mixed) -> int | None:
+        """Try in how many parts a batch fits that did not; none if not even image by image.
+
+        Of several processes each has its own memory, and one cannot try without the others.
+        """
+        parts = 2 * self._recipe.accumulate
+        while self._fabric.world_size == 1 and parts <= len(batch.labels):
+            if attempted(partial(self._gradients, batch, parts)) is not None:
+                return parts
+            parts *= 2
+        return None
