@@ -18,18 +18,23 @@ import torch
 from torch import nn
 
 from shufflenet.benchmark import ROUNDS, take_turns, times_as_fast
+from shufflenet.deploy import Routed
 from shufflenet.models import create_model
 from shufflenet.recipes import find_recipe
-from shufflenet.train._loop import parameter_groups
+from shufflenet.train._groups import parameter_groups
 
 NETWORK, CLASSES, BATCH, SIDE, SECONDS = "shufflenet_v2_x1_0", 200, 128, 64, 30.0
 PLAIN = "channels first, as it comes"
 
 
-def step_of(layout: torch.memory_format, *, compiled: bool) -> Callable[[], None]:
-    """Make ready a step of training in a layout of memory."""
+def step_of(
+    layout: torch.memory_format, *, routed: bool = False, compiled: bool = False
+) -> Callable[[], None]:
+    """Make ready a step of training in a layout of memory, with or without the shuffle."""
     torch.manual_seed(0)
-    net = create_model(NETWORK, num_classes=CLASSES).to(memory_format=layout)  # type: ignore[call-overload]  # missing in torch's stub
+    net = create_model(NETWORK, num_classes=CLASSES)
+    net = Routed(net).net if routed else net
+    net = net.to(memory_format=layout)  # type: ignore[call-overload]  # missing in torch's stub
     recipe = find_recipe("small-images")
     optimizer = torch.optim.SGD(parameter_groups(net, recipe), lr=1e-3, momentum=recipe.momentum)
     images = torch.randn(BATCH, 3, SIDE, SIDE).to(memory_format=layout)
@@ -48,10 +53,11 @@ def step_of(layout: torch.memory_format, *, compiled: bool) -> Callable[[], None
 def main() -> None:
     """Measure and print JSON."""
     contenders = {
-        PLAIN: step_of(torch.contiguous_format, compiled=False),
-        "channels last, as train does": step_of(torch.channels_last, compiled=False),
-        "channels last and compiled, as train --compile does": step_of(
-            torch.channels_last, compiled=True
+        PLAIN: step_of(torch.contiguous_format),
+        "channels last": step_of(torch.channels_last),
+        "channels last, no shuffle: as train does": step_of(torch.channels_last, routed=True),
+        "the same, compiled: as train --compile does": step_of(
+            torch.channels_last, routed=True, compiled=True
         ),
     }
     turns = take_turns([*contenders.values()], seconds=[SECONDS] * len(contenders))

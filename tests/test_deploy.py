@@ -165,7 +165,7 @@ def test_a_routed_network_learns_what_the_original_does(name: str) -> None:
     for learner in (net, way.net):
         learner.train()
         optimizer = torch.optim.SGD(learner.parameters(), lr=1e-3, momentum=0.9, weight_decay=0.1)
-        nn.functional.cross_entropy(learner(images), labels).backward()
+        nn.functional.cross_entropy(learner(images), labels).backward()  # type: ignore[no-untyped-call]  # torch's own has no types
         optimizer.step()
     back = way.original_order(way.net.state_dict())
     expected = net.state_dict()

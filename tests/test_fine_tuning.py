@@ -16,6 +16,7 @@ from torch import nn
 from conftest import Run, card_for, saved, with_seeded_weights, write_colours
 from seeded import photo
 from shufflenet.data import ImageSet, open_images
+from shufflenet.deploy import Routed
 from shufflenet.errors import SpecError
 from shufflenet.models import create_model, load_model, load_model_and_card
 from shufflenet.recipes import Recipe, find_recipe
@@ -49,12 +50,15 @@ def frozen_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("kept", ["net", "average"])
+@pytest.mark.parametrize("kept", ["routed", "average"])
 def test_frozen_parts_stay_to_the_bit_and_the_rest_learns(kept: str, frozen_run: Path) -> None:
     """Weights and statistics, of the averaged network too, in spite of decay and momentum."""
-    before = network().state_dict()
+    net = network()
+    before = net.state_dict()
     state = torch.load(frozen_run / "last.pt", weights_only=True)[kept]
-    after = {name.removeprefix("module."): value for name, value in state.items()}
+    learnt = {name.removeprefix("module."): value for name, value in state.items()}
+    learnt.pop("n_averaged", None)
+    after = Routed(net).original_order(learnt)
     still = {name for name, value in before.items() if torch.equal(after[name], value)}
     assert still == {name for name in before if name.startswith(("conv1.", "stage2."))}
 
@@ -108,7 +112,7 @@ def test_two_processes_tune_as_one_does(tmp_path: Path) -> None:
         program = [sys.executable, "-m", "shufflenet", "train", *paths, *how.split()]
         subprocess.run([*program, "--devices", name], check=True, capture_output=True)
     one, two = (torch.load(tmp_path / n / "last.pt", weights_only=True) for n in ("1", "2"))
-    for kept in ("net", "average"):
+    for kept in ("routed", "average"):
         for name, value in one[kept].items():
             scale = max(1e-3, float(value.double().abs().max()))
             assert float((value - two[kept][name]).abs().max()) < 1e-8 * scale, name

@@ -50,7 +50,7 @@ def run(images: ImageSet, out: Path, recipe: Recipe = RECIPE, **session: object)
 
 def same_weights(a: Path, b: Path) -> bool:
     first, second = (torch.load(p / "last.pt", weights_only=True) for p in (a, b))
-    pairs = zip(first["net"].values(), second["net"].values(), strict=True)
+    pairs = zip(first["routed"].values(), second["routed"].values(), strict=True)
     moments = zip(
         first["optimizer"]["state"].values(), second["optimizer"]["state"].values(), strict=True
     )

@@ -150,7 +150,7 @@ def test_a_loss_that_is_no_number_names_the_step_and_keeps_the_checkpoint_before
         f"in another --out, from its best epoch by --weights {out}/best.safetensors."
     )
     assert step_of(out / "last.pt") == 5
-    state = torch.load(out / "last.pt", weights_only=True)["net"]
+    state = torch.load(out / "last.pt", weights_only=True)["routed"]
     assert all(torch.isfinite(value).all() for value in state.values())
 
 

@@ -16,6 +16,7 @@ many of ``--val`` are answered rightly, before and after.
 
 import argparse
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +45,7 @@ class Body(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(n, 3, h, w)`` to ``(n, 1280)``."""
-        maps: Tensor = self.net.extract_features((images - 127) / 128)
+        maps: Tensor = cast(Any, self.net).extract_features((images - 127) / 128)
         return maps.mean(dim=(2, 3))
 
 

@@ -51,7 +51,10 @@ def add_train(commands: Commands) -> None:
     )
     parser.add_argument("--weights", metavar="NAME|FILE", help="a checkpoint to start from")
     parser.add_argument(
-        "--teacher", metavar="NAME|FILE", help="a model of the same classes to learn from"
+        "--teacher",
+        metavar="NAME|FILE",
+        help="a model of the same classes to learn from, or a .npy file of its logits: a row for "
+        "every image of --data, classes by name and then files by name",
     )
     parser.add_argument(
         "--stem-stride", type=int, choices=[1, 2, 4],

@@ -21,6 +21,8 @@ class Routed:
 
     def __init__(self, original: ShuffleNet) -> None:
         self.net = _routed(copy.deepcopy(original))
+        for name, parameter in original.named_parameters():
+            self.net.get_parameter(name).requires_grad_(parameter.requires_grad)
         self._sources = _sources(original)
 
     def original_order(self, state: dict[str, Tensor]) -> dict[str, Tensor]:

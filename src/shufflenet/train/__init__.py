@@ -9,6 +9,7 @@ import dataclasses
 import logging
 from collections.abc import Mapping
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from lightning_fabric import Fabric
@@ -26,11 +27,12 @@ from shufflenet.train._job import Job, prepare
 from shufflenet.train._lock import locked
 from shufflenet.train._loop import Loop, Result, Session
 from shufflenet.train._run import facts, open_run
-from shufflenet.train._teacher import Teacher, open_teacher
+from shufflenet.train._teacher import Answers, Teacher, open_answers, open_teacher
 from shufflenet.trunk import ShuffleNet
 from shufflenet.zoo import find_network
 
 __all__ = [
+    "Answers",
     "FoundRate",
     "Job",
     "Result",
@@ -45,7 +47,7 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 # Network, card, images to train on and to validate on, recipe, teacher.
-_Made: TypeAlias = tuple[ShuffleNet, Card, ImageSet, ImageSet, Recipe, Teacher | None]
+_Made: TypeAlias = tuple[ShuffleNet, Card, ImageSet, ImageSet, Recipe, Teacher | Answers | None]
 
 
 def train_job(
@@ -103,7 +105,11 @@ def _made(job: Job, recipe: Recipe | None, session: Session, fields: Mapping[str
     recipe = settled(recipe, fields, images, source)
     name = session.out.resolve().name
     net, card, training, validation = prepare(job, recipe, name, images)
-    teacher = open_teacher(job.teacher, card.labels) if job.teacher is not None else None
+    teacher: Teacher | Answers | None = None
+    if job.teacher is not None and Path(job.teacher).suffix == ".npy":
+        teacher = open_answers(job.teacher, images, training)
+    elif job.teacher is not None:
+        teacher = open_teacher(job.teacher, card.labels)
     return net, card, training, validation, recipe, teacher
 
 
@@ -114,7 +120,7 @@ def train(
     validation: ImageSet,
     recipe: Recipe,
     session: Session,
-    teacher: Teacher | None = None,
+    teacher: Teacher | Answers | None = None,
 ) -> Result:
     """Train a network and leave a run in ``session.out``.
 
@@ -130,7 +136,8 @@ def train(
         recipe: What to do.
         session: How to do it.
         teacher: What to learn from besides the labels, or instead (``recipe.distillation``): maps
-            images ``(n, 3, h, w)``, red, green and blue from 0 to 255, to logits.
+            images ``(n, 3, h, w)``, red, green and blue from 0 to 255, to logits; or its logits for
+            every image of ``training``, ``(images, classes)``.
 
     Raises:
         DataError: the data do not suffice.

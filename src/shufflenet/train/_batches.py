@@ -3,6 +3,7 @@
 import logging
 import signal
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,22 +16,32 @@ from shufflenet.errors import DataError, ImageError
 from shufflenet.recipes import Recipe
 from shufflenet.train._crops import cropped
 from shufflenet.train._order import apart, epoch_order
+from shufflenet.train._teacher import Answers
 
 __all__ = ["Batches", "Crops", "leave_interrupts"]
 
 _log = logging.getLogger(__name__)
 
 
-class Crops(Dataset[tuple[Tensor, int]]):
-    """Random crops: item ``i`` of epoch ``e`` is the same in every process, every time.
+class Crops(Dataset[tuple[Any, ...]]):
+    """Random crops, labels and, where some are stored, a teacher's answers.
+
+    Item ``i`` of epoch ``e`` is the same in every process, every time.
 
     Item ``i`` shows image ``i`` modulo their number, as ``told_apart`` has it.
     """
 
-    def __init__(self, samples: tuple[Sample, ...], recipe: Recipe, epoch: int) -> None:
+    def __init__(
+        self,
+        samples: tuple[Sample, ...],
+        recipe: Recipe,
+        epoch: int,
+        answers: Answers | None = None,
+    ) -> None:
         self._samples, self._recipe, self._epoch = samples, recipe, epoch
+        self._answers = answers
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
         """Crop an image, or the next that can be read; what cannot costs a warning, not the run.
 
         Raises:
@@ -38,14 +49,17 @@ class Crops(Dataset[tuple[Tensor, int]]):
         """
         recipe, size = self._recipe, self._recipe.px_at(self._epoch)
         for other in range(len(self._samples)):
-            sample = self._samples[(index + other) % len(self._samples)]
+            number = (index + other) % len(self._samples)
+            sample = self._samples[number]
             rng = np.random.default_rng((recipe.seed, self._epoch, index))
             try:
                 pixels = _changed(cropped(sample, size, recipe.smallest_area, rng), recipe, rng)
             except (ImageError, DataError) as error:
                 _log.warning("%s Another image takes its place.", error)
             else:
-                return pixels, sample.label
+                if self._answers is None:
+                    return pixels, sample.label
+                return pixels, sample.label, np.asarray(self._answers[number], np.float32)
         raise DataError(self._samples[0].path, "holds no image that can be read", "Mend it.")
 
 

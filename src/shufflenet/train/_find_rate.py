@@ -50,10 +50,10 @@ def find_rate(loop: Loop) -> FoundRate:
     losses: list[float] = []
     mean = 0.0
     loop.learner.model.train()
-    for number, (pixels, labels) in zip(range(_STEPS), _batches(loop), strict=False):
+    for number, batch in zip(range(_STEPS), _batches(loop), strict=False):
         rate = _LOWEST * (_HIGHEST / _LOWEST) ** (number / (_STEPS - 1))
         try:
-            loss = loop.learner.step(pixels, labels, number, rate)
+            loss = loop.learner.step(*batch, number=number, rate=rate)
         except TooLarge as error:
             recipe = loop.recipe
             fits = remedy(error.parts, recipe.accumulate, recipe.batch_size)
@@ -70,7 +70,7 @@ def find_rate(loop: Loop) -> FoundRate:
     return _found(rates, losses)
 
 
-def _batches(loop: Loop) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(loop: Loop) -> Iterator[tuple[Tensor, ...]]:
     """Give batches epoch after epoch."""
     epoch = 0
     while True:

@@ -35,7 +35,7 @@ class Job:
     labels: str | Path | None = None  # see ``labels.read_names``
     model: str | None = None  # a network's name; that of the weights, or else _USUAL, if none
     weights: str | Path | None = None  # a checkpoint to start from
-    teacher: str | Path | None = None  # a checkpoint, or an ONNX file, to learn from
+    teacher: str | Path | None = None  # a checkpoint, an ONNX file, or stored answers
     stem_stride: int | None = None  # see ``spec.V2Spec``; by the recipe's image size if none
     licence: str = ""
 

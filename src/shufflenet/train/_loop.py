@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
@@ -31,13 +32,13 @@ from shufflenet.train._learner import Learner
 from shufflenet.train._memory import TooLarge
 from shufflenet.train._run import Progress, append_row, load_state, save_state
 from shufflenet.train._stop import StopRequest
-from shufflenet.train._teacher import Teacher
+from shufflenet.train._teacher import Answers, Teacher
 from shufflenet.trunk import ShuffleNet
 
 __all__ = ["Loop", "Result", "Session"]
 
 _log = logging.getLogger(__name__)
-_Batch: TypeAlias = tuple[Tensor, Tensor]
+_Batch: TypeAlias = tuple[Tensor, ...]  # pixels, labels and, if stored, a teacher's answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +84,14 @@ class Loop:
         validation: ImageSet,
         recipe: Recipe,
         session: Session,
-        teacher: Teacher | None = None,
+        teacher: Teacher | Answers | None = None,
     ) -> None:
         self.fabric, self.card, self.recipe, self.session = fabric, card, recipe, session
         self.training, self.validation = training, validation
+        self.answers = teacher if isinstance(teacher, np.ndarray) else None
+        asked = None if isinstance(teacher, np.ndarray) else teacher
         self.learner = Learner(
-            fabric, net, card.preprocess, recipe, teacher, compiled=session.compiled
+            fabric, net, card.preprocess, recipe, asked, compiled=session.compiled
         )
         self.progress = Progress()
         if session.resume:
@@ -140,8 +143,8 @@ class Loop:
         if any(self._agreed(self._time_is_up())):
             return False
         self.learner.model.train()
-        for pixels, labels in self._timed(self.loader(epoch, first)):
-            self._step(pixels, labels)
+        for batch in self._timed(self.loader(epoch, first)):
+            self._step(batch)
             time_is_up, stopped = self._agreed(self._time_is_up(), self.stop.made)
             due = time.monotonic() - self.saved >= self.session.save_every_s
             if due or time_is_up or stopped:
@@ -172,7 +175,7 @@ class Loop:
     def loader(self, epoch: int, first: int) -> Iterable[_Batch]:
         """Give the batches of an epoch, from one on; see ``Learner.step`` for what they are."""
         loader = DataLoader(
-            Crops(self.training.samples, self.recipe, epoch),
+            Crops(self.training.samples, self.recipe, epoch, self.answers),
             batch_sampler=Batches(
                 self.training.samples,
                 self.recipe,
@@ -189,20 +192,21 @@ class Loop:
             self.fabric.setup_dataloaders(loader, use_distributed_sampler=False),
         )
 
-    def _step(self, pixels: Tensor, labels: Tensor) -> None:
+    def _step(self, batch: _Batch) -> None:
         progress, out = self.progress, self.session.out
         rate = self.recipe.learning_rate_at(progress.step, self.steps)
         try:
-            value = self.learner.step(pixels, labels, progress.step, rate)
+            value = self.learner.step(*batch, number=progress.step, rate=rate)
         except TooLarge as error:
             raise too_large(
-                out, self.fabric.device, self.recipe, progress.step, pixels.shape[1], error.parts
+                out, self.fabric.device, self.recipe, progress.step, batch[0].shape[1], error.parts
             ) from error
         if not math.isfinite(value):
             raise not_finite(out, value, progress.step, rate, keep=self.fabric.is_global_zero)
         progress.step += 1
-        progress.loss += value * len(labels) * self.fabric.world_size
-        progress.images += len(labels) * self.fabric.world_size
+        images = len(batch[0]) * self.fabric.world_size
+        progress.loss += value * images
+        progress.images += images
         if self.fabric.is_global_zero:
             self.session.on_step(progress.step, self.steps, value)
 
@@ -210,8 +214,7 @@ class Loop:
         """Measure, record, keep the network if it is the best so far, and save."""
         progress, out = self.progress, self.session.out
         epoch = progress.step // self.steps_per_epoch
-        learner = self.learner
-        net = cast(ShuffleNet, learner.average.module) if learner.average else learner.net
+        net = self.learner.network()
         part = shard(self.validation, self.fabric)
         accuracy = added(evaluate(TorchClassifier(net, self.card), part), self.fabric)
         row = {

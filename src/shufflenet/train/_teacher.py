@@ -1,25 +1,61 @@
-"""A network that another learns from: its logits for the very images the pupil sees."""
+"""What a network learns from: another, shown the very images it sees; or stored answers."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from shufflenet.data import ImageSet
 from shufflenet.engine import OnnxClassifier
-from shufflenet.errors import TeacherMismatch
+from shufflenet.errors import DataError, TeacherMismatch
 from shufflenet.models import load_model_and_card
 from shufflenet.obtain import obtain
 from shufflenet.spec import Label
 from shufflenet.train._normalise import Normaliser
 
-__all__ = ["Teacher", "distillation_loss", "open_teacher"]
+__all__ = ["Answers", "Teacher", "distillation_loss", "open_answers", "open_teacher"]
 
 # Maps red, green and blue from 0 to 255, (n, 3, h, w), to logits in the order of the pupil's
 # classes, (n, classes).
 Teacher: TypeAlias = Callable[[Tensor], Tensor]
+
+# A teacher's logits for every image that is trained on, (images, classes), in their order.
+Answers: TypeAlias = npt.NDArray[np.floating]
+
+
+def open_answers(path: str | Path, images: ImageSet, training: ImageSet) -> Answers:
+    """Open a file of logits, computed once: of a whole image each, whatever part the pupil sees.
+
+    Args:
+        path: A ``.npy`` file of shape ``(images, classes)``.
+        images: What its rows are of, in order.
+        training: Those of them that are trained on.
+
+    Raises:
+        DataError: it cannot be read, is of other images or classes, or holds what is no number.
+    """
+    expected = len(images), len(images.classes)
+    layout = f"Expected: logits of {expected[0]} images and {expected[1]} classes, a .npy file."
+    try:
+        answers: Answers = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(str(path), f"cannot be read as a .npy file ({error})", layout) from error
+    if answers.shape != expected or not np.issubdtype(answers.dtype, np.floating):
+        raise DataError(str(path), f"is {answers.dtype} of shape {answers.shape}", layout)
+    if not all(
+        np.isfinite(part).all() for part in np.array_split(answers, 1 + len(answers) // 4096)
+    ):
+        raise DataError(str(path), "holds what is no number", layout)
+    if training.samples == images.samples:
+        return answers
+    place = {sample: number for number, sample in enumerate(images.samples)}
+    chosen: Answers = answers[[place[sample] for sample in training.samples]]
+    return chosen
 
 
 def open_teacher(name_or_file: str | Path, labels: Sequence[Label]) -> Teacher:
@@ -67,14 +103,13 @@ def open_teacher(name_or_file: str | Path, labels: Sequence[Label]) -> Teacher:
 
 
 def distillation_loss(pupil: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Say how far a pupil's probabilities lie from a teacher's, both softened; from logits.
+    """Say how far a pupil's logits lie from a teacher's probabilities, which are softened already.
 
     The Kullback-Leibler divergence times the temperature squared, so that its gradient keeps its
     size. Source: Hinton et al. 2015, section 2, https://arxiv.org/abs/1503.02531
     """
     return temperature**2 * functional.kl_div(
         functional.log_softmax(pupil / temperature, dim=1),
-        functional.log_softmax(teacher / temperature, dim=1),
+        teacher,
         reduction="batchmean",
-        log_target=True,
     )
