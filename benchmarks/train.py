@@ -22,6 +22,7 @@ from shufflenet.deploy import Routed
 from shufflenet.models import create_model
 from shufflenet.recipes import find_recipe
 from shufflenet.train._groups import parameter_groups
+from shufflenet.train._small_maps import pad_small_maps
 
 NETWORK, CLASSES, BATCH, SIDE, SECONDS = "shufflenet_v2_x1_0", 200, 128, 64, 30.0
 PLAIN = "channels first, as it comes"
@@ -33,7 +34,9 @@ def step_of(
     """Make ready a step of training in a layout of memory, with or without the shuffle."""
     torch.manual_seed(0)
     net = create_model(NETWORK, num_classes=CLASSES)
-    net = Routed(net).net if routed else net
+    if routed:
+        net = Routed(net).net
+        pad_small_maps(net)
     net = net.to(memory_format=layout)  # type: ignore[call-overload]  # missing in torch's stub
     recipe = find_recipe("small-images")
     optimizer = torch.optim.SGD(parameter_groups(net, recipe), lr=1e-3, momentum=recipe.momentum)

@@ -243,7 +243,7 @@ def test_with_nothing_else_given_it_says_what_it_chose_and_resumes_by_the_same_c
         "A tenth of every class is held out to validate on, chosen by seed 0.",
         "shufflenet_v2_x0_25, stem stride 1: 21 images to train on and 3 to validate on, "
         "3 classes, 46 epochs.",
-        "Carried out on cpu in 32-true, images decoded by 0 workers.",
+        "Carried out on cpu in 32-true; processes that decode images: 0.",
         "see --weights",
     ):
         assert text in said

@@ -176,7 +176,7 @@ def _started(
     freeze(net, recipe)
     fabric = fabric_for(session.accelerator, session.precision, session.devices, session.nodes)
     _log.info(
-        "Carried out on %s%s in %s, images decoded by %d workers.",
+        "Carried out on %s%s in %s; processes that decode images: %d.",
         *("" if shared_by == 1 else f"{shared_by} times ", fabric.device),
         *(session.precision, session.workers),
     )

@@ -17,6 +17,7 @@ from shufflenet.train._memory import TooLarge, attempted
 from shufflenet.train._mix import Mixed, mixed
 from shufflenet.train._normalise import Normaliser
 from shufflenet.train._run import Parts
+from shufflenet.train._small_maps import pad_small_maps
 from shufflenet.train._teacher import Teacher, distillation_loss
 from shufflenet.trunk import ShuffleNet
 
@@ -44,6 +45,7 @@ class Learner:
         net = self._routed.net
         if fabric.world_size > 1:
             share_statistics(net)
+        pad_small_maps(net)
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
         self._fabric, self._recipe, self._teacher = fabric, recipe, teacher
         self._normalise = Normaliser(how)
