@@ -30,7 +30,7 @@ class Tried:
         self.epochs: list[int] = []
         self.recipe = dataclasses.replace(RECIPE, epochs=3)
         self.session = SimpleNamespace(on_step=lambda step, steps, loss: None)
-        self.fabric = SimpleNamespace(device="cuda:0")
+        self.fabric = SimpleNamespace(device="cuda:0", is_global_zero=True, world_size=1)
         model = SimpleNamespace(train=lambda: None)
         self.learner = SimpleNamespace(model=model, step=self.step)
         self._loss, self._batches = loss, batches
@@ -38,7 +38,7 @@ class Tried:
     def loader(self, epoch: int, first: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         self.epochs.append(epoch)
         assert first == 0
-        yield from [(torch.zeros(1), torch.zeros(1))] * self._batches
+        yield from [(torch.zeros(6), torch.zeros(6))] * self._batches
 
     def step(self, pixels: torch.Tensor, labels: torch.Tensor, number: int, rate: float) -> float:
         assert number == len(self.rates)
@@ -144,14 +144,14 @@ def test_for_people_it_says_which_option_and_why(
     code, text, _ = run("train", "--data", class_folders, *FIELDS, "--find-rate")
     assert code == 0
     assert text == (
-        "--learning-rate 0.03: a quarter of 0.12, up to which the loss did not rise, in 2 steps "
-        "from 0.0001 on\n"
+        "--learning-rate 0.03: a quarter of 0.12, at which the loss had risen, or the test ended, "
+        "in 2 steps from 0.0001 on\n"
     )
     none = dataclasses.replace(found, learning_rate=None)
     monkeypatch.setattr("shufflenet.train.find_rate_for_job", lambda *args: none)
     code, text, err = run("train", "--data", class_folders, *FIELDS, "--find-rate")
-    assert (code, text) == (0, "")
-    assert "the loss is no number already" in err
+    assert (code, text) == (1, "")
+    assert "Within ten steps the loss is no number" in err
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,9 @@ from shufflenet.checkpoint import Checkpoint, write_checkpoint
 from shufflenet.data import ImageSet, open_images
 from shufflenet.errors import CheckpointMismatch, DataError, RunError, SpecError, WriteError
 from shufflenet.models import create_model, load_model, load_model_and_card, state_arrays
+from shufflenet.networks import build
 from shufflenet.recipes import Recipe, find_recipe
-from shufflenet.spec import Preprocess
+from shufflenet.spec import Preprocess, V2Spec
 from shufflenet.train import Job, Result, Session, train
 from shufflenet.train._groups import parameter_groups
 from shufflenet.train._job import prepare
@@ -433,3 +434,22 @@ def test_names_that_are_no_text_are_told_byte_by_byte(class_folders: Path) -> No
     assert card.name == "caf\\xe9"
     assert card.origin.data == "caf\\xe9: 21 images of 3 classes"
     assert card.to_json().encode()
+
+
+def test_dropout_is_a_function_of_the_step(images: ImageSet, tmp_path: Path) -> None:
+    """So that a network that has it resumes to the bit too."""
+
+    def train_one(out: Path, **session: object) -> None:
+        torch.manual_seed(0)
+        known = find_network("shufflenet_v2_x0_25")
+        assert isinstance(known, V2Spec)
+        spec = dataclasses.replace(known, classes=3, stem_stride=1, dropout=0.2)
+        net = build(spec)
+        how = Session(out=out, accelerator="cpu", workers=0, save_every_s=0.0, **session)  # type: ignore[arg-type]  # checked by the callers
+        train(net, card_for(net.spec), images, images, RECIPE, how)
+
+    train_one(tmp_path / "whole")
+    with pytest.raises(Killed):
+        train_one(tmp_path / "killed", on_step=kill_at(5))
+    train_one(tmp_path / "killed", resume=True)
+    assert same_weights(tmp_path / "whole", tmp_path / "killed")

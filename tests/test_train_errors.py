@@ -158,8 +158,8 @@ def test_a_run_that_had_nothing_to_keep_may_be_started_over(
     images: ImageSet, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    with pytest.raises(RunError, match=r"at step 2, .* No checkpoint was written before. Train "
-                       r"anew with .* --clip 1\.$"):  # fmt: skip
+    told = r"at step 2, .* There is no good checkpoint from before. Train anew with .* --clip 1\.$"
+    with pytest.raises(RunError, match=told):
         taught(images, out, poisoned(2), save_every_s=1000.0)
     assert run_here(images, out, dataclasses.replace(RECIPE, epochs=1)).finished
     with pytest.raises(RunError, match="already holds a run"):
@@ -198,8 +198,8 @@ def test_memory_that_does_not_suffice_names_the_batch_that_fits(
     said = refused(run(*command(class_folders, out)))
     assert said == (
         f"The run folder '{out}' ran out of the memory of cpu at step 0, with a batch of 6 images "
-        "of 32 px. No checkpoint was written before. To train anew, --accumulate 4 computes it in "
-        "parts of 2 images, which fit."
+        "of 32 px. There is no good checkpoint from before. To train anew, --accumulate 4 computes "
+        "it in parts of 2 images, which fit."
     )
     assert sizes == [6, 3, 2, 2, 2]
     code, _, err = run(*command(class_folders, out, "--accumulate", 4))  # in the same folder
@@ -211,8 +211,8 @@ def test_later_the_last_checkpoint_is_named_and_kept(
 ) -> None:
     short_of_memory(monkeypatch, CPU, room_for=0, from_call=5)
     with pytest.raises(RunError, match="at step 5, .* Its last good checkpoint, of step 5, is kept"
-                       ". To train anew, try --accumulate 2, which computes it in parts of 3 "
-                       "images, or a smaller --batch-size, in another --out"):  # fmt: skip
+                       ". To train anew, take smaller images by --train-px and --image-px, or a "
+                       "smaller network .not two images fit., in another --out"):  # fmt: skip
         run_here(images, tmp_path / "run")
     assert step_of(tmp_path / "run" / "last.pt") == 5
 

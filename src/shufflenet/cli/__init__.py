@@ -96,6 +96,12 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise _Terminated
 
 
+def _is_first_process() -> bool:
+    """Whether this is the one process, or the first of several that train together."""
+    ranks = ("LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "SLURM_PROCID")  # torchrun, Fabric, Slurm
+    return all(os.environ.get(rank, "0") == "0" for rank in ranks)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and give its exit code: 0 done, 1 an error told.
 
@@ -107,7 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # any file name can be printed
         sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(format="%(message)s")
-    logging.getLogger("shufflenet").setLevel(logging.INFO)
+    level = logging.INFO if _is_first_process() else logging.ERROR
+    logging.getLogger("shufflenet").setLevel(level)
     # Images too large are refused with a sentence; Pillow would warn of the same.
     warnings.filterwarnings("ignore", category=Warning, module="PIL")
     args, unknown = _parser().parse_known_args(arguments)

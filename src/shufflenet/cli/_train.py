@@ -53,8 +53,8 @@ def add_train(commands: Commands) -> None:
     parser.add_argument(
         "--teacher",
         metavar="NAME|FILE",
-        help="a model of the same classes to learn from, or a .npy file of its logits: a row for "
-        "every image of --data, classes by name and then files by name",
+        help="a model of the same classes to learn from, or a .npy file of its logits, a row for "
+        "every image of --data: by path, or in the order of its table or shards",
     )
     parser.add_argument(
         "--stem-stride", type=int, choices=[1, 2, 4],
@@ -188,7 +188,7 @@ def _train(args: argparse.Namespace) -> int:
         return 0
     if args.find_rate:
         _tell(found, as_json=args.json)
-        return 0
+        return 0 if found.learning_rate else 1
     if args.json:
         print_json(result)
         return 0
@@ -203,9 +203,10 @@ def _tell(found: "FoundRate", *, as_json: bool) -> None:
     if as_json:
         print_json(found)
     elif found.learning_rate is None:
-        say("At the lowest learning rate the loss is no number already: look at data and weights.")
+        say("Within ten steps the loss is no number: look at data and weights.")
     else:
         print(
-            f"--learning-rate {found.learning_rate:g}: a quarter of {found.risen_at:.2g}, up to "
-            f"which the loss did not rise, in {len(found.rates)} steps from {found.rates[0]:g} on"
+            f"--learning-rate {found.learning_rate:g}: a quarter of {found.risen_at:.2g}, at which "
+            f"the loss had risen, or the test ended, in {len(found.rates)} steps from "
+            f"{found.rates[0]:g} on"
         )

@@ -49,5 +49,5 @@ def _sources(net: ShuffleNet) -> dict[str, Tensor]:
     """
     places = copy.deepcopy(net).double()  # holds whole numbers up to 2**53
     for tensor in places.state_dict().values():
-        tensor.copy_(torch.arange(tensor.numel()).view(tensor.shape))
-    return {name: t.long().view(-1) for name, t in _routed(places).state_dict().items()}
+        tensor.copy_(torch.arange(tensor.numel()).reshape(tensor.shape))
+    return {name: t.long().reshape(-1) for name, t in _routed(places).state_dict().items()}

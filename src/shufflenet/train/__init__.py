@@ -129,7 +129,8 @@ def train(
     network of the best epoch so far, with its card), and TensorBoard's events.
 
     Args:
-        net: The network, with random or given weights.
+        net: The network, with random or given weights. It holds, when this is done, what the last
+            whole epoch left, averaged if the recipe says so, on the device of the session.
         card: Its card without accuracy; labels in the order of class indices.
         training: Images to train on.
         validation: Images to choose the best epoch by; labels numbered as in ``training``.

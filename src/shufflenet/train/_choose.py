@@ -71,8 +71,10 @@ def settled(
 def _sizes(
     base: Recipe, fields: Mapping[str, Any], px: int | None, source: Card | None
 ) -> dict[str, Any]:
-    """Choose the sizes of images: what the weights know, or the largest that enlarges none.
+    """Choose the sizes of images: what the weights know, or the largest for which they shrink.
 
+    Shown as they are, images are sharper than the random crops that were trained on, and fewer
+    are recognised (docs/training-log.md, run d).
     Without weights the first half of training sees images of 5/6 the size, as the recipe's own.
     """
     if "train_px" in fields:

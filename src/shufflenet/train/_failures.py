@@ -5,25 +5,22 @@ from pathlib import Path
 import torch
 
 from shufflenet.errors import RunError
-from shufflenet.recipes import Recipe
 from shufflenet.train._memory import remedy
 from shufflenet.train._run import holds_results, keep_state_before
 
 __all__ = ["not_finite", "too_large"]
 
 
-def not_finite(out: Path, loss: float, step: int, rate: float, *, keep: bool) -> RunError:
-    """Tell of a loss that is no number.
+def not_finite(out: Path, loss: float, step: int, rate: float) -> RunError:
+    """Tell of a loss that is no number; ``last.pt`` is no checkpoint of those weights then.
 
     Args:
         out: The folder of the run.
         loss: What was met instead.
         step: The steps done before, whose weights gave it.
         rate: The learning rate of the step.
-        keep: Whether this process is the one that sees to it that ``last.pt`` is no checkpoint of
-            those weights, where there is one from before.
     """
-    kept = keep_state_before(out, step) if keep else None
+    kept = keep_state_before(out, step)
     return RunError(
         out,
         f"met a loss of {loss} at step {step}, at a learning rate of {rate:.3g}",
@@ -33,31 +30,35 @@ def not_finite(out: Path, loss: float, step: int, rate: float, *, keep: bool) ->
 
 
 def too_large(
-    out: Path, device: torch.device, recipe: Recipe, step: int, px: int, parts: int | None
+    out: Path,
+    device: torch.device,
+    accumulate: int,
+    step: int,
+    batch: tuple[int, int],
+    parts: int | None,
 ) -> RunError:
     """Tell of a batch that does not fit into a device's memory.
 
     Args:
         out: The folder of the run.
         device: Whose memory.
-        recipe: Its ``batch_size`` and ``accumulate`` did not fit.
+        accumulate: In how many parts the batch did not fit.
         step: The steps done before.
-        px: The size of the images.
-        parts: In how many parts the batch fits; none if not even image by image, or not known.
+        batch: How many images there are in it, in all processes, and their size in pixels.
+        parts: See ``TooLarge``.
     """
     kept = keep_state_before(out, step + 1)
     return RunError(
         out,
-        f"ran out of the memory of {device} at step {step}, with a batch of {recipe.batch_size} "
-        f"images of {px} px",
-        f"{_state(kept)} To train anew, "
-        f"{remedy(parts, recipe.accumulate, recipe.batch_size)}{_place(out)}.",
+        f"ran out of the memory of {device} at step {step}, with a batch of {batch[0]} "
+        f"images of {batch[1]} px",
+        f"{_state(kept)} To train anew, {remedy(parts, accumulate, batch[0])}{_place(out)}.",
     )
 
 
 def _state(kept: int | None) -> str:
     if kept is None:
-        return "No checkpoint was written before."
+        return "There is no good checkpoint from before."
     return f"Its last good checkpoint, of step {kept}, is kept."
 
 

@@ -22,7 +22,7 @@ _PART = 0.25  # of the rate at which the loss had risen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundRate:
-    """What the test found; ``learning_rate`` is none where the loss was no number at once."""
+    """What the test found; no rate where the loss was no number within the first ten steps."""
 
     learning_rate: float | None
     risen_at: float | None  # the rate at which the loss had risen, or the last that was tried
@@ -56,7 +56,8 @@ def find_rate(loop: Loop) -> FoundRate:
             loss = loop.learner.step(*batch, number=number, rate=rate)
         except TooLarge as error:
             recipe = loop.recipe
-            fits = remedy(error.parts, recipe.accumulate, recipe.batch_size)
+            images = len(batch[0]) * loop.fabric.world_size
+            fits = remedy(error.parts, recipe.accumulate, images)
             where = f"small enough for the memory of {loop.fabric.device}; {fits}"
             raise SpecError("batch_size", recipe.batch_size, where) from error
         if not math.isfinite(loss):
@@ -66,7 +67,8 @@ def find_rate(loop: Loop) -> FoundRate:
         losses.append(mean / (1 - _SMOOTHING ** (number + 1)))  # as if it had begun before
         if number >= _FIRST and losses[-1] > _BURST * min(losses[_FIRST - 1 :]):
             break
-        loop.session.on_step(number + 1, _STEPS, loss)
+        if loop.fabric.is_global_zero:
+            loop.session.on_step(number + 1, _STEPS, loss)
     return _found(rates, losses)
 
 

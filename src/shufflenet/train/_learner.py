@@ -1,8 +1,9 @@
 """One step of training: from a batch to its gradients, and from those to new weights."""
 
 import math
-from functools import partial
+from collections.abc import Callable
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -27,8 +28,8 @@ __all__ = ["Learner"]
 class Learner:
     """A network that learns, and what it needs for that: an optimizer, an average, a teacher.
 
-    What learns is a copy of the network that computes the same without its shuffle, in three
-    quarters of the time.
+    What learns is a copy of the network that computes the same without its shuffle, which takes
+    less time (docs/performance.md).
     """
 
     def __init__(
@@ -45,7 +46,8 @@ class Learner:
         net = self._routed.net
         if fabric.world_size > 1:
             share_statistics(net)
-        pad_small_maps(net)
+        if fabric.device.type == "cpu":
+            pad_small_maps(net)
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
         self._fabric, self._recipe, self._teacher = fabric, recipe, teacher
         self._normalise = Normaliser(how)
@@ -69,7 +71,7 @@ class Learner:
         like = next(learnt.parameters())
         net = self._original.to(device=like.device, dtype=like.dtype)
         net.load_state_dict(self._routed.original_order(learnt.state_dict()))
-        return net
+        return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]  # missing in torch's stub
 
     def step(
         self,
@@ -93,12 +95,17 @@ class Learner:
             TooLarge: the batch does not fit into memory; the network is of no use any more.
         """
         for group in self._optimizer.param_groups:
-            group["lr"] = rate * group.get("rate_factor", 1)  # none in an older checkpoint
-        images = pixels.permute(0, 3, 1, 2).float()  # (n, 3, h, w), channels last in memory
-        batch = mixed(images, labels, self._recipe, number, self._softened(answers))
-        value = attempted(partial(self._learn, batch))
+            group["lr"] = rate * group["rate_factor"]
+        seeds = np.random.SeedSequence((self._recipe.seed, number, self._fabric.global_rank))
+        torch.manual_seed(int(seeds.generate_state(1)[0]))  # dropout is a function of the step
+
+        def make() -> Mixed:
+            images = pixels.permute(0, 3, 1, 2).float()  # (n, 3, h, w), channels last in memory
+            return mixed(images, labels, self._recipe, number, self._softened(answers))
+
+        value = attempted(lambda: self._learn(make()))
         if value is None:
-            raise TooLarge(self._parts_that_fit(batch))
+            raise TooLarge(self._parts_that_fit(make, len(labels)))
         return value
 
     def _learn(self, batch: Mixed) -> float:
@@ -148,14 +155,18 @@ class Learner:
     def _softened(self, logits: Tensor | None) -> Tensor | None:
         return None if logits is None else (logits / self._recipe.temperature).softmax(dim=1)
 
-    def _parts_that_fit(self, batch: Mixed) -> int | None:
-        """Try in how many parts a batch fits that did not; none if not even image by image.
+    def _parts_that_fit(self, make: Callable[[], Mixed], images: int) -> int | None:
+        """Try in how many parts a batch fits that did not; 0 if not even two images at a time do.
 
-        Of several processes each has its own memory, and one cannot try without the others.
+        Of several processes each has its own memory, and one cannot try without the others: none.
+        Single images are not tried, since a batch norm of 1x1 maps needs two.
         """
+        if self._fabric.world_size > 1:
+            return None
         parts = 2 * self._recipe.accumulate
-        while self._fabric.world_size == 1 and parts <= len(batch.labels):
-            if attempted(partial(self._gradients, batch, parts)) is not None:
+        while parts < images:
+            smallest = min(map(len, torch.arange(images).chunk(parts)))
+            if smallest > 1 and attempted(lambda: self._gradients(make(), parts)) is not None:  # noqa: B023  # called at once
                 return parts
             parts *= 2
-        return None
+        return 0

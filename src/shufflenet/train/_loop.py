@@ -195,16 +195,23 @@ class Loop:
     def _step(self, batch: _Batch) -> None:
         progress, out = self.progress, self.session.out
         rate = self.recipe.learning_rate_at(progress.step, self.steps)
+        images = len(batch[0]) * self.fabric.world_size
         try:
             value = self.learner.step(*batch, number=progress.step, rate=rate)
         except TooLarge as error:
             raise too_large(
-                out, self.fabric.device, self.recipe, progress.step, batch[0].shape[1], error.parts
+                out,
+                self.fabric.device,
+                self.recipe.accumulate,
+                progress.step,
+                (images, batch[0].shape[1]),
+                error.parts,
             ) from error
         if not math.isfinite(value):
-            raise not_finite(out, value, progress.step, rate, keep=self.fabric.is_global_zero)
+            if not self.fabric.is_global_zero:
+                raise SystemExit(1)  # the first process tells
+            raise not_finite(out, value, progress.step, rate)
         progress.step += 1
-        images = len(batch[0]) * self.fabric.world_size
         progress.loss += value * images
         progress.images += images
         if self.fabric.is_global_zero:

@@ -12,7 +12,10 @@ _SAID = ("DefaultCPUAllocator", "out of memory", "ALLOC_FAILED")
 
 
 class TooLarge(Exception):
-    """A batch does not fit into memory; in so many ``parts`` it does, where that was tried."""
+    """A batch does not fit into memory.
+
+    In so many ``parts`` it does; 0 if in none, none if that was not tried.
+    """
 
     def __init__(self, parts: int | None) -> None:
         super().__init__(parts)
@@ -43,7 +46,12 @@ def remedy(parts: int | None, accumulate: int, batch_size: int) -> str:
     '--accumulate 4 computes it in parts of 16 images, which fit'
     >>> remedy(None, 2, 64)
     'try --accumulate 4, which computes it in parts of 16 images, or a smaller --batch-size'
+    >>> remedy(0, 1, 64)
+    'take smaller images by --train-px and --image-px, or a smaller network (not two images fit)'
     """
+    if parts == 0:
+        smaller = "take smaller images by --train-px and --image-px, or a smaller network"
+        return f"{smaller} (not two images fit)"
     size = -(-batch_size // (parts or 2 * accumulate))
     if parts:
         return f"--accumulate {parts} computes it in parts of {size} images, which fit"

@@ -242,6 +242,12 @@ _DAMAGE = (
 
 def _loaded(path: Path, parts: Parts) -> Progress:
     state = torch.load(path, map_location="cpu", weights_only=True)
+    if "net" in state:
+        raise RunError(
+            path.parent,
+            "was begun by an older version, which kept weights in another order",
+            "Train anew with another --out, from its best.safetensors by --weights.",
+        )
     best = state["progress"].pop("best")
     progress = Progress(**state["progress"], best=Accuracy(**best) if best else None)
     for name, part in parts.items():

@@ -1,5 +1,6 @@
 """What a network learns from: another, shown the very images it sees; or stored answers."""
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -20,6 +21,8 @@ from shufflenet.train._normalise import Normaliser
 
 __all__ = ["Answers", "Teacher", "distillation_loss", "open_answers", "open_teacher"]
 
+_log = logging.getLogger(__name__)
+
 # Maps red, green and blue from 0 to 255, (n, 3, h, w), to logits in the order of the pupil's
 # classes, (n, classes).
 Teacher: TypeAlias = Callable[[Tensor], Tensor]
@@ -33,7 +36,7 @@ def open_answers(path: str | Path, images: ImageSet, training: ImageSet) -> Answ
 
     Args:
         path: A ``.npy`` file of shape ``(images, classes)``.
-        images: What its rows are of, in order.
+        images: What its rows are of, in the order of ``images.samples``.
         training: Those of them that are trained on.
 
     Raises:
@@ -45,12 +48,22 @@ def open_answers(path: str | Path, images: ImageSet, training: ImageSet) -> Answ
         answers: Answers = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(str(path), f"cannot be read as a .npy file ({error})", layout) from error
+    if not isinstance(answers, np.ndarray):
+        raise DataError(str(path), "is an archive of arrays", layout)
     if answers.shape != expected or not np.issubdtype(answers.dtype, np.floating):
         raise DataError(str(path), f"is {answers.dtype} of shape {answers.shape}", layout)
     if not all(
         np.isfinite(part).all() for part in np.array_split(answers, 1 + len(answers) // 4096)
     ):
         raise DataError(str(path), "holds what is no number", layout)
+    labels = np.array([sample.label for sample in images.samples])
+    agreeing = np.count_nonzero(np.argmax(answers, axis=1) == labels)
+    if agreeing * expected[1] < 2 * expected[0]:  # twice what chance would
+        _log.warning(
+            "%s agrees with %d of %d labels, as if by chance: are its rows in the order of the "
+            "images of %s?",
+            *(path, agreeing, expected[0], images.source),
+        )
     if training.samples == images.samples:
         return answers
     place = {sample: number for number, sample in enumerate(images.samples)}
