@@ -153,7 +153,13 @@ def test_a_compact_network_trains_on_from_where_it_was(small_net: ShuffleNet) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["shufflenet_v2_x0_5", "shufflenet_v2_oneshot", "shufflenet_v1_g3_x0_5"]
+    "name",
+    [
+        "shufflenet_v2_x0_5",
+        "shufflenet_v2_oneshot",
+        "shufflenet_v2_plus_small",
+        "shufflenet_v1_g3_x0_5",
+    ],
 )
 def test_a_routed_network_learns_what_the_original_does(name: str) -> None:
     """In training, statistics and all; and its weights go back to where they came from."""
