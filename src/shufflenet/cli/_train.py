@@ -105,7 +105,9 @@ def add_train(commands: Commands) -> None:
         help="as Lightning Fabric names it (default: 32-true)",
     )
     group.add_argument(
-        "--compile", action="store_true", help="torch.compile: faster steps, slower start"
+        "--compile",
+        action="store_true",
+        help="torch.compile: a slow start, and on some machines faster steps",
     )
     group.add_argument(
         "--save-every",
