@@ -41,8 +41,8 @@ from shufflenet.train._batches import Batches, Crops
 ROUNDS = 15
 BATCH = 50
 RECIPE = dataclasses.replace(
-    find_recipe("torchvision"), batch_size=BATCH, train_px=(224,), repeats=1
-)
+    find_recipe("megvii"), batch_size=BATCH, train_px=(224,)
+)  # which changes nothing in a crop
 Work = Callable[[], object]
 
 

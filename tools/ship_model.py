@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--val", required=True)
     parser.add_argument("--data", required=True, help="what the card says of the training data")
     parser.add_argument("--licence", required=True, help="what the card says of the licence")
+    parser.add_argument("--taught-by", default="", help="what the card says of the teacher")
     parser.add_argument("--resize-px", type=int, help="another size than it was measured at")
     parser.add_argument("--crop-px", type=int, help="with --resize-px: what is kept of it")
     args = parser.parse_args()
@@ -38,7 +39,9 @@ def main() -> None:
         raise SystemExit("zoo.SHIPPED names no files.")
 
     trained, card = load_model_and_card(args.checkpoint)
-    origin = dataclasses.replace(card.origin, data=args.data, licence=args.licence)
+    origin = dataclasses.replace(
+        card.origin, data=args.data, licence=args.licence, taught_by=args.taught_by
+    )
     card = dataclasses.replace(card, name=SHIPPED.name, origin=origin)
     if args.resize_px:
         how = Preprocess(resize_px=args.resize_px, crop_px=args.crop_px)

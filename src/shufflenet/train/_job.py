@@ -154,7 +154,7 @@ def _card(
             data=f"{_text(Path(training.source).name)}: {images} images of {classes} classes",
             licence=job.licence,
             started_from=_described(source) if source else "",
-            taught_by=str(job.teacher or ""),
+            taught_by=_text(Path(job.teacher).name) if job.teacher else "",
             recipe=f"{recipe.name} ({described})",
             software=f"shufflenet {version('shufflenet')}, torch {torch.__version__}",
         ),
