@@ -71,12 +71,12 @@ def by_executorch(net: torch.nn.Module, images: Images, folder: Path) -> Work:
     Raises:
         LeftOut: it cannot run what it made.
     """
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import (  # noqa: PLC0415
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import (  # noqa: PLC0415  # may be absent
         XnnpackPartitioner,
     )
-    from executorch.exir import to_edge_transform_and_lower  # noqa: PLC0415
-    from executorch.extension.pybindings import portable_lib  # noqa: PLC0415
-    from executorch.runtime import Runtime  # noqa: PLC0415
+    from executorch.exir import to_edge_transform_and_lower  # noqa: PLC0415  # likewise
+    from executorch.extension.pybindings import portable_lib  # noqa: PLC0415  # likewise
+    from executorch.runtime import Runtime  # noqa: PLC0415  # likewise
 
     example = torch.from_numpy(images)
     program = torch.export.export(net, (example,))

@@ -88,8 +88,12 @@ class Loop:
     ) -> None:
         self.fabric, self.card, self.recipe, self.session = fabric, card, recipe, session
         self.training, self.validation = training, validation
-        self.answers = teacher if isinstance(teacher, np.ndarray) else None
-        asked = None if isinstance(teacher, np.ndarray) else teacher
+        asked: Teacher | None = None
+        self.answers: Answers | None = None
+        if isinstance(teacher, np.ndarray):
+            self.answers = teacher
+        else:
+            asked = teacher
         self.learner = Learner(
             fabric, net, card.preprocess, recipe, asked, compiled=session.compiled
         )

@@ -1,0 +1,91 @@
+"""What a run starts from: its network, its weights, its card."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from conftest import card_for, saved
+from shufflenet.checkpoint import Checkpoint, write_checkpoint
+from shufflenet.data import ImageSet, open_images
+from shufflenet.errors import CheckpointMismatch, SpecError
+from shufflenet.models import create_model, load_model, state_arrays
+from shufflenet.spec import Preprocess
+from shufflenet.train import Job, Session, train
+from shufflenet.train._job import prepare
+from shufflenet.zoo import WEIGHTS, find_network
+from test_train import RECIPE, Killed, kill_at
+
+
+def first_batch(images: ImageSet, how: Preprocess, out: Path) -> torch.Tensor:
+    """Say what the network of a run sees at its first step."""
+    torch.manual_seed(0)
+    net = create_model("shufflenet_v2_x0_25", num_classes=len(images.classes), stem_stride=1)
+    seen: list[torch.Tensor] = []
+    net.conv1.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].clone()))
+    session = Session(out=out, accelerator="cpu", workers=0, on_step=kill_at(1))
+    card = dataclasses.replace(card_for(net.spec), preprocess=how)
+    with pytest.raises(Killed):
+        train(net, card, images, images, RECIPE, session)
+    return seen[0]
+
+
+def test_training_sees_the_colours_that_the_card_says(class_folders: Path, tmp_path: Path) -> None:
+    images = open_images(class_folders)
+    plain = Preprocess(resize_px=36, crop_px=32, value_range=255, mean=(0, 0, 0), std=(1, 1, 1))
+    raw = first_batch(images, plain, tmp_path / "raw")
+    assert raw.max() > 100
+    blue_first = dataclasses.replace(plain, channels="bgr")
+    assert torch.equal(first_batch(images, blue_first, tmp_path / "bgr"), raw.flip(1))
+    usual = first_batch(images, card_for(find_network("shufflenet_v2_x0_25")).preprocess,
+                        tmp_path / "usual")  # fmt: skip
+    mean = torch.tensor((0.485, 0.456, 0.406)).view(3, 1, 1)
+    std = torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1)
+    assert torch.allclose(usual, (raw / 255 - mean) / std, atol=1e-5)
+
+
+def test_fine_tuning_keeps_the_colours_that_the_weights_know(
+    class_folders: Path, tmp_path: Path
+) -> None:
+    """Megvii's take blue first, values of 0 to 255 as they are."""
+    net = create_model("shufflenet_v2_x0_5_megvii", num_classes=3)
+    how = WEIGHTS["shufflenet_v2_x0_5_megvii.megvii_in1k"].preprocess
+    card = dataclasses.replace(card_for(net.spec), preprocess=how)
+    path = tmp_path / "a.safetensors"
+    write_checkpoint(path, Checkpoint(card, state_arrays(net)))
+    job = Job(data=class_folders, model=net.spec.name, weights=path)
+    made = prepare(job, RECIPE, "run")[1].preprocess
+    assert (made.channels, made.value_range, made.mean) == ("bgr", 255, (0, 0, 0))
+    assert (made.resizer, made.crop_px) == ("pillow", 32)
+
+
+def test_without_a_name_the_network_is_that_of_the_weights(
+    class_folders: Path, tmp_path: Path, checkpoint: Path
+) -> None:
+    net, card, *_ = prepare(Job(data=class_folders, weights=checkpoint), RECIPE, "run")
+    assert (net.spec.name, net.spec.classes) == ("shufflenet_v2_x0_25", 3)
+    first, given = (each.get_parameter("conv1.0.weight") for each in (net, load_model(checkpoint)))
+    assert torch.equal(first, given)
+    assert card.origin.started_from.startswith("test: ")
+    assert prepare(Job(data=class_folders), RECIPE, "run")[0].spec.name == "shufflenet_v2_x1_0"
+    named = Job(data=class_folders, weights=checkpoint, model="shufflenet_v2_x0_5")
+    with pytest.raises(CheckpointMismatch, match="is a shufflenet_v2_x0_25"):
+        prepare(named, RECIPE, "run")
+    grey = create_model("shufflenet_v2_x0_25", num_classes=3, in_channels=1)
+    path = saved(grey, tmp_path / "grey.safetensors")
+    with pytest.raises(SpecError, match="in_channels is 1, but must be 3 to train on image"):
+        prepare(Job(data=class_folders, weights=path), RECIPE, "run")
+
+
+def test_names_that_are_no_text_are_told_byte_by_byte(class_folders: Path) -> None:
+    odd = class_folders.with_name(os.fsdecode(b"caf\xe9"))
+    try:
+        class_folders.rename(odd)
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this file system keeps no such names")
+    card = prepare(Job(data=odd, model="shufflenet_v2_x0_25"), RECIPE, odd.name)[1]
+    assert card.name == "caf\\xe9"
+    assert card.origin.data == "caf\\xe9: 21 images of 3 classes"
+    assert card.to_json().encode()
