@@ -8,17 +8,24 @@ needs the extra ``train``, and a C++ compiler for torch.compile. V2 1.0, batches
 """
 
 import json
+import multiprocessing
 import os
 import platform
+import tempfile
 from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from shufflenet.benchmark import ROUNDS, take_turns, times_as_fast
 from shufflenet.deploy import Routed
+from shufflenet.engine import cores
 from shufflenet.models import create_model
 from shufflenet.recipes import find_recipe
 from shufflenet.train._groups import parameter_groups
@@ -29,7 +36,11 @@ PLAIN = "channels first, as it comes"
 
 
 def step_of(
-    layout: torch.memory_format, *, routed: bool = False, compiled: bool = False
+    layout: torch.memory_format,
+    *,
+    routed: bool = False,
+    batch: int = BATCH,
+    wrapped: Callable[[nn.Module], Any] = lambda net: net,
 ) -> Callable[[], None]:
     """Make ready a step of training in a layout of memory, with or without the shuffle."""
     torch.manual_seed(0)
@@ -40,9 +51,9 @@ def step_of(
     net = net.to(memory_format=layout)  # type: ignore[call-overload]  # missing in torch's stub
     recipe = find_recipe("small-images")
     optimizer = torch.optim.SGD(parameter_groups(net, recipe), lr=1e-3, momentum=recipe.momentum)
-    images = torch.randn(BATCH, 3, SIDE, SIDE).to(memory_format=layout)
-    labels = torch.randint(CLASSES, (BATCH,))
-    model: Any = torch.compile(net, dynamic=False) if compiled else net
+    images = torch.randn(batch, 3, SIDE, SIDE).to(memory_format=layout)
+    labels = torch.randint(CLASSES, (batch,))
+    model = wrapped(net)
 
     def step() -> None:
         loss = nn.functional.cross_entropy(model(images), labels)
@@ -53,6 +64,42 @@ def step_of(
     return step
 
 
+def step_of_processes(number: int) -> Callable[[], None]:
+    """Make ready a step of so many processes, a thread and a part of the batch each."""
+    context = multiprocessing.get_context("spawn")
+    meeting = f"file://{tempfile.mkdtemp()}/meeting"
+    orders = []
+    for rank in range(1, number):
+        heard, order = context.Pipe(duplex=False)
+        context.Process(target=obey, args=(rank, number, meeting, heard), daemon=True).start()
+        orders.append(order)
+    own = member(0, number, meeting)
+
+    def step() -> None:
+        for order in orders:
+            order.send("step")
+        torch.set_num_threads(1)
+        own()
+        torch.set_num_threads(cores())
+
+    return step
+
+
+def member(rank: int, number: int, meeting: str) -> Callable[[], None]:
+    """Join the others, as ``--devices --no-global-norms`` does, and make ready a part of a step."""
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=number)
+    part = BATCH // number
+    return step_of(torch.channels_last, routed=True, batch=part, wrapped=DistributedDataParallel)
+
+
+def obey(rank: int, number: int, meeting: str, heard: Connection) -> None:
+    """Do a part of every step that is ordered."""
+    torch.set_num_threads(1)
+    step = member(rank, number, meeting)
+    while heard.recv():
+        step()
+
+
 def main() -> None:
     """Measure and print JSON."""
     contenders = {
@@ -60,8 +107,9 @@ def main() -> None:
         "channels last": step_of(torch.channels_last),
         "channels last, no shuffle: as train does": step_of(torch.channels_last, routed=True),
         "the same, compiled: as train --compile does": step_of(
-            torch.channels_last, routed=True, compiled=True
+            torch.channels_last, routed=True, wrapped=partial(torch.compile, dynamic=False)
         ),
+        "a process a core: as train --devices does": step_of_processes(cores()),
     }
     turns = take_turns([*contenders.values()], seconds=[SECONDS] * len(contenders))
     plain = turns[0].rounds

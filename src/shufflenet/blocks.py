@@ -15,6 +15,7 @@ __all__ = [
     "SqueezeExcite",
     "activation_layer",
     "bottleneck",
+    "branches",
     "channel_shuffle",
     "conv_bn",
     "even_odd",
@@ -163,6 +164,19 @@ class OpeningUnit(nn.Module):
         """Map ``(n, c, h, w)`` to ``(n, channels, h / stride, w / stride)``, sizes rounded up."""
         made = torch.cat((self.branch1(x), self.branch2(x)), dim=1)
         return made if self.split == "even-odd" else channel_shuffle(made, groups=2)
+
+
+def branches(stage: nn.Sequential) -> tuple[list[nn.Sequential], Split]:
+    """List the branches of a stage: two of the unit that opens it, one of each that keeps."""
+    found: list[nn.Sequential] = []
+    split: Split = "halves"
+    for unit in stage:
+        if isinstance(unit, OpeningUnit):
+            found += [unit.branch1, unit.branch2]
+            split = unit.split
+        if isinstance(unit, KeepUnit):
+            found.append(unit.branch2)
+    return found, split
 
 
 class SqueezeExcite(nn.Module):

@@ -16,6 +16,7 @@ from shufflenet.networks import build
 from shufflenet.obtain import obtain
 from shufflenet.spec import Card, Label, NetworkSpec, differing_fields
 from shufflenet.trunk import ShuffleNet
+from shufflenet.widen import can_widen, widened
 from shufflenet.zoo import find_network
 
 __all__ = [
@@ -153,7 +154,8 @@ def start_from(net: ShuffleNet, labels: Sequence[Label], name_or_file: str | Pat
     """Give a network the weights of a checkpoint, but for a classifier of other classes.
 
     Args:
-        net: The network; its stem may shrink images by another factor than the checkpoint's.
+        net: The network; its stem may shrink images by another factor than the checkpoint's, and
+            of V2 it may be wider (see ``shufflenet.widen``).
         labels: Its classes.
         name_or_file: The checkpoint.
 
@@ -165,7 +167,9 @@ def start_from(net: ShuffleNet, labels: Sequence[Label], name_or_file: str | Pat
     """
     source, card = load_model_and_card(name_or_file)
     if not _same_weights_fit(net.spec, source.spec):
-        raise CheckpointMismatch(net.spec.name, [f"{name_or_file} is a {source.spec.name}"])
+        if not can_widen(source, net):
+            raise CheckpointMismatch(net.spec.name, [f"{name_or_file} is a {source.spec.name}"])
+        source = widened(source, net)
     arrays = state_arrays(source)
     same_classes = [label.id for label in card.labels] == [label.id for label in labels]
     if not same_classes:

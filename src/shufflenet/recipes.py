@@ -56,8 +56,13 @@ class Recipe:
     )
     clip: float = _field("longest that a step's gradient may be, 0 for any length", default=0)
     accumulate: int = _field("parts in which a batch is computed, to save memory", default=1)
+    global_norms: bool = _field(
+        "batch norms over the images of all processes, not each over its own", default=True
+    )
     average: float = _field("decay a step of averaged weights, 0 for none", default=0)
-    patience: int = _field("epochs without a better one after which to stop, 0: never", default=0)
+    patience: int = _field(
+        "epochs at the last size without a better one after which to stop, 0: never", default=0
+    )
     distillation: float = _field("share of the loss that a teacher has, 0 to 1", default=1)
     temperature: float = _field("by which teacher's and pupil's logits are divided", default=1)
     seed: int = _field("seed of all that is random", default=0)
@@ -99,6 +104,18 @@ class Recipe:
     def px_at(self, epoch: int) -> int:
         """Say which size is trained on in an epoch, counted from 0."""
         return self.train_px[epoch * len(self.train_px) // self.epochs]
+
+    @property
+    def epochs_at_other_sizes(self) -> int:
+        """How many epochs pass before the last size is trained at, by which networks are judged.
+
+        >>> import dataclasses
+        >>> recipe = dataclasses.replace(RECIPES["small-images"], epochs=6, train_px=(32, 40, 48))
+        >>> recipe.epochs_at_other_sizes
+        4
+        """
+        own = [epoch for epoch in range(self.epochs) if self.px_at(epoch) != self.train_px[-1]]
+        return own[-1] + 1 if own else 0
 
     def learning_rate_at(self, step: int, steps: int) -> float:
         """Give the learning rate of a step, counted from 0: a line up, then the schedule down.

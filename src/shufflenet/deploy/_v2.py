@@ -7,9 +7,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from shufflenet.blocks import KeepUnit, OpeningUnit
+from shufflenet.blocks import branches
 from shufflenet.deploy._order import convolutions, read_in_order, widened_middle, write_in_order
-from shufflenet.spec import Split
 from shufflenet.trunk import ShuffleNet
 from shufflenet.wiring import Order, follow, positions, route, shares
 
@@ -26,7 +25,7 @@ def deploy_v2(folded: ShuffleNet) -> ShuffleNet:
     Where channels are not even in fours, channels of zeros are added, which change nothing.
     """
     for stage in folded.stages:
-        for branch in _branches(stage)[0]:
+        for branch in branches(stage)[0]:
             widened_middle(branch, _MULTIPLE)
     return route_stages(folded, _MULTIPLE)
 
@@ -63,7 +62,7 @@ class RoutedStage(nn.Sequential):
         """Map ``(n, c, h, w)`` to ``(n, channels, h / stride, w / stride)``, sizes rounded up."""
         inboxes: list[list[Tensor]] = [[] for _ in self]
         routes = iter(self.routes)
-        first, second, *keep = _branches(self)[0]
+        first, second, *keep = branches(self)[0]
         for branch in (first, second):
             _hand_out(branch(x), next(routes), inboxes)
         for inbox, branch in zip(inboxes, keep, strict=False):
@@ -88,7 +87,7 @@ def _routed(stage: nn.Sequential, arrival: Order, multiple: int) -> tuple[Routed
     Returns:
         The stage, and the order in which its output leaves.
     """
-    producers, split = _branches(stage)
+    producers, split = branches(stage)
     for branch in producers[:2]:
         read_in_order(branch, arrival)
     made = [convolutions(branch)[-1].out_channels for branch in producers]
@@ -107,16 +106,3 @@ def _zeros(shares: npt.NDArray[np.intp], multiple: int) -> npt.NDArray[np.intp]:
     for consumer, share in enumerate(shares.T):
         zeros[np.flatnonzero(share)[-1], consumer] = -share.sum() % multiple
     return zeros
-
-
-def _branches(stage: nn.Sequential) -> tuple[list[nn.Sequential], Split]:
-    """List the branches of a stage: two of the unit that opens it, one of each that keeps."""
-    branches: list[nn.Sequential] = []
-    split: Split = "halves"
-    for unit in stage:
-        if isinstance(unit, OpeningUnit):
-            branches += [unit.branch1, unit.branch2]
-            split = unit.split
-        if isinstance(unit, KeepUnit):
-            branches.append(unit.branch2)
-    return branches, split

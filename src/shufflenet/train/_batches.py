@@ -18,7 +18,7 @@ from shufflenet.train._crops import cropped
 from shufflenet.train._order import apart, epoch_order
 from shufflenet.train._teacher import Answers
 
-__all__ = ["Batches", "Crops", "leave_interrupts"]
+__all__ = ["Batches", "Crops", "leave_signals"]
 
 _log = logging.getLogger(__name__)
 
@@ -107,6 +107,10 @@ class Batches:
         return len(self._batches)
 
 
-def leave_interrupts(worker: int) -> None:
-    """Let a worker ignore Ctrl-C, which reaches it too: the run ends its workers itself."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def leave_signals(worker: int) -> None:
+    """Let a worker ignore Ctrl-C and SIGTERM, which reach all processes of a terminal or a job.
+
+    The run ends its workers itself, once it has saved; one that went first would take it along.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

@@ -72,6 +72,8 @@ def prepare(
             "The classifier is new: %s knows other classes than the data, %d of them.",
             *(job.weights, known),
         )
+    if source and source.network.name != network.name:
+        _log.info("It begins as %s, which is narrower.", source.network.name)
     _log.info(
         "%s, stem stride %d: %d images to train on and %d to validate on, %d classes, %d epochs.",
         network.name,

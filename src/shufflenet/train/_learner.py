@@ -44,7 +44,7 @@ class Learner:
     ) -> None:
         self._original, self._routed = net, Routed(net)
         net = self._routed.net
-        if fabric.world_size > 1:
+        if fabric.world_size > 1 and recipe.global_norms:
             share_statistics(net)
         if fabric.device.type == "cpu":
             pad_small_maps(net)

@@ -25,7 +25,7 @@ from shufflenet.evaluate import evaluate
 from shufflenet.models import TorchClassifier, state_arrays
 from shufflenet.recipes import Recipe
 from shufflenet.spec import Accuracy, Card
-from shufflenet.train._batches import Batches, Crops, leave_interrupts
+from shufflenet.train._batches import Batches, Crops, leave_signals
 from shufflenet.train._devices import added, shard
 from shufflenet.train._failures import not_finite, too_large
 from shufflenet.train._learner import Learner
@@ -139,7 +139,8 @@ class Loop:
         epochs = progress.step // self.steps_per_epoch
         if progress.step >= self.steps:
             return True
-        return 0 < recipe.patience <= epochs - progress.best_epoch and progress.best is not None
+        since = max(progress.best_epoch, recipe.epochs_at_other_sizes)
+        return 0 < recipe.patience <= epochs - since and progress.best is not None
 
     def _epoch(self) -> bool:
         """Do the steps that are left of an epoch; false if time was up before they were done."""
@@ -189,7 +190,7 @@ class Loop:
                 self.fabric.world_size,
             ),
             num_workers=self.session.workers,
-            worker_init_fn=leave_interrupts,
+            worker_init_fn=leave_signals,
         )
         return cast(
             Iterable[_Batch],
