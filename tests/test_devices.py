@@ -104,6 +104,16 @@ def test_two_processes_reach_what_one_does_and_resume(
         )  # Fabric gives logits in float32
 
 
+def test_batch_norms_can_stay_with_each_process(images: Path, tmp_path: Path, alone: Path) -> None:
+    own = arguments(images, tmp_path / "own", "--devices", "2", "--no-global-norms")
+    result = trained([], *own)
+    assert (result["steps"], result["images"]) == (12, 24)
+    first, second = state(alone), state(tmp_path / "own")
+    assert first.keys() == second.keys()
+    moved = (first["conv1.0.weight"] - second["conv1.0.weight"]).abs().max()
+    assert float(moved) > 100 * TOLERANCE * float(first["conv1.0.weight"].abs().max())
+
+
 def test_a_batch_that_cannot_be_shared_is_refused(run: Run, images: Path, tmp_path: Path) -> None:
     code, _, err = run(*arguments(images, tmp_path / "run", "--devices", "3"))
     assert code == 1

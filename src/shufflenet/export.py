@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 import onnxruntime
 import torch
+from onnx_ir.passes.common import ShapeInferencePass
 from torch import nn
 
 from shufflenet.checkpoint import narrowed, write_atomic
@@ -21,7 +22,7 @@ from shufflenet.deploy import deploy, fold_batch_norms
 from shufflenet.errors import CheckpointError, ParityError, SpecError
 from shufflenet.models import load_model_and_card
 from shufflenet.obtain import kept
-from shufflenet.spec import CARD_KEY, Card
+from shufflenet.spec import CARD_KEY, Card, NetworkSpec
 from shufflenet.trunk import ShuffleNet
 from shufflenet.zoo import WeightFiles
 
@@ -33,6 +34,15 @@ OPSETS = range(18, 24)  # 18 is the oldest that torch's exporter writes without 
 # Float32 sums of another order: 2e-6 of the largest logit was seen over all networks and several
 # sizes (as in tests/test_deploy.py), so ten times as much is a fault.
 TOLERANCE = 2e-5
+
+_SIZES = {0: "batch", 2: "height", 3: "width"}  # axes of the images that may be of any size
+# Torch traces a network with sizes left open in three times the time that it takes with sizes
+# given. Of a graph of these operators alone the two are the same, since none of them is told a
+# size of its input. (Split is told channels.)
+_OF_ANY_SIZE = {
+    *("Add", "AveragePool", "Concat", "Conv", "Gather", "Gemm", "HardSigmoid", "HardSwish"),
+    *("MaxPool", "Mul", "ReduceMean", "Relu", "Sigmoid", "Split", "Swish", "Unsqueeze"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,23 +118,11 @@ def export_kept(files: WeightFiles) -> WeightFiles:
 
 
 def _graph(deployed: nn.Module, net: ShuffleNet, opset: int) -> ir.Model:
-    example = torch.zeros(2, net.spec.in_channels, 64, 64)
-    sizes: dict[int, Any] = {0: "batch", 2: "height", 3: "width"}
-    with _quiet():
-        program = torch.onnx.export(
-            deployed,
-            (example,),
-            dynamo=True,
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes=({axis: torch.export.Dim(name) for axis, name in sizes.items()},),
-            opset_version=opset,
-            external_data=False,
-            verbose=False,
-        )
-    if program is None:
-        raise TypeError("torch.onnx.export returns a program when it writes no file")
-    model = program.model
+    model = _traced(deployed, net, opset)
+    if all(node.op_type in _OF_ANY_SIZE for node in model.graph):
+        _free_sizes(model, net.spec)
+    else:
+        model = _traced(deployed, net, opset, _SIZES)
     model.producer_name, model.producer_version = "shufflenet", ""
     for part in (model, model.graph, *model.graph, *model.graph.inputs, *model.graph.outputs):
         part.metadata_props.clear()  # torch notes its own file paths there
@@ -133,6 +131,40 @@ def _graph(deployed: nn.Module, net: ShuffleNet, opset: int) -> ir.Model:
             value.metadata_props.clear()
     _store_float16_where_exact(model)
     return model
+
+
+def _traced(
+    deployed: nn.Module, net: ShuffleNet, opset: int, sizes: dict[int, str] | None = None
+) -> ir.Model:
+    example = torch.zeros(2, net.spec.in_channels, 64, 64)
+    free = {axis: torch.export.Dim(name) for axis, name in sizes.items()} if sizes else None
+    with _quiet():
+        program = torch.onnx.export(
+            deployed,
+            (example,),
+            dynamo=True,
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=(free,) if free else None,
+            opset_version=opset,
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:
+        raise TypeError("torch.onnx.export returns a program when it writes no file")
+    return program.model
+
+
+def _free_sizes(model: ir.Model, spec: NetworkSpec) -> None:
+    """Let a graph that was traced at one size take any: nothing in it depends on sizes."""
+    (images,), (logits,) = model.graph.inputs, model.graph.outputs
+    images.shape = ir.Shape([_SIZES[0], spec.in_channels, _SIZES[2], _SIZES[3]])
+    logits.shape = ir.Shape([_SIZES[0], spec.classes])
+    for node in model.graph:
+        for value in node.outputs:
+            if value is not logits:
+                value.shape = None
+    ShapeInferencePass()(model)
 
 
 @contextmanager

@@ -164,7 +164,8 @@ def _train(args: argparse.Namespace) -> int:
 
         def on_step(step: int, steps: int, loss: float) -> None:
             if bar.total is None:
-                bar.total, bar.initial, bar.n = steps, step - 1, step - 1
+                bar.total = steps
+                bar.initial = bar.n = bar.last_print_n = step - 1  # a run may be resumed
             bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
             bar.update()
 
