@@ -137,7 +137,7 @@ def test_weights_bring_their_stem_and_leave_the_classifier(tmp_path: Path) -> No
 
 
 def test_the_shipped_weights_make_a_backbone() -> None:
-    assert create_backbone("shufflenet_v2_x0_5", weights="default").strides == (4, 8, 16)
+    assert create_backbone("shufflenet_v2_x1_0", weights="default").strides == (4, 8, 16)
 
 
 def test_a_stem_that_shrinks_further_allows_a_larger_stride() -> None:

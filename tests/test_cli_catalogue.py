@@ -22,8 +22,8 @@ def test_list_names_networks_and_checkpoints(run: Run) -> None:
     assert by_name.keys() == {*NETWORKS, SHIPPED.name, *WEIGHTS}
     assert by_name["shufflenet_v2_x1_0"]["parameters"] == 2_278_604
     assert by_name["shufflenet_v2_x1_0"]["source"] is None
-    shipped = by_name["shufflenet_v2_x0_5.tiny_imagenet_200"]
-    assert shipped["network"] == "shufflenet_v2_x0_5"
+    shipped = by_name["shufflenet_v2_x1_0.tiny_imagenet_200"]
+    assert shipped["network"] == "shufflenet_v2_x1_0"
     assert shipped["alias"] == "default"
     assert 0 < shipped["top1_percent"] < 100
     published = by_name["shufflenet_v2_x1_0.torchvision_in1k"]
@@ -85,7 +85,7 @@ def test_list_prints_a_table_a_source(run: Run) -> None:
         ),
         (["shufflenet-v2-12-int8.onnx"], ["shufflenet_v2_x1_0.onnx_zoo_12_int8"]),
         (["paddlevision", "swish"], ["shufflenet_v2_x1_0_swish.paddlevision_in1k"]),
-        (["default"], ["shufflenet_v2_x0_5.tiny_imagenet_200"]),
+        (["default"], ["shufflenet_v2_x1_0.tiny_imagenet_200"]),
         (["*x0_33", "--networks"], ["shufflenet_v2_x0_33"]),
         (["v2_50", "--networks"], ["shufflenet_v2_50"]),
     ],

@@ -56,7 +56,7 @@ def test_the_model_that_ships_embeds_and_json_tells_of_it(
     code, out, _ = run("embed", photos, "--to", tmp_path / "a.npy", "--json")
     assert code == 0
     told = json.loads(out)
-    assert told.pop("model").startswith("shufflenet_v2_x0_5")
+    assert told.pop("model").startswith("shufflenet_v2_x1_0")
     assert told == {"path": str(tmp_path / "a.npy"), "images": 3, "dimensions": 1024, "failed": 0}
 
 

@@ -170,7 +170,7 @@ def test_ratios_are_of_rounds_that_were_shared() -> None:
 
 def test_layers_are_timed_one_by_one(tmp_path: Path) -> None:
     assert SHIPPED.onnx
-    spec = dataclasses.replace(find_network("shufflenet_v2_x0_5"), classes=200, stem_stride=2)
+    spec = dataclasses.replace(find_network("shufflenet_v2_x1_0"), classes=200, stem_stride=2)
     all_layers = list(layers(spec, 56, 56))
     times = time_layers(SHIPPED.onnx, all_layers, (1, 3, 56, 56))
     assert len(times.layers) == len(all_layers)

@@ -3,7 +3,7 @@
 >>> import shufflenet
 >>> model = shufflenet.open_model()  # the one that ships in the package
 >>> model.card.network.name
-'shufflenet_v2_x0_5'
+'shufflenet_v2_x1_0'
 
 ``model.classify(["cat.jpg"])`` gives the five most probable classes of each image. Nothing here
 loads torch; the networks themselves are in ``shufflenet.models``.

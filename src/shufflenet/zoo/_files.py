@@ -28,7 +28,7 @@ _FOLDER = Path(__file__).parent.parent / "weights"
 
 DEFAULT = "default"
 SHIPPED = WeightFiles(
-    name="shufflenet_v2_x0_5.tiny_imagenet_200",
+    name="shufflenet_v2_x1_0.tiny_imagenet_200",
     onnx=_FOLDER / "default.onnx",
     checkpoint=_FOLDER / "default.safetensors",
 )
