@@ -65,7 +65,7 @@ def test_fine_tuning_takes_all_but_a_classifier_of_other_classes(
     renamed = [Label(str(i), str(i)) for i in range(3)]
     assert not start_from(same, renamed, path)  # as many classes, but others
     with pytest.raises(CheckpointMismatch, match="is a shufflenet_v2_x0_25"):
-        start_from(create_model("shufflenet_v2_x0_5"), [], path)
+        start_from(create_model("shufflenet_v2_x0_5_megvii"), [], path)
 
 
 def test_both_runtimes_open_the_shipped_model_and_agree() -> None:

@@ -28,13 +28,18 @@ class _NoPartner(Exception):
 
 
 def can_widen(narrow: ShuffleNet, wide: ShuffleNet) -> bool:
-    """Whether ``widened`` is for these: two networks of V2 that differ in width and in classes."""
-    ours, given = wide.spec, narrow.spec
-    if not (isinstance(ours, V2Spec) and isinstance(given, V2Spec)):
+    """Whether ``widened`` is for these: networks of V2 that differ in width and in classes."""
+    small, large = narrow.spec, wide.spec
+    if not (isinstance(small, V2Spec) and isinstance(large, V2Spec)):
         return False
-    same_depth = [s.repeats for s in ours.stages] == [s.repeats for s in given.stages]
     free = {"name", "stages", "stem_channels", "head_channels", "classes", "stem_stride", "dropout"}
-    return same_depth and differing_fields(ours, given) <= free
+    same_depth = [s.repeats for s in small.stages] == [s.repeats for s in large.stages]
+    pairs = zip(_widths(small), _widths(large), strict=False)
+    return same_depth and all(a <= b for a, b in pairs) and differing_fields(small, large) <= free
+
+
+def _widths(spec: V2Spec) -> list[int]:
+    return [spec.stem_channels, *(stage.channels for stage in spec.stages), spec.head_channels]
 
 
 @torch.no_grad()
