@@ -13,6 +13,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
@@ -93,11 +94,12 @@ def member(rank: int, number: int, meeting: str) -> Callable[[], None]:
 
 
 def obey(rank: int, number: int, meeting: str, heard: Connection) -> None:
-    """Do a part of every step that is ordered."""
+    """Do a part of every step that is ordered, until nobody is there to order any."""
     torch.set_num_threads(1)
     step = member(rank, number, meeting)
-    while heard.recv():
-        step()
+    with suppress(EOFError):
+        while heard.recv():
+            step()
 
 
 def main() -> None:

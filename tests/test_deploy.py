@@ -141,10 +141,10 @@ def test_a_compact_network_has_float16_weights_and_almost_the_same_logits(
 
 def test_a_compact_network_trains_on_from_where_it_was(small_net: ShuffleNet) -> None:
     """Its norms know the statistics of what they now see, so training mode agrees too."""
-    images = torch.randn(64, 3, 32, 32)
+    images = torch.randn(16, 3, 32, 32)
     nets = [small_net.train()]
     with torch.no_grad():
-        for _ in range(200):  # let the running statistics become those of the images
+        for _ in range(100):  # let the running statistics become those of the images
             small_net(images)
         nets.append(compact(small_net).train())
         first, second = (net(images) for net in nets)

@@ -70,7 +70,7 @@ def test_without_a_name_the_network_is_that_of_the_weights(
     assert torch.equal(first, given)
     assert card.origin.started_from.startswith("test: ")
     assert prepare(Job(data=class_folders), RECIPE, "run")[0].spec.name == "shufflenet_v2_x1_0"
-    named = Job(data=class_folders, weights=checkpoint, model="shufflenet_v2_x0_5")
+    named = Job(data=class_folders, weights=checkpoint, model="shufflenet_v2_x0_5_megvii")
     with pytest.raises(CheckpointMismatch, match="is a shufflenet_v2_x0_25"):
         prepare(named, RECIPE, "run")
     grey = create_model("shufflenet_v2_x0_25", num_classes=3, in_channels=1)
