@@ -62,8 +62,9 @@ def test_fine_tuning_keeps_the_colours_that_the_weights_know(
 
 
 def test_without_a_name_the_network_is_that_of_the_weights(
-    class_folders: Path, tmp_path: Path, checkpoint: Path
+    class_folders: Path, tmp_path: Path, checkpoint: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "shufflenet")
     net, card, *_ = prepare(Job(data=class_folders, weights=checkpoint), RECIPE, "run")
     assert (net.spec.name, net.spec.classes) == ("shufflenet_v2_x0_25", 3)
     first, given = (each.get_parameter("conv1.0.weight") for each in (net, load_model(checkpoint)))
@@ -73,6 +74,8 @@ def test_without_a_name_the_network_is_that_of_the_weights(
     named = Job(data=class_folders, weights=checkpoint, model="shufflenet_v2_x0_5_megvii")
     with pytest.raises(CheckpointMismatch, match="is a shufflenet_v2_x0_25"):
         prepare(named, RECIPE, "run")
+    prepare(Job(data=class_folders, weights=checkpoint, model="shufflenet_v2_x1_0"), RECIPE, "run")
+    assert "It begins as shufflenet_v2_x0_25, which is narrower." in caplog.text
     grey = create_model("shufflenet_v2_x0_25", num_classes=3, in_channels=1)
     path = saved(grey, tmp_path / "grey.safetensors")
     with pytest.raises(SpecError, match="in_channels is 1, but must be 3 to train on image"):

@@ -1,5 +1,6 @@
 """The parts that the networks are built from."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 import torch
@@ -18,6 +19,7 @@ __all__ = [
     "branches",
     "channel_shuffle",
     "conv_bn",
+    "convolutions",
     "even_odd",
     "projection",
     "stem_layers",
@@ -164,6 +166,11 @@ class OpeningUnit(nn.Module):
         """Map ``(n, c, h, w)`` to ``(n, channels, h / stride, w / stride)``, sizes rounded up."""
         made = torch.cat((self.branch1(x), self.branch2(x)), dim=1)
         return made if self.split == "even-odd" else channel_shuffle(made, groups=2)
+
+
+def convolutions(layers: Iterable[nn.Module]) -> list[nn.Conv2d]:
+    """List the convolutions among layers; those inside another layer do not count."""
+    return [layer for layer in layers if isinstance(layer, nn.Conv2d)]
 
 
 def branches(stage: nn.Sequential) -> tuple[list[nn.Sequential], Split]:

@@ -114,8 +114,8 @@ class Recipe:
         >>> recipe.epochs_at_other_sizes
         4
         """
-        own = [epoch for epoch in range(self.epochs) if self.px_at(epoch) != self.train_px[-1]]
-        return own[-1] + 1 if own else 0
+        others = [e for e in range(self.epochs) if self.px_at(e) != self.train_px[-1]]
+        return others[-1] + 1 if others else 0
 
     def learning_rate_at(self, step: int, steps: int) -> float:
         """Give the learning rate of a step, counted from 0: a line up, then the schedule down.

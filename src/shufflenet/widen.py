@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shufflenet.blocks import branches
+from shufflenet.blocks import branches, convolutions
 from shufflenet.errors import CheckpointMismatch
 from shufflenet.spec import V2Spec, differing_fields
 from shufflenet.trunk import ShuffleNet
@@ -75,7 +75,7 @@ def widened(narrow: ShuffleNet, wide: ShuffleNet) -> ShuffleNet:
 def _widen_stage(narrow: nn.Sequential, wide: nn.Sequential, arrival: Order) -> Order:
     """Widen a stage whose input channels stand at ``arrival``; say where its outputs stand."""
     (small, split), (large, _) = branches(narrow), branches(wide)
-    made = [[_convolutions(branch)[-1].out_channels for branch in s] for s in (small, large)]
+    made = [[convolutions(branch)[-1].out_channels for branch in s] for s in (small, large)]
     (out, reads), (wide_out, wide_reads) = (follow(counts, split) for counts in made)
     name = _partners(made, [*reads, out], [*wide_reads, wide_out])
     inputs = [arrival, arrival]
@@ -120,22 +120,16 @@ def _placed(narrow: nn.Module, wide: nn.Module, at: Order, rows: Order | None) -
     Returns:
         Where what they make stands.
     """
-    layers = zip(
-        *(_convolutions(narrow), _convolutions(wide), _norms(narrow), _norms(wide)), strict=True
-    )
-    last = len(_convolutions(narrow)) - 1
-    for number, (conv, wide_conv, norm, wide_norm) in enumerate(layers):
+    convs = list(zip(*(convolutions(net.children()) for net in (narrow, wide)), strict=True))
+    norms = zip(_norms(narrow), _norms(wide), strict=True)
+    for (conv, wide_conv), (norm, wide_norm) in zip(convs, norms, strict=True):
         columns = np.arange(1)  # all that a depthwise convolution has
         if conv.groups == 1:
             columns, at = at, np.arange(conv.out_channels)
-            at = rows if rows is not None and number == last else at
+            at = rows if rows is not None and conv is convs[-1][0] else at
         _place(conv, wide_conv, at, columns)
         _place_norm(norm, wide_norm, at)
     return at
-
-
-def _convolutions(layers: nn.Module) -> list[nn.Conv2d]:
-    return [layer for layer in layers.children() if isinstance(layer, nn.Conv2d)]
 
 
 def _norms(layers: nn.Module) -> list[nn.BatchNorm2d]:

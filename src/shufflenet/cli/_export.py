@@ -49,7 +49,7 @@ def _export(args: argparse.Namespace) -> int:
     from shufflenet.export import export_onnx
     from shufflenet.models import load_model_and_card
 
-    say("Exporting; torch takes about ten seconds for it ...")
+    say("Exporting; torch takes some seconds for it ...")
     net, card = load_model_and_card(args.model)
     exported = export_onnx(net, card, args.to, shuffle=args.shuffle, opset=args.opset)
     if args.json:

@@ -89,6 +89,6 @@ def _exported(files: WeightFiles, folder: Path) -> Path:
         raise MissingDependency("Exporting", error.name or "torch", "torch") from error
     if files.published:
         return export_kept(files).onnx or path
-    say(f"Exporting {files.name}; torch takes about ten seconds for it ...")
+    say(f"Exporting {files.name}; torch takes some seconds for it ...")
     export_onnx(*load_model_and_card(files.checkpoint), path)
     return path

@@ -130,7 +130,7 @@ def _float_file(model: str, folder: Path) -> Path:
 
     if files.published and (kept := export_kept(files).onnx):
         return kept
-    say("Exporting; torch takes about ten seconds for it ...")
+    say("Exporting; torch takes some seconds for it ...")
     net, card = load_model_and_card(model)
     return Path(export_onnx(net, card, folder / "float.onnx").path)
 

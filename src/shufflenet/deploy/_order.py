@@ -6,22 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shufflenet.blocks import SqueezeExcite
+from shufflenet.blocks import SqueezeExcite, convolutions
 from shufflenet.wiring import NOBODY, Order
 
 __all__ = [
-    "convolutions",
     "read_groups_in_order",
     "read_in_order",
     "reordered",
     "widened_middle",
     "write_in_order",
 ]
-
-
-def convolutions(layers: Iterable[nn.Module]) -> list[nn.Conv2d]:
-    """List the convolutions among layers; those inside another layer do not count."""
-    return [layer for layer in layers if isinstance(layer, nn.Conv2d)]
 
 
 def read_in_order(branch: Iterable[nn.Module], order: Order) -> None:

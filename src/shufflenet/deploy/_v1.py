@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shufflenet.blocks import ChannelShuffle
-from shufflenet.deploy._order import convolutions, read_groups_in_order, reordered
+from shufflenet.blocks import ChannelShuffle, convolutions
+from shufflenet.deploy._order import read_groups_in_order, reordered
 from shufflenet.trunk import ShuffleNet
 from shufflenet.v1 import V1Unit
 from shufflenet.wiring import Order, positions, route, shuffled

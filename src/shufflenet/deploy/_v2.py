@@ -7,8 +7,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from shufflenet.blocks import branches
-from shufflenet.deploy._order import convolutions, read_in_order, widened_middle, write_in_order
+from shufflenet.blocks import branches, convolutions
+from shufflenet.deploy._order import read_in_order, widened_middle, write_in_order
 from shufflenet.trunk import ShuffleNet
 from shufflenet.wiring import Order, follow, positions, route, shares
 
