@@ -5,6 +5,7 @@ order; what is compressed as a whole is first laid out in a temporary file.
 """
 
 from shufflenet.data._folders import files_below
+from shufflenet.data._index import Member, write_index
 from shufflenet.data._open import open_images
 from shufflenet.data._sets import (
     IMAGE_SUFFIXES,
@@ -21,10 +22,12 @@ __all__ = [
     "IMAGES_KEY",
     "IMAGE_SUFFIXES",
     "ImageSet",
+    "Member",
     "Sample",
     "files_below",
     "load",
     "open_images",
     "relabelled",
     "split",
+    "write_index",
 ]

@@ -7,11 +7,12 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from shufflenet.data._index import Member, read_index
 from shufflenet.data._labelled import Label
 from shufflenet.data._sets import LAYOUT, Sample, is_image
 from shufflenet.errors import DataError
@@ -62,24 +63,31 @@ def read_archive(path: Path) -> Archive:
     spool = None if path.suffix == ".tar" else _decompressed(path)
     plain = spool.name if spool else str(path)
     try:
-        with tarfile.open(plain, "r:") as file:
-            return _listed(file, plain, spool)
+        with open(plain, "rb") as content, tarfile.open(fileobj=content, mode="r:") as file:
+            members = read_index(path, content) if spool is None else None
+            found = Archive(facts=file.pax_headers, spool=spool)
+            for member in _members(file) if members is None else members:
+                _sort_in(member, content, found, plain)
+            return found
     except (tarfile.TarError, OSError) as error:
         raise DataError(path, f"cannot be read as an archive ({error})", LAYOUT) from error
 
 
-def _listed(file: tarfile.TarFile, plain: str, spool: object) -> Archive:
-    found = Archive(facts=file.pax_headers, spool=spool)
+def _members(file: tarfile.TarFile) -> Iterator[Member]:
     for member in file:
-        name = posixpath.normpath(member.name.lstrip("/"))
-        if member.isfile() and is_image(name):
-            found.images.append(Sample(name, -1, plain, member.offset_data, member.size))
-        elif member.isfile() and name.endswith(_LABELS):
-            content = file.extractfile(member)
-            label = _label(name, content.read()) if content else None
-            if label is not None:
-                found.labels[key_of(name)] = label
-    return found
+        if member.isfile():
+            yield Member(member.name, member.offset_data, member.size)
+
+
+def _sort_in(member: Member, content: BinaryIO, found: Archive, plain: str) -> None:
+    name = posixpath.normpath(member.name.lstrip("/"))
+    if is_image(name):
+        found.images.append(Sample(name, -1, plain, member.offset, member.size))
+    elif name.endswith(_LABELS):
+        content.seek(member.offset)
+        label = _label(name, content.read(member.size))
+        if label is not None:
+            found.labels[key_of(name)] = label
 
 
 def _label(name: str, content: bytes) -> Label:
