@@ -34,7 +34,7 @@ LAYOUT_OF = {"mmpretrain": "mmpretrain", "paddleclas": "paddle", "paddlevision":
 
 def network(checkpoint: Checkpoint) -> ShuffleNet:
     net = build(checkpoint.card.network).double().eval()
-    tensors = {k: torch.tensor(v).double() for k, v in checkpoint.tensors.items()}
+    tensors = {k: torch.tensor(v) for k, v in checkpoint.tensors.items()}
     net.load_state_dict(tensors, strict=False)
     return net
 
