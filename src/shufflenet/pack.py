@@ -180,12 +180,13 @@ class _Shards:
         self.images += 1
 
     def finish(self) -> None:
-        """End the archive; write its index, and its header again, now that the count is known."""
+        """End the archive, and write its header again, now that the count is known."""
         self._archive.close()
         header = tarfile.TarInfo.create_pax_global_header(self._header(self.images - self._first))
         with self.path.open("r+b") as file:
             file.write(header)
             file.flush()
             os.fsync(file.fileno())
-        write_index(self.path, self._index)
+        if self._limit is not None:  # a single file stays single
+            write_index(self.path, self._index)
         self.bytes += self.path.stat().st_size
