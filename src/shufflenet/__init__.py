@@ -23,7 +23,7 @@ __version__ = "0.1.0"
 def open_model(
     name: str | Path = "default",
     *,
-    runtime: Literal["auto", "onnxruntime", "openvino", "torch"] = "auto",
+    runtime: Literal["auto", "onnxruntime", "openvino", "llvm", "torch"] = "auto",
     threads: int | None = None,
     precision: Literal["float32", "bfloat16"] = "float32",
 ) -> "Model":
@@ -33,9 +33,9 @@ def open_model(
         name: ``default``, another name of ``shufflenet list``, or a ``.onnx`` or ``.safetensors``
             file that this package wrote. Published weights are downloaded, converted and exported
             as ONNX when they are first named, and kept (``SHUFFLENET_HOME``).
-        runtime: What computes. ``auto`` is ONNX Runtime, or OpenVINO where it is installed and
-            was found faster for this file on this machine (``runtimes.open_fastest``); torch for a
-            ``.safetensors`` file.
+        runtime: What computes. ``auto`` is ONNX Runtime, or OpenVINO or LLVM where it is installed
+            and was found faster for this file on this machine (``runtimes.open_fastest``); torch
+            for a ``.safetensors`` file.
         threads: How many threads compute a batch; one a core, unless given. 1 suits many images
             best: ``classify`` works on as many batches at once as there are cores.
         precision: Of the sums of a float network. ``bfloat16`` is OpenVINO's, where the processor
@@ -53,8 +53,9 @@ def open_model(
     from shufflenet.errors import CheckpointError, MissingDependency, SpecError
     from shufflenet.zoo import find_weights
 
-    if runtime not in ("auto", "onnxruntime", "openvino", "torch"):
-        raise SpecError("runtime", runtime, "'auto', 'onnxruntime', 'openvino' or 'torch'")
+    runtimes = ("auto", "onnxruntime", "openvino", "llvm", "torch")
+    if runtime not in runtimes:
+        raise SpecError("runtime", runtime, ", ".join(f"'{known}'" for known in runtimes))
     if precision not in ("float32", "bfloat16"):
         raise SpecError("precision", precision, "'float32' or 'bfloat16'")
     if precision == "bfloat16" and runtime == "auto":
@@ -70,7 +71,7 @@ def open_model(
             from shufflenet.export import export_kept
 
             files = export_kept(files)
-    if runtime in ("onnxruntime", "openvino") or (runtime == "auto" and files.onnx):
+    if runtime not in ("auto", "torch") or (runtime == "auto" and files.onnx):
         if files.onnx is None:
             remedy = f"Export it first: shufflenet export {name} --to model.onnx."
             raise CheckpointError(name, "is no ONNX file", remedy)
@@ -88,10 +89,13 @@ def _opened(
     onnx: Path, runtime: str, threads: int | None, precision: Literal["float32", "bfloat16"]
 ) -> "Classifier":
     from shufflenet.engine import OnnxClassifier, OpenVinoClassifier
+    from shufflenet.native import LlvmClassifier
     from shufflenet.runtimes import open_fastest
 
     if runtime == "openvino":
         return OpenVinoClassifier(onnx, threads=threads, precision=precision)
     if runtime == "onnxruntime":
         return OnnxClassifier(onnx, threads=threads)
+    if runtime == "llvm":
+        return LlvmClassifier(onnx, threads=threads)
     return open_fastest(onnx, threads=threads)

@@ -6,6 +6,7 @@ import logging
 import platform
 import statistics
 import time
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from shufflenet.engine import (
     cores,
 )
 from shufflenet.errors import CheckpointError, MissingDependency, WriteError
+from shufflenet.native import LlvmClassifier
 
 __all__ = ["AGREEMENT", "open_fastest"]
 
@@ -30,6 +32,11 @@ _log = logging.getLogger(__name__)
 # How far two runtimes may lie apart, of the largest logit: float32 sums of another order were seen
 # to differ by 2e-6. For int8 see ``engine.INT8_AGREEMENT``.
 AGREEMENT = 2e-5
+# By the package that each needs.
+_OTHERS: dict[str, Callable[..., Classifier]] = {
+    "openvino": OpenVinoClassifier,
+    "llvmlite": LlvmClassifier,
+}
 _CALLS, _BLOCKS, _PATIENCE_S = 10, 5, 1.0
 _WORTH_IT = 0.95  # of the time: less is noise, and one runtime loaded is less memory
 
@@ -37,7 +44,7 @@ _WORTH_IT = 0.95  # of the time: less is noise, and one runtime loaded is less m
 def open_fastest(path: str | Path, *, threads: int | None = None) -> Classifier:
     """Open an ONNX file in the fastest runtime installed that computes what ONNX Runtime does.
 
-    Where OpenVINO is installed both are tried on one image, for a second or less, and the choice is
+    Where OpenVINO or LLVM is installed all are tried on one image, for seconds, and the choice is
     kept in ``download.home() / "runtimes.json"`` for this file, these versions and this processor.
 
     Args:
@@ -47,54 +54,59 @@ def open_fastest(path: str | Path, *, threads: int | None = None) -> Classifier:
     Raises:
         CheckpointError: the file is missing, damaged, or has no card.
     """
-    openvino = _version("openvino")
-    if openvino is None or not Path(path).is_file():
+    installed = {package: _version(package) for package in _OTHERS}
+    if not any(installed.values()) or not Path(path).is_file():
         return OnnxClassifier(path, threads=threads)
-    remembered, key = _remembered(), _key(path, openvino, threads or cores())
+    remembered, key = _remembered(), _key(path, installed, threads or cores())
     if key in remembered:
-        return (OpenVinoClassifier if remembered[key] else OnnxClassifier)(path, threads=threads)
-    first = OnnxClassifier(path, threads=threads)
-    try:
-        second = OpenVinoClassifier(path, threads=threads)
-    except (CheckpointError, MissingDependency) as error:
-        _log.info("OpenVINO is left aside: %s", error)
-        return first
-    chosen = _chosen(first, second)
-    _remember({**remembered, key: chosen is second})
-    return chosen
+        return _OTHERS.get(remembered[key], OnnxClassifier)(path, threads=threads)
+    opened: dict[str, Classifier] = {"onnxruntime": OnnxClassifier(path, threads=threads)}
+    for package in filter(installed.get, _OTHERS):
+        try:
+            opened[package] = _OTHERS[package](path, threads=threads)
+        except (CheckpointError, MissingDependency) as error:
+            _log.info("%s is left aside: %s", package, error)
+    chosen = _chosen(opened)
+    _remember({**remembered, key: chosen})
+    return opened[chosen]
 
 
-def _chosen(first: OnnxClassifier, second: OpenVinoClassifier) -> Classifier:
-    """Take the second if it computes the same and is faster by more than noise."""
-    card = first.card
+def _chosen(opened: Mapping[str, Classifier]) -> str:
+    """Take what is faster than the first by more than noise, and computes the same."""
+    first, *others = opened
+    card = opened[first].card
     side = card.preprocess.crop_px
     shape = (1, card.network.in_channels, side, side)
     image = np.random.default_rng(0).standard_normal(shape, np.float32)
-    expected = first.logits(image)
-    difference = np.abs(second.logits(image) - expected).max() / np.abs(expected).max()
-    if not difference <= (INT8_AGREEMENT if card.int8 else AGREEMENT):
-        _log.info("OpenVINO is left aside: its logits differ by %.0e of the largest.", difference)
-        return first
-    times = _times(first, second, image)
-    _log.info("OpenVINO takes %.2f of the time that ONNX Runtime takes.", times[1] / times[0])
-    return second if times[1] < _WORTH_IT * times[0] else first
+    expected = opened[first].logits(image)
+    agreeing = [first]
+    for name in others:
+        difference = np.abs(opened[name].logits(image) - expected).max() / np.abs(expected).max()
+        if difference <= (INT8_AGREEMENT if card.int8 else AGREEMENT):
+            agreeing.append(name)
+        else:
+            _log.info("%s is left aside: its logits differ by %.0e.", name, difference)
+    times = _times({name: opened[name] for name in agreeing}, image)
+    _log.info("Milliseconds for an image: %s.", {n: round(1e3 * s, 3) for n, s in times.items()})
+    fastest = min(times, key=lambda name: times[name])
+    return fastest if times[fastest] < _WORTH_IT * times[first] else first
 
 
 def _times(
-    first: Classifier, second: Classifier, image: npt.NDArray[np.float32]
-) -> tuple[float, float]:
-    """Give each one's median seconds a call; they take turns, for noise to meet both."""
-    taken: tuple[list[float], list[float]] = ([], [])
+    classifiers: Mapping[str, Classifier], image: npt.NDArray[np.float32]
+) -> dict[str, float]:
+    """Give each one's median seconds a call; they take turns, for noise to meet all."""
+    taken: dict[str, list[float]] = {name: [] for name in classifiers}
     end = time.perf_counter() + _PATIENCE_S
     for _ in range(_BLOCKS):
-        for classifier, own in zip((first, second), taken, strict=True):
+        for name, classifier in classifiers.items():
             for _ in range(_CALLS):
                 start = time.perf_counter()
                 classifier.logits(image)
-                own.append(time.perf_counter() - start)
-                if time.perf_counter() > end and min(map(len, taken)) > 1:
+                taken[name].append(time.perf_counter() - start)
+                if time.perf_counter() > end and min(map(len, taken.values())) > 1:
                     break
-    return statistics.median(taken[0]), statistics.median(taken[1])
+    return {name: statistics.median(own) for name, own in taken.items()}
 
 
 def _version(package: str) -> str | None:
@@ -104,22 +116,24 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _key(path: str | Path, openvino: str, threads: int) -> str:
+def _key(path: str | Path, installed: Mapping[str, str | None], threads: int) -> str:
     content = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     machine = f"{platform.node()} {platform.processor() or platform.machine()}"
-    return f"{content} {_version('onnxruntime')} {openvino} {threads} {machine}"
+    versions = " ".join(str(found) for found in installed.values())
+    return f"{content} {_version('onnxruntime')} {versions} {threads} {machine}"
 
 
-def _remembered() -> dict[str, bool]:
+def _remembered() -> dict[str, str]:
     """Read what was found before; what cannot be read is found again."""
     try:
         found = json.loads(_place().read_text())
     except (OSError, ValueError):
         return {}
-    return {k: v for k, v in found.items() if v in (True, False)} if isinstance(found, dict) else {}
+    known = ("onnxruntime", *_OTHERS)
+    return {k: v for k, v in found.items() if v in known} if isinstance(found, dict) else {}
 
 
-def _remember(choices: dict[str, bool]) -> None:
+def _remember(choices: dict[str, str]) -> None:
     try:
         write_atomic(_place(), json.dumps(choices, indent=1).encode())
     except WriteError as error:

@@ -10,7 +10,12 @@ from shufflenet.benchmark._timing import Timing
 
 __all__ = ["RUNTIMES", "Ratio", "times_as_fast", "verdict"]
 
-RUNTIMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch"}
+RUNTIMES = {
+    "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
+    "llvm": "LLVM",
+    "torch": "PyTorch",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["add_benchmark"]
 
-_RUNTIMES = ("onnxruntime", "openvino", "torch")
+# The package that each needs.
+_RUNTIMES = {
+    "onnxruntime": "onnxruntime",
+    "openvino": "openvino",
+    "llvm": "llvmlite",
+    "torch": "torch",
+}
 _THREADS_A_CORE = 4  # more than any processor computes at once on a core
 
 
@@ -164,7 +170,8 @@ def _entrants(args: argparse.Namespace, threads: int, folder: Path) -> Iterator[
 
 def _runtimes(name: str) -> list[str]:
     """List what is installed; torch opens no ONNX file."""
-    return [r for r in _RUNTIMES if find_spec(r) and (r != "torch" or not name.endswith(".onnx"))]
+    found = [runtime for runtime, package in _RUNTIMES.items() if find_spec(package)]
+    return [r for r in found if r != "torch" or not name.endswith(".onnx")]
 
 
 def _open(name: str, runtime: Any, threads: int, folder: Path) -> _Entrant:  # noqa: ANN401

@@ -15,7 +15,7 @@ def file_for(name: str, runtime: str, folder: Path) -> Path:
 
     Args:
         name: A network's name, a checkpoint's, or a file.
-        runtime: ``onnxruntime``, ``openvino`` or ``torch``.
+        runtime: One that ``open_model`` knows, but not ``auto``.
         folder: Where to write what is made of this model; it is looked for there first.
 
     Raises:

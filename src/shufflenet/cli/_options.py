@@ -81,9 +81,9 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runtime",
         default="auto",
-        choices=["auto", "onnxruntime", "openvino", "torch"],
-        help="what computes (default: the fastest of ONNX Runtime and OpenVINO that is installed "
-        "and agrees with the others; torch for a .safetensors file)",
+        choices=["auto", "onnxruntime", "openvino", "llvm", "torch"],
+        help="what computes (default: the fastest of ONNX Runtime, OpenVINO and LLVM that is "
+        "installed and agrees with the first; torch for a .safetensors file)",
     )
     parser.add_argument(
         "--precision",

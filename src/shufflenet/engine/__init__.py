@@ -9,7 +9,7 @@ from shufflenet.engine._int8 import (
     computes_int8_exactly,
 )
 from shufflenet.engine._model import Model
-from shufflenet.engine._onnx import OnnxClassifier
+from shufflenet.engine._onnx import OnnxClassifier, card_of
 from shufflenet.engine._openvino import OpenVinoClassifier
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "OpenVinoClassifier",
     "Prediction",
     "answered",
+    "card_of",
     "check_image",
     "classify",
     "computed",

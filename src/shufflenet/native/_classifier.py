@@ -1,0 +1,75 @@
+"""ONNX files of shuffle-free networks, run as machine code."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from shufflenet.engine import card_of, cores
+from shufflenet.errors import CheckpointError, MissingDependency
+from shufflenet.native._layers import read_layers
+
+if TYPE_CHECKING:
+    from shufflenet.native._compiled import Compiled
+
+__all__ = ["LlvmClassifier"]
+
+_MOST_SHAPES = 4
+
+
+class LlvmClassifier:
+    """An ONNX file with a card inside, compiled by LLVM for this processor.
+
+    It computes float32 networks of ShuffleNet V2's layers as ``shufflenet export`` writes them,
+    without their shuffle. Images of a new shape take about a second, in which code for it is made.
+    """
+
+    def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
+        """Load a model.
+
+        Args:
+            path: A file that ``shufflenet export`` wrote.
+            threads: How many images are computed at a time, for one takes one thread; one a core,
+                unless given.
+
+        Raises:
+            CheckpointError: the file is missing, damaged, has no card, or has layers of another
+                kind.
+            MissingDependency: llvmlite or onnx is not installed.
+        """
+        try:
+            from shufflenet.native._compiled import Compiled  # noqa: PLC0415  # others do without
+        except ModuleNotFoundError as error:
+            raise MissingDependency("The LLVM runtime", error.name or "llvmlite", "llvm") from error
+        if not Path(path).is_file():
+            remedy = "See the names you can use: shufflenet list."
+            raise CheckpointError(path, "does not exist", remedy)
+        self._layers, metadata = read_layers(path)
+        self.card, _ = card_of(path, metadata)
+        self._compile = Compiled
+        self._of_shape: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(threads or cores(), thread_name_prefix="shufflenet-llvm")
+
+    def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
+        compiled = self._compiled_for(batch.shape[1:])
+        answers = map if len(batch) == 1 else self._pool.map
+        rows = list(answers(compiled, batch))
+        return np.array(rows, np.float32).reshape(len(batch), -1)
+
+    def _compiled_for(self, shape: tuple[int, ...]) -> Compiled:
+        """Find the code for a shape, or make it; that of the shape longest unused goes."""
+        with self._lock:
+            if shape not in self._of_shape:
+                self._of_shape[shape] = self._compile(self._layers, *shape)
+            self._of_shape.move_to_end(shape)
+            if len(self._of_shape) > _MOST_SHAPES:
+                self._of_shape.popitem(last=False)
+            return self._of_shape[shape]

@@ -1,0 +1,235 @@
+"""What a shuffle-free ONNX file computes: its layers, and which channels each of them reads."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from shufflenet.errors import CheckpointError, MissingDependency
+
+__all__ = ["Convolution", "Layer", "Linear", "MaxPool", "Mean", "Piece", "read_layers"]
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Neighbouring channels of a map that some layer made."""
+
+    map: str
+    first: int
+    channels: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Convolution:
+    """A convolution of odd, square kernels, padded by half of them, and what is cut off after it.
+
+    Attributes:
+        weight: ``(out, in / groups, kernel, kernel)``.
+        floor: What smaller values become: 0 is a ReLU, minus infinity nothing.
+    """
+
+    made: str
+    reads: tuple[Piece, ...]
+    weight: Floats
+    bias: Floats
+    stride: int
+    groups: int
+    floor: float = -np.inf
+
+    @property
+    def kernel(self) -> int:
+        """Its side."""
+        return int(self.weight.shape[2])
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether every channel has a kernel of its own."""
+        return self.groups == len(self.weight) > 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaxPool:
+    """The maximum of 3x3 pixels, padded by one, at a stride of two."""
+
+    made: str
+    reads: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mean:
+    """The mean of all pixels."""
+
+    made: str
+    reads: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linear:
+    """The classifier; its weight is ``(out, in)``."""
+
+    made: str
+    reads: tuple[Piece, ...]
+    weight: Floats
+    bias: Floats
+
+
+Layer: TypeAlias = Convolution | MaxPool | Mean | Linear
+
+
+def read_layers(path: str | Path) -> tuple[list[Layer], dict[str, str]]:
+    """Read what ``shufflenet export`` wrote of a network of ShuffleNet V2's layers, in float32.
+
+    Split, Concat and Relu are no layers of their own: the former only say which channels are read.
+
+    Returns:
+        The layers, in order, and the file's metadata.
+
+    Raises:
+        CheckpointError: the file is damaged, or computes anything else.
+        MissingDependency: the package onnx is not installed.
+    """
+    try:
+        import onnx  # noqa: PLC0415  # only this runtime needs it
+        from google.protobuf.message import DecodeError  # noqa: PLC0415  # onnx brings it
+    except ModuleNotFoundError as error:
+        raise MissingDependency("The LLVM runtime", "onnx", "llvm") from error
+    try:
+        model = onnx.load(str(path))
+    except (DecodeError, OSError) as error:
+        raise CheckpointError(path, "is no ONNX file", "Export it again.") from error
+    reader = _Reader(model.graph)
+    for node in model.graph.node:
+        try:
+            reader.read(node)
+        except (_Other, KeyError, ValueError) as error:
+            raise CheckpointError(
+                path,
+                f"has a {node.op_type} that the LLVM runtime does not compute",
+                "Use --runtime onnxruntime.",
+            ) from error
+    return reader.layers, {entry.key: entry.value for entry in model.metadata_props}
+
+
+class _Other(Exception):
+    """An operation, or a setting of one, that is not of the networks compiled here."""
+
+
+class _Reader:
+    """What has been read of a graph so far."""
+
+    def __init__(self, graph: Any) -> None:  # noqa: ANN401  # protobuf makes its class at import
+        from onnx import numpy_helper  # noqa: PLC0415  # read_layers has imported it
+
+        self.layers: list[Layer] = []
+        self._constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+        (images,) = graph.input
+        channels = images.type.tensor_type.shape.dim[1].dim_value
+        self._values: dict[str, tuple[Piece, ...]] = {
+            images.name: (Piece(images.name, 0, channels),)
+        }
+
+    def read(self, node: Any) -> None:  # noqa: ANN401  # likewise
+        from onnx.helper import get_attribute_value  # noqa: PLC0415  # likewise
+
+        settings = {a.name: get_attribute_value(a) for a in node.attribute}
+        match node.op_type:
+            case "Conv":
+                self._make(self._convolution(node, settings))
+            case "MaxPool":
+                _need(settings, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, ceil_mode=0)
+                self._make(MaxPool(made=node.output[0], reads=self._values[node.input[0]]))
+            case "ReduceMean":
+                _need(settings, keepdims=0)
+                if sorted(self._constants[node.input[1]] % 4) != [2, 3]:
+                    raise _Other
+                self._make(Mean(made=node.output[0], reads=self._values[node.input[0]]))
+            case "Gemm":
+                _need(settings, alpha=1.0, beta=1.0, transA=0, transB=1)
+                weight, bias = (self._floats(name) for name in node.input[1:])
+                read = self._values[node.input[0]]
+                self._make(Linear(made=node.output[0], reads=read, weight=weight, bias=bias))
+            case "Cast":  # of weights kept in float16
+                _need(settings, to=1)
+                self._constants[node.output[0]] = self._constants[node.input[0]].astype(np.float32)
+            case "Relu":
+                self._cut_off(node)
+            case "Split":
+                self._split(node, settings)
+            case "Concat":
+                _need(settings, axis=1)
+                joined = tuple(piece for name in node.input for piece in self._values[name])
+                self._values[node.output[0]] = joined
+            case _:
+                raise _Other
+
+    def _make(self, layer: Layer) -> None:
+        self.layers.append(layer)
+        channels = sum(piece.channels for piece in layer.reads)
+        if isinstance(layer, Convolution | Linear):
+            channels = len(layer.weight)
+        self._values[layer.made] = (Piece(layer.made, 0, channels),)
+
+    def _convolution(self, node: Any, settings: dict[str, Any]) -> Convolution:  # noqa: ANN401
+        weight, bias = (self._floats(name) for name in node.input[1:])
+        stride, kernel = settings["strides"][0], weight.shape[2]
+        _need(
+            settings,
+            kernel_shape=[kernel] * 2,
+            strides=[stride] * 2,
+            pads=[kernel // 2] * 4,
+            dilations=[1, 1],
+            auto_pad=b"NOTSET",
+        )
+        groups = settings.get("group", 1)
+        made = Convolution(
+            made=node.output[0],
+            reads=self._values[node.input[0]],
+            weight=weight,
+            bias=bias,
+            stride=stride,
+            groups=groups,
+        )
+        known = kernel == 3 if made.depthwise else groups == 1 and kernel * stride != 2
+        if not known:
+            raise _Other
+        return made
+
+    def _cut_off(self, node: Any) -> None:  # noqa: ANN401
+        """Make a ReLU part of the convolution it follows, which nothing else reads.
+
+        Raises:
+            _Other: it follows anything else.
+        """
+        last = self.layers[-1]
+        if not isinstance(last, Convolution) or last.made != node.input[0]:
+            raise _Other
+        self.layers[-1] = replace(last, floor=0.0)
+        self._values[node.output[0]] = self._values.pop(node.input[0])
+
+    def _split(self, node: Any, settings: dict[str, Any]) -> None:  # noqa: ANN401
+        _need(settings, axis=1)
+        (piece,) = self._values[node.input[0]]
+        first = piece.first
+        for name, channels in zip(node.output, self._constants[node.input[1]], strict=True):
+            self._values[name] = (Piece(piece.map, first, int(channels)),)
+            first += int(channels)
+
+    def _floats(self, name: str) -> Floats:
+        values = self._constants[name]
+        if values.dtype != np.float32:
+            raise _Other
+        return values
+
+
+def _need(settings: dict[str, Any], **wanted: object) -> None:
+    """Refuse a setting that is there and differs.
+
+    Raises:
+        _Other: one is.
+    """
+    if any(settings.get(name, value) != value for name, value in wanted.items()):
+        raise _Other

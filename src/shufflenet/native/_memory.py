@@ -1,0 +1,174 @@
+"""Where everything lies that the machine code reads and writes."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Map", "Memory", "Planes"]
+
+_LINE = 16  # floats of a cache line
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Map:
+    """Pixels of channels, one pixel's channels beside each other.
+
+    Attributes:
+        pitch: Floats from one pixel to the next: its channels, filled up to whole vectors.
+        border: Pixels around it that hold ``outside`` and are never written.
+        at: Where in the arena it begins, once it has a place.
+    """
+
+    channels: int
+    height: int
+    width: int
+    pitch: int
+    border: int = 0
+    outside: float = 0.0
+    at: int = -1
+
+    @property
+    def row(self) -> int:
+        """Floats from one row to the next."""
+        return (self.width + 2 * self.border) * self.pitch
+
+    @property
+    def size(self) -> int:
+        """Floats of the whole map."""
+        return (self.height + 2 * self.border) * self.row
+
+    def pixels(self) -> npt.NDArray[np.int32]:
+        """Say where every pixel lies within the map."""
+        y, x = np.mgrid[: self.height, : self.width] + self.border
+        return _offsets(y * self.row + x * self.pitch)
+
+    def windows(self, stride: int) -> npt.NDArray[np.int32]:
+        """Say where the 3x3 window of every pixel begins that a stride leaves."""
+        y, x = np.mgrid[: self.height : stride, : self.width : stride]
+        return _offsets(y * self.row + x * self.pitch)
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Planes:
+    """An image, one colour below the other, each with a border of zeros."""
+
+    channels: int
+    height: int
+    width: int
+    border: int
+    at: int = -1
+
+    @property
+    def row(self) -> int:
+        """Floats from one row to the next."""
+        return self.width + 2 * self.border
+
+    @property
+    def plane(self) -> int:
+        """Floats from one colour to the next."""
+        return (self.height + 2 * self.border) * self.row
+
+    def rows(self) -> npt.NDArray[np.int32]:
+        """Say where every row of every colour begins."""
+        channel, y = np.mgrid[: self.channels, : self.height]
+        inside = self.border * (self.row + 1)
+        return _offsets(channel * self.plane + y * self.row + inside)
+
+    def corners(self, stride: int) -> npt.NDArray[np.int32]:
+        """Say where the window of every pixel begins that a stride leaves."""
+        y, x = np.mgrid[: self.height : stride, : self.width : stride]
+        return _offsets(y * self.row + x)
+
+    def taps(self, kernel: int) -> list[int]:
+        """Say where the rows of a window lie from its corner, colour by colour."""
+        return [c * self.plane + y * self.row for c in range(self.channels) for y in range(kernel)]
+
+
+@dataclass(slots=True)
+class Memory:
+    """Three blocks: the arena of maps, the constants, and tables of offsets.
+
+    A map's place is given to another of the same kind when nothing reads it any more; its border
+    is right for that one too, so that it is filled once and not for every image.
+    """
+
+    floats: int = 0
+    _borders: list[Map] = field(default_factory=list)
+    _free: dict[tuple[object, ...], list[int]] = field(default_factory=dict)
+    _constants: dict[bytes, tuple[int, npt.NDArray[np.float32]]] = field(default_factory=dict)
+    _constant_floats: int = 0
+    _tables: dict[bytes, tuple[int, npt.NDArray[np.int32]]] = field(default_factory=dict)
+    _table_length: int = 0
+
+    def reserve(self, floats: int) -> int:
+        """Give a part of the arena, at a cache line, with a line to spare."""
+        at = self.floats
+        self.floats += -(-floats // _LINE) * _LINE + _LINE
+        return at
+
+    def place(self, made: Map) -> None:
+        """Give a map its place."""
+        free = self._free.get(_kind(made))
+        if free:
+            made.at = free.pop()
+        else:
+            made.at = self.reserve(made.size)
+            self._borders.append(made)
+
+    def release(self, made: Map) -> None:
+        """Take back the place of a map that nothing reads any more."""
+        self._free.setdefault(_kind(made), []).append(made.at)
+
+    def constant(self, values: npt.NDArray[np.float32]) -> int:
+        """Keep weights; says where. The same ones are kept once."""
+        flat = np.asarray(values, np.float32).ravel()
+        flat = np.pad(flat, (0, -flat.size % _LINE))
+        key = hashlib.sha256(flat.tobytes()).digest()
+        if key not in self._constants:
+            self._constants[key] = self._constant_floats, flat
+            self._constant_floats += flat.size
+        return self._constants[key][0]
+
+    def table(self, values: npt.ArrayLike) -> int:
+        """Keep offsets; says where. The same ones are kept once."""
+        flat = np.asarray(values, np.int32).ravel()
+        key = flat.tobytes()
+        if key not in self._tables:
+            self._tables[key] = self._table_length, flat
+            self._table_length += flat.size
+        return self._tables[key][0]
+
+    def constants(self) -> npt.NDArray[np.float32]:
+        """Give all weights, from a cache line on."""
+        block = aligned(self._constant_floats + _LINE)
+        parts = [values for _, values in self._constants.values()]
+        np.concatenate(parts, out=block[: self._constant_floats])
+        return block
+
+    def tables(self) -> npt.NDArray[np.int32]:
+        """Give all offsets."""
+        return np.concatenate([values for _, values in self._tables.values()])
+
+    def arena(self) -> npt.NDArray[np.float32]:
+        """Make an arena; each thread that computes needs one."""
+        block = aligned(self.floats)
+        for made in self._borders:
+            block[made.at : made.at + made.size] = made.outside
+        return block
+
+
+def aligned(floats: int) -> npt.NDArray[np.float32]:
+    """Make zeros that begin at a cache line."""
+    block = np.zeros(floats + _LINE, np.float32)
+    start = -(block.ctypes.data // block.itemsize) % _LINE
+    return block[start : start + floats]
+
+
+def _offsets(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    return values.astype(np.int32).ravel()
+
+
+def _kind(made: Map) -> tuple[object, ...]:
+    return made.height, made.width, made.pitch, made.border, made.outside

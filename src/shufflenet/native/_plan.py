@@ -1,0 +1,129 @@
+"""From layers to steps: which map each makes, and what is computed only as it is needed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from shufflenet.native._kernels import CLASSES, Kernels
+from shufflenet.native._layers import Convolution, Layer, Linear, MaxPool, Mean, Piece
+from shufflenet.native._memory import Map, Planes
+from shufflenet.native._steps import (
+    Classes,
+    Corners,
+    Gathered,
+    Joined,
+    Means,
+    Pooled,
+    Product,
+    Source,
+    Step,
+    Whole,
+    Windows,
+)
+
+__all__ = ["plan"]
+
+
+def plan(layers: Sequence[Layer], kernels: Kernels, images: Planes) -> list[Step]:
+    """Choose the steps that compute layers, the first of which reads the images.
+
+    A depthwise convolution is no step: the 1x1 convolution after it has it computed, some pixels
+    at a time. Nor is a concatenation, unless a window moves over it.
+    """
+    planner = _Planner(layers, kernels)
+    for layer in layers:
+        planner.add(layer, images)
+    return planner.steps
+
+
+class _Planner:
+    """The steps so far, and the maps they make."""
+
+    def __init__(self, layers: Sequence[Layer], kernels: Kernels) -> None:
+        self.steps: list[Step] = []
+        self._kernels = kernels
+        self._outside = _outside(layers)
+        self._maps: dict[str, Map] = {}
+        self._windows: dict[str, Windows] = {}
+        self._joined: dict[tuple[Piece, ...], Map] = {}
+
+    def add(self, layer: Layer, images: Planes) -> None:
+        match layer:
+            case Convolution(depthwise=True):
+                self._windows[layer.made] = Windows(self._bordered(layer, 0.0), layer)
+            case Convolution(kernel=1):
+                source = self._source(layer.reads)
+                made = self._make(layer.made, len(layer.weight), source.size)
+                self.steps.append(Product(made, source, layer))
+            case Convolution():
+                corners = Corners(images, layer.kernel, layer.stride)
+                made = self._make(layer.made, len(layer.weight), corners.size)
+                self.steps.append(Product(made, corners, layer))
+            case MaxPool():
+                source_map = self._bordered(layer, -np.inf)
+                size = -(-source_map.height // 2), -(-source_map.width // 2)
+                made = self._make(layer.made, source_map.channels, size)
+                self.steps.append(Pooled(made, source_map))
+            case Mean():
+                source_map = self._whole(layer.reads)
+                made = self._make(layer.made, source_map.channels, (1, 1))
+                self.steps.append(Means(made, source_map))
+            case Linear():
+                made = self._make(layer.made, len(layer.weight), (1, 1))
+                width = CLASSES * self._kernels.lanes
+                made.pitch = -(-made.channels // width) * width
+                self.steps.append(Classes(made, self._whole(layer.reads), layer))
+
+    def _make(self, name: str, channels: int, size: tuple[int, int]) -> Map:
+        outside = self._outside.get(name)
+        self._maps[name] = Map(
+            channels=channels,
+            height=size[0],
+            width=size[1],
+            pitch=self._kernels.vectors(channels) * self._kernels.lanes,
+            border=0 if outside is None else 1,
+            outside=outside or 0.0,
+        )
+        return self._maps[name]
+
+    def _whole(self, reads: tuple[Piece, ...]) -> Map:
+        (piece,) = reads
+        return self._maps[piece.map]
+
+    def _source(self, reads: tuple[Piece, ...]) -> Source:
+        if reads[0].map in self._windows:
+            return self._windows[reads[0].map]
+        if reads in self._joined:
+            return Whole(self._joined[reads], 0)
+        if len(reads) == 1:
+            return Whole(self._maps[reads[0].map], reads[0].first)
+        return Gathered(self._parts(reads))
+
+    def _bordered(self, layer: Convolution | MaxPool, outside: float) -> Map:
+        """Find what a window moves over, or make it of its pieces."""
+        reads = layer.reads
+        if len(reads) == 1:
+            found = self._maps[reads[0].map]
+            if (found.channels, found.border, found.outside) == (reads[0].channels, 1, outside):
+                return found
+        if reads not in self._joined:
+            parts = self._parts(reads)
+            self._outside[layer.made + " joined"] = outside
+            size = parts[0][0].height, parts[0][0].width
+            made = self._make(layer.made + " joined", sum(p.channels for p in reads), size)
+            self.steps.append(Joined(made, parts))
+            self._joined[reads] = made
+        return self._joined[reads]
+
+    def _parts(self, reads: tuple[Piece, ...]) -> list[tuple[Map, int, int]]:
+        return [(self._maps[piece.map], piece.first, piece.channels) for piece in reads]
+
+
+def _outside(layers: Sequence[Layer]) -> dict[str, float]:
+    """Find the maps that windows move over, and what such a window sees beyond their edges."""
+    found: dict[str, float] = {}
+    for layer in layers:
+        slides = isinstance(layer, MaxPool) or (isinstance(layer, Convolution) and layer.depthwise)
+        if slides and len(layer.reads) == 1:
+            found.setdefault(layer.reads[0].map, 0.0 if isinstance(layer, Convolution) else -np.inf)
+    return found
