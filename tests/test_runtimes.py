@@ -1,6 +1,7 @@
 """The fastest runtime that agrees is found once, and remembered."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,14 @@ import numpy.typing as npt
 import pytest
 
 from shufflenet import open_model, runtimes
-from shufflenet.engine import OnnxClassifier, OpenVinoClassifier
+from shufflenet.engine import Classifier, OnnxClassifier, OpenVinoClassifier
 from shufflenet.errors import CheckpointError, SpecError
+from shufflenet.native import LlvmClassifier
 from shufflenet.runtimes import open_fastest
 from shufflenet.zoo import SHIPPED
 
 openvino = pytest.importorskip("openvino")
+pytest.importorskip("llvmlite")
 assert SHIPPED.onnx
 FILE = SHIPPED.onnx
 
@@ -24,26 +27,37 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def taking(monkeypatch: pytest.MonkeyPatch, onnxruntime_s: float, openvino_s: float) -> list[int]:
+def taking(
+    monkeypatch: pytest.MonkeyPatch,
+    onnxruntime_s: float,
+    openvino_s: float,
+    llvm_s: float = 9.0,
+) -> list[int]:
     """Let the runtimes seem to take so long; count how often they are tried."""
     tried = []
+    seconds = {"onnxruntime": onnxruntime_s, "openvino": openvino_s, "llvmlite": llvm_s}
 
-    def times(*_: object) -> tuple[float, float]:
+    def times(classifiers: Mapping[str, Classifier], _: object) -> dict[str, float]:
         tried.append(1)
-        return onnxruntime_s, openvino_s
+        return {name: seconds[name] for name in classifiers}
 
     monkeypatch.setattr(runtimes, "_times", times)
     return tried
 
 
 @pytest.mark.parametrize(
-    ("openvino_s", "chosen"),
-    [(0.5, OpenVinoClassifier), (0.99, OnnxClassifier), (2.0, OnnxClassifier)],
+    ("openvino_s", "llvm_s", "chosen"),
+    [
+        (0.5, 0.6, OpenVinoClassifier),
+        (0.99, 2.0, OnnxClassifier),
+        (2.0, 0.97, OnnxClassifier),
+        (0.9, 0.8, LlvmClassifier),
+    ],
 )
 def test_what_is_faster_by_more_than_noise_is_taken_and_remembered(
-    openvino_s: float, chosen: type, home: Path, monkeypatch: pytest.MonkeyPatch
+    openvino_s: float, llvm_s: float, chosen: type, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried = taking(monkeypatch, 1.0, openvino_s)
+    tried = taking(monkeypatch, 1.0, openvino_s, llvm_s)
     assert type(open_fastest(FILE, threads=1)) is chosen
     assert type(open_fastest(FILE, threads=1)) is chosen
     assert len(tried) == 1
@@ -80,13 +94,24 @@ def test_a_memory_that_cannot_be_kept_stops_nothing(
     assert type(open_fastest(FILE, threads=1)) is OpenVinoClassifier
 
 
-def test_both_are_really_timed_by_turns() -> None:
+def test_all_are_really_timed_by_turns() -> None:
     image = np.zeros((1, 3, 56, 56), np.float32)
-    times = runtimes._times(OnnxClassifier(FILE, threads=1), OpenVinoClassifier(FILE), image)
-    assert all(0 < seconds < 10 for seconds in times)
+    kinds = {"first": OnnxClassifier, "second": OpenVinoClassifier, "third": LlvmClassifier}
+    times = runtimes._times({name: kind(FILE, threads=1) for name, kind in kinds.items()}, image)
+    assert list(times) == list(kinds)
+    assert all(0 < seconds < 10 for seconds in times.values())
 
 
-def test_without_openvino_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_open_a_file_is_left_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, threads: int) -> Classifier:
+        raise CheckpointError(path, "has layers of another kind", "Use another.")
+
+    taking(monkeypatch, 1.0, 0.5, 0.1)
+    monkeypatch.setitem(runtimes._OTHERS, "llvmlite", refuse)
+    assert type(open_fastest(FILE, threads=1)) is OpenVinoClassifier
+
+
+def test_without_another_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = taking(monkeypatch, 1.0, 0.5)
     monkeypatch.setattr(runtimes, "_version", lambda package: None)
     assert type(open_fastest(FILE)) is OnnxClassifier

@@ -11,6 +11,7 @@ from shufflenet.engine import Classifier, OnnxClassifier, OpenVinoClassifier
 from shufflenet.evaluate import evaluate
 from shufflenet.labels import class_index
 from shufflenet.models import TorchClassifier, load_model_and_card
+from shufflenet.native import LlvmClassifier
 from shufflenet.recipes import RECIPES
 from shufflenet.zoo import SHIPPED
 
@@ -29,6 +30,9 @@ def shipped(runtime: str) -> Classifier:
     if runtime == "openvino":
         assert SHIPPED.onnx
         return OpenVinoClassifier(SHIPPED.onnx, threads=1)
+    if runtime == "llvm":
+        assert SHIPPED.onnx
+        return LlvmClassifier(SHIPPED.onnx, threads=1)
     net, card = load_model_and_card("default")
     return TorchClassifier(deploy(net) if runtime == "deployed" else net, card)
 
@@ -38,7 +42,7 @@ def test_the_card_states_what_is_counted(validation: ImageSet) -> None:
     assert evaluate(classifier, validation) == classifier.card.accuracy
 
 
-@pytest.mark.parametrize("runtime", ["torch", "deployed", "openvino"])
+@pytest.mark.parametrize("runtime", ["torch", "deployed", "openvino", "llvm"])
 def test_every_runtime_counts_the_same(runtime: str, validation: ImageSet) -> None:
     some = replace(validation, samples=validation.samples[::5])
     assert evaluate(shipped(runtime), some) == evaluate(shipped("onnxruntime"), some)

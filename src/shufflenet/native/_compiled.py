@@ -40,7 +40,8 @@ class Compiled:
         steps = plan(layers, kernels, images)
         self._memory = Memory()
         _write(module, kernels, self._memory, images, steps)
-        self._logits = steps[-1].made
+        self.classes = steps[-1].made.channels
+        self._logits = steps[-1].made.at
         self._constants, self._tables = self._memory.constants(), self._memory.tables()
         self._engine = _built(module, machine)  # frees the code when it goes
         kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4)
@@ -56,8 +57,7 @@ class Compiled:
             self._own.arena = self._memory.arena()
         blocks = self._own.arena, self._constants, self._tables, np.ascontiguousarray(image)
         self._function(*(block.ctypes.data for block in blocks))
-        start = self._logits.at
-        logits: npt.NDArray[np.float32] = blocks[0][start : start + self._logits.channels].copy()
+        logits: npt.NDArray[np.float32] = self._own.arena[self._logits :][: self.classes].copy()
         return logits
 
 

@@ -1,7 +1,7 @@
 """The few loops a network's time goes into, written once for every size and processor."""
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise, product
 
 from llvmlite import ir
 
@@ -177,41 +177,39 @@ class Kernels:
         takes = (FLOATS, INDEX, FLOATS, INDEX, FLOATS, FLOATS, OFFSETS)
         return self._function("linear", takes, write)
 
-    def depthwise(self) -> ir.Function:
-        """Multiply 3x3 windows by their channels' own kernels, a vector of channels at a time.
+    def depthwise(self, kernel: int) -> ir.Function:
+        """Multiply square windows by their channels' own kernels, a vector of channels at a time.
 
         Takes: map, table of windows, pixels, channels, floats of a row and of a pixel, weights as
-        ``(vectors, 9, lanes)``, biases, result, its table of pixels, floor.
+        ``(vectors, kernel * kernel, lanes)``, biases, result, its table of pixels, floor.
         """
 
         def write(f: Function) -> None:
             source, windows, pixels, channels, row, pitch, weights, biases, made, places, floor = (
                 f.arguments
             )
-            taps = _window(f, row, pitch)
+            taps = _window(f, kernel, row, pitch)
             least = f.all_of(floor)
             with f.counting(channels, step=self.lanes) as channel:
-                own = f.at(weights, f.mul(channel, index(9)))
-                kernel = [f.vector(f.at(own, tap * self.lanes)) for tap in range(9)]
+                own = f.at(weights, f.mul(channel, index(len(taps))))
+                factors = [f.vector(f.at(own, tap * self.lanes)) for tap in range(len(taps))]
                 bias = f.vector(f.at(biases, channel))
                 here, there = f.at(source, channel), f.at(made, channel)
                 with f.counting(pixels) as pixel:
                     corner = f.at(here, f.offset(windows, pixel))
                     values = [f.vector(f.at(corner, tap)) for tap in taps]
-                    # Two sums, for one would wait for each of its nine additions.
-                    even, odd = bias, f.fmul(kernel[1], values[1])
-                    for tap in (0, 2, 4, 6, 8):
-                        even = f.multiply_add(kernel[tap], values[tap], even)
-                    for tap in (3, 5, 7):
-                        odd = f.multiply_add(kernel[tap], values[tap], odd)
-                    result = f.largest(f.fadd(even, odd), least)
+                    # Two sums, for one would wait for each of its additions.
+                    sums = [bias, f.all_of(0.0)]
+                    for tap, (factor, value) in enumerate(zip(factors, values, strict=True)):
+                        sums[tap % 2] = f.multiply_add(factor, value, sums[tap % 2])
+                    result = f.largest(f.fadd(*sums), least)
                     f.keep(result, f.at(there, f.offset(places, pixel)))
 
         takes = (
             *(FLOATS, OFFSETS, INDEX, INDEX, INDEX, INDEX),
             *(FLOATS, FLOATS, FLOATS, OFFSETS, FLOAT),
         )
-        return self._function("depthwise", takes, write)
+        return self._function(f"depthwise_{kernel}", takes, write)
 
     def max_pool(self) -> ir.Function:
         """Take the maximum of 3x3 windows.
@@ -222,7 +220,7 @@ class Kernels:
 
         def write(f: Function) -> None:
             source, windows, pixels, channels, row, pitch, made, places = f.arguments
-            taps = _window(f, row, pitch)
+            taps = _window(f, 3, row, pitch)
             with f.counting(pixels) as pixel:
                 corner = f.at(source, f.offset(windows, pixel))
                 result = f.at(made, f.offset(places, pixel))
@@ -259,33 +257,34 @@ class Kernels:
 
         A piece is moved in whole vectors: what the last has too much, the next piece overwrites.
 
-        Takes: each piece's map, their table of pixels, result, its table of pixels, pixels.
+        Takes: where each piece begins in the first pixel, a table of pixels for each layout,
+        result, its table of pixels, pixels.
 
         Args:
-            pieces: First channel and channels of each.
+            pieces: Channels of each, and the number of its layout.
             pitch: Floats of a pixel of the result, which nothing may go beyond.
         """
-        starts = [0]
-        for _, channels in pieces:
-            starts.append(starts[-1] + channels)
+        starts = [0, *accumulate(channels for channels, _ in pieces)]
+        layouts = 1 + max(layout for _, layout in pieces)
 
         def write(f: Function) -> None:
-            *maps, table, made, places, pixels = f.arguments
+            sources, tables = f.arguments[: len(pieces)], f.arguments[len(pieces) : -3]
+            made, places, pixels = f.arguments[-3:]
             with f.counting(pixels) as pixel:
-                offset = f.offset(table, pixel)
+                offsets = [f.offset(table, pixel) for table in tables]
                 result = f.at(made, f.offset(places, pixel))
-                for source, (first, _), (start, end) in zip(
-                    maps, pieces, pairwise(starts), strict=True
+                for source, (_, layout), (start, end) in zip(
+                    sources, pieces, pairwise(starts), strict=True
                 ):
-                    here = f.at(source, offset, first - start)
+                    here = f.at(source, offsets[layout], -start)
                     while start < end and start + self.lanes <= pitch:
                         f.keep(f.vector(f.at(here, start)), f.at(result, start))
                         start += self.lanes
                     for channel in range(start, end):
                         f.store(f.load(f.at(here, channel)), f.at(result, channel))
 
-        name = "gather" + "".join(f"_{first}.{channels}" for first, channels in pieces)
-        takes = (*[FLOATS] * len(pieces), OFFSETS, FLOATS, OFFSETS, INDEX)
+        name = "gather" + "".join(f"_{channels}.{layout}" for channels, layout in pieces)
+        takes = (*[FLOATS] * len(pieces), *[OFFSETS] * layouts, FLOATS, OFFSETS, INDEX)
         return self._function(f"{name}_{pitch}", takes, write)
 
     def copy(self) -> ir.Function:
@@ -330,6 +329,7 @@ class Kernels:
         return self._made[name]
 
 
-def _window(f: Function, row: Value, pitch: Value) -> list[Value]:
-    """Say where the nine pixels of a 3x3 window lie from its corner."""
-    return [f.add(f.mul(row, index(y)), f.mul(pitch, index(x))) for y in range(3) for x in range(3)]
+def _window(f: Function, kernel: int, row: Value, pitch: Value) -> list[Value]:
+    """Say where the pixels of a square window lie from its corner."""
+    places = product(range(kernel), repeat=2)
+    return [f.add(f.mul(row, index(y)), f.mul(pitch, index(x))) for y, x in places]

@@ -1,5 +1,7 @@
 """What a shuffle-free ONNX file computes: its layers, and which channels each of them reads."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -111,7 +113,45 @@ def read_layers(path: str | Path) -> tuple[list[Layer], dict[str, str]]:
                 f"has a {node.op_type} that the LLVM runtime does not compute",
                 "Use --runtime onnxruntime.",
             ) from error
+    if not _in_order(reader.layers, model.graph):
+        problem = "has layers in an order that the LLVM runtime does not compute"
+        raise CheckpointError(path, problem, "Use --runtime onnxruntime.")
     return reader.layers, {entry.key: entry.value for entry in model.metadata_props}
+
+
+def _in_order(layers: Sequence[Layer], graph: Any) -> bool:  # noqa: ANN401  # likewise
+    """Say whether layers stand as in a ShuffleNet V2, for which alone the code is written.
+
+    The first convolution reads the images, all others are 1x1 or depthwise; what a depthwise one
+    makes is read by a 1x1 alone; the mean goes to the classifier, which is the end.
+    """
+    readers: defaultdict[str, list[Layer]] = defaultdict(list)
+    for layer in layers:
+        for piece in layer.reads:
+            readers[piece.map].append(layer)
+
+    def stands(layer: Layer) -> bool:
+        following = readers[layer.made]
+        match layer:
+            case Convolution(depthwise=True):
+                return len(following) == 1 and all(
+                    isinstance(other, Convolution) and not other.depthwise and len(other.reads) == 1
+                    for other in following
+                )
+            case Convolution():
+                return (layer.kernel > 1) == (layer is layers[0])
+            case Mean():
+                return len(layer.reads) == len(following) == 1 and following[0] is layers[-1]
+            case Linear():
+                return layer is layers[-1] and layer.made == graph.output[0].name
+        return all(isinstance(other, Convolution | MaxPool) for other in following)
+
+    return (
+        all(map(stands, layers))
+        and isinstance(layers[0], Convolution)
+        and readers[graph.input[0].name] == [layers[0]]
+        and isinstance(layers[-1], Linear)
+    )
 
 
 class _Other(Exception):
@@ -149,7 +189,8 @@ class _Reader:
                 self._make(Mean(made=node.output[0], reads=self._values[node.input[0]]))
             case "Gemm":
                 _need(settings, alpha=1.0, beta=1.0, transA=0, transB=1)
-                weight, bias = (self._floats(name) for name in node.input[1:])
+                weight, *biases = (self._floats(name) for name in node.input[1:])
+                bias = biases[0] if biases else np.zeros(len(weight), np.float32)
                 read = self._values[node.input[0]]
                 self._make(Linear(made=node.output[0], reads=read, weight=weight, bias=bias))
             case "Cast":  # of weights kept in float16
@@ -193,8 +234,7 @@ class _Reader:
             stride=stride,
             groups=groups,
         )
-        known = kernel == 3 if made.depthwise else groups == 1 and kernel * stride != 2
-        if not known:
+        if not kernel % 2 or not (made.depthwise or groups == 1) or (kernel == 1 < stride):
             raise _Other
         return made
 
@@ -204,7 +244,7 @@ class _Reader:
         Raises:
             _Other: it follows anything else.
         """
-        last = self.layers[-1]
+        last = self.layers[-1] if self.layers else None
         if not isinstance(last, Convolution) or last.made != node.input[0]:
             raise _Other
         self.layers[-1] = replace(last, floor=0.0)

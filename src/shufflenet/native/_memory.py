@@ -44,9 +44,9 @@ class Map:
         y, x = np.mgrid[: self.height, : self.width] + self.border
         return _offsets(y * self.row + x * self.pitch)
 
-    def windows(self, stride: int) -> npt.NDArray[np.int32]:
-        """Say where the 3x3 window of every pixel begins that a stride leaves."""
-        y, x = np.mgrid[: self.height : stride, : self.width : stride]
+    def windows(self, kernel: int, stride: int) -> npt.NDArray[np.int32]:
+        """Say where the window around every pixel begins that a stride leaves."""
+        y, x = np.mgrid[: self.height : stride, : self.width : stride] + self.border - kernel // 2
         return _offsets(y * self.row + x * self.pitch)
 
 

@@ -41,8 +41,9 @@ class _Planner:
 
     def __init__(self, layers: Sequence[Layer], kernels: Kernels) -> None:
         self.steps: list[Step] = []
+        self._layers = layers
         self._kernels = kernels
-        self._outside = _outside(layers)
+        self._edges = _edges(layers)
         self._maps: dict[str, Map] = {}
         self._windows: dict[str, Windows] = {}
         self._joined: dict[tuple[Piece, ...], Map] = {}
@@ -50,7 +51,7 @@ class _Planner:
     def add(self, layer: Layer, images: Planes) -> None:
         match layer:
             case Convolution(depthwise=True):
-                self._windows[layer.made] = Windows(self._bordered(layer, 0.0), layer)
+                self._windows[layer.made] = Windows(self._bordered(layer), layer)
             case Convolution(kernel=1):
                 source = self._source(layer.reads)
                 made = self._make(layer.made, len(layer.weight), source.size)
@@ -60,7 +61,7 @@ class _Planner:
                 made = self._make(layer.made, len(layer.weight), corners.size)
                 self.steps.append(Product(made, corners, layer))
             case MaxPool():
-                source_map = self._bordered(layer, -np.inf)
+                source_map = self._bordered(layer)
                 size = -(-source_map.height // 2), -(-source_map.width // 2)
                 made = self._make(layer.made, source_map.channels, size)
                 self.steps.append(Pooled(made, source_map))
@@ -75,14 +76,14 @@ class _Planner:
                 self.steps.append(Classes(made, self._whole(layer.reads), layer))
 
     def _make(self, name: str, channels: int, size: tuple[int, int]) -> Map:
-        outside = self._outside.get(name)
+        border, outside = self._edges.get(name, (0, 0.0))
         self._maps[name] = Map(
             channels=channels,
             height=size[0],
             width=size[1],
             pitch=self._kernels.vectors(channels) * self._kernels.lanes,
-            border=0 if outside is None else 1,
-            outside=outside or 0.0,
+            border=border,
+            outside=outside,
         )
         return self._maps[name]
 
@@ -99,18 +100,19 @@ class _Planner:
             return Whole(self._maps[reads[0].map], reads[0].first)
         return Gathered(self._parts(reads))
 
-    def _bordered(self, layer: Convolution | MaxPool, outside: float) -> Map:
+    def _bordered(self, layer: Convolution | MaxPool) -> Map:
         """Find what a window moves over, or make it of its pieces."""
-        reads = layer.reads
+        reads, (_, outside) = layer.reads, _edge(layer)
         if len(reads) == 1:
             found = self._maps[reads[0].map]
-            if (found.channels, found.border, found.outside) == (reads[0].channels, 1, outside):
+            if found.channels == reads[0].channels and found.outside == outside:
                 return found
         if reads not in self._joined:
             parts = self._parts(reads)
-            self._outside[layer.made + " joined"] = outside
+            joined = layer.made + " joined"
+            self._edges[joined] = max(_edge(x) for x in self._layers if x.reads == reads)
             size = parts[0][0].height, parts[0][0].width
-            made = self._make(layer.made + " joined", sum(p.channels for p in reads), size)
+            made = self._make(joined, sum(piece.channels for piece in reads), size)
             self.steps.append(Joined(made, parts))
             self._joined[reads] = made
         return self._joined[reads]
@@ -119,11 +121,21 @@ class _Planner:
         return [(self._maps[piece.map], piece.first, piece.channels) for piece in reads]
 
 
-def _outside(layers: Sequence[Layer]) -> dict[str, float]:
-    """Find the maps that windows move over, and what such a window sees beyond their edges."""
-    found: dict[str, float] = {}
+def _edges(layers: Sequence[Layer]) -> dict[str, tuple[int, float]]:
+    """Find the maps that windows move over, and what such windows see beyond their edges."""
+    found: dict[str, tuple[int, float]] = {}
     for layer in layers:
-        slides = isinstance(layer, MaxPool) or (isinstance(layer, Convolution) and layer.depthwise)
-        if slides and len(layer.reads) == 1:
-            found.setdefault(layer.reads[0].map, 0.0 if isinstance(layer, Convolution) else -np.inf)
+        if len(layer.reads) == 1:
+            name = layer.reads[0].map
+            found[name] = max(found.get(name, (0, 0.0)), _edge(layer))
     return found
+
+
+def _edge(layer: Layer) -> tuple[int, float]:
+    """Say how many pixels beyond the edge of a map a layer sees, and what it takes them for."""
+    match layer:
+        case Convolution(depthwise=True):
+            return layer.kernel // 2, 0.0
+        case MaxPool():
+            return 1, -np.inf
+    return 0, 0.0

@@ -125,7 +125,7 @@ class Corners:
         taps = self.planes.taps(self.kernel)
         pitch = w.kernels.vectors(len(taps) * self.kernel) * w.kernels.lanes
         made, places = w.place(w.scratch), w.table(_dense(pitch))
-        kernel = w.kernels.gather([(0, self.kernel)] * len(taps), pitch)
+        kernel = w.kernels.gather([(self.kernel, 0)] * len(taps), pitch)
         rows = (w.place(self.planes.at + tap) for tap in taps)
         corners = w.table(self.planes.corners(self.stride), first)
         w.call(kernel, *rows, corners, made, places, pixels)
@@ -192,13 +192,13 @@ class Windows:
 
     def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
         layer, lanes = self.layer, w.kernels.lanes
-        channels = self.map.pitch
-        kernels = _filled(layer.weight.reshape(-1, 9), channels)
-        weights = kernels.reshape(-1, lanes, 9).swapaxes(1, 2)
+        channels, taps = self.map.pitch, layer.kernel * layer.kernel
+        kernels = _filled(layer.weight.reshape(-1, taps), channels)
+        weights = kernels.reshape(-1, lanes, taps).swapaxes(1, 2)
         made, places = w.place(w.scratch), w.table(_dense(channels))
         w.call(
-            w.kernels.depthwise(),
-            *(w.place(self.map.at), w.table(self.map.windows(layer.stride), first)),
+            w.kernels.depthwise(layer.kernel),
+            *(w.place(self.map.at), w.table(self.map.windows(layer.kernel, layer.stride), first)),
             *(pixels, channels, self.map.row, self.map.pitch),
             *(w.constant(weights), w.constant(_filled(layer.bias, channels)), made, places),
             layer.floor,
@@ -268,7 +268,7 @@ class Pooled:
         width = self.made.width
         w.call(
             w.kernels.max_pool(),
-            *(w.place(self.map.at), w.table(self.map.windows(2), source_row * width)),
+            *(w.place(self.map.at), w.table(self.map.windows(3, 2), source_row * width)),
             *(rows * width, self.map.pitch, self.map.row, self.map.pitch),
             *(w.place(self.made.at), w.table(self.made.pixels(), made_row * width)),
         )
@@ -326,9 +326,15 @@ def _gather(
     w: Writer, parts: Parts, first: int, pixels: int, goal: tuple[Value, Value, int]
 ) -> None:
     made, places, pitch = goal
-    kernel = w.kernels.gather([(channel, count) for _, channel, count in parts], pitch)
-    table = w.table(parts[0][0].pixels(), first)
-    w.call(kernel, *(w.place(part.at) for part, _, _ in parts), table, made, places, pixels)
+    layouts = {(part.pitch, part.border): part for part, _, _ in parts}
+    numbers = {layout: number for number, layout in enumerate(layouts)}
+    pieces = [(count, numbers[part.pitch, part.border]) for part, _, count in parts]
+    w.call(
+        w.kernels.gather(pieces, pitch),
+        *(w.place(part.at + channel) for part, channel, _ in parts),
+        *(w.table(part.pixels(), first) for part in layouts.values()),
+        *(made, places, pixels),
+    )
 
 
 def _dense(pitch: int) -> npt.NDArray[np.int32]:

@@ -1,0 +1,193 @@
+"""Networks as machine code: what ONNX Runtime computes, for any size, processor and thread."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from conftest import card_for, with_seeded_weights
+from shufflenet import open_model
+from shufflenet.engine import OnnxClassifier
+from shufflenet.errors import CheckpointError, MissingDependency
+from shufflenet.export import export_onnx
+from shufflenet.networks import build
+from shufflenet.spec import NetworkSpec, Stage, V1Spec, V2Spec
+from shufflenet.zoo import SHIPPED
+from tolerance import FLOAT32_RELATIVE
+
+pytest.importorskip("llvmlite")
+from shufflenet.native import LlvmClassifier, _compiled
+
+assert SHIPPED.onnx
+
+
+def export(spec: NetworkSpec, path: Path) -> Path:
+    export_onnx(with_seeded_weights(build(spec)).eval(), card_for(spec), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def thin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network whose channels fill no vector, with two, three and one unit in its stages."""
+    spec = V2Spec(
+        name="thin",
+        stages=tuple(Stage(channels=c, repeats=n) for c, n in ((26, 2), (60, 3), (84, 1))),
+        stem_channels=10,
+        head_channels=37,
+        classes=11,
+    )
+    return export(spec, tmp_path_factory.mktemp("thin") / "thin.onnx")
+
+
+def images(*shape: int) -> npt.NDArray[np.float32]:
+    return np.random.default_rng(0).standard_normal(shape, np.float32)
+
+
+def assert_same(classifier: LlvmClassifier, path: Path, batch: npt.NDArray[np.float32]) -> None:
+    expected = OnnxClassifier(path).logits(batch)
+    difference = np.abs(classifier.logits(batch) - expected).max()
+    assert difference <= FLOAT32_RELATIVE * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("size", [(64, 64), (33, 70), (1, 1), (7, 224)])
+def test_it_computes_what_onnxruntime_does(thin: Path, size: tuple[int, int]) -> None:
+    assert_same(LlvmClassifier(thin, threads=1), thin, images(2, 3, *size))
+
+
+@pytest.mark.parametrize(("lanes", "registers"), [(4, 16), (4, 32), (16, 32)])
+def test_it_does_with_vectors_of_other_processors(
+    thin: Path, lanes: int, registers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_compiled, "_vectors", lambda: (lanes, registers))
+    assert_same(LlvmClassifier(thin, threads=1), thin, images(1, 3, 50, 64))
+
+
+def test_large_maps_are_made_in_strips(thin: Path) -> None:
+    classifier = LlvmClassifier(thin, threads=1)
+    assert_same(classifier, thin, images(1, 3, 512, 512))
+    first, second = images(2, 3, 512, 512)
+    before = classifier.logits(first[None])
+    classifier.logits(second[None])  # what it left in the arena changes nothing
+    assert np.array_equal(classifier.logits(first[None]), before)
+
+
+def test_the_model_that_ships_is_computed_by_many_threads() -> None:
+    classifier = LlvmClassifier(SHIPPED.onnx or "", threads=3)
+    side = classifier.card.preprocess.crop_px
+    batch = images(7, 3, side, side)
+    assert_same(classifier, Path(SHIPPED.onnx or ""), batch)
+    alone = LlvmClassifier(SHIPPED.onnx or "", threads=1).logits(batch)
+    with ThreadPoolExecutor(4) as pool:
+        for answer in pool.map(classifier.logits, [batch] * 8):
+            assert np.array_equal(answer, alone)
+
+
+def test_no_images_give_no_logits() -> None:
+    assert LlvmClassifier(SHIPPED.onnx or "").logits(images(0, 3, 32, 32)).shape == (0, 200)
+
+
+def test_what_is_no_number_stays_none(thin: Path) -> None:
+    batch = np.full((1, 3, 40, 40), np.nan, np.float32)
+    assert np.isnan(LlvmClassifier(thin).logits(batch)).all()
+
+
+def test_code_of_the_shapes_used_last_is_kept(thin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = LlvmClassifier(thin)
+    made = []
+
+    class Fake:
+        classes = 11
+
+        def __init__(self, layers: object, channels: int, height: int, width: int) -> None:
+            made.append(height)
+
+        def __call__(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            return np.zeros(11, np.float32)
+
+    monkeypatch.setattr(classifier, "_compile", Fake)
+    for side in (8, 9, 10, 11, 8, 12, 8, 9):
+        classifier.logits(images(1, 3, side, side))
+    assert made == [8, 9, 10, 11, 12, 9]
+
+
+FEW = (Stage(channels=48, repeats=1),)
+
+
+@pytest.mark.parametrize(
+    ("spec", "operation"),
+    [
+        (V1Spec(name="one", groups=2, stages=FEW, first_grouped=True), "Conv"),
+        (V2Spec(name="two", stages=FEW, head_channels=8, activation="swish"), "Sigmoid"),
+    ],
+)
+def test_other_networks_are_refused_by_what_they_compute(
+    spec: NetworkSpec, operation: str, tmp_path: Path
+) -> None:
+    path = export(spec, tmp_path / "other.onnx")
+    with pytest.raises(CheckpointError, match=f"has a {operation} .*--runtime onnxruntime"):
+        LlvmClassifier(path)
+
+
+def changed(source: Path, path: Path, kind: str) -> Path:
+    """Write a file of which one operation is of another kind than the runtime computes."""
+    model = onnx.load(source)
+    nodes = model.graph.node
+    node = next(node for node in nodes if node.op_type == kind)
+    if kind == "Conv":
+        next(a for a in node.attribute if a.name == "dilations").ints[:] = [2, 2]
+    elif kind == "MaxPool":
+        next(a for a in node.attribute if a.name == "strides").ints[:] = [1, 1]
+    elif kind == "ReduceMean":
+        axes = next(t for t in model.graph.initializer if t.name == node.input[1])
+        axes.CopyFrom(numpy_helper.from_array(np.array([1, 2]), axes.name))
+    elif kind == "Gemm":
+        next(a for a in node.attribute if a.name == "alpha").f = 2.0
+    elif kind == "Relu":
+        nodes.insert(0, helper.make_node("Relu", ["images"], ["positive"]))
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["Conv", "MaxPool", "ReduceMean", "Gemm", "Relu"])
+def test_settings_it_does_not_know_are_refused(thin: Path, kind: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=f"has a {kind} that the LLVM runtime"):
+        LlvmClassifier(changed(thin, tmp_path / "changed.onnx", kind))
+
+
+def test_an_output_in_the_middle_is_refused(thin: Path, tmp_path: Path) -> None:
+    """A depthwise convolution is computed for the 1x1 convolution after it, and nothing else."""
+    model = onnx.load(thin)
+    depthwise = next(
+        node
+        for node in model.graph.node
+        if node.op_type == "Conv" and next(a for a in node.attribute if a.name == "group").i > 1
+    )
+    del model.graph.node[list(model.graph.node).index(depthwise) + 1 :]
+    model.graph.node.append(helper.make_node("Relu", [depthwise.output[0]], ["end"]))
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("end", TensorProto.FLOAT, None))
+    path = tmp_path / "cut.onnx"
+    onnx.save(model, path)
+    with pytest.raises(CheckpointError, match="--runtime onnxruntime"):
+        LlvmClassifier(path)
+
+
+def test_bad_files_are_told(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="does not exist"):
+        LlvmClassifier(tmp_path / "none.onnx")
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(b"no model")
+    with pytest.raises(CheckpointError, match="is no ONNX file"):
+        LlvmClassifier(path)
+
+
+@pytest.mark.parametrize("package", ["llvmlite", "onnx"])
+def test_a_package_that_is_missing_is_named(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "shufflenet.native._compiled", raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingDependency, match=r"shufflenet\[llvm\]"):
+        open_model(runtime="llvm")
