@@ -26,7 +26,7 @@ def torch_bytes(value: object) -> bytes:
 
 def saved(value: object, folder: Path, name: str = "weights.pth") -> Path:
     path = folder / name
-    path.write_bytes(torch_bytes(value))
+    torch.save(value, path)
     return path
 
 
@@ -45,11 +45,10 @@ def write(original: Original, folder: Path) -> Path:
         path = folder / "shufflenet.onnx"
         path.write_bytes(onnx_zoo_v1(arrays).SerializeToString())
     elif original.source == "ericsun99" or original.name == "OneShot":
-        path = folder / "weights.pth"
-        path.write_bytes(torch_bytes(as_torch(arrays)))
+        path = saved(as_torch(arrays), folder)
     else:
-        path = folder / "weights.pth.tar"
-        path.write_bytes(torch_bytes({"state_dict": as_torch(arrays), "meta": {"epoch": 300}}))
+        content = {"state_dict": as_torch(arrays), "meta": {"epoch": 300}}
+        path = saved(content, folder, "weights.pth.tar")
     return path
 
 

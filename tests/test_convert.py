@@ -33,7 +33,9 @@ LAYOUT_OF = {"mmpretrain": "mmpretrain", "paddleclas": "paddle", "paddlevision":
 
 
 def network(checkpoint: Checkpoint) -> ShuffleNet:
-    net = build(checkpoint.card.network).double().eval()
+    with torch.device("meta"):  # a gigabyte of random weights takes seconds
+        net = build(checkpoint.card.network).double().eval()
+    net.to_empty(device="cpu")
     tensors = {k: torch.tensor(v) for k, v in checkpoint.tensors.items()}
     net.load_state_dict(tensors, strict=False)
     return net
