@@ -23,9 +23,11 @@ from PIL import Image
 from shufflenet.benchmark import Precision
 from shufflenet.data import open_images
 from shufflenet.engine import computes_int8_exactly
+from shufflenet.errors import CheckpointError, MissingDependency
 from shufflenet.export import export_onnx
 from shufflenet.labels import label_set
 from shufflenet.models import create_model
+from shufflenet.native import LlvmClassifier
 from shufflenet.quantize import quantize_onnx
 from shufflenet.recipes import preprocess_for
 from shufflenet.spec import Card, Origin
@@ -115,6 +117,8 @@ class Networks:
                 path = self.file(name, graph, precision)
                 for runtime, open_ in (("ONNX Runtime", by_onnxruntime), ("OpenVINO", by_openvino)):
                     yield graph, runtime, precision, _deferred(open_, path, images, threads)
+        ours = self.file(name, OURS, "float32")
+        yield OURS, "LLVM", "float32", _deferred(by_llvm, ours, images, threads)
 
     def net(self, name: str) -> ShuffleNet:
         """Give a network, the same at every call."""
@@ -232,6 +236,19 @@ def by_openvino(path: Path, images: Images, threads: int) -> Work:
     }
     request = core.compile_model(model, "CPU", settings).create_infer_request()
     return lambda: np.array(request.infer([images])[0])
+
+
+def by_llvm(path: Path, images: Images, threads: int) -> Work:
+    """Compute a file by this package's own code.
+
+    Raises:
+        LeftOut: llvmlite is not installed, or the network has layers of another kind.
+    """
+    try:
+        classifier = LlvmClassifier(path, threads=threads)
+    except (CheckpointError, MissingDependency) as error:
+        raise LeftOut(str(error)) from error
+    return lambda: classifier.logits(images)
 
 
 class _Random(CalibrationDataReader):  # type: ignore[misc]  # it has no types

@@ -4,12 +4,12 @@
     python benchmarks/speed.py --quick
     python benchmarks/speed.py --networks shufflenet_v2_x1_0 --batches 1 --threads 1
 
-needs the extras ``torch`` and ``openvino`` (what is not installed is left out, and said). Weights
-are random, which takes the same time. All contenders of a network, batch and number of threads take
-turns in one process (see ``shufflenet.benchmark``), with products of matrices among them, to tell
-what the machine could give at that time. What is measured is added to ``speed.json`` beside this
-script, in place of what was measured before on the same machine with the same packages; results
-of another machine are replaced. All of it takes an hour, most of it for torch.compile and
+needs the extras ``torch``, ``openvino`` and ``llvm`` (what is not installed is left out, and said).
+Weights are random, which takes the same time. All contenders of a network, batch and number of
+threads take turns in one process (see ``shufflenet.benchmark``), with products of matrices among
+them, to tell what the machine could give at that time. What is measured is added to ``speed.json``
+beside this script, in place of what was measured before on the same machine with the same packages;
+results of another machine are replaced. All of it takes an hour, most of it for torch.compile and
 batches of 32; a network takes a quarter of that.
 """
 
@@ -197,6 +197,9 @@ def _ratios(rows: Sequence[Row]) -> Iterator[tuple[str, list[float]]]:
         "a: float32, best of ours / best of standard": (
             best(ours, "float32"), best((STANDARD,), "float32"),
         ),
+        f"a: float32, ours / standard, {ort}": (
+            best(ours, "float32", ort), best((STANDARD,), "float32", ort),
+        ),
         **{
             f"b: int8, ours / standard, {runtime}": (
                 best((OURS,), "int8", runtime), best((STANDARD,), "int8", runtime),
@@ -266,7 +269,10 @@ def machine() -> Row:
         "int8_sums_exact": computes_int8_exactly(),
         "system": platform.system(),
         "python": platform.python_version(),
-        **{package: _version(package) for package in ("torch", "onnxruntime", "openvino")},
+        **{
+            package: _version(package)
+            for package in ("torch", "onnxruntime", "openvino", "llvmlite")
+        },
     }
 
 

@@ -39,14 +39,14 @@ def write_steps(w: Writer, steps: Sequence[Step]) -> None:
 def _strips(step: Step, following: Step, steps: Sequence[Step]) -> int:
     """Say in how many strips two steps are computed: so many that one's map becomes small enough.
 
-    That is done where a window moves at a stride of two over a map with an even number of rows:
+    That is done where a 3x3 window moves at a stride of two over a map with an even number of rows:
     each strip then needs just one row of the strip before.
     """
     made, rows = step.made, following.made.height
     readers = sum(other is made for each in steps for other in each.reads)
-    if not isinstance(step, Product) or readers > 1 or made.height != 2 * rows:
+    if not isinstance(step, Product) or readers > 1 or _slides_over(following) is not made:
         return 1
-    if _slides_over(following) is not made:
+    if made.border != 1 or made.height != 2 * rows:
         return 1
     fitting = (n for n in range(1, rows + 1) if rows % n == 0 and made.size <= n * _STRIP_FLOATS)
     return next(fitting, rows)
