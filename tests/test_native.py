@@ -16,7 +16,7 @@ from shufflenet.engine import OnnxClassifier
 from shufflenet.errors import CheckpointError, MissingDependency
 from shufflenet.export import export_onnx
 from shufflenet.networks import build
-from shufflenet.spec import NetworkSpec, Stage, V1Spec, V2Spec
+from shufflenet.spec import NetworkSpec, SearchedStage, Stage, V1Spec, V2PlusSpec, V2Spec
 from shufflenet.zoo import SHIPPED
 from tolerance import FLOAT32_RELATIVE
 
@@ -52,6 +52,42 @@ def assert_same(classifier: LlvmClassifier, path: Path, batch: npt.NDArray[np.fl
     expected = OnnxClassifier(path).logits(batch)
     difference = np.abs(classifier.logits(batch) - expected).max()
     assert difference <= FLOAT32_RELATIVE * np.abs(expected).max()
+
+
+OTHERS: dict[str, NetworkSpec] = {
+    "groups": V1Spec(
+        name="groups",
+        groups=3,
+        stages=(Stage(channels=60, repeats=3), Stage(channels=108, repeats=2)),
+        stem_channels=9,
+        classes=7,
+    ),
+    "grouped at once": V1Spec(
+        name="grouped at once",
+        groups=2,
+        stages=(Stage(channels=40, repeats=2),),
+        first_grouped=True,
+        shuffle="inverse",
+        classes=7,
+    ),
+    "searched": V2PlusSpec(
+        name="searched",
+        stages=(
+            SearchedStage(channels=28, kinds=("7x7", "3x3", "5x5")),
+            SearchedStage(channels=36, kinds=("xception", "7x7", "xception"), middles=(9, 20, 13)),
+        ),
+        head_channels=40,
+        classes=7,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_it_computes_v1_and_searched_networks(name: str, tmp_path: Path) -> None:
+    path = export(OTHERS[name], tmp_path / "other.onnx")
+    classifier = LlvmClassifier(path, threads=1)
+    for size in ((64, 64), (41, 30)):
+        assert_same(classifier, path, images(2, 3, *size))
 
 
 @pytest.mark.parametrize("size", [(64, 64), (33, 70), (1, 1), (7, 224)])
@@ -121,7 +157,7 @@ FEW = (Stage(channels=48, repeats=1),)
 @pytest.mark.parametrize(
     ("spec", "operation"),
     [
-        (V1Spec(name="one", groups=2, stages=FEW, first_grouped=True), "Conv"),
+        (V1Spec(name="one", groups=2, stages=FEW, pool_counts_padding=False), "AveragePool"),
         (V2Spec(name="two", stages=FEW, head_channels=8, activation="swish"), "Sigmoid"),
     ],
 )
@@ -160,7 +196,6 @@ def test_settings_it_does_not_know_are_refused(thin: Path, kind: str, tmp_path: 
 
 
 def test_an_output_in_the_middle_is_refused(thin: Path, tmp_path: Path) -> None:
-    """A depthwise convolution is computed for the 1x1 convolution after it, and nothing else."""
     model = onnx.load(thin)
     depthwise = next(
         node
@@ -174,6 +209,21 @@ def test_an_output_in_the_middle_is_refused(thin: Path, tmp_path: Path) -> None:
     onnx.save(model, path)
     with pytest.raises(CheckpointError, match="--runtime onnxruntime"):
         LlvmClassifier(path)
+
+
+def test_what_was_read_before_a_relu_is_not_read_after_it(thin: Path, tmp_path: Path) -> None:
+    model = onnx.load(thin)
+    nodes = list(model.graph.node)
+    relu = next(n for n, node in enumerate(nodes) if node.op_type == "Relu")
+    split = next(node for node in nodes if node.op_type == "Split")
+    early = helper.make_node("Split", [nodes[relu].input[0], "sizes"], ["early", "rest"], axis=1)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([4, 6]), "sizes"))
+    model.graph.node.insert(relu, early)
+    reads = next(node for node in model.graph.node if split.output[0] in node.input)
+    reads.input[0] = "early"
+    onnx.save(model, tmp_path / "early.onnx")
+    with pytest.raises(CheckpointError, match="has a Concat"):
+        LlvmClassifier(tmp_path / "early.onnx")
 
 
 def test_bad_files_are_told(tmp_path: Path) -> None:

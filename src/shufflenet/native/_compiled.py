@@ -14,7 +14,7 @@ from shufflenet.native._layers import Convolution, Layer
 from shufflenet.native._memory import Memory, Planes
 from shufflenet.native._order import write_steps
 from shufflenet.native._plan import plan
-from shufflenet.native._steps import PIXELS, Step, Writer
+from shufflenet.native._steps import PIXELS, Product, Step, Writer
 
 __all__ = ["Compiled"]
 
@@ -68,7 +68,7 @@ def _write(
     f = Function(module, "network", (FLOATS, FLOATS, OFFSETS, FLOATS), kernels.lanes)
     f.made.attributes.add("optnone")  # it only calls kernels: there is nothing to gain in it
     arena, constants, tables, image = f.arguments
-    widest = max(made.pitch for step in steps for made in (step.made, *step.reads))
+    widest = max(step.source.pitch(kernels) for step in steps if isinstance(step, Product))
     images.at = memory.reserve(images.channels * images.plane)
     w = Writer(f, kernels, memory, arena, constants, tables, memory.reserve(PIXELS * widest))
     rows = images.channels * images.height

@@ -9,7 +9,10 @@ from shufflenet.native._ir import FLOAT, FLOATS, INDEX, OFFSETS, Function, Value
 
 __all__ = ["CLASSES", "Kernels"]
 
-_UNROLLED = 4  # channels of a product's inner loop: of them, a pixel's weights fill a cache line
+_LINE = 16  # floats of a cache line
+_ADDED: dict[bool, tuple[ir.Type, ...]] = {False: (), True: (FLOATS, OFFSETS)}
+_NAMED = {False: "", True: "_adding"}
+_UNROLLED = 4  # channels of a product's inner loop
 CLASSES = 8  # vectors of classes that the classifier computes at once
 
 
@@ -46,50 +49,43 @@ class Kernels:
         vectors = self.vectors(channels)
         return [2] * (vectors // 2 - vectors % 2) + [3] * (vectors % 2)
 
-    def product(self) -> ir.Function:
+    def product(self, *, adding: bool = False) -> ir.Function:
         """Multiply pixels by all panels of weights, and add biases.
 
         Takes: values, their table of pixels, pixels, channels read, weights, panels of two
-        vectors, panels of three, biases, result, its table of pixels, floor.
+        vectors, panels of three, biases, result, its table of pixels, floor; if ``adding``, what is
+        added as well, and its table of pixels.
         """
 
         def write(f: Function) -> None:
-            values, table, pixels, read, weights, twos, threes, biases, made, places, floor = (
-                f.arguments
-            )
+            values, table, pixels, read, weights, twos, threes, *rest = f.arguments
+            biases, made, places, floor, *added = rest
             done = index(0)
             for vectors, panels in ((2, twos), (3, threes)):
-                panel_of = self._panel(vectors)
+                panel_of = self._panel(vectors, adding)
                 with f.counting(panels) as panel:
                     channel = f.add(done, f.mul(panel, index(vectors * self.lanes)))
                     own = f.at(weights, f.mul(channel, read))
                     given = values, table, pixels, read, own, f.at(biases, channel)
-                    f.call(panel_of, [*given, f.at(made, channel), places, floor])
+                    also = (f.at(added[0], channel), added[1]) if adding else ()
+                    f.call(panel_of, [*given, f.at(made, channel), places, floor, *also])
                 done = f.mul(panels, index(vectors * self.lanes))
 
         takes = (
-            FLOATS,
-            OFFSETS,
-            INDEX,
-            INDEX,
-            FLOATS,
-            INDEX,
-            INDEX,
-            FLOATS,
-            FLOATS,
-            OFFSETS,
-            FLOAT,
+            *(FLOATS, OFFSETS, INDEX, INDEX, FLOATS, INDEX, INDEX),
+            *(FLOATS, FLOATS, OFFSETS, FLOAT, *_ADDED[adding]),
         )
-        return self._function("product", takes, write)
+        return self._function(f"product{_NAMED[adding]}", takes, write)
 
-    def _panel(self, vectors: int) -> ir.Function:
+    def _panel(self, vectors: int, adding: bool) -> ir.Function:
         """Multiply pixels by one panel, in tiles of sizes that differ by one at most."""
         most = self._most_pixels[vectors]
         # A tile fetches a line for each step of its inner loop; so many tiles fetch the panel.
-        fetching = index(vectors * self.lanes // _UNROLLED)
+        fetching = index(vectors * self.lanes * _UNROLLED // _LINE)
 
         def write(f: Function) -> None:
-            values, table, pixels, read, weights, biases, made, places, floor = f.arguments
+            values, table, pixels, read, weights, biases, *rest = f.arguments
+            made, places, floor, *added = rest
             following = f.at(weights, f.mul(read, index(vectors * self.lanes)))
             tiles = f.sdiv(f.add(pixels, index(most - 1)), index(most))
             fewest, larger = f.sdiv(pixels, tiles), f.srem(pixels, tiles)
@@ -98,10 +94,11 @@ class Kernels:
                 size = f.select(is_larger, f.add(fewest, index(1)), fewest)
                 before = f.select(is_larger, tile, larger)
                 pixel = f.add(f.mul(tile, fewest), before)
-                part = f.at(following, f.mul(f.mul(tile, read), index(_UNROLLED)))
+                part = f.at(following, f.mul(f.mul(tile, read), index(_LINE // _UNROLLED)))
                 ahead = f.select(f.icmp_signed("<", tile, fetching), part, weights)
                 own = f.at(table, pixel), read, weights, biases, made, f.at(places, pixel)
-                given = [values, *own, floor, ahead]
+                also = (added[0], f.at(added[1], pixel)) if adding else ()
+                given = [values, *own, floor, ahead, *also]
                 never, after = f.append_basic_block(), f.append_basic_block()
                 chosen = f.switch(size, never)
                 f.position_at_end(never)
@@ -110,28 +107,35 @@ class Kernels:
                     block = f.append_basic_block()
                     chosen.add_case(index(count), block)
                     f.position_at_end(block)
-                    f.call(self._tile(count, vectors), given)
+                    f.call(self._tile(count, vectors, adding), given)
                     f.branch(after)
                 f.position_at_end(after)
 
-        takes = (FLOATS, OFFSETS, INDEX, INDEX, FLOATS, FLOATS, FLOATS, OFFSETS, FLOAT)
-        return self._function(f"panel_{vectors}", takes, write)
+        takes = (
+            *(FLOATS, OFFSETS, INDEX, INDEX, FLOATS, FLOATS),
+            *(FLOATS, OFFSETS, FLOAT, *_ADDED[adding]),
+        )
+        return self._function(f"panel_{vectors}{_NAMED[adding]}", takes, write)
 
-    def _tile(self, pixels: int, vectors: int) -> ir.Function:
+    def _tile(self, pixels: int, vectors: int, adding: bool) -> ir.Function:
         """Multiply some pixels by one panel: the inner loop, all sums in registers."""
 
         def write(f: Function) -> None:
-            values, table, read, weights, biases, made, places, floor, ahead = f.arguments
+            values, table, read, weights, biases, made, places, floor, ahead, *added = f.arguments
             results = [f.at(made, f.offset(places, pixel)) for pixel in range(pixels)]
             for result in results:
-                for line in range(0, vectors * self.lanes, 16):
+                for line in range(0, vectors * self.lanes, _LINE):
                     f.fetch(f.at(result, line), to_write=True)
             rows = [f.at(values, f.offset(table, pixel)) for pixel in range(pixels)]
             sums = [[f.room() for _ in range(vectors)] for _ in rows]
             for vector in range(vectors):
                 bias = f.vector(f.at(biases, vector * self.lanes))
-                for own in sums:
-                    f.store(bias, own[vector])
+                for pixel, own in enumerate(sums):
+                    first = bias
+                    if adding:
+                        more = f.at(added[0], f.offset(added[1], pixel))
+                        first = f.fadd(bias, f.vector(f.at(more, vector * self.lanes)))
+                    f.store(first, own[vector])
 
             def add(channel: Value, weight: Value) -> None:
                 loaded = [f.vector(f.at(weight, v * self.lanes)) for v in range(vectors)]
@@ -143,7 +147,7 @@ class Kernels:
             width = index(vectors * self.lanes)
             whole = f.and_(read, index(-_UNROLLED))
             with f.counting(whole, step=_UNROLLED) as channel:
-                f.fetch(f.at(ahead, f.mul(channel, index(_UNROLLED))))
+                f.fetch(f.at(ahead, f.mul(channel, index(_LINE // _UNROLLED))))
                 for more in range(_UNROLLED):
                     each = f.add(channel, index(more))
                     add(each, f.at(weights, f.mul(each, width)))
@@ -154,8 +158,11 @@ class Kernels:
                 for vector, room in enumerate(own):
                     f.keep(f.largest(f.load(room), least), f.at(result, vector * self.lanes))
 
-        takes = (FLOATS, OFFSETS, INDEX, FLOATS, FLOATS, FLOATS, OFFSETS, FLOAT, FLOATS)
-        return self._function(f"tile_{pixels}_{vectors}", takes, write)
+        takes = (
+            *(FLOATS, OFFSETS, INDEX, FLOATS, FLOATS),
+            *(FLOATS, OFFSETS, FLOAT, FLOATS, *_ADDED[adding]),
+        )
+        return self._function(f"tile_{pixels}_{vectors}{_NAMED[adding]}", takes, write)
 
     def linear(self) -> ir.Function:
         """Multiply one image's features by panels of ``CLASSES`` vectors.
@@ -171,7 +178,7 @@ class Kernels:
                 own = f.at(weights, f.mul(first, read))
                 following = f.at(own, f.mul(width, read))
                 given = features, zero, read, own, f.at(biases, first), f.at(made, first), zero
-                tile = self._tile(1, CLASSES)
+                tile = self._tile(1, CLASSES, adding=False)
                 f.call(tile, [*given, ir.Constant(FLOAT, float("-inf")), following])
 
         takes = (FLOATS, INDEX, FLOATS, INDEX, FLOATS, FLOATS, OFFSETS)
@@ -237,12 +244,12 @@ class Kernels:
     def mean(self) -> ir.Function:
         """Take the mean of all pixels.
 
-        Takes: map, pixels, floats of a pixel, one over the pixels, result.
+        Takes: map, pixels, channels, floats of a pixel, one over the pixels, result.
         """
 
         def write(f: Function) -> None:
-            source, pixels, pitch, share, made = f.arguments
-            with f.counting(pitch, step=self.lanes) as channel:
+            source, pixels, channels, pitch, share, made = f.arguments
+            with f.counting(channels, step=self.lanes) as channel:
                 total = f.room()
                 f.store(f.all_of(0.0), total)
                 with f.counting(pixels) as pixel:
@@ -250,7 +257,7 @@ class Kernels:
                     f.store(f.fadd(f.load(total), value), total)
                 f.keep(f.fmul(f.load(total), f.all_of(share)), f.at(made, channel))
 
-        return self._function("mean", (FLOATS, INDEX, INDEX, FLOAT, FLOATS), write)
+        return self._function("mean", (FLOATS, INDEX, INDEX, INDEX, FLOAT, FLOATS), write)
 
     def gather(self, pieces: Sequence[tuple[int, int]], pitch: int) -> ir.Function:
         """Put pieces of maps beside each other, pixel by pixel.

@@ -1,6 +1,5 @@
 """What a shuffle-free ONNX file computes: its layers, and which channels each of them reads."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ class Convolution:
 
     Attributes:
         weight: ``(out, in / groups, kernel, kernel)``.
+        adds: What is added to its result, channel by channel.
         floor: What smaller values become: 0 is a ReLU, minus infinity nothing.
     """
 
@@ -40,6 +40,7 @@ class Convolution:
     bias: Floats
     stride: int
     groups: int
+    adds: tuple[Piece, ...] = ()
     floor: float = -np.inf
 
     @property
@@ -83,9 +84,10 @@ Layer: TypeAlias = Convolution | MaxPool | Mean | Linear
 
 
 def read_layers(path: str | Path) -> tuple[list[Layer], dict[str, str]]:
-    """Read what ``shufflenet export`` wrote of a network of ShuffleNet V2's layers, in float32.
+    """Read what ``shufflenet export`` wrote of a network of ShuffleNet V1's or V2's layers.
 
-    Split, Concat and Relu are no layers of their own: the former only say which channels are read.
+    Split, Concat and Gather are no layers of their own, for they only say which channels are read;
+    nor are Add and Relu, which end a convolution. A mean of 3x3 pixels is a depthwise convolution.
 
     Returns:
         The layers, in order, and the file's metadata.
@@ -107,7 +109,7 @@ def read_layers(path: str | Path) -> tuple[list[Layer], dict[str, str]]:
     for node in model.graph.node:
         try:
             reader.read(node)
-        except (_Other, KeyError, ValueError) as error:
+        except (_Other, IndexError, KeyError, ValueError) as error:
             raise CheckpointError(
                 path,
                 f"has a {node.op_type} that the LLVM runtime does not compute",
@@ -120,38 +122,32 @@ def read_layers(path: str | Path) -> tuple[list[Layer], dict[str, str]]:
 
 
 def _in_order(layers: Sequence[Layer], graph: Any) -> bool:  # noqa: ANN401  # likewise
-    """Say whether layers stand as in a ShuffleNet V2, for which alone the code is written.
+    """Say whether layers stand as in a ShuffleNet, for which alone the code is written.
 
-    The first convolution reads the images, all others are 1x1 or depthwise; what a depthwise one
-    makes is read by a 1x1 alone; the mean goes to the classifier, which is the end.
+    The first convolution reads the images, and alone is both dense and larger than 1x1; at the end
+    the mean goes to the classifier.
     """
-    readers: defaultdict[str, list[Layer]] = defaultdict(list)
-    for layer in layers:
-        for piece in layer.reads:
-            readers[piece.map].append(layer)
-
-    def stands(layer: Layer) -> bool:
-        following = readers[layer.made]
-        match layer:
-            case Convolution(depthwise=True):
-                return len(following) == 1 and all(
-                    isinstance(other, Convolution) and not other.depthwise and len(other.reads) == 1
-                    for other in following
-                )
-            case Convolution():
-                return (layer.kernel > 1) == (layer is layers[0])
-            case Mean():
-                return len(layer.reads) == len(following) == 1 and following[0] is layers[-1]
-            case Linear():
-                return layer is layers[-1] and layer.made == graph.output[0].name
-        return all(isinstance(other, Convolution | MaxPool) for other in following)
-
+    if len(layers) < 3:
+        return False
+    *others, mean, classifier = layers
+    if not (isinstance(mean, Mean) and isinstance(classifier, Linear)):
+        return False
+    features = classifier.weight.shape[1]
     return (
-        all(map(stands, layers))
-        and isinstance(layers[0], Convolution)
-        and readers[graph.input[0].name] == [layers[0]]
-        and isinstance(layers[-1], Linear)
+        sum(piece.channels for piece in mean.reads) == features
+        and classifier.reads == (Piece(mean.made, 0, features),)
+        and classifier.made == graph.output[0].name
+        and all(map(_is_inner, others[1:]))
+        and isinstance(others[0], Convolution)
+        and others[0].kernel > 1
+        and graph.input[0].name not in {piece.map for layer in layers[1:] for piece in layer.reads}
     )
+
+
+def _is_inner(layer: Layer) -> bool:
+    if isinstance(layer, Convolution):
+        return layer.depthwise or layer.kernel == 1
+    return isinstance(layer, MaxPool)
 
 
 class _Other(Exception):
@@ -193,6 +189,11 @@ class _Reader:
                 bias = biases[0] if biases else np.zeros(len(weight), np.float32)
                 read = self._values[node.input[0]]
                 self._make(Linear(made=node.output[0], reads=read, weight=weight, bias=bias))
+            case "AveragePool":
+                _need(settings, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, ceil_mode=0)
+                if not settings.get("count_include_pad"):
+                    raise _Other
+                self._make(_average(node.output[0], self._values[node.input[0]]))
             case "Cast":  # of weights kept in float16
                 _need(settings, to=1)
                 self._constants[node.output[0]] = self._constants[node.input[0]].astype(np.float32)
@@ -204,6 +205,11 @@ class _Reader:
                 _need(settings, axis=1)
                 joined = tuple(piece for name in node.input for piece in self._values[name])
                 self._values[node.output[0]] = joined
+            case "Gather":
+                _need(settings, axis=1)
+                self._pick(node)
+            case "Add":
+                self._add(node)
             case _:
                 raise _Other
 
@@ -234,21 +240,61 @@ class _Reader:
             stride=stride,
             groups=groups,
         )
-        if not kernel % 2 or not (made.depthwise or groups == 1) or (kernel == 1 < stride):
+        if not kernel % 2 or kernel == 1 < stride or not (made.depthwise or 1 in (kernel, groups)):
             raise _Other
         return made
 
     def _cut_off(self, node: Any) -> None:  # noqa: ANN401
-        """Make a ReLU part of the convolution it follows, which nothing else reads.
+        """Make a ReLU part of the convolutions it follows."""
+        given = self._values[node.input[0]]
+        for piece in given:
+            self._end(piece, floor=0.0)
+        self._values[node.output[0]] = given
+
+    def _add(self, node: Any) -> None:  # noqa: ANN401
+        """Make a sum part of the convolution whose result is the second of what is added.
 
         Raises:
-            _Other: it follows anything else.
+            _Other: that is no convolution alone, or something is added to it already.
         """
-        last = self.layers[-1] if self.layers else None
-        if not isinstance(last, Convolution) or last.made != node.input[0]:
+        added, (piece,) = (self._values[name] for name in node.input)
+        if sum(one.channels for one in added) != piece.channels:
             raise _Other
-        self.layers[-1] = replace(last, floor=0.0)
-        self._values[node.output[0]] = self._values.pop(node.input[0])
+        self._end(piece, adds=added)
+        self._values[node.output[0]] = (piece,)
+
+    def _end(self, piece: Piece, **changes: Any) -> None:  # noqa: ANN401
+        """Change what a convolution ends with; nothing may have read it, nor may from now on.
+
+        Raises:
+            _Other: something has, or it is no convolution, or it ends with a ReLU already.
+        """
+        numbers = {layer.made: number for number, layer in enumerate(self.layers)}
+        layer = self.layers[numbers[piece.map]]
+        read = {p.map for x in self.layers for p in (*x.reads, *getattr(x, "adds", ()))}
+        if (
+            not isinstance(layer, Convolution)
+            or (piece.first, piece.channels) != (0, len(layer.weight))
+            or layer.floor == 0
+            or (layer.adds and "adds" in changes)
+            or piece.map in read
+        ):
+            raise _Other
+        self.layers[numbers[piece.map]] = replace(layer, **changes)
+        self._values = {
+            name: pieces
+            for name, pieces in self._values.items()
+            if all(other.map != piece.map for other in pieces)
+        }
+
+    def _pick(self, node: Any) -> None:  # noqa: ANN401
+        """Read channels of a map in another order."""
+        (piece,) = self._values[node.input[0]]
+        order = self._constants[node.input[1]]
+        runs = np.split(order, 1 + np.flatnonzero(np.diff(order) != 1))
+        self._values[node.output[0]] = tuple(
+            Piece(piece.map, piece.first + int(run[0]), len(run)) for run in runs
+        )
 
     def _split(self, node: Any, settings: dict[str, Any]) -> None:  # noqa: ANN401
         _need(settings, axis=1)
@@ -263,6 +309,19 @@ class _Reader:
         if values.dtype != np.float32:
             raise _Other
         return values
+
+
+def _average(made: str, reads: tuple[Piece, ...]) -> Convolution:
+    """Write the mean of 3x3 pixels, of which those beyond the edge are 0, as a convolution."""
+    channels = sum(piece.channels for piece in reads)
+    return Convolution(
+        made=made,
+        reads=reads,
+        weight=np.full((channels, 1, 3, 3), 1 / 9, np.float32),
+        bias=np.zeros(channels, np.float32),
+        stride=2,
+        groups=channels,
+    )
 
 
 def _need(settings: dict[str, Any], **wanted: object) -> None:

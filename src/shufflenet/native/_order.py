@@ -44,7 +44,9 @@ def _strips(step: Step, following: Step, steps: Sequence[Step]) -> int:
     """
     made, rows = step.made, following.made.height
     readers = sum(other is made for each in steps for other in each.reads)
-    if not isinstance(step, Product) or readers > 1 or _slides_over(following) is not made:
+    if not isinstance(step, Product) or step.added or readers > 1:
+        return 1
+    if _slides_over(following) is not made:
         return 1
     if made.border != 1 or made.height != 2 * rows:
         return 1

@@ -10,6 +10,7 @@ from shufflenet.native._memory import Map, Planes
 from shufflenet.native._steps import (
     Classes,
     Corners,
+    Filtered,
     Gathered,
     Joined,
     Means,
@@ -27,8 +28,8 @@ __all__ = ["plan"]
 def plan(layers: Sequence[Layer], kernels: Kernels, images: Planes) -> list[Step]:
     """Choose the steps that compute layers, the first of which reads the images.
 
-    A depthwise convolution is no step: the 1x1 convolution after it has it computed, some pixels
-    at a time. Nor is a concatenation, unless a window moves over it.
+    A depthwise convolution is no step where only a 1x1 convolution reads it, which then has it
+    computed some pixels at a time; nor is a concatenation, unless a window moves over it.
     """
     planner = _Planner(layers, kernels)
     for layer in layers:
@@ -51,15 +52,22 @@ class _Planner:
     def add(self, layer: Layer, images: Planes) -> None:
         match layer:
             case Convolution(depthwise=True):
-                self._windows[layer.made] = Windows(self._bordered(layer), layer)
-            case Convolution(kernel=1):
-                source = self._source(layer.reads)
-                made = self._make(layer.made, len(layer.weight), source.size)
-                self.steps.append(Product(made, source, layer))
+                windows = Windows(self._bordered(layer), layer)
+                if self._read_by_one(layer):
+                    self._windows[layer.made] = windows
+                else:
+                    made = self._make(layer.made, len(layer.weight), windows.size)
+                    self.steps.append(Filtered(made, windows))
             case Convolution():
-                corners = Corners(images, layer.kernel, layer.stride)
-                made = self._make(layer.made, len(layer.weight), corners.size)
-                self.steps.append(Product(made, corners, layer))
+                whole = layer.kernel > 1
+                source = (
+                    Corners(images, layer.kernel, layer.stride)
+                    if whole
+                    else self._source(layer.reads)
+                )
+                made = self._make(layer.made, len(layer.weight), source.size, layer.groups)
+                added = self._whole(layer.adds) if layer.adds else None
+                self.steps.append(Product(made, source, layer, added))
             case MaxPool():
                 source_map = self._bordered(layer)
                 size = -(-source_map.height // 2), -(-source_map.width // 2)
@@ -75,21 +83,44 @@ class _Planner:
                 made.pitch = -(-made.channels // width) * width
                 self.steps.append(Classes(made, self._whole(layer.reads), layer))
 
-    def _make(self, name: str, channels: int, size: tuple[int, int]) -> Map:
+    def _read_by_one(self, layer: Convolution) -> bool:
+        """Say whether a 1x1 convolution alone reads a layer, all of it in its order."""
+        readers = [
+            other
+            for other in self._layers
+            if any(piece.map == layer.made for piece in (*other.reads, *_added(other)))
+        ]
+        (reader,) = readers if len(readers) == 1 else (None,)
+        return (
+            isinstance(reader, Convolution)
+            and reader.kernel == 1
+            and not reader.depthwise
+            and reader.reads == (Piece(layer.made, 0, len(layer.weight)),)
+            and reader.adds != reader.reads
+        )
+
+    def _make(self, name: str, channels: int, size: tuple[int, int], groups: int = 1) -> Map:
         border, outside = self._edges.get(name, (0, 0.0))
+        lanes, own = self._kernels.lanes, channels // groups
+        # The last group fills its vectors up beyond its channels.
+        end = channels - own + self._kernels.vectors(own) * lanes
         self._maps[name] = Map(
             channels=channels,
             height=size[0],
             width=size[1],
-            pitch=self._kernels.vectors(channels) * self._kernels.lanes,
+            pitch=max(self._kernels.vectors(channels), -(-end // lanes)) * lanes,
             border=border,
             outside=outside,
         )
         return self._maps[name]
 
     def _whole(self, reads: tuple[Piece, ...]) -> Map:
-        (piece,) = reads
-        return self._maps[piece.map]
+        """Find the map that is read, or make it of its pieces."""
+        if len(reads) == 1:
+            found = self._maps[reads[0].map]
+            if found.channels == reads[0].channels:
+                return found
+        return self._join(reads, (0, 0.0))
 
     def _source(self, reads: tuple[Piece, ...]) -> Source:
         if reads[0].map in self._windows:
@@ -98,6 +129,8 @@ class _Planner:
             return Whole(self._joined[reads], 0)
         if len(reads) == 1:
             return Whole(self._maps[reads[0].map], reads[0].first)
+        if any(reads == _added(layer) for layer in self._layers):
+            return Whole(self._join(reads, (0, 0.0)), 0)
         return Gathered(self._parts(reads))
 
     def _bordered(self, layer: Convolution | MaxPool) -> Map:
@@ -107,12 +140,15 @@ class _Planner:
             found = self._maps[reads[0].map]
             if found.channels == reads[0].channels and found.outside == outside:
                 return found
+        return self._join(reads, max(_edge(x) for x in self._layers if x.reads == reads))
+
+    def _join(self, reads: tuple[Piece, ...], edge: tuple[int, float]) -> Map:
         if reads not in self._joined:
             parts = self._parts(reads)
-            joined = layer.made + " joined"
-            self._edges[joined] = max(_edge(x) for x in self._layers if x.reads == reads)
+            name = f"joined {len(self._joined)}"
+            self._edges[name] = edge
             size = parts[0][0].height, parts[0][0].width
-            made = self._make(joined, sum(piece.channels for piece in reads), size)
+            made = self._make(name, sum(piece.channels for piece in reads), size)
             self.steps.append(Joined(made, parts))
             self._joined[reads] = made
         return self._joined[reads]
@@ -129,6 +165,10 @@ def _edges(layers: Sequence[Layer]) -> dict[str, tuple[int, float]]:
             name = layer.reads[0].map
             found[name] = max(found.get(name, (0, 0.0)), _edge(layer))
     return found
+
+
+def _added(layer: Layer) -> tuple[Piece, ...]:
+    return layer.adds if isinstance(layer, Convolution) else ()
 
 
 def _edge(layer: Layer) -> tuple[int, float]:

@@ -18,6 +18,7 @@ __all__ = [
     "PIXELS",
     "Classes",
     "Corners",
+    "Filtered",
     "Gathered",
     "Joined",
     "Means",
@@ -101,6 +102,9 @@ class Source(Protocol):
     def size(self) -> tuple[int, int]:
         """Rows and columns of pixels."""
 
+    def pitch(self, kernels: Kernels) -> int:
+        """Give the floats of a pixel that are put together; none, if they lie somewhere already."""
+
     def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
         """Have the values of some pixels at hand: where they are, and their table."""
 
@@ -121,9 +125,11 @@ class Corners:
     def size(self) -> tuple[int, int]:
         return -(-self.planes.height // self.stride), -(-self.planes.width // self.stride)
 
+    def pitch(self, kernels: Kernels) -> int:
+        return kernels.vectors(self.planes.channels * self.kernel**2) * kernels.lanes
+
     def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
-        taps = self.planes.taps(self.kernel)
-        pitch = w.kernels.vectors(len(taps) * self.kernel) * w.kernels.lanes
+        taps, pitch = self.planes.taps(self.kernel), self.pitch(w.kernels)
         made, places = w.place(w.scratch), w.table(_dense(pitch))
         kernel = w.kernels.gather([(self.kernel, 0)] * len(taps), pitch)
         rows = (w.place(self.planes.at + tap) for tap in taps)
@@ -147,6 +153,9 @@ class Whole:
     def size(self) -> tuple[int, int]:
         return self.map.height, self.map.width
 
+    def pitch(self, kernels: Kernels) -> int:
+        return 0
+
     def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
         return w.place(self.map.at + self.first_channel), w.table(self.map.pixels(), first)
 
@@ -166,8 +175,11 @@ class Gathered:
         part, _, _ = self.parts[0]
         return part.height, part.width
 
+    def pitch(self, kernels: Kernels) -> int:
+        return kernels.vectors(sum(channels for _, _, channels in self.parts)) * kernels.lanes
+
     def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
-        pitch = w.kernels.vectors(sum(n for _, _, n in self.parts)) * w.kernels.lanes
+        pitch = self.pitch(w.kernels)
         places = w.table(_dense(pitch))
         made = w.place(w.scratch)
         _gather(w, self.parts, first, pixels, (made, places, pitch))
@@ -190,12 +202,19 @@ class Windows:
         stride = self.layer.stride
         return -(-self.map.height // stride), -(-self.map.width // stride)
 
+    def pitch(self, kernels: Kernels) -> int:
+        return kernels.vectors(self.map.channels) * kernels.lanes
+
     def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
-        layer, lanes = self.layer, w.kernels.lanes
-        channels, taps = self.map.pitch, layer.kernel * layer.kernel
+        made, places = w.place(w.scratch), w.table(_dense(self.pitch(w.kernels)))
+        self.compute(w, first, pixels, made, places)
+        return made, places
+
+    def compute(self, w: Writer, first: int, pixels: int, made: Value, places: Value) -> None:
+        """Compute some pixels to where a table says."""
+        layer, channels, taps = self.layer, self.pitch(w.kernels), self.layer.kernel**2
         kernels = _filled(layer.weight.reshape(-1, taps), channels)
-        weights = kernels.reshape(-1, lanes, taps).swapaxes(1, 2)
-        made, places = w.place(w.scratch), w.table(_dense(channels))
+        weights = kernels.reshape(-1, w.kernels.lanes, taps).swapaxes(1, 2)
         w.call(
             w.kernels.depthwise(layer.kernel),
             *(w.place(self.map.at), w.table(self.map.windows(layer.kernel, layer.stride), first)),
@@ -203,41 +222,74 @@ class Windows:
             *(w.constant(weights), w.constant(_filled(layer.bias, channels)), made, places),
             layer.floor,
         )
-        return made, places
 
 
 @dataclass(slots=True)
 class Product:
-    """A convolution of all channels: 1x1, or larger over windows side by side."""
+    """A convolution of all channels of a group: 1x1, or larger over windows side by side."""
 
     made: Map
     source: Source
     layer: Convolution
+    added: Map | None = None
 
     @property
     def reads(self) -> Sequence[Map]:
-        return self.source.reads
+        return [*self.source.reads, *([self.added] if self.added else [])]
 
     def write(self, w: Writer, source_row: int, made_row: int, rows: int) -> None:
-        weight = self.layer.weight.reshape(len(self.layer.weight), -1).T
-        panels = w.kernels.panels(weight.shape[1])
-        weights = w.constant(_in_panels(weight, [p * w.kernels.lanes for p in panels]))
-        biases = w.constant(_filled(self.layer.bias, self.made.pitch))
         width = self.made.width
         for first, pixels in _portions(rows * width):
             values, table = self.source.write(w, source_row * width + first, pixels)
-            w.call(
-                w.kernels.product(),
-                *(values, table, pixels, weight.shape[0], weights),
-                *(panels.count(2), panels.count(3), biases, w.place(self.made.at)),
-                w.table(self.made.pixels(), made_row * width + first),
-                self.layer.floor,
-            )
+            places = w.table(self.made.pixels(), made_row * width + first)
+            for group in range(self.layer.groups):
+                given = values, table, pixels
+                self._write_group(w, group, given, places, made_row * width + first)
+
+    def _write_group(
+        self, w: Writer, group: int, given: tuple[Value, Value, int], places: Value, first: int
+    ) -> None:
+        """Write one group's product; what it fills up with zeros, the next group overwrites."""
+        values, table, pixels = given
+        weight, bias = (
+            np.split(array, self.layer.groups)[group]
+            for array in (self.layer.weight, self.layer.bias)
+        )
+        weight = weight.reshape(len(weight), -1).T
+        read, made = weight.shape
+        panels = w.kernels.panels(made)
+        widths = [vectors * w.kernels.lanes for vectors in panels]
+        added = self.added
+        also = (w.place(added.at + group * made), w.table(added.pixels(), first)) if added else ()
+        w.call(
+            w.kernels.product(adding=added is not None),
+            *(w.f.at(values, group * read), table, pixels, read),
+            *(w.constant(_in_panels(weight, widths)), panels.count(2), panels.count(3)),
+            *(w.constant(_filled(bias, sum(widths))), w.place(self.made.at + group * made), places),
+            *(self.layer.floor, *also),
+        )
+
+
+@dataclass(slots=True)
+class Filtered:
+    """A depthwise convolution that is read by more than a 1x1 convolution alone."""
+
+    made: Map
+    windows: Windows
+
+    @property
+    def reads(self) -> Sequence[Map]:
+        return self.windows.reads
+
+    def write(self, w: Writer, source_row: int, made_row: int, rows: int) -> None:
+        width = self.made.width
+        places = w.table(self.made.pixels(), made_row * width)
+        self.windows.compute(w, source_row * width, rows * width, w.place(self.made.at), places)
 
 
 @dataclass(slots=True)
 class Joined:
-    """Channels of several maps in one with a border, for a depthwise convolution."""
+    """Channels of several maps in one: for windows, with a border, or to be added."""
 
     made: Map
     parts: Parts
@@ -269,7 +321,7 @@ class Pooled:
         w.call(
             w.kernels.max_pool(),
             *(w.place(self.map.at), w.table(self.map.windows(3, 2), source_row * width)),
-            *(rows * width, self.map.pitch, self.map.row, self.map.pitch),
+            *(rows * width, self.made.pitch, self.map.row, self.map.pitch),
             *(w.place(self.made.at), w.table(self.made.pixels(), made_row * width)),
         )
 
@@ -288,7 +340,7 @@ class Means:
     def write(self, w: Writer, source_row: int, made_row: int, rows: int) -> None:
         pixels = self.map.height * self.map.width
         source, made = w.place(self.map.at), w.place(self.made.at)
-        w.call(w.kernels.mean(), source, pixels, self.map.pitch, 1 / pixels, made)
+        w.call(w.kernels.mean(), source, pixels, self.made.pitch, self.map.pitch, 1 / pixels, made)
 
 
 @dataclass(slots=True)
