@@ -22,6 +22,8 @@ from tolerance import FLOAT32_RELATIVE
 
 pytest.importorskip("llvmlite")
 from shufflenet.native import LlvmClassifier, _compiled
+from shufflenet.native._layers import Network
+from shufflenet.native._steps import PIXELS
 
 assert SHIPPED.onnx
 
@@ -123,6 +125,10 @@ def test_the_model_that_ships_is_computed_by_many_threads() -> None:
             assert np.array_equal(answer, alone)
 
 
+def test_more_images_than_are_classified_at_once(thin: Path) -> None:
+    assert_same(LlvmClassifier(thin, threads=2), thin, images(PIXELS + 3, 3, 9, 9))
+
+
 def test_no_images_give_no_logits() -> None:
     assert LlvmClassifier(SHIPPED.onnx or "").logits(images(0, 3, 32, 32)).shape == (0, 200)
 
@@ -136,16 +142,13 @@ def test_code_of_the_shapes_used_last_is_kept(thin: Path, monkeypatch: pytest.Mo
     classifier = LlvmClassifier(thin)
     made = []
 
-    class Fake:
-        classes = 11
+    def compiled(network: Network, *shape: int) -> _compiled.Compiled:
+        made.append(shape[1])
+        return one
 
-        def __init__(self, layers: object, channels: int, height: int, width: int) -> None:
-            made.append(height)
-
-        def __call__(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-            return np.zeros(11, np.float32)
-
-    monkeypatch.setattr(classifier, "_compile", Fake)
+    one = _compiled.Compiled(classifier._network, 3, 8, 8)
+    monkeypatch.setattr(one, "features", lambda image: np.zeros(40, np.float32))
+    monkeypatch.setattr(classifier, "_compile", compiled)
     for side in (8, 9, 10, 11, 8, 12, 8, 9):
         classifier.logits(images(1, 3, side, side))
     assert made == [8, 9, 10, 11, 12, 9]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from shufflenet.engine import card_of, cores
 from shufflenet.errors import CheckpointError, MissingDependency
-from shufflenet.native._layers import read_layers
+from shufflenet.native._layers import read_network
 
 if TYPE_CHECKING:
     from shufflenet.native._compiled import Compiled
@@ -50,7 +50,7 @@ class LlvmClassifier:
         if not Path(path).is_file():
             remedy = "See the names you can use: shufflenet list."
             raise CheckpointError(path, "does not exist", remedy)
-        self._layers, metadata = read_layers(path)
+        self._network, metadata = read_network(path)
         self.card, _ = card_of(path, metadata)
         self._compile = Compiled
         self._of_shape: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
@@ -60,18 +60,15 @@ class LlvmClassifier:
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
         compiled = self._compiled_for(batch.shape[1:])
-        if len(batch) == 1:  # which spares it the way to another thread
-            return compiled(batch[0])[None]
-        logits = np.empty((len(batch), compiled.classes), np.float32)
-        for number, row in enumerate(self._pool.map(compiled, batch)):
-            logits[number] = row
-        return logits
+        # One image is spared the way to another thread.
+        each = map if len(batch) == 1 else self._pool.map
+        return compiled.logits(list(each(compiled.features, batch)))
 
     def _compiled_for(self, shape: tuple[int, ...]) -> Compiled:
         """Find the code for a shape, or make it; that of the shape longest unused goes."""
         with self._lock:
             if shape not in self._of_shape:
-                self._of_shape[shape] = self._compile(self._layers, *shape)
+                self._of_shape[shape] = self._compile(self._network, *shape)
             self._of_shape.move_to_end(shape)
             if len(self._of_shape) > _MOST_SHAPES:
                 self._of_shape.popitem(last=False)

@@ -2,70 +2,86 @@
 
 import ctypes
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from llvmlite import binding, ir
 
-from shufflenet.native._ir import FLOATS, OFFSETS, Function
-from shufflenet.native._kernels import Kernels
-from shufflenet.native._layers import Convolution, Layer
+from shufflenet.native._ir import FLOATS, INDEX, OFFSETS, Function, index
+from shufflenet.native._kernels import CLASSES, Kernels
+from shufflenet.native._layers import Convolution, Linear, Network
 from shufflenet.native._memory import Memory, Planes
 from shufflenet.native._order import write_steps
 from shufflenet.native._plan import plan
-from shufflenet.native._steps import PIXELS, Product, Step, Writer
+from shufflenet.native._steps import PIXELS, Product, Step, Writer, dense, filled, in_panels
 
 __all__ = ["Compiled"]
+
+Floats: TypeAlias = npt.NDArray[np.float32]
 
 
 class Compiled:
     """A network for images of one shape, compiled for this processor."""
 
-    def __init__(self, layers: Sequence[Layer], channels: int, height: int, width: int) -> None:
+    def __init__(self, network: Network, channels: int, height: int, width: int) -> None:
         """Compile it, which takes about a second.
 
         Args:
-            layers: In order; the first reads the images, the last gives the logits.
+            network: What it computes.
             channels: Of the images.
             height: Of the images, px.
             width: Likewise.
         """
-        machine = _machine()
-        module = ir.Module()
+        self.classes = len(network.classifier.weight)
+        module, self._memory = ir.Module(), Memory()
         kernels = Kernels(module, *_vectors())
-        stem = layers[0]
+        stem = network.layers[0]
         border = stem.kernel // 2 if isinstance(stem, Convolution) else 0
         images = Planes(channels=channels, height=height, width=width, border=border)
-        steps = plan(layers, kernels, images)
-        self._memory = Memory()
-        _write(module, kernels, self._memory, images, steps)
-        self.classes = steps[-1].made.channels
-        self._logits = steps[-1].made.at
+        steps = plan(network.layers, kernels, images)
+        _write_features(module, kernels, self._memory, images, steps)
+        self._features = steps[-1].made
+        self._pitch = kernels.class_panels(self.classes) * CLASSES * kernels.lanes
+        _write_logits(module, kernels, self._memory, self._features.pitch, network.classifier)
         self._constants, self._tables = self._memory.constants(), self._memory.tables()
-        self._engine = _built(module, machine)  # frees the code when it goes
-        kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4)
-        self._function = kind(self._engine.get_function_address("network"))
+        self._engine = _built(module, _machine())  # frees the code when it goes
+        self._to_features = self._function("features", *[ctypes.c_void_p] * 4)
+        self._to_logits = self._function("logits", *[ctypes.c_void_p] * 4, ctypes.c_int64)
         self._own = threading.local()
 
-    def __call__(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Map an image, ``(channels, height, width)``, to logits, ``(classes,)``.
+    def features(self, image: Floats) -> Floats:
+        """Map an image, ``(channels, height, width)``, to what the classifier reads.
 
         Threads may call it at a time, each in an arena of its own.
         """
         if not hasattr(self._own, "arena"):
             self._own.arena = self._memory.arena()
-        blocks = self._own.arena, self._constants, self._tables, np.ascontiguousarray(image)
-        self._function(*(block.ctypes.data for block in blocks))
-        logits: npt.NDArray[np.float32] = self._own.arena[self._logits :][: self.classes].copy()
-        return logits
+        arena, image = self._own.arena, np.ascontiguousarray(image)
+        blocks = arena, self._constants, self._tables, image
+        self._to_features(*(block.ctypes.data for block in blocks))
+        features: Floats = arena[self._features.at :][: self._features.pitch].copy()
+        return features
+
+    def logits(self, features: Sequence[Floats]) -> Floats:
+        """Map the features of images to logits, ``(n, classes)``, those of many at a time."""
+        found = np.empty((len(features), self._pitch), np.float32)
+        for start in range(0, len(features), PIXELS):
+            rows = np.stack(features[start : start + PIXELS])
+            blocks = rows, self._constants, self._tables, found[start:]
+            self._to_logits(*(block.ctypes.data for block in blocks), len(rows))
+        return found[:, : self.classes]
+
+    def _function(self, name: str, *takes: Any) -> Callable[..., None]:  # noqa: ANN401  # of ctypes
+        return ctypes.CFUNCTYPE(None, *takes)(self._engine.get_function_address(name))
 
 
-def _write(
+def _write_features(
     module: ir.Module, kernels: Kernels, memory: Memory, images: Planes, steps: Sequence[Step]
 ) -> None:
-    """Write the function that computes an image."""
-    f = Function(module, "network", (FLOATS, FLOATS, OFFSETS, FLOATS), kernels.lanes)
+    """Write the function that computes an image's features."""
+    f = Function(module, "features", (FLOATS, FLOATS, OFFSETS, FLOATS), kernels.lanes)
     f.made.attributes.add("optnone")  # it only calls kernels: there is nothing to gain in it
     arena, constants, tables, image = f.arguments
     widest = max(step.source.pitch(kernels) for step in steps if isinstance(step, Product))
@@ -75,6 +91,35 @@ def _write(
     given, kept = w.table(np.arange(rows) * images.width), w.table(images.rows())
     w.call(kernels.copy(), image, given, w.place(images.at), kept, rows, images.width)
     write_steps(w, steps)
+    f.ret_void()
+
+
+def _write_logits(
+    module: ir.Module, kernels: Kernels, memory: Memory, pitch: int, layer: Linear
+) -> None:
+    """Write the function that computes logits: of one image, or of many, which share weights."""
+    takes = (FLOATS, FLOATS, OFFSETS, FLOATS, INDEX)
+    f = Function(module, "logits", takes, kernels.lanes)
+    features, constants, tables, logits, images = f.arguments
+    w = Writer(f, kernels, memory, features, constants, tables, 0)
+    weight, panels = layer.weight.T, kernels.class_panels(len(layer.weight))
+    width = CLASSES * kernels.lanes
+    biases = w.constant(filled(layer.bias, panels * width))
+    with f.if_else(f.icmp_signed("==", images, index(1))) as (one, many):
+        with one:
+            own = w.constant(in_panels(weight, [width] * panels))
+            w.call(
+                kernels.linear(),
+                *(features, len(weight), own, panels, biases, logits, w.table([0])),
+            )
+        with many:
+            twos = panels * CLASSES // 2
+            own = w.constant(in_panels(weight, [2 * kernels.lanes] * twos))
+            w.call(
+                kernels.product(),
+                *(features, w.table(dense(pitch)), images, len(weight), own, twos, 0),
+                *(biases, logits, w.table(dense(panels * width)), -np.inf),
+            )
     f.ret_void()
 
 

@@ -164,6 +164,10 @@ class Kernels:
         )
         return self._function(f"tile_{pixels}_{vectors}{_NAMED[adding]}", takes, write)
 
+    def class_panels(self, classes: int) -> int:
+        """Say how many panels of ``CLASSES`` vectors hold classes."""
+        return -(-classes // (CLASSES * self.lanes))
+
     def linear(self) -> ir.Function:
         """Multiply one image's features by panels of ``CLASSES`` vectors.
 

@@ -10,7 +10,16 @@ import numpy.typing as npt
 
 from shufflenet.errors import CheckpointError, MissingDependency
 
-__all__ = ["Convolution", "Layer", "Linear", "MaxPool", "Mean", "Piece", "read_layers"]
+__all__ = [
+    "Convolution",
+    "Layer",
+    "Linear",
+    "MaxPool",
+    "Mean",
+    "Network",
+    "Piece",
+    "read_network",
+]
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 
@@ -83,14 +92,22 @@ class Linear:
 Layer: TypeAlias = Convolution | MaxPool | Mean | Linear
 
 
-def read_layers(path: str | Path) -> tuple[list[Layer], dict[str, str]]:
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What a file computes: layers in order, from the images to a mean, and a classifier of it."""
+
+    layers: Sequence[Layer]
+    classifier: Linear
+
+
+def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
     """Read what ``shufflenet export`` wrote of a network of ShuffleNet V1's or V2's layers.
 
     Split, Concat and Gather are no layers of their own, for they only say which channels are read;
     nor are Add and Relu, which end a convolution. A mean of 3x3 pixels is a depthwise convolution.
 
     Returns:
-        The layers, in order, and the file's metadata.
+        The network, and the file's metadata.
 
     Raises:
         CheckpointError: the file is damaged, or computes anything else.
@@ -115,33 +132,33 @@ def read_layers(path: str | Path) -> tuple[list[Layer], dict[str, str]]:
                 f"has a {node.op_type} that the LLVM runtime does not compute",
                 "Use --runtime onnxruntime.",
             ) from error
-    if not _in_order(reader.layers, model.graph):
+    network = _network(reader.layers, model.graph)
+    if network is None:
         problem = "has layers in an order that the LLVM runtime does not compute"
         raise CheckpointError(path, problem, "Use --runtime onnxruntime.")
-    return reader.layers, {entry.key: entry.value for entry in model.metadata_props}
+    return network, {entry.key: entry.value for entry in model.metadata_props}
 
 
-def _in_order(layers: Sequence[Layer], graph: Any) -> bool:  # noqa: ANN401  # likewise
-    """Say whether layers stand as in a ShuffleNet, for which alone the code is written.
+def _network(layers: Sequence[Layer], graph: Any) -> Network | None:  # noqa: ANN401  # likewise
+    """Give the network, if layers stand as in a ShuffleNet, for which alone the code is written.
 
     The first convolution reads the images, and alone is both dense and larger than 1x1; at the end
     the mean goes to the classifier.
     """
     if len(layers) < 3:
-        return False
-    *others, mean, classifier = layers
-    if not (isinstance(mean, Mean) and isinstance(classifier, Linear)):
-        return False
-    features = classifier.weight.shape[1]
-    return (
-        sum(piece.channels for piece in mean.reads) == features
-        and classifier.reads == (Piece(mean.made, 0, features),)
+        return None
+    stem, *inner, mean, classifier = layers
+    images = graph.input[0].name
+    stands = (
+        isinstance(stem, Convolution)
+        and stem.kernel > 1
+        and all(map(_is_inner, inner))
+        and not any(piece.map == images for layer in layers[1:] for piece in layer.reads)
+        and isinstance(mean, Mean)
         and classifier.made == graph.output[0].name
-        and all(map(_is_inner, others[1:]))
-        and isinstance(others[0], Convolution)
-        and others[0].kernel > 1
-        and graph.input[0].name not in {piece.map for layer in layers[1:] for piece in layer.reads}
+        and [piece.map for piece in classifier.reads] == [mean.made]
     )
+    return Network(layers[:-1], classifier) if stands and isinstance(classifier, Linear) else None
 
 
 def _is_inner(layer: Layer) -> bool:

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shufflenet.native._kernels import CLASSES, Kernels
-from shufflenet.native._layers import Convolution, Layer, Linear, MaxPool, Mean, Piece
+from shufflenet.native._kernels import Kernels
+from shufflenet.native._layers import Convolution, Layer, MaxPool, Mean, Piece
 from shufflenet.native._memory import Map, Planes
 from shufflenet.native._steps import (
-    Classes,
     Corners,
     Filtered,
     Gathered,
@@ -26,7 +25,7 @@ __all__ = ["plan"]
 
 
 def plan(layers: Sequence[Layer], kernels: Kernels, images: Planes) -> list[Step]:
-    """Choose the steps that compute layers, the first of which reads the images.
+    """Choose the steps from the images, which the first layer reads, to the mean.
 
     A depthwise convolution is no step where only a 1x1 convolution reads it, which then has it
     computed some pixels at a time; nor is a concatenation, unless a window moves over it.
@@ -77,11 +76,6 @@ class _Planner:
                 source_map = self._whole(layer.reads)
                 made = self._make(layer.made, source_map.channels, (1, 1))
                 self.steps.append(Means(made, source_map))
-            case Linear():
-                made = self._make(layer.made, len(layer.weight), (1, 1))
-                width = CLASSES * self._kernels.lanes
-                made.pitch = -(-made.channels // width) * width
-                self.steps.append(Classes(made, self._whole(layer.reads), layer))
 
     def _read_by_one(self, layer: Convolution) -> bool:
         """Say whether a 1x1 convolution alone reads a layer, all of it in its order."""

@@ -10,13 +10,12 @@ import numpy.typing as npt
 from llvmlite import ir
 
 from shufflenet.native._ir import FLOAT, Function, Value, index
-from shufflenet.native._kernels import CLASSES, Kernels
-from shufflenet.native._layers import Convolution, Linear
+from shufflenet.native._kernels import Kernels
+from shufflenet.native._layers import Convolution
 from shufflenet.native._memory import Map, Memory, Planes
 
 __all__ = [
     "PIXELS",
-    "Classes",
     "Corners",
     "Filtered",
     "Gathered",
@@ -29,6 +28,9 @@ __all__ = [
     "Whole",
     "Windows",
     "Writer",
+    "dense",
+    "filled",
+    "in_panels",
 ]
 
 PIXELS = 196  # of a product computed at once: what it reads then stays in the nearest caches
@@ -130,7 +132,7 @@ class Corners:
 
     def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
         taps, pitch = self.planes.taps(self.kernel), self.pitch(w.kernels)
-        made, places = w.place(w.scratch), w.table(_dense(pitch))
+        made, places = w.place(w.scratch), w.table(dense(pitch))
         kernel = w.kernels.gather([(self.kernel, 0)] * len(taps), pitch)
         rows = (w.place(self.planes.at + tap) for tap in taps)
         corners = w.table(self.planes.corners(self.stride), first)
@@ -180,7 +182,7 @@ class Gathered:
 
     def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
         pitch = self.pitch(w.kernels)
-        places = w.table(_dense(pitch))
+        places = w.table(dense(pitch))
         made = w.place(w.scratch)
         _gather(w, self.parts, first, pixels, (made, places, pitch))
         return made, places
@@ -206,20 +208,20 @@ class Windows:
         return kernels.vectors(self.map.channels) * kernels.lanes
 
     def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
-        made, places = w.place(w.scratch), w.table(_dense(self.pitch(w.kernels)))
+        made, places = w.place(w.scratch), w.table(dense(self.pitch(w.kernels)))
         self.compute(w, first, pixels, made, places)
         return made, places
 
     def compute(self, w: Writer, first: int, pixels: int, made: Value, places: Value) -> None:
         """Compute some pixels to where a table says."""
         layer, channels, taps = self.layer, self.pitch(w.kernels), self.layer.kernel**2
-        kernels = _filled(layer.weight.reshape(-1, taps), channels)
+        kernels = filled(layer.weight.reshape(-1, taps), channels)
         weights = kernels.reshape(-1, w.kernels.lanes, taps).swapaxes(1, 2)
         w.call(
             w.kernels.depthwise(layer.kernel),
             *(w.place(self.map.at), w.table(self.map.windows(layer.kernel, layer.stride), first)),
             *(pixels, channels, self.map.row, self.map.pitch),
-            *(w.constant(weights), w.constant(_filled(layer.bias, channels)), made, places),
+            *(w.constant(weights), w.constant(filled(layer.bias, channels)), made, places),
             layer.floor,
         )
 
@@ -264,8 +266,8 @@ class Product:
         w.call(
             w.kernels.product(adding=added is not None),
             *(w.f.at(values, group * read), table, pixels, read),
-            *(w.constant(_in_panels(weight, widths)), panels.count(2), panels.count(3)),
-            *(w.constant(_filled(bias, sum(widths))), w.place(self.made.at + group * made), places),
+            *(w.constant(in_panels(weight, widths)), panels.count(2), panels.count(3)),
+            *(w.constant(filled(bias, sum(widths))), w.place(self.made.at + group * made), places),
             *(self.layer.floor, *also),
         )
 
@@ -343,30 +345,6 @@ class Means:
         w.call(w.kernels.mean(), source, pixels, self.made.pitch, self.map.pitch, 1 / pixels, made)
 
 
-@dataclass(slots=True)
-class Classes:
-    """The classifier."""
-
-    made: Map
-    map: Map
-    layer: Linear
-
-    @property
-    def reads(self) -> Sequence[Map]:
-        return [self.map]
-
-    def write(self, w: Writer, source_row: int, made_row: int, rows: int) -> None:
-        width = CLASSES * w.kernels.lanes
-        panels = -(-len(self.layer.weight) // width)
-        weight = _in_panels(self.layer.weight.T, [width] * panels)
-        w.call(
-            w.kernels.linear(),
-            *(w.place(self.map.at), self.layer.weight.shape[1], w.constant(weight), panels),
-            w.constant(_filled(self.layer.bias, panels * width)),
-            *(w.place(self.made.at), w.table([0])),
-        )
-
-
 def _portions(pixels: int) -> Iterator[tuple[int, int]]:
     """Cut pixels into portions of nearly one size: the first pixel and how many, of each."""
     count = -(-pixels // PIXELS)
@@ -389,17 +367,17 @@ def _gather(
     )
 
 
-def _dense(pitch: int) -> npt.NDArray[np.int32]:
+def dense(pitch: int) -> npt.NDArray[np.int32]:
     """Make the table of pixels that lie beside each other."""
     return np.arange(PIXELS, dtype=np.int32) * np.int32(pitch)
 
 
-def _filled(values: npt.NDArray[np.float32], length: int) -> npt.NDArray[np.float32]:
+def filled(values: npt.NDArray[np.float32], length: int) -> npt.NDArray[np.float32]:
     """Fill up with zeros."""
     return np.pad(values, [(0, length - len(values)), *[(0, 0)] * (values.ndim - 1)])
 
 
-def _in_panels(weight: npt.NDArray[np.float32], widths: list[int]) -> npt.NDArray[np.float32]:
+def in_panels(weight: npt.NDArray[np.float32], widths: list[int]) -> npt.NDArray[np.float32]:
     """Cut ``(in, out)`` weights into panels, each of which lies in one piece."""
     filled = np.pad(weight, [(0, 0), (0, sum(widths) - weight.shape[1])])
     return np.concatenate([p.ravel() for p in np.split(filled, np.cumsum(widths)[:-1], axis=1)])
