@@ -1,6 +1,7 @@
 """Networks as machine code: what ONNX Runtime computes, for any size, processor and thread."""
 
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from tolerance import FLOAT32_RELATIVE
 pytest.importorskip("llvmlite")
 from shufflenet.native import LlvmClassifier, _compiled
 from shufflenet.native._layers import Network
-from shufflenet.native._steps import PIXELS
+from shufflenet.native._writer import PIXELS
 
 assert SHIPPED.onnx
 
@@ -123,6 +124,23 @@ def test_the_model_that_ships_is_computed_by_many_threads() -> None:
     with ThreadPoolExecutor(4) as pool:
         for answer in pool.map(classifier.logits, [batch] * 8):
             assert np.array_equal(answer, alone)
+
+
+def test_callers_in_several_threads_do_not_wait_for_each_other(
+    thin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = LlvmClassifier(thin, threads=1)
+    classifier.logits(images(1, 3, 16, 16))
+    together = threading.Barrier(2, timeout=20)
+
+    def features(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        together.wait()
+        return np.zeros(40, np.float32)
+
+    (compiled,) = classifier._of_shape.values()
+    monkeypatch.setattr(compiled, "features", features)
+    with ThreadPoolExecutor(2) as callers:
+        assert len(list(callers.map(classifier.logits, [images(3, 3, 16, 16)] * 2))) == 2
 
 
 def test_more_images_than_are_classified_at_once(thin: Path) -> None:

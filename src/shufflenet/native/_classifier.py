@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from shufflenet.engine import card_of, cores
 from shufflenet.errors import CheckpointError, MissingDependency
-from shufflenet.native._layers import read_network
+from shufflenet.native._read import read_network
 
 if TYPE_CHECKING:
     from shufflenet.native._compiled import Compiled
@@ -55,13 +55,14 @@ class LlvmClassifier:
         self._compile = Compiled
         self._of_shape: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(threads or cores(), thread_name_prefix="shufflenet-llvm")
+        threads = threads or cores()
+        self._pool = ThreadPoolExecutor(threads, "shufflenet-llvm") if threads > 1 else None
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
         compiled = self._compiled_for(batch.shape[1:])
-        # One image is spared the way to another thread.
-        each = map if len(batch) == 1 else self._pool.map
+        # Callers in several threads must not wait for one; nor need one image go anywhere else.
+        each = self._pool.map if self._pool and len(batch) > 1 else map
         return compiled.logits(list(each(compiled.features, batch)))
 
     def _compiled_for(self, shape: tuple[int, ...]) -> Compiled:

@@ -3,23 +3,21 @@
 import ctypes
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from llvmlite import binding, ir
 
 from shufflenet.native._ir import FLOATS, INDEX, OFFSETS, Function, index
 from shufflenet.native._kernels import CLASSES, Kernels
-from shufflenet.native._layers import Convolution, Linear, Network
+from shufflenet.native._layers import Convolution, Floats, Linear, Network
 from shufflenet.native._memory import Memory, Planes
 from shufflenet.native._order import write_steps
 from shufflenet.native._plan import plan
-from shufflenet.native._steps import PIXELS, Product, Step, Writer, dense, filled, in_panels
+from shufflenet.native._steps import Product, Step
+from shufflenet.native._writer import PIXELS, Writer, dense, filled, in_panels
 
 __all__ = ["Compiled"]
-
-Floats: TypeAlias = npt.NDArray[np.float32]
 
 
 class Compiled:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from shufflenet.native._memory import Map
-from shufflenet.native._steps import Pooled, Product, Step, Windows, Writer
+from shufflenet.native._sources import Windows
+from shufflenet.native._steps import Pooled, Product, Step
+from shufflenet.native._writer import Writer
 
 __all__ = ["write_steps"]
 

@@ -7,19 +7,8 @@ import numpy as np
 from shufflenet.native._kernels import Kernels
 from shufflenet.native._layers import Convolution, Layer, MaxPool, Mean, Piece
 from shufflenet.native._memory import Map, Planes
-from shufflenet.native._steps import (
-    Corners,
-    Filtered,
-    Gathered,
-    Joined,
-    Means,
-    Pooled,
-    Product,
-    Source,
-    Step,
-    Whole,
-    Windows,
-)
+from shufflenet.native._sources import Corners, Gathered, Source, Whole, Windows
+from shufflenet.native._steps import Filtered, Joined, Means, Pooled, Product, Step
 
 __all__ = ["plan"]
 
@@ -58,12 +47,8 @@ class _Planner:
                     made = self._make(layer.made, len(layer.weight), windows.size)
                     self.steps.append(Filtered(made, windows))
             case Convolution():
-                whole = layer.kernel > 1
-                source = (
-                    Corners(images, layer.kernel, layer.stride)
-                    if whole
-                    else self._source(layer.reads)
-                )
+                stem = Corners(images, layer.kernel, layer.stride)
+                source = self._source(layer.reads) if layer.kernel == 1 else stem
                 made = self._make(layer.made, len(layer.weight), source.size, layer.groups)
                 added = self._whole(layer.adds) if layer.adds else None
                 self.steps.append(Product(made, source, layer, added))

@@ -1,76 +1,19 @@
-"""What is computed one after another, a strip of rows at a time: each writes its kernel's calls."""
+"""What is computed one after another, some rows at a time: each step writes its kernel's calls."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
-from llvmlite import ir
 
-from shufflenet.native._ir import FLOAT, Function, Value, index
-from shufflenet.native._kernels import Kernels
+from shufflenet.native._ir import Value
 from shufflenet.native._layers import Convolution
-from shufflenet.native._memory import Map, Memory, Planes
+from shufflenet.native._memory import Map
+from shufflenet.native._sources import Parts, Source, Windows, gather
+from shufflenet.native._writer import PIXELS, Writer, filled, in_panels
 
-__all__ = [
-    "PIXELS",
-    "Corners",
-    "Filtered",
-    "Gathered",
-    "Joined",
-    "Means",
-    "Pooled",
-    "Product",
-    "Source",
-    "Step",
-    "Whole",
-    "Windows",
-    "Writer",
-    "dense",
-    "filled",
-    "in_panels",
-]
-
-PIXELS = 196  # of a product computed at once: what it reads then stays in the nearest caches
-
-Parts: TypeAlias = Sequence[tuple[Map, int, int]]  # a map, the first channel, channels
-
-
-@dataclass(slots=True)
-class Writer:
-    """What a step needs to write its code."""
-
-    f: Function
-    kernels: Kernels
-    memory: Memory
-    arena: Value
-    constants: Value
-    tables: Value
-    scratch: int
-
-    def place(self, at: int) -> Value:
-        """Point into the arena."""
-        return self.f.at(self.arena, at)
-
-    def constant(self, values: npt.NDArray[np.float32]) -> Value:
-        """Point at constants."""
-        return self.f.at(self.constants, self.memory.constant(values))
-
-    def table(self, values: npt.ArrayLike, first: int = 0) -> Value:
-        """Point at an entry of a table."""
-        return self.f.at(self.tables, self.memory.table(values) + first)
-
-    def call(self, kernel: ir.Function, *arguments: Value | int | float) -> None:
-        """Call a kernel; whole numbers are sizes."""
-        self.f.call(kernel, [_constant(argument) for argument in arguments])
-
-
-def _constant(argument: Value | int | float) -> Value:
-    if isinstance(argument, int):
-        return index(argument)
-    return ir.Constant(FLOAT, argument) if isinstance(argument, float) else argument
+__all__ = ["Filtered", "Joined", "Means", "Pooled", "Product", "Step"]
 
 
 class Step(Protocol):
@@ -91,139 +34,6 @@ class Step(Protocol):
             made_row: Where it goes in the map made.
             rows: How many.
         """
-
-
-class Source(Protocol):
-    """Where the values come from that a product multiplies."""
-
-    @property
-    def reads(self) -> Sequence[Map]:
-        """The maps that must still be there."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns of pixels."""
-
-    def pitch(self, kernels: Kernels) -> int:
-        """Give the floats of a pixel that are put together; none, if they lie somewhere already."""
-
-    def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
-        """Have the values of some pixels at hand: where they are, and their table."""
-
-
-@dataclass(frozen=True, slots=True)
-class Corners:
-    """Windows of the images, row by row of each colour."""
-
-    planes: Planes
-    kernel: int
-    stride: int
-
-    @property
-    def reads(self) -> Sequence[Map]:
-        return []
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return -(-self.planes.height // self.stride), -(-self.planes.width // self.stride)
-
-    def pitch(self, kernels: Kernels) -> int:
-        return kernels.vectors(self.planes.channels * self.kernel**2) * kernels.lanes
-
-    def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
-        taps, pitch = self.planes.taps(self.kernel), self.pitch(w.kernels)
-        made, places = w.place(w.scratch), w.table(dense(pitch))
-        kernel = w.kernels.gather([(self.kernel, 0)] * len(taps), pitch)
-        rows = (w.place(self.planes.at + tap) for tap in taps)
-        corners = w.table(self.planes.corners(self.stride), first)
-        w.call(kernel, *rows, corners, made, places, pixels)
-        return made, places
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """Channels of one map, as they lie."""
-
-    map: Map
-    first_channel: int
-
-    @property
-    def reads(self) -> Sequence[Map]:
-        return [self.map]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.map.height, self.map.width
-
-    def pitch(self, kernels: Kernels) -> int:
-        return 0
-
-    def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
-        return w.place(self.map.at + self.first_channel), w.table(self.map.pixels(), first)
-
-
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """Channels of several maps of one shape, put beside each other as they are needed."""
-
-    parts: Parts
-
-    @property
-    def reads(self) -> Sequence[Map]:
-        return [part for part, _, _ in self.parts]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        part, _, _ = self.parts[0]
-        return part.height, part.width
-
-    def pitch(self, kernels: Kernels) -> int:
-        return kernels.vectors(sum(channels for _, _, channels in self.parts)) * kernels.lanes
-
-    def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
-        pitch = self.pitch(w.kernels)
-        places = w.table(dense(pitch))
-        made = w.place(w.scratch)
-        _gather(w, self.parts, first, pixels, (made, places, pitch))
-        return made, places
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """A depthwise convolution of a map with a border, computed as its results are needed."""
-
-    map: Map
-    layer: Convolution
-
-    @property
-    def reads(self) -> Sequence[Map]:
-        return [self.map]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        stride = self.layer.stride
-        return -(-self.map.height // stride), -(-self.map.width // stride)
-
-    def pitch(self, kernels: Kernels) -> int:
-        return kernels.vectors(self.map.channels) * kernels.lanes
-
-    def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
-        made, places = w.place(w.scratch), w.table(dense(self.pitch(w.kernels)))
-        self.compute(w, first, pixels, made, places)
-        return made, places
-
-    def compute(self, w: Writer, first: int, pixels: int, made: Value, places: Value) -> None:
-        """Compute some pixels to where a table says."""
-        layer, channels, taps = self.layer, self.pitch(w.kernels), self.layer.kernel**2
-        kernels = filled(layer.weight.reshape(-1, taps), channels)
-        weights = kernels.reshape(-1, w.kernels.lanes, taps).swapaxes(1, 2)
-        w.call(
-            w.kernels.depthwise(layer.kernel),
-            *(w.place(self.map.at), w.table(self.map.windows(layer.kernel, layer.stride), first)),
-            *(pixels, channels, self.map.row, self.map.pitch),
-            *(w.constant(weights), w.constant(filled(layer.bias, channels)), made, places),
-            layer.floor,
-        )
 
 
 @dataclass(slots=True)
@@ -304,7 +114,7 @@ class Joined:
         width = self.made.width
         places = w.table(self.made.pixels(), made_row * width)
         goal = w.place(self.made.at), places, self.made.pitch
-        _gather(w, self.parts, source_row * width, rows * width, goal)
+        gather(w, self.parts, source_row * width, rows * width, goal)
 
 
 @dataclass(slots=True)
@@ -350,34 +160,3 @@ def _portions(pixels: int) -> Iterator[tuple[int, int]]:
     count = -(-pixels // PIXELS)
     edges = [pixels * n // count for n in range(count + 1)]
     return ((first, end - first) for first, end in pairwise(edges))
-
-
-def _gather(
-    w: Writer, parts: Parts, first: int, pixels: int, goal: tuple[Value, Value, int]
-) -> None:
-    made, places, pitch = goal
-    layouts = {(part.pitch, part.border): part for part, _, _ in parts}
-    numbers = {layout: number for number, layout in enumerate(layouts)}
-    pieces = [(count, numbers[part.pitch, part.border]) for part, _, count in parts]
-    w.call(
-        w.kernels.gather(pieces, pitch),
-        *(w.place(part.at + channel) for part, channel, _ in parts),
-        *(w.table(part.pixels(), first) for part in layouts.values()),
-        *(made, places, pixels),
-    )
-
-
-def dense(pitch: int) -> npt.NDArray[np.int32]:
-    """Make the table of pixels that lie beside each other."""
-    return np.arange(PIXELS, dtype=np.int32) * np.int32(pitch)
-
-
-def filled(values: npt.NDArray[np.float32], length: int) -> npt.NDArray[np.float32]:
-    """Fill up with zeros."""
-    return np.pad(values, [(0, length - len(values)), *[(0, 0)] * (values.ndim - 1)])
-
-
-def in_panels(weight: npt.NDArray[np.float32], widths: list[int]) -> npt.NDArray[np.float32]:
-    """Cut ``(in, out)`` weights into panels, each of which lies in one piece."""
-    filled = np.pad(weight, [(0, 0), (0, sum(widths) - weight.shape[1])])
-    return np.concatenate([p.ravel() for p in np.split(filled, np.cumsum(widths)[:-1], axis=1)])

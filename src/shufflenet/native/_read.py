@@ -1,0 +1,273 @@
+"""From an ONNX file of a shuffle-free network to its layers."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shufflenet.errors import CheckpointError, MissingDependency
+from shufflenet.native._layers import (
+    Convolution,
+    Floats,
+    Layer,
+    Linear,
+    MaxPool,
+    Mean,
+    Network,
+    Piece,
+)
+
+__all__ = ["read_network"]
+
+
+def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
+    """Read what ``shufflenet export`` wrote of a network of ShuffleNet V1's or V2's layers.
+
+    Split, Concat and Gather are no layers of their own, for they only say which channels are read;
+    nor are Add and Relu, which end a convolution. A mean of 3x3 pixels is a depthwise convolution.
+
+    Returns:
+        The network, and the file's metadata.
+
+    Raises:
+        CheckpointError: the file is damaged, or computes anything else.
+        MissingDependency: the package onnx is not installed.
+    """
+    try:
+        import onnx  # noqa: PLC0415  # only this runtime needs it
+        from google.protobuf.message import DecodeError  # noqa: PLC0415  # onnx brings it
+    except ModuleNotFoundError as error:
+        raise MissingDependency("The LLVM runtime", "onnx", "llvm") from error
+    try:
+        model = onnx.load(str(path))
+    except (DecodeError, OSError) as error:
+        raise CheckpointError(path, "is no ONNX file", "Export it again.") from error
+    reader = _Reader(model.graph)
+    for node in model.graph.node:
+        try:
+            reader.read(node)
+        except (_Other, IndexError, KeyError, ValueError) as error:
+            raise CheckpointError(
+                path,
+                f"has a {node.op_type} that the LLVM runtime does not compute",
+                "Use --runtime onnxruntime.",
+            ) from error
+    network = _network(reader.layers, model.graph)
+    if network is None:
+        problem = "has layers in an order that the LLVM runtime does not compute"
+        raise CheckpointError(path, problem, "Use --runtime onnxruntime.")
+    return network, {entry.key: entry.value for entry in model.metadata_props}
+
+
+def _network(layers: Sequence[Layer], graph: Any) -> Network | None:  # noqa: ANN401  # likewise
+    """Give the network, if layers stand as in a ShuffleNet, for which alone the code is written.
+
+    The first convolution reads the images, and alone is both dense and larger than 1x1; at the end
+    the mean goes to the classifier.
+    """
+    if len(layers) < 3:
+        return None
+    stem, *inner, mean, classifier = layers
+    images = graph.input[0].name
+    stands = (
+        isinstance(stem, Convolution)
+        and stem.kernel > 1
+        and all(map(_is_inner, inner))
+        and not any(piece.map == images for layer in layers[1:] for piece in layer.reads)
+        and isinstance(mean, Mean)
+        and classifier.made == graph.output[0].name
+        and [piece.map for piece in classifier.reads] == [mean.made]
+    )
+    return Network(layers[:-1], classifier) if stands and isinstance(classifier, Linear) else None
+
+
+def _is_inner(layer: Layer) -> bool:
+    if isinstance(layer, Convolution):
+        return layer.depthwise or layer.kernel == 1
+    return isinstance(layer, MaxPool)
+
+
+class _Other(Exception):
+    """An operation, or a setting of one, that is not of the networks compiled here."""
+
+
+class _Reader:
+    """What has been read of a graph so far."""
+
+    def __init__(self, graph: Any) -> None:  # noqa: ANN401  # protobuf makes its class at import
+        from onnx import numpy_helper  # noqa: PLC0415  # read_layers has imported it
+
+        self.layers: list[Layer] = []
+        self._constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+        (images,) = graph.input
+        channels = images.type.tensor_type.shape.dim[1].dim_value
+        self._values: dict[str, tuple[Piece, ...]] = {
+            images.name: (Piece(images.name, 0, channels),)
+        }
+
+    def read(self, node: Any) -> None:  # noqa: ANN401  # likewise
+        from onnx.helper import get_attribute_value  # noqa: PLC0415  # likewise
+
+        settings = {a.name: get_attribute_value(a) for a in node.attribute}
+        match node.op_type:
+            case "Conv":
+                self._make(self._convolution(node, settings))
+            case "MaxPool":
+                _need(settings, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, ceil_mode=0)
+                self._make(MaxPool(made=node.output[0], reads=self._values[node.input[0]]))
+            case "ReduceMean":
+                _need(settings, keepdims=0)
+                if sorted(self._constants[node.input[1]] % 4) != [2, 3]:
+                    raise _Other
+                self._make(Mean(made=node.output[0], reads=self._values[node.input[0]]))
+            case "Gemm":
+                _need(settings, alpha=1.0, beta=1.0, transA=0, transB=1)
+                weight, *biases = (self._floats(name) for name in node.input[1:])
+                bias = biases[0] if biases else np.zeros(len(weight), np.float32)
+                read = self._values[node.input[0]]
+                self._make(Linear(made=node.output[0], reads=read, weight=weight, bias=bias))
+            case "AveragePool":
+                _need(settings, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, ceil_mode=0)
+                if not settings.get("count_include_pad"):
+                    raise _Other
+                self._make(_average(node.output[0], self._values[node.input[0]]))
+            case "Cast":  # of weights kept in float16
+                _need(settings, to=1)
+                self._constants[node.output[0]] = self._constants[node.input[0]].astype(np.float32)
+            case "Relu":
+                self._cut_off(node)
+            case "Split":
+                self._split(node, settings)
+            case "Concat":
+                _need(settings, axis=1)
+                joined = tuple(piece for name in node.input for piece in self._values[name])
+                self._values[node.output[0]] = joined
+            case "Gather":
+                _need(settings, axis=1)
+                self._pick(node)
+            case "Add":
+                self._add(node)
+            case _:
+                raise _Other
+
+    def _make(self, layer: Layer) -> None:
+        self.layers.append(layer)
+        channels = sum(piece.channels for piece in layer.reads)
+        if isinstance(layer, Convolution | Linear):
+            channels = len(layer.weight)
+        self._values[layer.made] = (Piece(layer.made, 0, channels),)
+
+    def _convolution(self, node: Any, settings: dict[str, Any]) -> Convolution:  # noqa: ANN401
+        weight, bias = (self._floats(name) for name in node.input[1:])
+        stride, kernel = settings["strides"][0], weight.shape[2]
+        _need(
+            settings,
+            kernel_shape=[kernel] * 2,
+            strides=[stride] * 2,
+            pads=[kernel // 2] * 4,
+            dilations=[1, 1],
+            auto_pad=b"NOTSET",
+        )
+        groups = settings.get("group", 1)
+        made = Convolution(
+            made=node.output[0],
+            reads=self._values[node.input[0]],
+            weight=weight,
+            bias=bias,
+            stride=stride,
+            groups=groups,
+        )
+        if not kernel % 2 or kernel == 1 < stride or not (made.depthwise or 1 in (kernel, groups)):
+            raise _Other
+        return made
+
+    def _cut_off(self, node: Any) -> None:  # noqa: ANN401
+        """Make a ReLU part of the convolutions it follows."""
+        given = self._values[node.input[0]]
+        for piece in given:
+            self._end(piece, floor=0.0)
+        self._values[node.output[0]] = given
+
+    def _add(self, node: Any) -> None:  # noqa: ANN401
+        """Make a sum part of the convolution whose result is the second of what is added.
+
+        Raises:
+            _Other: that is no convolution alone, or something is added to it already.
+        """
+        added, (piece,) = (self._values[name] for name in node.input)
+        if sum(one.channels for one in added) != piece.channels:
+            raise _Other
+        self._end(piece, adds=added)
+        self._values[node.output[0]] = (piece,)
+
+    def _end(self, piece: Piece, **changes: Any) -> None:  # noqa: ANN401
+        """Change what a convolution ends with; nothing may have read it, nor may from now on.
+
+        Raises:
+            _Other: something has, or it is no convolution, or it ends with a ReLU already.
+        """
+        numbers = {layer.made: number for number, layer in enumerate(self.layers)}
+        layer = self.layers[numbers[piece.map]]
+        read = {p.map for x in self.layers for p in (*x.reads, *getattr(x, "adds", ()))}
+        if (
+            not isinstance(layer, Convolution)
+            or (piece.first, piece.channels) != (0, len(layer.weight))
+            or layer.floor == 0
+            or (layer.adds and "adds" in changes)
+            or piece.map in read
+        ):
+            raise _Other
+        self.layers[numbers[piece.map]] = replace(layer, **changes)
+        self._values = {
+            name: pieces
+            for name, pieces in self._values.items()
+            if all(other.map != piece.map for other in pieces)
+        }
+
+    def _pick(self, node: Any) -> None:  # noqa: ANN401
+        """Read channels of a map in another order."""
+        (piece,) = self._values[node.input[0]]
+        order = self._constants[node.input[1]]
+        runs = np.split(order, 1 + np.flatnonzero(np.diff(order) != 1))
+        self._values[node.output[0]] = tuple(
+            Piece(piece.map, piece.first + int(run[0]), len(run)) for run in runs
+        )
+
+    def _split(self, node: Any, settings: dict[str, Any]) -> None:  # noqa: ANN401
+        _need(settings, axis=1)
+        (piece,) = self._values[node.input[0]]
+        first = piece.first
+        for name, channels in zip(node.output, self._constants[node.input[1]], strict=True):
+            self._values[name] = (Piece(piece.map, first, int(channels)),)
+            first += int(channels)
+
+    def _floats(self, name: str) -> Floats:
+        values = self._constants[name]
+        if values.dtype != np.float32:
+            raise _Other
+        return values
+
+
+def _average(made: str, reads: tuple[Piece, ...]) -> Convolution:
+    """Write the mean of 3x3 pixels, of which those beyond the edge are 0, as a convolution."""
+    channels = sum(piece.channels for piece in reads)
+    return Convolution(
+        made=made,
+        reads=reads,
+        weight=np.full((channels, 1, 3, 3), 1 / 9, np.float32),
+        bias=np.zeros(channels, np.float32),
+        stride=2,
+        groups=channels,
+    )
+
+
+def _need(settings: dict[str, Any], **wanted: object) -> None:
+    """Refuse a setting that is there and differs.
+
+    Raises:
+        _Other: one is.
+    """
+    if any(settings.get(name, value) != value for name, value in wanted.items()):
+        raise _Other

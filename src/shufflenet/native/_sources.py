@@ -1,0 +1,172 @@
+"""Where the values lie that a product multiplies, or how they come to lie there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from shufflenet.native._ir import Value
+from shufflenet.native._kernels import Kernels
+from shufflenet.native._layers import Convolution
+from shufflenet.native._memory import Map, Planes
+from shufflenet.native._writer import Writer, dense, filled
+
+__all__ = ["Corners", "Gathered", "Parts", "Source", "Whole", "Windows", "gather"]
+
+Parts: TypeAlias = Sequence[tuple[Map, int, int]]  # a map, the first channel, channels
+
+
+class Source(Protocol):
+    """Where the values come from that a product multiplies."""
+
+    @property
+    def reads(self) -> Sequence[Map]:
+        """The maps that must still be there."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of pixels."""
+
+    def pitch(self, kernels: Kernels) -> int:
+        """Give the floats of a pixel that are put together; none, if they lie somewhere already."""
+
+    def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
+        """Have the values of some pixels at hand: where they are, and their table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corners:
+    """Windows of the images, row by row of each colour."""
+
+    planes: Planes
+    kernel: int
+    stride: int
+
+    @property
+    def reads(self) -> Sequence[Map]:
+        return []
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return -(-self.planes.height // self.stride), -(-self.planes.width // self.stride)
+
+    def pitch(self, kernels: Kernels) -> int:
+        return kernels.vectors(self.planes.channels * self.kernel**2) * kernels.lanes
+
+    def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
+        taps, pitch = self.planes.taps(self.kernel), self.pitch(w.kernels)
+        made, places = w.place(w.scratch), w.table(dense(pitch))
+        kernel = w.kernels.gather([(self.kernel, 0)] * len(taps), pitch)
+        rows = (w.place(self.planes.at + tap) for tap in taps)
+        corners = w.table(self.planes.corners(self.stride), first)
+        w.call(kernel, *rows, corners, made, places, pixels)
+        return made, places
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Channels of one map, as they lie."""
+
+    map: Map
+    first_channel: int
+
+    @property
+    def reads(self) -> Sequence[Map]:
+        return [self.map]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.map.height, self.map.width
+
+    def pitch(self, kernels: Kernels) -> int:
+        return 0
+
+    def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
+        return w.place(self.map.at + self.first_channel), w.table(self.map.pixels(), first)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Channels of several maps of one shape, put beside each other as they are needed."""
+
+    parts: Parts
+
+    @property
+    def reads(self) -> Sequence[Map]:
+        return [part for part, _, _ in self.parts]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        part, _, _ = self.parts[0]
+        return part.height, part.width
+
+    def pitch(self, kernels: Kernels) -> int:
+        return kernels.vectors(sum(channels for _, _, channels in self.parts)) * kernels.lanes
+
+    def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
+        pitch = self.pitch(w.kernels)
+        places = w.table(dense(pitch))
+        made = w.place(w.scratch)
+        gather(w, self.parts, first, pixels, (made, places, pitch))
+        return made, places
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """A depthwise convolution of a map with a border, computed as its results are needed."""
+
+    map: Map
+    layer: Convolution
+
+    @property
+    def reads(self) -> Sequence[Map]:
+        return [self.map]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        stride = self.layer.stride
+        return -(-self.map.height // stride), -(-self.map.width // stride)
+
+    def pitch(self, kernels: Kernels) -> int:
+        return kernels.vectors(self.map.channels) * kernels.lanes
+
+    def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
+        made, places = w.place(w.scratch), w.table(dense(self.pitch(w.kernels)))
+        self.compute(w, first, pixels, made, places)
+        return made, places
+
+    def compute(self, w: Writer, first: int, pixels: int, made: Value, places: Value) -> None:
+        """Compute some pixels to where a table says."""
+        layer, channels, taps = self.layer, self.pitch(w.kernels), self.layer.kernel**2
+        kernels = filled(layer.weight.reshape(-1, taps), channels)
+        weights = kernels.reshape(-1, w.kernels.lanes, taps).swapaxes(1, 2)
+        w.call(
+            w.kernels.depthwise(layer.kernel),
+            *(w.place(self.map.at), w.table(self.map.windows(layer.kernel, layer.stride), first)),
+            *(pixels, channels, self.map.row, self.map.pitch),
+            *(w.constant(weights), w.constant(filled(layer.bias, channels)), made, places),
+            layer.floor,
+        )
+
+
+def gather(
+    w: Writer, parts: Parts, first: int, pixels: int, goal: tuple[Value, Value, int]
+) -> None:
+    """Put parts beside each other, some pixels of them, from the first on.
+
+    Args:
+        w: What writes the code.
+        parts: Of maps of one size.
+        first: The first pixel.
+        pixels: How many.
+        goal: Where to: the place, its table of pixels, floats of a pixel.
+    """
+    made, places, pitch = goal
+    layouts = {(part.pitch, part.border): part for part, _, _ in parts}
+    numbers = {layout: number for number, layout in enumerate(layouts)}
+    pieces = [(count, numbers[part.pitch, part.border]) for part, _, count in parts]
+    w.call(
+        w.kernels.gather(pieces, pitch),
+        *(w.place(part.at + channel) for part, channel, _ in parts),
+        *(w.table(part.pixels(), first) for part in layouts.values()),
+        *(made, places, pixels),
+    )
