@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from conftest import card_for, with_seeded_weights
 from shufflenet import open_model
 from shufflenet.engine import OnnxClassifier
-from shufflenet.errors import CheckpointError, MissingDependency
+from shufflenet.errors import CheckpointError, MissingDependency, SpecError
 from shufflenet.export import export_onnx
 from shufflenet.networks import build
 from shufflenet.spec import NetworkSpec, SearchedStage, Stage, V1Spec, V2PlusSpec, V2Spec
@@ -72,6 +72,9 @@ OTHERS: dict[str, NetworkSpec] = {
         first_grouped=True,
         shuffle="inverse",
         classes=7,
+    ),
+    "a channel a group": V1Spec(
+        name="a channel a group", groups=8, stages=(Stage(channels=32, repeats=2),), classes=7
     ),
     "searched": V2PlusSpec(
         name="searched",
@@ -204,16 +207,67 @@ def changed(source: Path, path: Path, kind: str) -> Path:
         axes.CopyFrom(numpy_helper.from_array(np.array([1, 2]), axes.name))
     elif kind == "Gemm":
         next(a for a in node.attribute if a.name == "alpha").f = 2.0
+    elif kind == "Split":
+        sizes = next(t for t in model.graph.initializer if t.name == node.input[1])
+        more = numpy_helper.to_array(sizes) + 1
+        sizes.CopyFrom(numpy_helper.from_array(more, sizes.name))
+    elif kind == "Concat":
+        del node.input[-1]
     elif kind == "Relu":
         nodes.insert(0, helper.make_node("Relu", ["images"], ["positive"]))
     onnx.save(model, path)
     return path
 
 
-@pytest.mark.parametrize("kind", ["Conv", "MaxPool", "ReduceMean", "Gemm", "Relu"])
-def test_settings_it_does_not_know_are_refused(thin: Path, kind: str, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=f"has a {kind} that the LLVM runtime"):
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        *((kind, kind) for kind in ("Conv", "MaxPool", "ReduceMean", "Gemm", "Relu", "Split")),
+        ("Concat", "Conv"),
+    ],
+)
+def test_what_it_does_not_know_is_refused(
+    thin: Path, kind: str, named: str, tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match=f"has a {named} that the LLVM runtime"):
         LlvmClassifier(changed(thin, tmp_path / "changed.onnx", kind))
+
+
+@pytest.mark.parametrize("kind", ["Conv", "MaxPool", "ReduceMean", "Gemm", "Split", "Concat"])
+def test_a_setting_that_is_not_there_is_not_taken_for_the_usual_one(
+    thin: Path, kind: str, tmp_path: Path
+) -> None:
+    model = onnx.load(thin)
+    del next(node for node in model.graph.node if node.op_type == kind).attribute[:]
+    onnx.save(model, tmp_path / "bare.onnx")
+    with pytest.raises(CheckpointError, match=f"has a {kind} that the LLVM runtime"):
+        LlvmClassifier(tmp_path / "bare.onnx")
+
+
+def test_colours_in_another_order_are_refused(thin: Path, tmp_path: Path) -> None:
+    model = onnx.load(thin)
+    model.graph.node[0].input[0] = "turned"
+    model.graph.initializer.append(numpy_helper.from_array(np.array([2, 1, 0]), "order"))
+    turn = helper.make_node("Gather", ["images", "order"], ["turned"], axis=1)
+    model.graph.node.insert(0, turn)
+    onnx.save(model, tmp_path / "turned.onnx")
+    with pytest.raises(CheckpointError, match="layers in an order"):
+        LlvmClassifier(tmp_path / "turned.onnx")
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        np.zeros((1, 1, 8, 8), np.float32),
+        np.zeros((1, 3, 8, 8), np.uint8),
+        np.zeros((3, 8, 8), np.float32),
+        np.zeros((1, 3, 0, 8), np.float32),
+    ],
+    ids=lambda batch: f"{batch.dtype} {batch.shape}",
+)
+def test_batches_of_another_shape_are_refused(thin: Path, batch: npt.NDArray[np.float32]) -> None:
+    with pytest.raises(SpecError, match="float32 of shape"):
+        LlvmClassifier(thin).logits(batch)
 
 
 def test_an_output_in_the_middle_is_refused(thin: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Which runtime answers a model fastest on this machine: tried once, then remembered."""
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -58,8 +59,11 @@ def open_fastest(path: str | Path, *, threads: int | None = None) -> Classifier:
     if not any(installed.values()) or not Path(path).is_file():
         return OnnxClassifier(path, threads=threads)
     remembered, key = _remembered(), _key(path, installed, threads or cores())
+    if remembered.get(key) in _OTHERS:
+        with contextlib.suppress(CheckpointError, MissingDependency):  # of what was taken away
+            return _OTHERS[remembered[key]](path, threads=threads)
     if key in remembered:
-        return _OTHERS.get(remembered[key], OnnxClassifier)(path, threads=threads)
+        return OnnxClassifier(path, threads=threads)
     opened: dict[str, Classifier] = {"onnxruntime": OnnxClassifier(path, threads=threads)}
     for package in filter(installed.get, _OTHERS):
         try:
@@ -119,8 +123,8 @@ def _version(package: str) -> str | None:
 def _key(path: str | Path, installed: Mapping[str, str | None], threads: int) -> str:
     content = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     machine = f"{platform.node()} {platform.processor() or platform.machine()}"
-    versions = " ".join(str(found) for found in installed.values())
-    return f"{content} {_version('onnxruntime')} {versions} {threads} {machine}"
+    others = [*installed.values(), *(_version(name) for name in ("onnxruntime", "shufflenet"))]
+    return f"{content} {' '.join(map(str, others))} {threads} {machine}"
 
 
 def _remembered() -> dict[str, str]:

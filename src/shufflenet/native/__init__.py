@@ -1,4 +1,4 @@
-"""A shuffle-free network of ShuffleNet V2's layers as machine code, compiled by LLVM.
+"""A shuffle-free network of ShuffleNet V1's or V2's layers as machine code, compiled by LLVM.
 
 Other runtimes compute an operation after the other, and copy channels to split and to join them.
 Here every convolution reads its channels where they lie, and a depthwise convolution is computed

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.engine import card_of, cores
-from shufflenet.errors import CheckpointError, MissingDependency
+from shufflenet.errors import CheckpointError, MissingDependency, SpecError
 from shufflenet.native._read import read_network
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ _MOST_SHAPES = 4
 class LlvmClassifier:
     """An ONNX file with a card inside, compiled by LLVM for this processor.
 
-    It computes float32 networks of ShuffleNet V2's layers as ``shufflenet export`` writes them,
-    without their shuffle. Images of a new shape take about a second, in which code for it is made.
+    It computes float32 networks of V1's and V2's layers, searched ones too, as ``shufflenet
+    export`` writes them, without their shuffle. Images of a new shape take about a second, and
+    large ones longer, in which code for it is made.
     """
 
     def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
@@ -44,7 +45,10 @@ class LlvmClassifier:
             MissingDependency: llvmlite or onnx is not installed.
         """
         try:
-            from shufflenet.native._compiled import Compiled  # noqa: PLC0415  # others do without
+            from shufflenet.native._compiled import (  # noqa: PLC0415  # others do without
+                Compiled,
+                check,
+            )
         except ModuleNotFoundError as error:
             raise MissingDependency("The LLVM runtime", error.name or "llvmlite", "llvm") from error
         if not Path(path).is_file():
@@ -52,6 +56,12 @@ class LlvmClassifier:
             raise CheckpointError(path, "does not exist", remedy)
         self._network, metadata = read_network(path)
         self.card, _ = card_of(path, metadata)
+        self._channels = self.card.network.in_channels
+        try:
+            check(self._network, self._channels)
+        except (KeyError, ValueError) as error:
+            problem = "has layers that do not fit each other as the LLVM runtime knows them"
+            raise CheckpointError(path, problem, "Use --runtime onnxruntime.") from error
         self._compile = Compiled
         self._of_shape: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
         self._lock = threading.Lock()
@@ -59,7 +69,16 @@ class LlvmClassifier:
         self._pool = ThreadPoolExecutor(threads, "shufflenet-llvm") if threads > 1 else None
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
+        """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``.
+
+        Raises:
+            SpecError: the batch has another shape or type.
+        """
+        right = batch.ndim == 4 and batch.shape[1] == self._channels and 0 not in batch.shape[2:]
+        if not right or batch.dtype != np.float32:
+            given = f"{batch.dtype} {batch.shape}"
+            expected = f"float32 of shape (n, {self._channels}, height, width)"
+            raise SpecError("the batch", given, expected)
         compiled = self._compiled_for(batch.shape[1:])
         # Callers in several threads must not wait for one; nor need one image go anywhere else.
         each = self._pool.map if self._pool and len(batch) > 1 else map

@@ -17,7 +17,7 @@ from shufflenet.native._plan import plan
 from shufflenet.native._steps import Product, Step
 from shufflenet.native._writer import PIXELS, Writer, dense, filled, in_panels
 
-__all__ = ["Compiled"]
+__all__ = ["Compiled", "check"]
 
 
 class Compiled:
@@ -35,10 +35,7 @@ class Compiled:
         self.classes = len(network.classifier.weight)
         module, self._memory = ir.Module(), Memory()
         kernels = Kernels(module, *_vectors())
-        stem = network.layers[0]
-        border = stem.kernel // 2 if isinstance(stem, Convolution) else 0
-        images = Planes(channels=channels, height=height, width=width, border=border)
-        steps = plan(network.layers, kernels, images)
+        steps, images = _planned(network, kernels, channels, height, width)
         _write_features(module, kernels, self._memory, images, steps)
         self._features = steps[-1].made
         self._pitch = kernels.class_panels(self.classes) * CLASSES * kernels.lanes
@@ -73,6 +70,31 @@ class Compiled:
 
     def _function(self, name: str, *takes: Any) -> Callable[..., None]:  # noqa: ANN401  # of ctypes
         return ctypes.CFUNCTYPE(None, *takes)(self._engine.get_function_address(name))
+
+
+def check(network: Network, channels: int) -> None:
+    """See whether a network can be compiled, which takes no time.
+
+    Raises:
+        KeyError: a layer reads what is not made before.
+        ValueError: maps do not fit each other, or nothing reads a layer.
+    """
+    _planned(network, Kernels(ir.Module(), *_vectors()), channels, 64, 64)
+
+
+def _planned(
+    network: Network, kernels: Kernels, channels: int, height: int, width: int
+) -> tuple[list[Step], Planes]:
+    """Plan a network for images of a shape.
+
+    Raises:
+        ValueError: it takes others.
+    """
+    stem = network.layers[0]
+    if not isinstance(stem, Convolution) or stem.weight.shape[1] != channels:
+        raise ValueError("the first convolution takes images of other channels")
+    images = Planes(channels=channels, height=height, width=width, border=stem.kernel // 2)
+    return plan(network.layers, kernels, images), images
 
 
 def _write_features(
@@ -139,7 +161,8 @@ def _vectors() -> tuple[int, int]:
         return 16, 32
     if features.get("avx"):
         return 8, 16
-    return 4, 32 if "aarch64" in binding.get_process_triple() else 16
+    is_arm = binding.get_process_triple().startswith(("aarch64", "arm64"))
+    return 4, 32 if is_arm else 16
 
 
 def _built(module: ir.Module, machine: binding.TargetMachine) -> binding.ExecutionEngine:

@@ -33,7 +33,7 @@ class Kernels:
         self._module = module
         self.lanes = lanes
         # For two or three vectors of channels: what is left holds the weights and a pixel's value.
-        self._most_pixels = {2: (registers - 3) // 2, 3: (registers - 4) // 3, CLASSES: 1}
+        self._most_pixels = {2: (registers - 3) // 2, 3: (registers - 4) // 3}
         self._made: dict[str, ir.Function] = {}
 
     def vectors(self, channels: int) -> int:

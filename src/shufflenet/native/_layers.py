@@ -48,7 +48,7 @@ class Convolution:
     @property
     def depthwise(self) -> bool:
         """Whether every channel has a kernel of its own."""
-        return self.groups == len(self.weight) > 1
+        return self.weight.shape[1] == 1 and self.groups == len(self.weight) > 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

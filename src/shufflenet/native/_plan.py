@@ -18,10 +18,17 @@ def plan(layers: Sequence[Layer], kernels: Kernels, images: Planes) -> list[Step
 
     A depthwise convolution is no step where only a 1x1 convolution reads it, which then has it
     computed some pixels at a time; nor is a concatenation, unless a window moves over it.
+
+    Raises:
+        KeyError: a layer reads what is not made before.
+        ValueError: maps do not fit each other, or nothing reads a layer.
     """
     planner = _Planner(layers, kernels)
     for layer in layers:
         planner.add(layer, images)
+    read = {id(made) for step in planner.steps for made in step.reads}
+    if any(id(step.made) not in read for step in planner.steps[:-1]):
+        raise ValueError("a layer is read by nothing")
     return planner.steps
 
 
@@ -51,6 +58,8 @@ class _Planner:
                 source = self._source(layer.reads) if layer.kernel == 1 else stem
                 made = self._make(layer.made, len(layer.weight), source.size, layer.groups)
                 added = self._whole(layer.adds) if layer.adds else None
+                if added and (added.height, added.width) != source.size:
+                    raise ValueError("maps of two sizes are added")
                 self.steps.append(Product(made, source, layer, added))
             case MaxPool():
                 source_map = self._bordered(layer)
@@ -59,6 +68,8 @@ class _Planner:
                 self.steps.append(Pooled(made, source_map))
             case Mean():
                 source_map = self._whole(layer.reads)
+                if source_map.border:
+                    raise ValueError("a window moves over what the mean is taken of")
                 made = self._make(layer.made, source_map.channels, (1, 1))
                 self.steps.append(Means(made, source_map))
 
@@ -75,7 +86,7 @@ class _Planner:
             and reader.kernel == 1
             and not reader.depthwise
             and reader.reads == (Piece(layer.made, 0, len(layer.weight)),)
-            and reader.adds != reader.reads
+            and all(piece.map != layer.made for piece in reader.adds)
         )
 
     def _make(self, name: str, channels: int, size: tuple[int, int], groups: int = 1) -> Map:
@@ -99,7 +110,7 @@ class _Planner:
             found = self._maps[reads[0].map]
             if found.channels == reads[0].channels:
                 return found
-        return self._join(reads, (0, 0.0))
+        return self._join(reads)
 
     def _source(self, reads: tuple[Piece, ...]) -> Source:
         if reads[0].map in self._windows:
@@ -109,7 +120,7 @@ class _Planner:
         if len(reads) == 1:
             return Whole(self._maps[reads[0].map], reads[0].first)
         if any(reads == _added(layer) for layer in self._layers):
-            return Whole(self._join(reads, (0, 0.0)), 0)
+            return Whole(self._join(reads), 0)
         return Gathered(self._parts(reads))
 
     def _bordered(self, layer: Convolution | MaxPool) -> Map:
@@ -119,10 +130,11 @@ class _Planner:
             found = self._maps[reads[0].map]
             if found.channels == reads[0].channels and found.outside == outside:
                 return found
-        return self._join(reads, max(_edge(x) for x in self._layers if x.reads == reads))
+        return self._join(reads)
 
-    def _join(self, reads: tuple[Piece, ...], edge: tuple[int, float]) -> Map:
+    def _join(self, reads: tuple[Piece, ...]) -> Map:
         if reads not in self._joined:
+            edge = max([(0, 0.0), *(_edge(x) for x in self._layers if x.reads == reads)])
             parts = self._parts(reads)
             name = f"joined {len(self._joined)}"
             self._edges[name] = edge
@@ -133,16 +145,26 @@ class _Planner:
         return self._joined[reads]
 
     def _parts(self, reads: tuple[Piece, ...]) -> list[tuple[Map, int, int]]:
-        return [(self._maps[piece.map], piece.first, piece.channels) for piece in reads]
+        parts = [(self._maps[piece.map], piece.first, piece.channels) for piece in reads]
+        if len({(part.height, part.width) for part, _, _ in parts}) > 1:
+            raise ValueError("maps of several sizes are joined")
+        return parts
 
 
 def _edges(layers: Sequence[Layer]) -> dict[str, tuple[int, float]]:
-    """Find the maps that windows move over, and what such windows see beyond their edges."""
+    """Find the maps that windows move over, and what such windows see beyond their edges.
+
+    Raises:
+        ValueError: two windows over one map would see different things there.
+    """
     found: dict[str, tuple[int, float]] = {}
     for layer in layers:
         if len(layer.reads) == 1:
             name = layer.reads[0].map
-            found[name] = max(found.get(name, (0, 0.0)), _edge(layer))
+            before, edge = found.get(name, (0, 0.0)), _edge(layer)
+            if before[0] and edge[0] and before[1] != edge[1]:
+                raise ValueError("a max pool and a depthwise convolution read one map")
+            found[name] = max(before, edge)
     return found
 
 

@@ -44,49 +44,70 @@ def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
         model = onnx.load(str(path))
     except (DecodeError, OSError) as error:
         raise CheckpointError(path, "is no ONNX file", "Export it again.") from error
-    reader = _Reader(model.graph)
-    for node in model.graph.node:
-        try:
+    problem = "has inputs or outputs that the LLVM runtime does not know"
+    try:
+        reader = _Reader(model.graph)
+        for node in model.graph.node:
+            problem = f"has a {node.op_type} that the LLVM runtime does not compute"
             reader.read(node)
-        except (_Other, IndexError, KeyError, ValueError) as error:
-            raise CheckpointError(
-                path,
-                f"has a {node.op_type} that the LLVM runtime does not compute",
-                "Use --runtime onnxruntime.",
-            ) from error
-    network = _network(reader.layers, model.graph)
-    if network is None:
         problem = "has layers in an order that the LLVM runtime does not compute"
-        raise CheckpointError(path, problem, "Use --runtime onnxruntime.")
+        network = _network(reader.layers, model.graph)
+    except (_Other, IndexError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(path, problem, "Use --runtime onnxruntime.") from error
     return network, {entry.key: entry.value for entry in model.metadata_props}
 
 
-def _network(layers: Sequence[Layer], graph: Any) -> Network | None:  # noqa: ANN401  # likewise
+def _network(layers: Sequence[Layer], graph: Any) -> Network:  # noqa: ANN401  # likewise
     """Give the network, if layers stand as in a ShuffleNet, for which alone the code is written.
 
     The first convolution reads the images, and alone is both dense and larger than 1x1; at the end
     the mean goes to the classifier.
+
+    Raises:
+        _Other: they stand otherwise.
     """
-    if len(layers) < 3:
-        return None
     stem, *inner, mean, classifier = layers
     images = graph.input[0].name
     stands = (
         isinstance(stem, Convolution)
         and stem.kernel > 1
+        and stem.reads == (Piece(images, 0, stem.weight.shape[1]),)
         and all(map(_is_inner, inner))
         and not any(piece.map == images for layer in layers[1:] for piece in layer.reads)
         and isinstance(mean, Mean)
+        and isinstance(classifier, Linear)
+        and classifier.reads == (Piece(mean.made, 0, classifier.weight.shape[1]),)
         and classifier.made == graph.output[0].name
-        and [piece.map for piece in classifier.reads] == [mean.made]
     )
-    return Network(layers[:-1], classifier) if stands and isinstance(classifier, Linear) else None
+    if not stands or not isinstance(classifier, Linear):
+        raise _Other
+    return Network(layers[:-1], classifier)
 
 
 def _is_inner(layer: Layer) -> bool:
     if isinstance(layer, Convolution):
         return layer.depthwise or layer.kernel == 1
     return isinstance(layer, MaxPool)
+
+
+# What ONNX takes a setting for that is not there.
+_POOL = {
+    "strides": [1, 1],
+    "pads": [0] * 4,
+    "dilations": [1, 1],
+    "auto_pad": b"NOTSET",
+    "ceil_mode": 0,
+    "count_include_pad": 0,
+}
+_GEMM = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0}
+_OF_3X3: dict[str, object] = {
+    "kernel_shape": [3, 3],
+    "strides": [2, 2],
+    "pads": [1] * 4,
+    "dilations": [1, 1],
+    "auto_pad": b"NOTSET",
+    "ceil_mode": 0,
+}
 
 
 class _Other(Exception):
@@ -97,7 +118,7 @@ class _Reader:
     """What has been read of a graph so far."""
 
     def __init__(self, graph: Any) -> None:  # noqa: ANN401  # protobuf makes its class at import
-        from onnx import numpy_helper  # noqa: PLC0415  # read_layers has imported it
+        from onnx import numpy_helper  # noqa: PLC0415  # read_network has imported it
 
         self.layers: list[Layer] = []
         self._constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
@@ -115,23 +136,21 @@ class _Reader:
             case "Conv":
                 self._make(self._convolution(node, settings))
             case "MaxPool":
-                _need(settings, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, ceil_mode=0)
+                _need(_POOL | settings, **_OF_3X3)
                 self._make(MaxPool(made=node.output[0], reads=self._values[node.input[0]]))
             case "ReduceMean":
-                _need(settings, keepdims=0)
+                _need({"keepdims": 1, "noop_with_empty_axes": 0} | settings, keepdims=0)
                 if sorted(self._constants[node.input[1]] % 4) != [2, 3]:
                     raise _Other
                 self._make(Mean(made=node.output[0], reads=self._values[node.input[0]]))
             case "Gemm":
-                _need(settings, alpha=1.0, beta=1.0, transA=0, transB=1)
+                _need(_GEMM | settings, alpha=1.0, beta=1.0, transA=0, transB=1)
                 weight, *biases = (self._floats(name) for name in node.input[1:])
                 bias = biases[0] if biases else np.zeros(len(weight), np.float32)
                 read = self._values[node.input[0]]
                 self._make(Linear(made=node.output[0], reads=read, weight=weight, bias=bias))
             case "AveragePool":
-                _need(settings, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, ceil_mode=0)
-                if not settings.get("count_include_pad"):
-                    raise _Other
+                _need(_POOL | settings, **_OF_3X3, count_include_pad=1)
                 self._make(_average(node.output[0], self._values[node.input[0]]))
             case "Cast":  # of weights kept in float16
                 _need(settings, to=1)
@@ -141,11 +160,11 @@ class _Reader:
             case "Split":
                 self._split(node, settings)
             case "Concat":
-                _need(settings, axis=1)
+                _need({"axis": 0} | settings, axis=1)
                 joined = tuple(piece for name in node.input for piece in self._values[name])
                 self._values[node.output[0]] = joined
             case "Gather":
-                _need(settings, axis=1)
+                _need({"axis": 0} | settings, axis=1)
                 self._pick(node)
             case "Add":
                 self._add(node)
@@ -153,17 +172,30 @@ class _Reader:
                 raise _Other
 
     def _make(self, layer: Layer) -> None:
+        """Note a layer.
+
+        Raises:
+            _Other: its weights do not fit what it reads.
+        """
         self.layers.append(layer)
         channels = sum(piece.channels for piece in layer.reads)
         if isinstance(layer, Convolution | Linear):
-            channels = len(layer.weight)
+            groups = layer.groups if isinstance(layer, Convolution) else 1
+            out, taken, *kernel = layer.weight.shape
+            fits = taken * groups == channels and out % groups == 0 and len(set(kernel)) < 2
+            if not fits or layer.bias.shape != (out,) or not np.isfinite(layer.weight).all():
+                raise _Other
+            channels = out
         self._values[layer.made] = (Piece(layer.made, 0, channels),)
 
     def _convolution(self, node: Any, settings: dict[str, Any]) -> Convolution:  # noqa: ANN401
         weight, bias = (self._floats(name) for name in node.input[1:])
-        stride, kernel = settings["strides"][0], weight.shape[2]
+        kernel = weight.shape[2]
+        defaults = {"strides": [1, 1], "pads": [0] * 4, "dilations": [1, 1], "auto_pad": b"NOTSET"}
+        settings = defaults | settings
+        stride = settings["strides"][0]
         _need(
-            settings,
+            {"kernel_shape": [kernel] * 2} | settings,
             kernel_shape=[kernel] * 2,
             strides=[stride] * 2,
             pads=[kernel // 2] * 4,
@@ -179,7 +211,9 @@ class _Reader:
             stride=stride,
             groups=groups,
         )
-        if not kernel % 2 or kernel == 1 < stride or not (made.depthwise or 1 in (kernel, groups)):
+        if not kernel % 2 or kernel == 1 < stride or stride > 2:
+            raise _Other
+        if not made.depthwise and 1 not in (kernel, groups):
             raise _Other
         return made
 
@@ -210,12 +244,14 @@ class _Reader:
         """
         numbers = {layer.made: number for number, layer in enumerate(self.layers)}
         layer = self.layers[numbers[piece.map]]
+        added = changes.get("adds", ())
         read = {p.map for x in self.layers for p in (*x.reads, *getattr(x, "adds", ()))}
         if (
             not isinstance(layer, Convolution)
             or (piece.first, piece.channels) != (0, len(layer.weight))
             or layer.floor == 0
-            or (layer.adds and "adds" in changes)
+            or (added and (layer.adds or layer.depthwise))
+            or any(numbers[other.map] >= numbers[piece.map] for other in added)
             or piece.map in read
         ):
             raise _Other
@@ -227,19 +263,28 @@ class _Reader:
         }
 
     def _pick(self, node: Any) -> None:  # noqa: ANN401
-        """Read channels of a map in another order."""
+        """Read channels of a map in another order.
+
+        Raises:
+            _Other: it has no such channels.
+        """
         (piece,) = self._values[node.input[0]]
         order = self._constants[node.input[1]]
+        if order.ndim != 1 or order.min() < 0 or order.max() >= piece.channels:
+            raise _Other
         runs = np.split(order, 1 + np.flatnonzero(np.diff(order) != 1))
         self._values[node.output[0]] = tuple(
             Piece(piece.map, piece.first + int(run[0]), len(run)) for run in runs
         )
 
     def _split(self, node: Any, settings: dict[str, Any]) -> None:  # noqa: ANN401
-        _need(settings, axis=1)
+        _need({"axis": 0} | settings, axis=1)
         (piece,) = self._values[node.input[0]]
+        sizes = self._constants[node.input[1]]
+        if sizes.sum() != piece.channels or sizes.min() < 1:
+            raise _Other
         first = piece.first
-        for name, channels in zip(node.output, self._constants[node.input[1]], strict=True):
+        for name, channels in zip(node.output, sizes, strict=True):
             self._values[name] = (Piece(piece.map, first, int(channels)),)
             first += int(channels)
 
@@ -264,7 +309,7 @@ def _average(made: str, reads: tuple[Piece, ...]) -> Convolution:
 
 
 def _need(settings: dict[str, Any], **wanted: object) -> None:
-    """Refuse a setting that is there and differs.
+    """Refuse a setting that differs, or is not there where the standard has another default.
 
     Raises:
         _Other: one is.
