@@ -27,6 +27,7 @@ from shufflenet.native._layers import Network
 from shufflenet.native._writer import PIXELS
 
 assert SHIPPED.onnx
+pytestmark = pytest.mark.xdist_group("native")  # a worker makes the thin network once
 
 
 def export(spec: NetworkSpec, path: Path) -> Path:

@@ -42,10 +42,11 @@ def test_the_card_states_what_is_counted(validation: ImageSet) -> None:
     assert evaluate(classifier, validation) == classifier.card.accuracy
 
 
-@pytest.mark.parametrize("runtime", ["torch", "deployed", "openvino", "llvm"])
-def test_every_runtime_counts_the_same(runtime: str, validation: ImageSet) -> None:
+def test_every_runtime_counts_the_same(validation: ImageSet) -> None:
     some = replace(validation, samples=validation.samples[::5])
-    assert evaluate(shipped(runtime), some) == evaluate(shipped("onnxruntime"), some)
+    expected = evaluate(shipped("onnxruntime"), some)
+    for runtime in ("torch", "deployed", "openvino", "llvm"):
+        assert evaluate(shipped(runtime), some) == expected, runtime
 
 
 def test_the_card_says_where_the_weights_come_from() -> None:

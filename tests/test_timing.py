@@ -208,7 +208,9 @@ def test_the_command_measures_every_runtime(run: Run, tmp_path: Path) -> None:
     rows = json.loads(out)
     assert code == 0
     assert [(row["runtime"], row["batch"]) for row in rows] == [
-        (runtime, batch) for batch in (1, 3) for runtime in ("onnxruntime", "openvino", "torch")
+        (runtime, batch)
+        for batch in (1, 3)
+        for runtime in ("onnxruntime", "openvino", "llvm", "torch")
     ]
     for row in rows:
         assert row["model"] == "default"
