@@ -100,8 +100,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=positive,
         metavar="N",
-        help="threads that compute an image, or with LLVM as many images (default: all cores for one "
-        "image, one for many)",
+        help="threads that compute an image, or with LLVM as many images at once (default: all "
+        "cores for one image, one for many)",
     )
 
 
