@@ -6,10 +6,10 @@ from itertools import accumulate, pairwise, product
 from llvmlite import ir
 
 from shufflenet.native._ir import FLOAT, FLOATS, INDEX, OFFSETS, Function, Value, index
+from shufflenet.native._memory import LINE
 
 __all__ = ["CLASSES", "Kernels"]
 
-_LINE = 16  # floats of a cache line
 _ADDED: dict[bool, tuple[ir.Type, ...]] = {False: (), True: (FLOATS, OFFSETS)}
 _NAMED = {False: "", True: "_adding"}
 _UNROLLED = 4  # channels of a product's inner loop
@@ -37,7 +37,7 @@ class Kernels:
         self._made: dict[str, ir.Function] = {}
 
     def vectors(self, channels: int) -> int:
-        """Say how many vectors hold channels; tiles are of two or three."""
+        """Say how many vectors hold channels: two at least, for tiles are of two or three."""
         return max(2, -(-channels // self.lanes))
 
     def panels(self, channels: int) -> list[int]:
@@ -81,7 +81,7 @@ class Kernels:
         """Multiply pixels by one panel, in tiles of sizes that differ by one at most."""
         most = self._most_pixels[vectors]
         # A tile fetches a line for each step of its inner loop; so many tiles fetch the panel.
-        fetching = index(vectors * self.lanes * _UNROLLED // _LINE)
+        fetching = index(vectors * self.lanes * _UNROLLED // LINE)
 
         def write(f: Function) -> None:
             values, table, pixels, read, weights, biases, *rest = f.arguments
@@ -94,7 +94,7 @@ class Kernels:
                 size = f.select(is_larger, f.add(fewest, index(1)), fewest)
                 before = f.select(is_larger, tile, larger)
                 pixel = f.add(f.mul(tile, fewest), before)
-                part = f.at(following, f.mul(f.mul(tile, read), index(_LINE // _UNROLLED)))
+                part = f.at(following, f.mul(f.mul(tile, read), index(LINE // _UNROLLED)))
                 ahead = f.select(f.icmp_signed("<", tile, fetching), part, weights)
                 own = f.at(table, pixel), read, weights, biases, made, f.at(places, pixel)
                 also = (added[0], f.at(added[1], pixel)) if adding else ()
@@ -124,7 +124,7 @@ class Kernels:
             values, table, read, weights, biases, made, places, floor, ahead, *added = f.arguments
             results = [f.at(made, f.offset(places, pixel)) for pixel in range(pixels)]
             for result in results:
-                for line in range(0, vectors * self.lanes, _LINE):
+                for line in range(0, vectors * self.lanes, LINE):
                     f.fetch(f.at(result, line), to_write=True)
             rows = [f.at(values, f.offset(table, pixel)) for pixel in range(pixels)]
             sums = [[f.room() for _ in range(vectors)] for _ in rows]
@@ -147,7 +147,7 @@ class Kernels:
             width = index(vectors * self.lanes)
             whole = f.and_(read, index(-_UNROLLED))
             with f.counting(whole, step=_UNROLLED) as channel:
-                f.fetch(f.at(ahead, f.mul(channel, index(_LINE // _UNROLLED))))
+                f.fetch(f.at(ahead, f.mul(channel, index(LINE // _UNROLLED))))
                 for more in range(_UNROLLED):
                     each = f.add(channel, index(more))
                     add(each, f.at(weights, f.mul(each, width)))
@@ -223,7 +223,7 @@ class Kernels:
         return self._function(f"depthwise_{kernel}", takes, write)
 
     def max_pool(self) -> ir.Function:
-        """Take the maximum of 3x3 windows.
+        """Take the maximum of 3x3 windows; a NaN counts only in their first pixel.
 
         Takes: map, table of windows, pixels, channels, floats of a row and of a pixel, result, its
         table of pixels.

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Map", "Memory", "Planes"]
+__all__ = ["LINE", "Map", "Memory", "Planes"]
 
-_LINE = 16  # floats of a cache line
+LINE = 16  # floats of a cache line
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -16,7 +16,8 @@ class Map:
     """Pixels of channels, one pixel's channels beside each other.
 
     Attributes:
-        pitch: Floats from one pixel to the next: its channels, filled up to whole vectors.
+        pitch: Floats from one pixel to the next: its channels, filled up to whole vectors, and to
+            what the last group of a grouped convolution fills up.
         border: Pixels around it that hold ``outside`` and are never written.
         at: Where in the arena it begins, once it has a place.
     """
@@ -105,7 +106,7 @@ class Memory:
     def reserve(self, floats: int) -> int:
         """Give a part of the arena, at a cache line, with a line to spare."""
         at = self.floats
-        self.floats += -(-floats // _LINE) * _LINE + _LINE
+        self.floats += -(-floats // LINE) * LINE + LINE
         return at
 
     def place(self, made: Map) -> None:
@@ -124,7 +125,7 @@ class Memory:
     def constant(self, values: npt.NDArray[np.float32]) -> int:
         """Keep weights; says where. The same ones are kept once."""
         flat = np.asarray(values, np.float32).ravel()
-        flat = np.pad(flat, (0, -flat.size % _LINE))
+        flat = np.pad(flat, (0, -flat.size % LINE))
         key = hashlib.sha256(flat.tobytes()).digest()
         if key not in self._constants:
             self._constants[key] = self._constant_floats, flat
@@ -142,7 +143,7 @@ class Memory:
 
     def constants(self) -> npt.NDArray[np.float32]:
         """Give all weights, from a cache line on."""
-        block = aligned(self._constant_floats + _LINE)
+        block = aligned(self._constant_floats + LINE)
         parts = [values for _, values in self._constants.values()]
         np.concatenate(parts, out=block[: self._constant_floats])
         return block
@@ -161,8 +162,8 @@ class Memory:
 
 def aligned(floats: int) -> npt.NDArray[np.float32]:
     """Make zeros that begin at a cache line."""
-    block = np.zeros(floats + _LINE, np.float32)
-    start = -(block.ctypes.data // block.itemsize) % _LINE
+    block = np.zeros(floats + LINE, np.float32)
+    start = -(block.ctypes.data // block.itemsize) % LINE
     return block[start : start + floats]
 
 

@@ -140,7 +140,7 @@ class Pooled:
 
 @dataclass(slots=True)
 class Means:
-    """The mean of all pixels: a map of one."""
+    """The mean of all pixels of a map without a border: a map of one."""
 
     made: Map
     map: Map
