@@ -29,7 +29,7 @@ class Source(Protocol):
     def pitch(self, kernels: Kernels) -> int:
         """Give the floats of a pixel that are put together; none, if they lie somewhere already."""
 
-    def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
+    def write(self, w: Writer, first: Value, pixels: int) -> tuple[Value, Value]:
         """Have the values of some pixels at hand: where they are, and their table."""
 
 
@@ -52,12 +52,12 @@ class Corners:
     def pitch(self, kernels: Kernels) -> int:
         return kernels.vectors(self.planes.channels * self.kernel**2) * kernels.lanes
 
-    def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
+    def write(self, w: Writer, first: Value, pixels: int) -> tuple[Value, Value]:
         taps, pitch = self.planes.taps(self.kernel), self.pitch(w.kernels)
         made, places = w.place(w.scratch), w.table(dense(pitch))
         kernel = w.kernels.gather([(self.kernel, 0)] * len(taps), pitch)
         rows = (w.place(self.planes.at + tap) for tap in taps)
-        corners = w.table(self.planes.corners(self.stride), first)
+        corners = w.corners(self.planes, self.stride, first)
         w.call(kernel, *rows, corners, made, places, pixels)
         return made, places
 
@@ -80,8 +80,8 @@ class Whole:
     def pitch(self, kernels: Kernels) -> int:
         return 0
 
-    def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
-        return w.place(self.map.at + self.first_channel), w.table(self.map.pixels(), first)
+    def write(self, w: Writer, first: Value, pixels: int) -> tuple[Value, Value]:
+        return w.place(self.map.at + self.first_channel), w.pixels(self.map, first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Gathered:
     def pitch(self, kernels: Kernels) -> int:
         return kernels.vectors(sum(channels for _, _, channels in self.parts)) * kernels.lanes
 
-    def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
+    def write(self, w: Writer, first: Value, pixels: int) -> tuple[Value, Value]:
         pitch = self.pitch(w.kernels)
         places = w.table(dense(pitch))
         made = w.place(w.scratch)
@@ -129,19 +129,19 @@ class Windows:
     def pitch(self, kernels: Kernels) -> int:
         return kernels.vectors(self.map.channels) * kernels.lanes
 
-    def write(self, w: Writer, first: int, pixels: int) -> tuple[Value, Value]:
+    def write(self, w: Writer, first: Value, pixels: int) -> tuple[Value, Value]:
         made, places = w.place(w.scratch), w.table(dense(self.pitch(w.kernels)))
         self.compute(w, first, pixels, made, places)
         return made, places
 
-    def compute(self, w: Writer, first: int, pixels: int, made: Value, places: Value) -> None:
+    def compute(self, w: Writer, first: Value, pixels: int, made: Value, places: Value) -> None:
         """Compute some pixels to where a table says."""
         layer, channels, taps = self.layer, self.pitch(w.kernels), self.layer.kernel**2
         kernels = filled(layer.weight.reshape(-1, taps), channels)
         weights = kernels.reshape(-1, w.kernels.lanes, taps).swapaxes(1, 2)
         w.call(
             w.kernels.depthwise(layer.kernel),
-            *(w.place(self.map.at), w.table(self.map.windows(layer.kernel, layer.stride), first)),
+            *(w.place(self.map.at), w.windows(self.map, layer.kernel, layer.stride, first)),
             *(pixels, channels, self.map.row, self.map.pitch),
             *(w.constant(weights), w.constant(filled(layer.bias, channels)), made, places),
             layer.floor,
@@ -149,7 +149,7 @@ class Windows:
 
 
 def gather(
-    w: Writer, parts: Parts, first: int, pixels: int, goal: tuple[Value, Value, int]
+    w: Writer, parts: Parts, first: Value, pixels: int, goal: tuple[Value, Value, int]
 ) -> None:
     """Put parts beside each other, some pixels of them, from the first on.
 
@@ -167,6 +167,6 @@ def gather(
     w.call(
         w.kernels.gather(pieces, pitch),
         *(w.place(part.at + channel) for part, channel, _ in parts),
-        *(w.table(part.pixels(), first) for part in layouts.values()),
+        *(w.pixels(part, first) for part in layouts.values()),
         *(made, places, pixels),
     )

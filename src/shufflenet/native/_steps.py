@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
-from shufflenet.native._ir import Value
+from shufflenet.native._ir import Value, index
 from shufflenet.native._layers import Convolution
 from shufflenet.native._memory import Map
 from shufflenet.native._sources import Parts, Source, Windows, gather
@@ -51,15 +50,14 @@ class Product:
 
     def write(self, w: Writer, source_row: int, made_row: int, rows: int) -> None:
         width = self.made.width
-        for first, pixels in _portions(rows * width):
-            values, table = self.source.write(w, source_row * width + first, pixels)
-            places = w.table(self.made.pixels(), made_row * width + first)
+        for first, pixels in _portions(w, rows * width):
+            values, table = self.source.write(w, w.f.add(first, index(source_row * width)), pixels)
+            goal = w.f.add(first, index(made_row * width))
             for group in range(self.layer.groups):
-                given = values, table, pixels
-                self._write_group(w, group, given, places, made_row * width + first)
+                self._write_group(w, group, (values, table, pixels), goal)
 
     def _write_group(
-        self, w: Writer, group: int, given: tuple[Value, Value, int], places: Value, first: int
+        self, w: Writer, group: int, given: tuple[Value, Value, int], first: Value
     ) -> None:
         """Write one group's product; what it fills up with zeros, the next group overwrites."""
         values, table, pixels = given
@@ -72,7 +70,8 @@ class Product:
         panels = w.kernels.panels(made)
         widths = [vectors * w.kernels.lanes for vectors in panels]
         added = self.added
-        also = (w.place(added.at + group * made), w.table(added.pixels(), first)) if added else ()
+        also = (w.place(added.at + group * made), w.pixels(added, first)) if added else ()
+        places = w.pixels(self.made, first)
         w.call(
             w.kernels.product(adding=added is not None),
             *(w.f.at(values, group * read), table, pixels, read),
@@ -95,8 +94,9 @@ class Filtered:
 
     def write(self, w: Writer, source_row: int, made_row: int, rows: int) -> None:
         width = self.made.width
-        places = w.table(self.made.pixels(), made_row * width)
-        self.windows.compute(w, source_row * width, rows * width, w.place(self.made.at), places)
+        places = w.pixels(self.made, index(made_row * width))
+        made = w.place(self.made.at)
+        self.windows.compute(w, index(source_row * width), rows * width, made, places)
 
 
 @dataclass(slots=True)
@@ -112,9 +112,9 @@ class Joined:
 
     def write(self, w: Writer, source_row: int, made_row: int, rows: int) -> None:
         width = self.made.width
-        places = w.table(self.made.pixels(), made_row * width)
+        places = w.pixels(self.made, index(made_row * width))
         goal = w.place(self.made.at), places, self.made.pitch
-        gather(w, self.parts, source_row * width, rows * width, goal)
+        gather(w, self.parts, index(source_row * width), rows * width, goal)
 
 
 @dataclass(slots=True)
@@ -132,9 +132,9 @@ class Pooled:
         width = self.made.width
         w.call(
             w.kernels.max_pool(),
-            *(w.place(self.map.at), w.table(self.map.windows(3, 2), source_row * width)),
+            *(w.place(self.map.at), w.windows(self.map, 3, 2, index(source_row * width))),
             *(rows * width, self.made.pitch, self.map.row, self.map.pitch),
-            *(w.place(self.made.at), w.table(self.made.pixels(), made_row * width)),
+            *(w.place(self.made.at), w.pixels(self.made, index(made_row * width))),
         )
 
 
@@ -155,8 +155,11 @@ class Means:
         w.call(w.kernels.mean(), source, pixels, self.made.pitch, self.map.pitch, 1 / pixels, made)
 
 
-def _portions(pixels: int) -> Iterator[tuple[int, int]]:
-    """Cut pixels into portions of nearly one size: the first pixel and how many, of each."""
-    count = -(-pixels // PIXELS)
-    edges = [pixels * n // count for n in range(count + 1)]
-    return ((first, end - first) for first, end in pairwise(edges))
+def _portions(w: Writer, pixels: int) -> Iterator[tuple[Value, int]]:
+    """Write a loop over portions of pixels, and what is left: the first of each, and how many."""
+    size = -(-pixels // -(-pixels // PIXELS))
+    whole, rest = divmod(pixels, size)
+    with w.f.counting(index(whole)) as portion:
+        yield w.f.mul(portion, index(size)), size
+    if rest:
+        yield index(whole * size), rest

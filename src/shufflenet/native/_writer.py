@@ -1,6 +1,7 @@
 """What steps write their code with, and how constants are laid out for the kernels."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +9,7 @@ from llvmlite import ir
 
 from shufflenet.native._ir import FLOAT, Function, Value, index
 from shufflenet.native._kernels import Kernels
-from shufflenet.native._memory import Memory
+from shufflenet.native._memory import Map, Memory, Planes
 
 __all__ = ["PIXELS", "Writer", "dense", "filled", "in_panels"]
 
@@ -26,6 +27,7 @@ class Writer:
     constants: Value
     tables: Value
     scratch: int
+    _places: dict[tuple[object, ...], int] = field(default_factory=dict)
 
     def place(self, at: int) -> Value:
         """Point into the arena."""
@@ -35,9 +37,30 @@ class Writer:
         """Point at constants."""
         return self.f.at(self.constants, self.memory.constant(values))
 
-    def table(self, values: npt.ArrayLike, first: int = 0) -> Value:
-        """Point at an entry of a table."""
-        return self.f.at(self.tables, self.memory.table(values) + first)
+    def table(self, values: npt.ArrayLike) -> Value:
+        """Point at a table."""
+        return self.f.at(self.tables, self.memory.table(values))
+
+    def pixels(self, of: Map, first: Value) -> Value:
+        """Point at where a pixel of a map lies, and those after it."""
+        return self._table((of, of.height), of.pixels, first)
+
+    def windows(self, of: Map, kernel: int, stride: int, first: Value) -> Value:
+        """Point at where a window of a map begins, and those after it."""
+        key = of, of.height, kernel, stride
+        return self._table(key, lambda: of.windows(kernel, stride), first)
+
+    def corners(self, of: Planes, stride: int, first: Value) -> Value:
+        """Point at where a window of the images begins, and those after it."""
+        return self._table((of, stride), lambda: of.corners(stride), first)
+
+    def _table(
+        self, key: tuple[object, ...], make: Callable[[], npt.NDArray[np.int32]], first: Value
+    ) -> Value:
+        """Point at an entry of a table that is made once, for it is as long as a map."""
+        if key not in self._places:
+            self._places[key] = self.memory.table(make())
+        return self.f.at(self.tables, self._places[key], first)
 
     def call(self, kernel: ir.Function, *arguments: Value | int | float) -> None:
         """Call a kernel; whole numbers are sizes."""
