@@ -37,7 +37,8 @@ def network(checkpoint: Checkpoint) -> ShuffleNet:
         net = build(checkpoint.card.network).double().eval()
     net.to_empty(device="cpu")
     tensors = {k: torch.tensor(v) for k, v in checkpoint.tensors.items()}
-    net.load_state_dict(tensors, strict=False)
+    missing = net.load_state_dict(tensors, strict=False).missing_keys
+    assert all(key.endswith("num_batches_tracked") for key in missing)
     return net
 
 

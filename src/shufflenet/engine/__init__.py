@@ -1,7 +1,7 @@
 """Classifiers: images in, logits out; and logits to predictions."""
 
 from shufflenet.engine._answers import answered, classify, computed, cores
-from shufflenet.engine._classifier import Classifier, Prediction, top_k
+from shufflenet.engine._classifier import Classifier, Prediction, check_batch, top_k
 from shufflenet.engine._int8 import (
     CHECK_KEY,
     INT8_AGREEMENT,
@@ -22,6 +22,7 @@ __all__ = [
     "Prediction",
     "answered",
     "card_of",
+    "check_batch",
     "check_image",
     "classify",
     "computed",

@@ -7,9 +7,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from shufflenet.errors import SpecError
 from shufflenet.spec import Card, Label
 
-__all__ = ["Classifier", "Prediction", "top_k"]
+__all__ = ["Classifier", "Prediction", "check_batch", "top_k"]
 
 
 class Classifier(Protocol):
@@ -19,6 +20,18 @@ class Classifier(Protocol):
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
+
+
+def check_batch(batch: npt.NDArray[np.float32], channels: int) -> None:
+    """Refuse what is no batch of prepared images of so many channels.
+
+    Raises:
+        SpecError: it has another shape or type.
+    """
+    right = batch.ndim == 4 and batch.shape[1] == channels and 0 not in batch.shape[2:]
+    if not right or batch.dtype != np.float32:
+        given = f"{batch.dtype} {batch.shape}"
+        raise SpecError("the batch", given, f"float32 of shape (n, {channels}, height, width)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.engine._answers import classify
-from shufflenet.engine._classifier import Classifier, Prediction
-from shufflenet.errors import ImageError, SpecError
+from shufflenet.engine._classifier import Classifier, Prediction, check_batch
+from shufflenet.errors import ImageError
 
 __all__ = ["Model"]
 
@@ -28,10 +28,7 @@ class Model:
         Raises:
             SpecError: the batch has another shape or type.
         """
-        channels = self.card.network.in_channels
-        if batch.ndim != 4 or batch.shape[1] != channels or batch.dtype != np.float32:
-            given = f"{batch.dtype} {batch.shape}"
-            raise SpecError("the batch", given, f"float32 of shape (n, {channels}, height, width)")
+        check_batch(batch, self.card.network.in_channels)
         return self._classifier.logits(batch)
 
     def classify(self, images: Iterable[str | Path], k: int = 5) -> list[list[Prediction]]:

@@ -1,8 +1,8 @@
 """A shuffle-free network of ShuffleNet V1's or V2's layers as machine code, compiled by LLVM.
 
-Other runtimes compute an operation after the other, and copy channels to split and to join them.
-Here every convolution reads its channels where they lie, and a depthwise convolution is computed
-some pixels at a time, just before the 1x1 convolution that reads it (``docs/performance.md``).
+Other runtimes compute an operation after the other, each over its whole map. Here channels are put
+beside each other, and depthwise convolutions computed, some pixels at a time, just before the 1x1
+convolution that reads them and while they lie in the nearest cache (``docs/performance.md``).
 """
 
 from shufflenet.native._classifier import LlvmClassifier

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.engine import card_of, cores
-from shufflenet.errors import CheckpointError, MissingDependency, SpecError
+from shufflenet.engine import card_of, check_batch, cores
+from shufflenet.errors import CheckpointError, MissingDependency
 from shufflenet.native._read import read_network
 
 if TYPE_CHECKING:
@@ -56,9 +56,8 @@ class LlvmClassifier:
             raise CheckpointError(path, "does not exist", remedy)
         self._network, metadata = read_network(path)
         self.card, _ = card_of(path, metadata)
-        self._channels = self.card.network.in_channels
         try:
-            check(self._network, self._channels)
+            check(self._network, self.card.network.in_channels)
         except (KeyError, ValueError) as error:
             problem = "has layers that do not fit each other as the LLVM runtime knows them"
             raise CheckpointError(path, problem, "Use --runtime onnxruntime.") from error
@@ -74,11 +73,7 @@ class LlvmClassifier:
         Raises:
             SpecError: the batch has another shape or type.
         """
-        right = batch.ndim == 4 and batch.shape[1] == self._channels and 0 not in batch.shape[2:]
-        if not right or batch.dtype != np.float32:
-            given = f"{batch.dtype} {batch.shape}"
-            expected = f"float32 of shape (n, {self._channels}, height, width)"
-            raise SpecError("the batch", given, expected)
+        check_batch(batch, self.card.network.in_channels)
         compiled = self._compiled_for(batch.shape[1:])
         # Callers in several threads must not wait for one; nor need one image go anywhere else.
         each = self._pool.map if self._pool and len(batch) > 1 else map
