@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from llvmlite import binding, ir
 
-from shufflenet.native._ir import FLOATS, INDEX, OFFSETS, Function, index
+from shufflenet.native._float_kernels import FloatKernels
+from shufflenet.native._int8_kernels import Int8Kernels
+from shufflenet.native._ir import BYTES, FLOATS, INDEX, OFFSETS, Value, index
 from shufflenet.native._kernels import CLASSES, Kernels
-from shufflenet.native._layers import Convolution, Floats, Linear, Network
-from shufflenet.native._memory import Memory, Planes
+from shufflenet.native._layers import Codes, Convolution, Floats, Linear, Network
+from shufflenet.native._memory import Array, Memory, Planes
 from shufflenet.native._order import write_steps
 from shufflenet.native._plan import plan
 from shufflenet.native._steps import Product, Step
-from shufflenet.native._writer import PIXELS, Writer, dense, filled, in_panels
+from shufflenet.native._writer import PIXELS, Writer, dense
 
 __all__ = ["Compiled", "check"]
 
@@ -33,12 +35,13 @@ class Compiled:
             width: Likewise.
         """
         self.classes = len(network.classifier.weight)
-        module, self._memory = ir.Module(), Memory()
-        kernels = Kernels(module, *_vectors())
+        module = ir.Module()
+        kernels = _kernels(module, network)
+        self._memory = Memory(kernels.dtype)
         steps, images = _planned(network, kernels, channels, height, width)
-        _write_features(module, kernels, self._memory, images, steps)
+        _write_features(module, kernels, self._memory, images, steps, network.images)
         self._features = steps[-1].made
-        self._pitch = kernels.class_panels(self.classes) * CLASSES * kernels.lanes
+        self._pitch = kernels.class_panels(self.classes) * CLASSES * kernels.columns
         _write_logits(module, kernels, self._memory, self._features.pitch, network.classifier)
         self._constants, self._tables = self._memory.constants(), self._memory.tables()
         self._engine = _built(module, _machine())  # frees the code when it goes
@@ -46,7 +49,7 @@ class Compiled:
         self._to_logits = self._function("logits", *[ctypes.c_void_p] * 4, ctypes.c_int64)
         self._own = threading.local()
 
-    def features(self, image: Floats) -> Floats:
+    def features(self, image: Floats) -> Array:
         """Map an image, ``(channels, height, width)``, to what the classifier reads.
 
         Threads may call it at a time, each in an arena of its own.
@@ -56,10 +59,10 @@ class Compiled:
         arena, image = self._own.arena, np.ascontiguousarray(image)
         blocks = arena, self._constants, self._tables, image
         self._to_features(*(block.ctypes.data for block in blocks))
-        features: Floats = arena[self._features.at :][: self._features.pitch].copy()
+        features: Array = arena[self._features.at :][: self._features.pitch].copy()
         return features
 
-    def logits(self, features: Sequence[Floats]) -> Floats:
+    def logits(self, features: Sequence[Array]) -> Floats:
         """Map the features of images to logits, ``(n, classes)``, those of many at a time."""
         found = np.empty((len(features), self._pitch), np.float32)
         for start in range(0, len(features), PIXELS):
@@ -79,7 +82,7 @@ def check(network: Network, channels: int) -> None:
         KeyError: a layer reads what is not made before.
         ValueError: maps do not fit each other, or nothing reads a layer.
     """
-    _planned(network, Kernels(ir.Module(), *_vectors()), channels, 64, 64)
+    _planned(network, _kernels(ir.Module(), network), channels, 64, 64)
 
 
 def _planned(
@@ -93,23 +96,36 @@ def _planned(
     stem = network.layers[0]
     if not isinstance(stem, Convolution) or stem.weight.shape[1] != channels:
         raise ValueError("the first convolution takes images of other channels")
-    images = Planes(channels=channels, height=height, width=width, border=stem.kernel // 2)
+    images = Planes(
+        channels=channels,
+        height=height,
+        width=width,
+        border=stem.kernel // 2,
+        outside=stem.outside,
+    )
     return plan(network.layers, kernels, images), images
 
 
 def _write_features(
-    module: ir.Module, kernels: Kernels, memory: Memory, images: Planes, steps: Sequence[Step]
+    module: ir.Module,
+    kernels: Kernels,
+    memory: Memory,
+    images: Planes,
+    steps: Sequence[Step],
+    codes: Codes | None,
 ) -> None:
     """Write the function that computes an image's features."""
-    f = Function(module, "features", (FLOATS, FLOATS, OFFSETS, FLOATS), kernels.lanes)
+    f = kernels.function("features", (kernels.elements, BYTES, OFFSETS, FLOATS))
     f.made.attributes.add("optnone")  # it only calls kernels: there is nothing to gain in it
     arena, constants, tables, image = f.arguments
     widest = max(step.source.pitch(kernels) for step in steps if isinstance(step, Product))
-    images.at = memory.reserve(images.channels * images.plane)
+    memory.settle(images)
     w = Writer(f, kernels, memory, arena, constants, tables, memory.reserve(PIXELS * widest))
     rows = images.channels * images.height
     given, kept = w.table(np.arange(rows) * images.width), w.table(images.rows())
-    w.call(kernels.copy(), image, given, w.place(images.at), kept, rows, images.width)
+    factor, more = (1 / codes.scale, float(codes.zero)) if codes else (1.0, 0.0)
+    planes = w.place(images.at)
+    w.call(kernels.images(), image, given, planes, kept, rows, images.width, factor, more)
     write_steps(w, steps)
     f.ret_void()
 
@@ -118,29 +134,42 @@ def _write_logits(
     module: ir.Module, kernels: Kernels, memory: Memory, pitch: int, layer: Linear
 ) -> None:
     """Write the function that computes logits: of one image, or of many, which share weights."""
-    takes = (FLOATS, FLOATS, OFFSETS, FLOATS, INDEX)
-    f = Function(module, "logits", takes, kernels.lanes)
+    f = kernels.function("logits", (kernels.elements, BYTES, OFFSETS, FLOATS, INDEX))
     features, constants, tables, logits, images = f.arguments
     w = Writer(f, kernels, memory, features, constants, tables, 0)
     weight, panels = layer.weight.T, kernels.class_panels(len(layer.weight))
-    width = CLASSES * kernels.lanes
-    biases = w.constant(filled(layer.bias, panels * width))
+    width, steps = CLASSES * kernels.columns, kernels.steps(len(layer.weight.T))
+
+    def constants_of(widths: list[int]) -> list[Value]:
+        own = kernels.packed(weight, widths), kernels.ends(layer.scale, layer.bias, widths)
+        return [w.constant(values) for values in own]
+
     with f.if_else(f.icmp_signed("==", images, index(1))) as (one, many):
         with one:
-            own = w.constant(in_panels(weight, [width] * panels))
-            w.call(
-                kernels.linear(),
-                *(features, len(weight), own, panels, biases, logits, w.table([0])),
-            )
+            own, ends = constants_of([width] * panels)
+            w.call(kernels.linear(), features, steps, own, panels, ends, logits, w.table([0]))
         with many:
             twos = panels * CLASSES // 2
-            own = w.constant(in_panels(weight, [2 * kernels.lanes] * twos))
+            own, ends = constants_of([2 * kernels.columns] * twos)
             w.call(
-                kernels.product(),
-                *(features, w.table(dense(pitch)), images, len(weight), own, twos, 0),
-                *(biases, logits, w.table(dense(panels * width)), -np.inf),
+                kernels.product("logits"),
+                *(features, w.table(dense(pitch)), images, steps, own, twos, 0),
+                *(ends, logits, w.table(dense(panels * width)), -np.inf),
             )
     f.ret_void()
+
+
+def _kernels(module: ir.Module, network: Network) -> Kernels:
+    """Choose the kernels that a network needs.
+
+    Raises:
+        ValueError: this processor has no such instructions.
+    """
+    if network.images is None:
+        return FloatKernels(module, *_vectors())
+    if not binding.get_host_cpu_features().get("avx2"):
+        raise ValueError("int8 needs a processor with AVX2")
+    return Int8Kernels(module)
 
 
 def _machine() -> binding.TargetMachine:

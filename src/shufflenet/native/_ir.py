@@ -1,4 +1,4 @@
-"""What every kernel is written with: a function, its loops, and vectors of float32."""
+"""What every kernel is written with: a function, its loops, and vectors."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,14 +6,25 @@ from typing import TypeAlias
 
 from llvmlite import ir
 
-__all__ = ["FLOAT", "FLOATS", "INDEX", "OFFSETS", "Function", "Value", "index"]
+__all__ = [
+    "BYTE",
+    "BYTES",
+    "FLOAT",
+    "FLOATS",
+    "INDEX",
+    "INT16",
+    "INT32",
+    "OFFSETS",
+    "Function",
+    "Value",
+    "index",
+]
 
 Value: TypeAlias = ir.Value
 
-FLOAT, INDEX = ir.FloatType(), ir.IntType(64)
-FLOATS, OFFSETS = FLOAT.as_pointer(), ir.IntType(32).as_pointer()
-_BYTES, _INT32 = ir.IntType(8).as_pointer(), ir.IntType(32)
-_ALIGNMENT = 4  # bytes: of any float32, since a piece of a map may begin at any channel
+BYTE, INT16, INT32, INDEX = (ir.IntType(bits) for bits in (8, 16, 32, 64))
+FLOAT = ir.FloatType()
+BYTES, OFFSETS, FLOATS = (kind.as_pointer() for kind in (BYTE, INT32, FLOAT))
 
 
 def index(value: int) -> Value:
@@ -22,15 +33,16 @@ def index(value: int) -> Value:
 
 
 class Function(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
-    """A function under construction, whose vectors hold ``lanes`` float32."""
+    """A function under construction, which loads vectors of one kind where none is named."""
 
-    def __init__(self, module: ir.Module, name: str, takes: Sequence[ir.Type], lanes: int) -> None:
+    def __init__(
+        self, module: ir.Module, name: str, takes: Sequence[ir.Type], vector: ir.VectorType
+    ) -> None:
         self.made = ir.Function(module, ir.FunctionType(ir.VoidType(), takes), name)
         # A kernel inlined wherever it is called would be compiled as often.
         self.made.attributes.add("noinline")
         self.arguments = self.made.args
-        self.lanes = lanes
-        self._vector = ir.VectorType(FLOAT, lanes)
+        self._vector = vector
         super().__init__(self.made.append_basic_block())
 
     @contextmanager
@@ -59,48 +71,57 @@ class Function(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         """Look up an offset in a table."""
         return self.sext(self.load(self.at(table, number)), INDEX)
 
-    def vector(self, pointer: Value) -> Value:
+    def word(self, pointer: Value, kind: ir.Type) -> Value:
+        """Load what may lie anywhere, since a piece of a map may begin at any channel."""
+        return self.load(self.bitcast(pointer, kind.as_pointer()), align=1)
+
+    def vector(self, pointer: Value, kind: ir.VectorType | None = None) -> Value:
         """Load a vector."""
-        return self.load(self.bitcast(pointer, self._vector.as_pointer()), align=_ALIGNMENT)
+        return self.word(pointer, kind or self._vector)
 
     def keep(self, vector: Value, pointer: Value) -> None:
         """Store a vector."""
-        self.store(vector, self.bitcast(pointer, self._vector.as_pointer()), align=_ALIGNMENT)
+        self.store(vector, self.bitcast(pointer, vector.type.as_pointer()), align=1)
 
-    def room(self) -> Value:
+    def room(self, kind: ir.VectorType | None = None) -> Value:
         """Make a variable for a vector, which ends up in a register."""
         with self.goto_entry_block():  # only there is it known to be needed once
-            return self.alloca(self._vector)
+            return self.alloca(kind or self._vector)
 
-    def all_of(self, number: Value | float) -> Value:
+    def all_of(self, number: Value | float, kind: ir.VectorType | None = None) -> Value:
         """Make a vector of one number."""
-        if isinstance(number, float):
-            return ir.Constant(self._vector, [number] * self.lanes)
-        nothing = ir.Constant(self._vector, ir.Undefined)
-        first = self.insert_element(nothing, number, ir.Constant(_INT32, 0))
-        zeros = ir.Constant(ir.VectorType(_INT32, self.lanes), [0] * self.lanes)
-        return self.shuffle_vector(first, nothing, zeros)
+        kind = kind or self._vector
+        if isinstance(number, float | int):
+            return ir.Constant(kind, [number] * kind.count)
+        nothing = ir.Constant(kind, ir.Undefined)
+        first = self.insert_element(nothing, number, ir.Constant(INT32, 0))
+        return self.chosen(first, nothing, [0] * kind.count)
+
+    def chosen(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
+        """Make a vector of lanes of two, those of the second counted on from the first's."""
+        order = ir.Constant(ir.VectorType(INT32, len(lanes)), list(lanes))
+        return self.shuffle_vector(a, b, order)
 
     def multiply_add(self, a: Value, b: Value, c: Value) -> Value:
-        """Compute ``a * b + c`` of vectors, rounded once where the processor can."""
-        return self.call(
-            self._intrinsic(f"fmuladd.v{self.lanes}f32", [self._vector] * 3), [a, b, c]
-        )
+        """Compute ``a * b + c`` of float32 vectors, rounded once where the processor can."""
+        return self.intrinsic(f"fmuladd.v{a.type.count}f32", a.type, a, b, c)
 
     def largest(self, a: Value, b: Value) -> Value:
-        """Compute the larger of two vectors, lane by lane; a NaN in ``a`` stays one, as in ReLU."""
-        return self.select(self.fcmp_ordered("<", a, b), b, a)
+        """Compute the larger of two vectors, lane by lane; a NaN in ``a`` stays one, as in ReLU.
+
+        Whole numbers are of bytes, 0 to 255.
+        """
+        is_float = a.type.element == FLOAT
+        smaller = self.fcmp_ordered("<", a, b) if is_float else self.icmp_unsigned("<", a, b)
+        return self.select(smaller, b, a)
 
     def fetch(self, pointer: Value, *, to_write: bool = False) -> None:
         """Bring a cache line nearer, ahead of its use: to the first level if to be written."""
-        settings = (1, 3, 1) if to_write else (0, 2, 1)
-        prefetch = self._intrinsic("prefetch.p0", [_BYTES, _INT32, _INT32, _INT32], ir.VoidType())
-        numbers = [ir.Constant(_INT32, number) for number in settings]
-        self.call(prefetch, [self.bitcast(pointer, _BYTES), *numbers])
+        numbers = (ir.Constant(INT32, number) for number in ((1, 3, 1) if to_write else (0, 2, 1)))
+        self.intrinsic("prefetch.p0", ir.VoidType(), self.bitcast(pointer, BYTES), *numbers)
 
-    def _intrinsic(
-        self, name: str, takes: list[ir.Type], gives: ir.Type | None = None
-    ) -> ir.Function:
+    def intrinsic(self, name: str, gives: ir.Type, *arguments: Value) -> Value:
+        """Call what LLVM knows as ``llvm.`` and a name, an instruction of some processors."""
+        kind = ir.FunctionType(gives, [argument.type for argument in arguments])
         found = self.module.globals.get(f"llvm.{name}")
-        kind = ir.FunctionType(gives or self._vector, takes)
-        return found or ir.Function(self.module, kind, f"llvm.{name}")
+        return self.call(found or ir.Function(self.module, kind, f"llvm.{name}"), arguments)

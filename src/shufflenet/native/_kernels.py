@@ -1,92 +1,196 @@
-"""The few loops a network's time goes into, written once for every size and processor."""
+"""The few loops a network's time goes into, written once for every size."""
 
-from collections.abc import Callable, Sequence
-from itertools import accumulate, pairwise, product
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
+import numpy as np
 from llvmlite import ir
 
-from shufflenet.native._ir import FLOAT, FLOATS, INDEX, OFFSETS, Function, Value, index
-from shufflenet.native._memory import LINE
+from shufflenet.native._ir import BYTE, FLOAT, FLOATS, INDEX, OFFSETS, Function, Value, index
+from shufflenet.native._layers import Floats, Weights
+from shufflenet.native._memory import LINE_BYTES, Array
+from shufflenet.native._moves import Moves
 
-__all__ = ["CLASSES", "Kernels"]
+__all__ = ["CLASSES", "Kernels", "Kind", "filled"]
 
-_ADDED: dict[bool, tuple[ir.Type, ...]] = {False: (), True: (FLOATS, OFFSETS)}
-_NAMED = {False: "", True: "_adding"}
-_UNROLLED = 4  # channels of a product's inner loop
+# What a product ends with: values of a map, those to which others are added, or logits.
+Kind: TypeAlias = Literal["", "adding", "logits"]
+
 CLASSES = 8  # vectors of classes that the classifier computes at once
+_UNROLLED = 4  # steps of a product's inner loop
+_WORD_BYTES = 4  # of what a value is multiplied with at a time: a float32, or four bytes
+_WORDS = LINE_BYTES // _WORD_BYTES  # of a cache line
 
 
-class Kernels:
+class Kernels(Moves):
     """Functions of one module, each written when first asked for.
 
-    A product of matrices is computed a tile at a time: some pixels by two or three vectors of
+    A product of matrices is computed a tile at a time: some pixels by a panel of two vectors of
     channels, as many as registers hold, so that a weight loaded serves all pixels and a value all
-    channels of the tile.
+    channels of the tile. The last panel has another number of vectors where theirs is odd.
 
-    Args:
-        module: Where they are written to.
-        lanes: float32 of a vector.
-        registers: Vectors that the processor holds.
+    Attributes:
+        dtype: Of maps.
+        columns: Channels that a vector of sums holds.
+        odd: Vectors of the last panel where their number is odd.
     """
 
-    def __init__(self, module: ir.Module, lanes: int, registers: int) -> None:
-        self._module = module
-        self.lanes = lanes
-        # For two or three vectors of channels: what is left holds the weights and a pixel's value.
-        self._most_pixels = {2: (registers - 3) // 2, 3: (registers - 4) // 3}
-        self._made: dict[str, ir.Function] = {}
+    dtype: type[np.generic]
+    odd: int
 
+    def __init__(
+        self,
+        module: ir.Module,
+        element: ir.Type,
+        lanes: int,
+        *,
+        columns: int,
+        words: ir.Type,
+        most_pixels: dict[int, int],
+        ends: int,
+    ) -> None:
+        """Begin with no function.
+
+        Args:
+            module: Where they are written to.
+            element: What maps are made of.
+            lanes: Elements of the vectors that are moved.
+            columns: Channels that a vector of sums holds.
+            words: What weights are made of: what one step of a product takes of a channel.
+            most_pixels: Of a tile, by the vectors of its panel.
+            ends: Numbers that a channel's sum ends with, as its bias.
+        """
+        super().__init__(module, element, lanes)
+        self.columns = columns
+        self._words = words.as_pointer()
+        self._most_pixels = most_pixels
+        self._ends = ends
+
+    @abstractmethod
     def vectors(self, channels: int) -> int:
-        """Say how many vectors hold channels: two at least, for tiles are of two or three."""
-        return max(2, -(-channels // self.lanes))
+        """Say how many vectors of ``lanes`` hold channels."""
+
+    @abstractmethod
+    def steps(self, read: int) -> int:
+        """Say how many steps of a product's inner loop read so many channels."""
+
+    @abstractmethod
+    def packed(self, weight: Weights, widths: Sequence[int]) -> Array:
+        """Lay out ``(in, out)`` weights of a product, cut into panels of these widths."""
+
+    @abstractmethod
+    def ends(self, scale: Floats | None, bias: Floats, widths: Sequence[int]) -> Floats:
+        """Lay out what a product's sums end with, likewise."""
+
+    @abstractmethod
+    def filters(self, weight: Weights, channels: int) -> Array:
+        """Lay out the ``(channels, taps)`` weights of a depthwise convolution, filled up."""
+
+    @abstractmethod
+    def images(self) -> ir.Function:
+        """Take float32 images into planes.
+
+        Takes: images, a table of rows, planes, a table of their rows, rows, elements of a row, what
+        they are multiplied with, and what is added.
+        """
+
+    @abstractmethod
+    def depthwise(self, kernel: int) -> ir.Function:
+        """Multiply square windows by their channels' own kernels, a vector of channels at a time.
+
+        Takes: map, table of windows, pixels, channels, elements of a row and of a pixel, weights as
+        ``filters`` has them, what sums end with, result, its table of pixels, floor.
+        """
+
+    @abstractmethod
+    def mean(self) -> ir.Function:
+        """Take the mean of all pixels.
+
+        Takes: map, pixels, channels, elements of a pixel, what the sum is multiplied with, what is
+        added, result.
+        """
 
     def panels(self, channels: int) -> list[int]:
-        """Cut channels into panels of two vectors, and one of three where their number is odd.
+        """Cut channels into panels; says how wide each is."""
+        vectors = max(-(-channels // self.columns), min(2, self.odd))
+        odd = [self.odd * self.columns] * (vectors % 2)
+        return [2 * self.columns] * ((vectors - len(odd) * self.odd) // 2) + odd
 
-        >>> Kernels(None, 8, 16).panels(116)
-        [2, 2, 2, 2, 2, 2, 3]
-        """
-        vectors = self.vectors(channels)
-        return [2] * (vectors // 2 - vectors % 2) + [3] * (vectors % 2)
+    def class_panels(self, classes: int) -> int:
+        """Say how many panels of ``CLASSES`` vectors hold classes."""
+        return -(-classes // (CLASSES * self.columns))
 
-    def product(self, *, adding: bool = False) -> ir.Function:
-        """Multiply pixels by all panels of weights, and add biases.
+    def product(self, kind: Kind = "") -> ir.Function:
+        """Multiply pixels by all panels of weights.
 
-        Takes: values, their table of pixels, pixels, channels read, weights, panels of two
-        vectors, panels of three, biases, result, its table of pixels, floor; if ``adding``, what is
+        Takes: values, their table of pixels, pixels, steps, weights, panels of two vectors, odd
+        panels, what sums end with, result, its table of pixels, floor; if ``adding``, what is
         added as well, and its table of pixels.
         """
 
         def write(f: Function) -> None:
-            values, table, pixels, read, weights, twos, threes, *rest = f.arguments
-            biases, made, places, floor, *added = rest
+            values, table, pixels, steps, weights, twos, odds, *rest = f.arguments
+            ends, made, places, floor, *added = rest
             done = index(0)
-            for vectors, panels in ((2, twos), (3, threes)):
-                panel_of = self._panel(vectors, adding)
+            for vectors, panels in ((2, twos), (self.odd, odds)):
+                panel_of, width = self._panel(vectors, kind), index(vectors * self.columns)
                 with f.counting(panels) as panel:
-                    channel = f.add(done, f.mul(panel, index(vectors * self.lanes)))
-                    own = f.at(weights, f.mul(channel, read))
-                    given = values, table, pixels, read, own, f.at(biases, channel)
-                    also = (f.at(added[0], channel), added[1]) if adding else ()
-                    f.call(panel_of, [*given, f.at(made, channel), places, floor, *also])
-                done = f.mul(panels, index(vectors * self.lanes))
+                    channel = f.add(done, f.mul(panel, width))
+                    own = f.at(weights, f.mul(channel, steps)), f.at(ends, self._end(f, channel))
+                    also = (f.at(added[0], channel), added[1]) if added else ()
+                    f.call(
+                        panel_of,
+                        [values, table, pixels, steps, *own, f.at(made, channel), places]
+                        + [floor, *also],
+                    )
+                done = f.mul(panels, width)
 
+        result, also = self._given(kind)
         takes = (
-            *(FLOATS, OFFSETS, INDEX, INDEX, FLOATS, INDEX, INDEX),
-            *(FLOATS, FLOATS, OFFSETS, FLOAT, *_ADDED[adding]),
+            *(self.elements, OFFSETS, INDEX, INDEX, self._words, INDEX, INDEX),
+            *(FLOATS, result, OFFSETS, FLOAT, *also),
         )
-        return self._function(f"product{_NAMED[adding]}", takes, write)
+        return self._function(f"product_{kind}", takes, write)
 
-    def _panel(self, vectors: int, adding: bool) -> ir.Function:
-        """Multiply pixels by one panel, in tiles of sizes that differ by one at most."""
-        most = self._most_pixels[vectors]
-        # A tile fetches a line for each step of its inner loop; so many tiles fetch the panel.
-        fetching = index(vectors * self.lanes * _UNROLLED // LINE)
+    def linear(self) -> ir.Function:
+        """Multiply one image's features by panels of ``CLASSES`` vectors.
+
+        Takes: features, steps, weights, panels, what sums end with, logits, a table of one zero.
+        """
 
         def write(f: Function) -> None:
-            values, table, pixels, read, weights, biases, *rest = f.arguments
-            made, places, floor, *added = rest
-            following = f.at(weights, f.mul(read, index(vectors * self.lanes)))
+            features, steps, weights, panels, ends, made, zero = f.arguments
+            width = index(CLASSES * self.columns)
+            with f.counting(panels) as panel:
+                first = f.mul(panel, width)
+                own = f.at(weights, f.mul(first, steps))
+                following = f.at(own, f.mul(width, steps))
+                tile = self._tile(1, CLASSES, "logits")
+                given = features, zero, steps, own, f.at(ends, self._end(f, first))
+                floor = ir.Constant(FLOAT, float("-inf"))
+                f.call(tile, [*given, f.at(made, first), zero, floor, following])
+
+        takes = (self.elements, INDEX, self._words, INDEX, FLOATS, FLOATS, OFFSETS)
+        return self._function("linear", takes, write)
+
+    def _end(self, f: Function, channel: Value) -> Value:
+        return f.mul(channel, index(self._ends))
+
+    def _given(self, kind: Kind) -> tuple[ir.Type, Sequence[ir.Type]]:
+        """Say what results are of, and what a product of a kind takes besides."""
+        result = FLOATS if kind == "logits" else self.elements
+        return result, (self.elements, OFFSETS) if kind == "adding" else ()
+
+    def _panel(self, vectors: int, kind: Kind) -> ir.Function:
+        """Multiply pixels by one panel, in tiles of sizes that differ by one at most."""
+        most = self._most_pixels[vectors]
+        # A tile fetches a line for each round of its inner loop; so many tiles fetch the panel.
+        fetching = index(vectors * self.columns * _UNROLLED // _WORDS)
+
+        def write(f: Function) -> None:
+            values, table, pixels, steps, weights, ends, made, places, floor, *added = f.arguments
+            following = f.at(weights, f.mul(steps, index(vectors * self.columns)))
             tiles = f.sdiv(f.add(pixels, index(most - 1)), index(most))
             fewest, larger = f.sdiv(pixels, tiles), f.srem(pixels, tiles)
             with f.counting(tiles) as tile:
@@ -94,10 +198,10 @@ class Kernels:
                 size = f.select(is_larger, f.add(fewest, index(1)), fewest)
                 before = f.select(is_larger, tile, larger)
                 pixel = f.add(f.mul(tile, fewest), before)
-                part = f.at(following, f.mul(f.mul(tile, read), index(LINE // _UNROLLED)))
+                part = f.at(following, f.mul(f.mul(tile, steps), index(_WORDS // _UNROLLED)))
                 ahead = f.select(f.icmp_signed("<", tile, fetching), part, weights)
-                own = f.at(table, pixel), read, weights, biases, made, f.at(places, pixel)
-                also = (added[0], f.at(added[1], pixel)) if adding else ()
+                own = f.at(table, pixel), steps, weights, ends, made, f.at(places, pixel)
+                also = (added[0], f.at(added[1], pixel)) if added else ()
                 given = [values, *own, floor, ahead, *also]
                 never, after = f.append_basic_block(), f.append_basic_block()
                 chosen = f.switch(size, never)
@@ -107,240 +211,82 @@ class Kernels:
                     block = f.append_basic_block()
                     chosen.add_case(index(count), block)
                     f.position_at_end(block)
-                    f.call(self._tile(count, vectors, adding), given)
+                    f.call(self._tile(count, vectors, kind), given)
                     f.branch(after)
                 f.position_at_end(after)
 
+        result, also = self._given(kind)
         takes = (
-            *(FLOATS, OFFSETS, INDEX, INDEX, FLOATS, FLOATS),
-            *(FLOATS, OFFSETS, FLOAT, *_ADDED[adding]),
+            *(self.elements, OFFSETS, INDEX, INDEX, self._words, FLOATS),
+            *(result, OFFSETS, FLOAT, *also),
         )
-        return self._function(f"panel_{vectors}{_NAMED[adding]}", takes, write)
+        return self._function(f"panel_{vectors}_{kind}", takes, write)
 
-    def _tile(self, pixels: int, vectors: int, adding: bool) -> ir.Function:
+    def _tile(self, pixels: int, vectors: int, kind: Kind) -> ir.Function:
         """Multiply some pixels by one panel: the inner loop, all sums in registers."""
+        result, also = self._given(kind)
+        line = LINE_BYTES if result.pointee == BYTE else _WORDS
 
         def write(f: Function) -> None:
-            values, table, read, weights, biases, made, places, floor, ahead, *added = f.arguments
+            values, table, steps, weights, ends, made, places, floor, ahead, *added = f.arguments
             results = [f.at(made, f.offset(places, pixel)) for pixel in range(pixels)]
-            for result in results:
-                for line in range(0, vectors * self.lanes, LINE):
-                    f.fetch(f.at(result, line), to_write=True)
+            for goal in results:
+                for start in range(0, vectors * self.columns, line):
+                    f.fetch(f.at(goal, start), to_write=True)
             rows = [f.at(values, f.offset(table, pixel)) for pixel in range(pixels)]
-            sums = [[f.room() for _ in range(vectors)] for _ in rows]
-            for vector in range(vectors):
-                bias = f.vector(f.at(biases, vector * self.lanes))
-                for pixel, own in enumerate(sums):
-                    first = bias
-                    if adding:
-                        more = f.at(added[0], f.offset(added[1], pixel))
-                        first = f.fadd(bias, f.vector(f.at(more, vector * self.lanes)))
-                    f.store(first, own[vector])
+            more = [f.at(added[0], f.offset(added[1], pixel)) for pixel in range(pixels) if added]
+            sums = self._begun(f, pixels, vectors, ends, more)
+            width = index(vectors * self.columns)
 
-            def add(channel: Value, weight: Value) -> None:
-                loaded = [f.vector(f.at(weight, v * self.lanes)) for v in range(vectors)]
-                for row, own in zip(rows, sums, strict=True):
-                    value = f.all_of(f.load(f.at(row, channel)))
-                    for room, column in zip(own, loaded, strict=True):
-                        f.store(f.multiply_add(value, column, f.load(room)), room)
+            def step(number: Value) -> None:
+                own = f.at(weights, f.mul(number, width))
+                loaded = [self._weights(f, f.at(own, v * self.columns)) for v in range(vectors)]
+                for row, rooms in zip(rows, sums, strict=True):
+                    value = self._value(f, row, number)
+                    for room, weight in zip(rooms, loaded, strict=True):
+                        f.store(self._sum(f, value, weight, f.load(room)), room)
 
-            width = index(vectors * self.lanes)
-            whole = f.and_(read, index(-_UNROLLED))
-            with f.counting(whole, step=_UNROLLED) as channel:
-                f.fetch(f.at(ahead, f.mul(channel, index(LINE // _UNROLLED))))
-                for more in range(_UNROLLED):
-                    each = f.add(channel, index(more))
-                    add(each, f.at(weights, f.mul(each, width)))
-            with f.counting(read, whole) as channel:
-                add(channel, f.at(weights, f.mul(channel, width)))
-            least = f.all_of(floor)
-            for result, own in zip(results, sums, strict=True):
-                for vector, room in enumerate(own):
-                    f.keep(f.largest(f.load(room), least), f.at(result, vector * self.lanes))
+            whole = f.and_(steps, index(-_UNROLLED))
+            with f.counting(whole, step=_UNROLLED) as number:
+                f.fetch(f.at(ahead, f.mul(number, index(_WORDS // _UNROLLED))))
+                for later in range(_UNROLLED):
+                    step(f.add(number, index(later)))
+            with f.counting(steps, whole) as number:
+                step(number)
+            for goal, rooms in zip(results, sums, strict=True):
+                self._finish(f, [f.load(room) for room in rooms], ends, floor, goal)
 
         takes = (
-            *(FLOATS, OFFSETS, INDEX, FLOATS, FLOATS),
-            *(FLOATS, OFFSETS, FLOAT, FLOATS, *_ADDED[adding]),
+            *(self.elements, OFFSETS, INDEX, self._words, FLOATS),
+            *(result, OFFSETS, FLOAT, self._words, *also),
         )
-        return self._function(f"tile_{pixels}_{vectors}{_NAMED[adding]}", takes, write)
+        return self._function(f"tile_{pixels}_{vectors}_{kind}", takes, write)
 
-    def class_panels(self, classes: int) -> int:
-        """Say how many panels of ``CLASSES`` vectors hold classes."""
-        return -(-classes // (CLASSES * self.lanes))
+    @abstractmethod
+    def _begun(
+        self, f: Function, pixels: int, vectors: int, ends: Value, added: Sequence[Value]
+    ) -> list[list[Value]]:
+        """Make a tile's sums, vectors for each pixel, and what they begin with."""
 
-    def linear(self) -> ir.Function:
-        """Multiply one image's features by panels of ``CLASSES`` vectors.
+    @abstractmethod
+    def _weights(self, f: Function, pointer: Value) -> Value:
+        """Load a vector of weights."""
 
-        Takes: features, features read, weights, panels, biases, result, a table of one zero.
-        """
+    @abstractmethod
+    def _value(self, f: Function, row: Value, step: Value) -> Value:
+        """Load what a step reads of a pixel, for all channels alike."""
 
-        def write(f: Function) -> None:
-            features, read, weights, panels, biases, made, zero = f.arguments
-            width = index(CLASSES * self.lanes)
-            with f.counting(panels) as panel:
-                first = f.mul(panel, width)
-                own = f.at(weights, f.mul(first, read))
-                following = f.at(own, f.mul(width, read))
-                given = features, zero, read, own, f.at(biases, first), f.at(made, first), zero
-                tile = self._tile(1, CLASSES, adding=False)
-                f.call(tile, [*given, ir.Constant(FLOAT, float("-inf")), following])
+    @abstractmethod
+    def _sum(self, f: Function, value: Value, weight: Value, before: Value) -> Value:
+        """Add products of values and weights."""
 
-        takes = (FLOATS, INDEX, FLOATS, INDEX, FLOATS, FLOATS, OFFSETS)
-        return self._function("linear", takes, write)
-
-    def depthwise(self, kernel: int) -> ir.Function:
-        """Multiply square windows by their channels' own kernels, a vector of channels at a time.
-
-        Takes: map, table of windows, pixels, channels, floats of a row and of a pixel, weights as
-        ``(vectors, kernel * kernel, lanes)``, biases, result, its table of pixels, floor.
-        """
-
-        def write(f: Function) -> None:
-            source, windows, pixels, channels, row, pitch, weights, biases, made, places, floor = (
-                f.arguments
-            )
-            taps = _window(f, kernel, row, pitch)
-            least = f.all_of(floor)
-            with f.counting(channels, step=self.lanes) as channel:
-                own = f.at(weights, f.mul(channel, index(len(taps))))
-                factors = [f.vector(f.at(own, tap * self.lanes)) for tap in range(len(taps))]
-                bias = f.vector(f.at(biases, channel))
-                here, there = f.at(source, channel), f.at(made, channel)
-                with f.counting(pixels) as pixel:
-                    corner = f.at(here, f.offset(windows, pixel))
-                    values = [f.vector(f.at(corner, tap)) for tap in taps]
-                    # Two sums, for one would wait for each of its additions.
-                    sums = [bias, f.all_of(0.0)]
-                    for tap, (factor, value) in enumerate(zip(factors, values, strict=True)):
-                        sums[tap % 2] = f.multiply_add(factor, value, sums[tap % 2])
-                    result = f.largest(f.fadd(*sums), least)
-                    f.keep(result, f.at(there, f.offset(places, pixel)))
-
-        takes = (
-            *(FLOATS, OFFSETS, INDEX, INDEX, INDEX, INDEX),
-            *(FLOATS, FLOATS, FLOATS, OFFSETS, FLOAT),
-        )
-        return self._function(f"depthwise_{kernel}", takes, write)
-
-    def max_pool(self) -> ir.Function:
-        """Take the maximum of 3x3 windows; a NaN counts only in their first pixel.
-
-        Takes: map, table of windows, pixels, channels, floats of a row and of a pixel, result, its
-        table of pixels.
-        """
-
-        def write(f: Function) -> None:
-            source, windows, pixels, channels, row, pitch, made, places = f.arguments
-            taps = _window(f, 3, row, pitch)
-            with f.counting(pixels) as pixel:
-                corner = f.at(source, f.offset(windows, pixel))
-                result = f.at(made, f.offset(places, pixel))
-                with f.counting(channels, step=self.lanes) as channel:
-                    values = [f.vector(f.at(corner, tap, channel)) for tap in taps]
-                    largest = values[0]
-                    for value in values[1:]:
-                        largest = f.largest(largest, value)
-                    f.keep(largest, f.at(result, channel))
-
-        takes = (FLOATS, OFFSETS, INDEX, INDEX, INDEX, INDEX, FLOATS, OFFSETS)
-        return self._function("max_pool", takes, write)
-
-    def mean(self) -> ir.Function:
-        """Take the mean of all pixels.
-
-        Takes: map, pixels, channels, floats of a pixel, one over the pixels, result.
-        """
-
-        def write(f: Function) -> None:
-            source, pixels, channels, pitch, share, made = f.arguments
-            with f.counting(channels, step=self.lanes) as channel:
-                total = f.room()
-                f.store(f.all_of(0.0), total)
-                with f.counting(pixels) as pixel:
-                    value = f.vector(f.at(source, f.mul(pixel, pitch), channel))
-                    f.store(f.fadd(f.load(total), value), total)
-                f.keep(f.fmul(f.load(total), f.all_of(share)), f.at(made, channel))
-
-        return self._function("mean", (FLOATS, INDEX, INDEX, INDEX, FLOAT, FLOATS), write)
-
-    def gather(self, pieces: Sequence[tuple[int, int]], pitch: int) -> ir.Function:
-        """Put pieces of maps beside each other, pixel by pixel.
-
-        A piece is moved in whole vectors: what the last has too much, the next piece overwrites.
-
-        Takes: where each piece begins in the first pixel, a table of pixels for each layout,
-        result, its table of pixels, pixels.
-
-        Args:
-            pieces: Channels of each, and the number of its layout.
-            pitch: Floats of a pixel of the result, which nothing may go beyond.
-        """
-        starts = [0, *accumulate(channels for channels, _ in pieces)]
-        layouts = 1 + max(layout for _, layout in pieces)
-
-        def write(f: Function) -> None:
-            sources, tables = f.arguments[: len(pieces)], f.arguments[len(pieces) : -3]
-            made, places, pixels = f.arguments[-3:]
-            with f.counting(pixels) as pixel:
-                offsets = [f.offset(table, pixel) for table in tables]
-                result = f.at(made, f.offset(places, pixel))
-                for source, (_, layout), (start, end) in zip(
-                    sources, pieces, pairwise(starts), strict=True
-                ):
-                    here = f.at(source, offsets[layout], -start)
-                    while start < end and start + self.lanes <= pitch:
-                        f.keep(f.vector(f.at(here, start)), f.at(result, start))
-                        start += self.lanes
-                    for channel in range(start, end):
-                        f.store(f.load(f.at(here, channel)), f.at(result, channel))
-
-        name = "gather" + "".join(f"_{channels}.{layout}" for channels, layout in pieces)
-        takes = (*[FLOATS] * len(pieces), *[OFFSETS] * layouts, FLOATS, OFFSETS, INDEX)
-        return self._function(f"{name}_{pitch}", takes, write)
-
-    def copy(self) -> ir.Function:
-        """Copy rows of floats. Takes: source, its table, result, its table, rows, floats a row."""
-
-        def write(f: Function) -> None:
-            source, table, made, places, rows, floats = f.arguments
-            whole = f.and_(floats, index(-self.lanes))
-            with f.counting(rows) as row:
-                here = f.at(source, f.offset(table, row))
-                there = f.at(made, f.offset(places, row))
-                with f.counting(whole, step=self.lanes) as start:
-                    f.keep(f.vector(f.at(here, start)), f.at(there, start))
-                with f.counting(floats, whole) as start:
-                    f.store(f.load(f.at(here, start)), f.at(there, start))
-
-        return self._function("copy", (FLOATS, OFFSETS, FLOATS, OFFSETS, INDEX, INDEX), write)
-
-    def fill(self) -> ir.Function:
-        """Fill whole vectors with a value. Takes: result, floats, value."""
-
-        def write(f: Function) -> None:
-            made, floats, value = f.arguments
-            vector = f.all_of(value)
-            with f.counting(floats, step=self.lanes) as start:
-                f.keep(vector, f.at(made, start))
-
-        return self._function("fill", (FLOATS, INDEX, FLOAT), write)
-
-    def _function(
-        self, name: str, takes: Sequence[ir.Type], write: Callable[[Function], None]
-    ) -> ir.Function:
-        if name not in self._made:
-            f = Function(self._module, name, takes, self.lanes)
-            f.made.linkage = "internal"
-            for argument in f.arguments:
-                if argument.type in (FLOATS, OFFSETS):
-                    argument.add_attribute("noalias")
-            self._made[name] = f.made
-            write(f)
-            f.ret_void()
-        return self._made[name]
+    @abstractmethod
+    def _finish(
+        self, f: Function, sums: Sequence[Value], ends: Value, floor: Value, goal: Value
+    ) -> None:
+        """Keep one pixel's results."""
 
 
-def _window(f: Function, kernel: int, row: Value, pitch: Value) -> list[Value]:
-    """Say where the pixels of a square window lie from its corner."""
-    places = product(range(kernel), repeat=2)
-    return [f.add(f.mul(row, index(y)), f.mul(pitch, index(x))) for y, x in places]
+def filled(values: Array, length: int) -> Array:
+    """Fill up with zeros."""
+    return np.pad(values, [(0, length - len(values)), *[(0, 0)] * (values.ndim - 1)])

@@ -7,9 +7,29 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Convolution", "Floats", "Layer", "Linear", "MaxPool", "Mean", "Network", "Piece"]
+__all__ = [
+    "Codes",
+    "Convolution",
+    "Floats",
+    "Layer",
+    "Linear",
+    "MaxPool",
+    "Mean",
+    "Network",
+    "Piece",
+    "Weights",
+]
 
 Floats: TypeAlias = npt.NDArray[np.float32]
+Weights: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """What the bytes of an int8 network's map stand for: ``(byte - zero) * scale``."""
+
+    scale: float
+    zero: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +46,24 @@ class Convolution:
     """A convolution of odd, square kernels, padded by half of them, and what is cut off after it.
 
     Attributes:
-        weight: ``(out, in / groups, kernel, kernel)``.
+        weight: ``(out, in / groups, kernel, kernel)``, float32 or, of an int8 network, int8.
+        bias: ``(out,)``; of an int8 network it counts in the bytes made.
         adds: What is added to its result, channel by channel.
         floor: What smaller values become: 0 is a ReLU, minus infinity nothing.
+        scale: ``(out,)``, of an int8 network: what sums are multiplied with to count in bytes.
+        outside: What the values beyond an edge are taken for: the byte that stands for 0.
     """
 
     made: str
     reads: tuple[Piece, ...]
-    weight: Floats
+    weight: Weights
     bias: Floats
     stride: int
     groups: int
     adds: tuple[Piece, ...] = ()
     floor: float = -np.inf
+    scale: Floats | None = None
+    outside: float = 0.0
 
     @property
     def kernel(self) -> int:
@@ -57,24 +82,28 @@ class MaxPool:
 
     made: str
     reads: tuple[Piece, ...]
+    outside: float = -np.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mean:
-    """The mean of all pixels."""
+    """The mean of all pixels, times ``scale``, plus ``bias``."""
 
     made: str
     reads: tuple[Piece, ...]
+    scale: float = 1.0
+    bias: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linear:
-    """The classifier; its weight is ``(out, in)``."""
+    """The classifier; its weight is ``(out, in)``, and the rest as of a convolution."""
 
     made: str
     reads: tuple[Piece, ...]
-    weight: Floats
+    weight: Weights
     bias: Floats
+    scale: Floats | None = None
 
 
 Layer: TypeAlias = Convolution | MaxPool | Mean | Linear
@@ -82,7 +111,12 @@ Layer: TypeAlias = Convolution | MaxPool | Mean | Linear
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What a file computes: layers in order, from the images to a mean, and a classifier of it."""
+    """What a file computes: layers in order, from the images to a mean, and a classifier of it.
+
+    Attributes:
+        images: Which bytes an int8 network takes images for; or none, of a float32 network.
+    """
 
     layers: Sequence[Layer]
     classifier: Linear
+    images: Codes | None = None

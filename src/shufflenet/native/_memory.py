@@ -2,13 +2,16 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LINE", "Map", "Memory", "Planes"]
+__all__ = ["LINE_BYTES", "Array", "Map", "Memory", "Planes"]
 
-LINE = 16  # floats of a cache line
+LINE_BYTES = 64  # of a cache
+
+Array: TypeAlias = npt.NDArray[Any]
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -16,7 +19,7 @@ class Map:
     """Pixels of channels, one pixel's channels beside each other.
 
     Attributes:
-        pitch: Floats from one pixel to the next: its channels, filled up to whole vectors, and to
+        pitch: Elements from one pixel to the next: its channels, filled up to whole vectors, and to
             what the last group of a grouped convolution fills up.
         border: Pixels around it that hold ``outside`` and are never written.
         at: Where in the arena it begins, once it has a place.
@@ -32,12 +35,12 @@ class Map:
 
     @property
     def row(self) -> int:
-        """Floats from one row to the next."""
+        """Elements from one row to the next."""
         return (self.width + 2 * self.border) * self.pitch
 
     @property
     def size(self) -> int:
-        """Floats of the whole map."""
+        """Elements of the whole map."""
         return (self.height + 2 * self.border) * self.row
 
     def pixels(self) -> npt.NDArray[np.int32]:
@@ -53,23 +56,29 @@ class Map:
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Planes:
-    """An image, one colour below the other, each with a border of zeros."""
+    """An image, one colour below the other, each with a border that stands for 0."""
 
     channels: int
     height: int
     width: int
     border: int
+    outside: float = 0.0
     at: int = -1
 
     @property
     def row(self) -> int:
-        """Floats from one row to the next."""
+        """Elements from one row to the next."""
         return self.width + 2 * self.border
 
     @property
     def plane(self) -> int:
-        """Floats from one colour to the next."""
+        """Elements from one colour to the next."""
         return (self.height + 2 * self.border) * self.row
+
+    @property
+    def size(self) -> int:
+        """Elements of all colours."""
+        return self.channels * self.plane
 
     def rows(self) -> npt.NDArray[np.int32]:
         """Say where every row of every colour begins."""
@@ -95,18 +104,19 @@ class Memory:
     is right for that one too, so that it is filled once and not for every image.
     """
 
-    floats: int = 0
-    _borders: list[Map] = field(default_factory=list)
+    dtype: npt.DTypeLike  # of the arena
+    _length: int = 0
+    _bordered: list[Map | Planes] = field(default_factory=list)
     _free: dict[tuple[object, ...], list[int]] = field(default_factory=dict)
-    _constants: dict[bytes, tuple[int, npt.NDArray[np.float32]]] = field(default_factory=dict)
-    _constant_floats: int = 0
+    _constants: dict[bytes, tuple[int, npt.NDArray[np.uint8]]] = field(default_factory=dict)
+    _constant_bytes: int = 0
     _tables: dict[bytes, tuple[int, npt.NDArray[np.int32]]] = field(default_factory=dict)
     _table_length: int = 0
 
-    def reserve(self, floats: int) -> int:
+    def reserve(self, elements: int) -> int:
         """Give a part of the arena, at a cache line, with a line to spare."""
-        at = self.floats
-        self.floats += -(-floats // LINE) * LINE + LINE
+        at, line = self._length, LINE_BYTES // np.dtype(self.dtype).itemsize
+        self._length += -(-elements // line) * line + line
         return at
 
     def place(self, made: Map) -> None:
@@ -115,21 +125,25 @@ class Memory:
         if free:
             made.at = free.pop()
         else:
-            made.at = self.reserve(made.size)
-            self._borders.append(made)
+            self.settle(made)
+
+    def settle(self, made: Map | Planes) -> None:
+        """Give a place that nothing else had before."""
+        made.at = self.reserve(made.size)
+        self._bordered.append(made)
 
     def release(self, made: Map) -> None:
         """Take back the place of a map that nothing reads any more."""
         self._free.setdefault(_kind(made), []).append(made.at)
 
-    def constant(self, values: npt.NDArray[np.float32]) -> int:
-        """Keep weights; says where. The same ones are kept once."""
-        flat = np.asarray(values, np.float32).ravel()
-        flat = np.pad(flat, (0, -flat.size % LINE))
+    def constant(self, values: Array) -> int:
+        """Keep weights; says at which byte. The same ones are kept once."""
+        flat = np.ascontiguousarray(values).view(np.uint8).ravel()
+        flat = np.pad(flat, (0, -flat.size % LINE_BYTES))
         key = hashlib.sha256(flat.tobytes()).digest()
         if key not in self._constants:
-            self._constants[key] = self._constant_floats, flat
-            self._constant_floats += flat.size
+            self._constants[key] = self._constant_bytes, flat
+            self._constant_bytes += flat.size
         return self._constants[key][0]
 
     def table(self, values: npt.ArrayLike) -> int:
@@ -141,30 +155,31 @@ class Memory:
             self._table_length += flat.size
         return self._tables[key][0]
 
-    def constants(self) -> npt.NDArray[np.float32]:
+    def constants(self) -> npt.NDArray[np.uint8]:
         """Give all weights, from a cache line on."""
-        block = aligned(self._constant_floats + LINE)
+        block = aligned(self._constant_bytes + LINE_BYTES, np.uint8)
         parts = [values for _, values in self._constants.values()]
-        np.concatenate(parts, out=block[: self._constant_floats])
+        np.concatenate(parts, out=block[: self._constant_bytes])
         return block
 
     def tables(self) -> npt.NDArray[np.int32]:
         """Give all offsets."""
         return np.concatenate([values for _, values in self._tables.values()])
 
-    def arena(self) -> npt.NDArray[np.float32]:
+    def arena(self) -> Array:
         """Make an arena; each thread that computes needs one."""
-        block = aligned(self.floats)
-        for made in self._borders:
+        block = aligned(self._length, self.dtype)
+        for made in self._bordered:
             block[made.at : made.at + made.size] = made.outside
         return block
 
 
-def aligned(floats: int) -> npt.NDArray[np.float32]:
+def aligned(elements: int, dtype: npt.DTypeLike) -> Array:
     """Make zeros that begin at a cache line."""
-    block = np.zeros(floats + LINE, np.float32)
-    start = -(block.ctypes.data // block.itemsize) % LINE
-    return block[start : start + floats]
+    size = elements * np.dtype(dtype).itemsize
+    block = np.zeros(size + LINE_BYTES, np.uint8)
+    start = -block.ctypes.data % LINE_BYTES
+    return block[start : start + size].view(dtype)
 
 
 def _offsets(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:

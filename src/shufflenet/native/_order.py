@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from shufflenet.native._memory import Map
 from shufflenet.native._sources import Windows
 from shufflenet.native._steps import Pooled, Product, Step
@@ -11,7 +13,7 @@ __all__ = ["write_steps"]
 
 # A map larger than this is not made as a whole before a window moves over it at a stride of two:
 # some rows at a time stay in the second level of the cache.
-_STRIP_FLOATS = 40 * 1024
+_STRIP_BYTES = 160 * 1024
 
 
 def write_steps(w: Writer, steps: Sequence[Step]) -> None:
@@ -21,7 +23,7 @@ def write_steps(w: Writer, steps: Sequence[Step]) -> None:
     while at < len(steps):
         step, following = steps[at], steps[at + 1 : at + 2]
         if following and last_reader[id(step.made)] == at + 1:
-            strips = _strips(step, following[0], steps)
+            strips = _strips(step, following[0], steps, np.dtype(w.kernels.dtype).itemsize)
         else:
             strips = 1
         if strips > 1:
@@ -38,7 +40,7 @@ def write_steps(w: Writer, steps: Sequence[Step]) -> None:
                 w.memory.release(made)
 
 
-def _strips(step: Step, following: Step, steps: Sequence[Step]) -> int:
+def _strips(step: Step, following: Step, steps: Sequence[Step], itemsize: int) -> int:
     """Say in how many strips two steps are computed: so many that one's map becomes small enough.
 
     That is done where a 3x3 window moves at a stride of two over a map with an even number of rows:
@@ -52,8 +54,8 @@ def _strips(step: Step, following: Step, steps: Sequence[Step]) -> int:
         return 1
     if made.border != 1 or made.height != 2 * rows:
         return 1
-    fitting = (n for n in range(1, rows + 1) if rows % n == 0 and made.size <= n * _STRIP_FLOATS)
-    return next(fitting, rows)
+    least = made.size * itemsize / _STRIP_BYTES
+    return next((n for n in range(1, rows + 1) if rows % n == 0 and n >= least), rows)
 
 
 def _slides_over(step: Step) -> Map | None:

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from shufflenet.native._kernels import Kernels
 from shufflenet.native._layers import Convolution, Layer, MaxPool, Mean, Piece
 from shufflenet.native._memory import Map, Planes
@@ -71,7 +69,7 @@ class _Planner:
                 if source_map.border:
                     raise ValueError("a window moves over what the mean is taken of")
                 made = self._make(layer.made, source_map.channels, (1, 1))
-                self.steps.append(Means(made, source_map))
+                self.steps.append(Means(made, source_map, layer))
 
     def _read_by_one(self, layer: Convolution) -> bool:
         """Say whether a 1x1 convolution alone reads a layer, all of it in its order."""
@@ -92,8 +90,8 @@ class _Planner:
     def _make(self, name: str, channels: int, size: tuple[int, int], groups: int = 1) -> Map:
         border, outside = self._edges.get(name, (0, 0.0))
         lanes, own = self._kernels.lanes, channels // groups
-        # The last group fills its vectors up beyond its channels.
-        end = channels - own + self._kernels.vectors(own) * lanes
+        # The last group fills its panels up beyond its channels.
+        end = channels - own + sum(self._kernels.panels(own))
         self._maps[name] = Map(
             channels=channels,
             height=size[0],
@@ -176,7 +174,7 @@ def _edge(layer: Layer) -> tuple[int, float]:
     """Say how many pixels beyond the edge of a map a layer sees, and what it takes them for."""
     match layer:
         case Convolution(depthwise=True):
-            return layer.kernel // 2, 0.0
+            return layer.kernel // 2, layer.outside
         case MaxPool():
-            return 1, -np.inf
+            return 1, layer.outside
     return 0, 0.0

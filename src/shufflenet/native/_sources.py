@@ -8,7 +8,7 @@ from shufflenet.native._ir import Value
 from shufflenet.native._kernels import Kernels
 from shufflenet.native._layers import Convolution
 from shufflenet.native._memory import Map, Planes
-from shufflenet.native._writer import Writer, dense, filled
+from shufflenet.native._writer import Writer, dense
 
 __all__ = ["Corners", "Gathered", "Parts", "Source", "Whole", "Windows", "gather"]
 
@@ -27,7 +27,7 @@ class Source(Protocol):
         """Rows and columns of pixels."""
 
     def pitch(self, kernels: Kernels) -> int:
-        """Give the floats of a pixel that are put together; none, if they lie somewhere already."""
+        """Give the elements of a pixel put together; none, if they lie somewhere already."""
 
     def write(self, w: Writer, first: Value, pixels: int) -> tuple[Value, Value]:
         """Have the values of some pixels at hand: where they are, and their table."""
@@ -136,15 +136,15 @@ class Windows:
 
     def compute(self, w: Writer, first: Value, pixels: int, made: Value, places: Value) -> None:
         """Compute some pixels to where a table says."""
-        layer, channels, taps = self.layer, self.pitch(w.kernels), self.layer.kernel**2
-        kernels = filled(layer.weight.reshape(-1, taps), channels)
-        weights = kernels.reshape(-1, w.kernels.lanes, taps).swapaxes(1, 2)
+        layer, channels = self.layer, self.pitch(w.kernels)
+        weights = w.kernels.filters(layer.weight.reshape(len(layer.weight), -1), channels)
+        vectors = [w.kernels.lanes] * (channels // w.kernels.lanes)
+        ends = w.kernels.ends(layer.scale, layer.bias, vectors)
         w.call(
             w.kernels.depthwise(layer.kernel),
             *(w.place(self.map.at), w.windows(self.map, layer.kernel, layer.stride, first)),
             *(pixels, channels, self.map.row, self.map.pitch),
-            *(w.constant(weights), w.constant(filled(layer.bias, channels)), made, places),
-            layer.floor,
+            *(w.constant(weights), w.constant(ends), made, places, layer.floor),
         )
 
 
@@ -158,7 +158,7 @@ def gather(
         parts: Of maps of one size.
         first: The first pixel.
         pixels: How many.
-        goal: Where to: the place, its table of pixels, floats of a pixel.
+        goal: Where to: the place, its table of pixels, elements of a pixel.
     """
     made, places, pitch = goal
     layouts = {(part.pitch, part.border): part for part, _, _ in parts}

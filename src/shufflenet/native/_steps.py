@@ -4,13 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from shufflenet.native._ir import Value, index
-from shufflenet.native._layers import Convolution
+from shufflenet.native._layers import Convolution, Mean
 from shufflenet.native._memory import Map
 from shufflenet.native._sources import Parts, Source, Windows, gather
-from shufflenet.native._writer import PIXELS, Writer, filled, in_panels
+from shufflenet.native._writer import PIXELS, Writer
 
 __all__ = ["Filtered", "Joined", "Means", "Pooled", "Product", "Step"]
 
@@ -61,23 +59,21 @@ class Product:
     ) -> None:
         """Write one group's product; what it fills up with zeros, the next group overwrites."""
         values, table, pixels = given
-        weight, bias = (
-            np.split(array, self.layer.groups)[group]
-            for array in (self.layer.weight, self.layer.bias)
-        )
-        weight = weight.reshape(len(weight), -1).T
-        read, made = weight.shape
-        panels = w.kernels.panels(made)
-        widths = [vectors * w.kernels.lanes for vectors in panels]
-        added = self.added
-        also = (w.place(added.at + group * made), w.pixels(added, first)) if added else ()
-        places = w.pixels(self.made, first)
+        layer, kernels, added = self.layer, w.kernels, self.added
+        made = len(layer.weight) // layer.groups
+        own = slice(group * made, (group + 1) * made)
+        weight = layer.weight[own].reshape(made, -1).T
+        scale = None if layer.scale is None else layer.scale[own]
+        panels = kernels.panels(made)
+        twos = panels.count(2 * kernels.columns)
+        also = (w.place(added.at + own.start), w.pixels(added, first)) if added else ()
         w.call(
-            w.kernels.product(adding=added is not None),
-            *(w.f.at(values, group * read), table, pixels, read),
-            *(w.constant(in_panels(weight, widths)), panels.count(2), panels.count(3)),
-            *(w.constant(filled(bias, sum(widths))), w.place(self.made.at + group * made), places),
-            *(self.layer.floor, *also),
+            kernels.product("adding" if added else ""),
+            *(w.f.at(values, group * len(weight)), table, pixels, kernels.steps(len(weight))),
+            *(w.constant(kernels.packed(weight, panels)), twos, len(panels) - twos),
+            *(w.constant(kernels.ends(scale, layer.bias[own], panels)),),
+            *(w.place(self.made.at + own.start), w.pixels(self.made, first)),
+            *(layer.floor, *also),
         )
 
 
@@ -144,6 +140,7 @@ class Means:
 
     made: Map
     map: Map
+    layer: Mean
 
     @property
     def reads(self) -> Sequence[Map]:
@@ -151,8 +148,11 @@ class Means:
 
     def write(self, w: Writer, source_row: int, made_row: int, rows: int) -> None:
         pixels = self.map.height * self.map.width
-        source, made = w.place(self.map.at), w.place(self.made.at)
-        w.call(w.kernels.mean(), source, pixels, self.made.pitch, self.map.pitch, 1 / pixels, made)
+        w.call(
+            w.kernels.mean(),
+            *(w.place(self.map.at), pixels, self.made.pitch, self.map.pitch),
+            *(self.layer.scale / pixels, self.layer.bias, w.place(self.made.at)),
+        )
 
 
 def _portions(w: Writer, pixels: int) -> Iterator[tuple[Value, int]]:

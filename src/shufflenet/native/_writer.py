@@ -1,4 +1,4 @@
-"""What steps write their code with, and how constants are laid out for the kernels."""
+"""What steps write their code with."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 
-from shufflenet.native._ir import FLOAT, Function, Value, index
+from shufflenet.native._ir import FLOAT, FLOATS, OFFSETS, Function, Value, index
 from shufflenet.native._kernels import Kernels
-from shufflenet.native._memory import Map, Memory, Planes
+from shufflenet.native._memory import Array, Map, Memory, Planes
 
-__all__ = ["PIXELS", "Writer", "dense", "filled", "in_panels"]
+__all__ = ["PIXELS", "Writer", "dense"]
 
 PIXELS = 196  # of a product computed at once: what it reads then stays in the nearest caches
 
@@ -33,9 +33,10 @@ class Writer:
         """Point into the arena."""
         return self.f.at(self.arena, at)
 
-    def constant(self, values: npt.NDArray[np.float32]) -> Value:
-        """Point at constants."""
-        return self.f.at(self.constants, self.memory.constant(values))
+    def constant(self, values: Array) -> Value:
+        """Point at constants: float32, or words of whatever they are."""
+        place = self.f.at(self.constants, self.memory.constant(values))
+        return self.f.bitcast(place, FLOATS if values.dtype == np.float32 else OFFSETS)
 
     def table(self, values: npt.ArrayLike) -> Value:
         """Point at a table."""
@@ -76,14 +77,3 @@ def _constant(argument: Value | int | float) -> Value:
 def dense(pitch: int) -> npt.NDArray[np.int32]:
     """Make the table of pixels that lie beside each other."""
     return np.arange(PIXELS, dtype=np.int32) * np.int32(pitch)
-
-
-def filled(values: npt.NDArray[np.float32], length: int) -> npt.NDArray[np.float32]:
-    """Fill up with zeros."""
-    return np.pad(values, [(0, length - len(values)), *[(0, 0)] * (values.ndim - 1)])
-
-
-def in_panels(weight: npt.NDArray[np.float32], widths: list[int]) -> npt.NDArray[np.float32]:
-    """Cut ``(in, out)`` weights into panels, each of which lies in one piece."""
-    filled = np.pad(weight, [(0, 0), (0, sum(widths) - weight.shape[1])])
-    return np.concatenate([p.ravel() for p in np.split(filled, np.cumsum(widths)[:-1], axis=1)])

@@ -1,0 +1,135 @@
+"""The kernels of float32 networks, for vectors of every processor."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from llvmlite import ir
+
+from shufflenet.native._ir import FLOAT, FLOATS, INDEX, OFFSETS, Function, Value, index
+from shufflenet.native._kernels import CLASSES, Kernels, filled
+from shufflenet.native._layers import Floats, Weights
+from shufflenet.native._memory import Array
+from shufflenet.native._moves import window
+
+__all__ = ["FloatKernels"]
+
+
+class FloatKernels(Kernels):
+    """The kernels of float32 networks.
+
+    Args:
+        module: Where they are written to.
+        lanes: float32 of a vector.
+        registers: Vectors that the processor holds.
+    """
+
+    dtype = np.float32
+    odd = 3
+
+    def __init__(self, module: ir.Module, lanes: int, registers: int) -> None:
+        # What is left of the registers holds the weights and a pixel's value.
+        most_pixels = {2: (registers - 3) // 2, 3: (registers - 4) // 3, CLASSES: 1}
+        super().__init__(
+            module, FLOAT, lanes, columns=lanes, words=FLOAT, most_pixels=most_pixels, ends=1
+        )
+
+    def vectors(self, channels: int) -> int:
+        """Say how many vectors hold channels: two at least, for panels are of two or three.
+
+        >>> FloatKernels(None, 8, 16).vectors(4)
+        2
+        """
+        return max(2, -(-channels // self.lanes))
+
+    def steps(self, read: int) -> int:
+        return read
+
+    def packed(self, weight: Weights, widths: Sequence[int]) -> Array:
+        wide = np.pad(weight, [(0, 0), (0, sum(widths) - weight.shape[1])])
+        return np.concatenate([p.ravel() for p in np.split(wide, np.cumsum(widths)[:-1], axis=1)])
+
+    def ends(self, scale: Floats | None, bias: Floats, widths: Sequence[int]) -> Floats:
+        return filled(bias, sum(widths))
+
+    def filters(self, weight: Weights, channels: int) -> Array:
+        kernels = filled(weight, channels)
+        return kernels.reshape(-1, self.lanes, weight.shape[1]).swapaxes(1, 2)
+
+    def images(self) -> ir.Function:
+        def write(f: Function) -> None:
+            f.call(self.copy(), f.arguments[:-2])
+
+        takes = (FLOATS, OFFSETS, FLOATS, OFFSETS, INDEX, INDEX, FLOAT, FLOAT)
+        return self._function("images", takes, write)
+
+    def depthwise(self, kernel: int) -> ir.Function:
+        def write(f: Function) -> None:
+            source, windows, pixels, channels, row, pitch, weights, biases, made, places, floor = (
+                f.arguments
+            )
+            taps = window(f, kernel, row, pitch)
+            least = f.all_of(floor)
+            with f.counting(channels, step=self.lanes) as channel:
+                own = f.at(weights, f.mul(channel, index(len(taps))))
+                factors = [f.vector(f.at(own, tap * self.lanes)) for tap in range(len(taps))]
+                bias = f.vector(f.at(biases, channel))
+                here, there = f.at(source, channel), f.at(made, channel)
+                with f.counting(pixels) as pixel:
+                    corner = f.at(here, f.offset(windows, pixel))
+                    values = [f.vector(f.at(corner, tap)) for tap in taps]
+                    # Two sums, for one would wait for each of its additions.
+                    sums = [bias, f.all_of(0.0)]
+                    for tap, (factor, value) in enumerate(zip(factors, values, strict=True)):
+                        sums[tap % 2] = f.multiply_add(factor, value, sums[tap % 2])
+                    result = f.largest(f.fadd(*sums), least)
+                    f.keep(result, f.at(there, f.offset(places, pixel)))
+
+        takes = (
+            *(FLOATS, OFFSETS, INDEX, INDEX, INDEX, INDEX),
+            *(FLOATS, FLOATS, FLOATS, OFFSETS, FLOAT),
+        )
+        return self._function(f"depthwise_{kernel}", takes, write)
+
+    def mean(self) -> ir.Function:
+        def write(f: Function) -> None:
+            source, pixels, channels, pitch, share, more, made = f.arguments
+            with f.counting(channels, step=self.lanes) as channel:
+                total = f.room()
+                f.store(f.all_of(0.0), total)
+                with f.counting(pixels) as pixel:
+                    value = f.vector(f.at(source, f.mul(pixel, pitch), channel))
+                    f.store(f.fadd(f.load(total), value), total)
+                result = f.multiply_add(f.load(total), f.all_of(share), f.all_of(more))
+                f.keep(result, f.at(made, channel))
+
+        takes = (FLOATS, INDEX, INDEX, INDEX, FLOAT, FLOAT, FLOATS)
+        return self._function("mean", takes, write)
+
+    def _begun(
+        self, f: Function, pixels: int, vectors: int, ends: Value, added: Sequence[Value]
+    ) -> list[list[Value]]:
+        sums = [[f.room() for _ in range(vectors)] for _ in range(pixels)]
+        for vector in range(vectors):
+            bias = f.vector(f.at(ends, vector * self.lanes))
+            for pixel, rooms in enumerate(sums):
+                first = bias
+                if added:
+                    first = f.fadd(bias, f.vector(f.at(added[pixel], vector * self.lanes)))
+                f.store(first, rooms[vector])
+        return sums
+
+    def _weights(self, f: Function, pointer: Value) -> Value:
+        return f.vector(pointer)
+
+    def _value(self, f: Function, row: Value, step: Value) -> Value:
+        return f.all_of(f.load(f.at(row, step)))
+
+    def _sum(self, f: Function, value: Value, weight: Value, before: Value) -> Value:
+        return f.multiply_add(value, weight, before)
+
+    def _finish(
+        self, f: Function, sums: Sequence[Value], ends: Value, floor: Value, goal: Value
+    ) -> None:
+        least = f.all_of(floor)
+        for vector, total in enumerate(sums):
+            f.keep(f.largest(total, least), f.at(goal, vector * self.lanes))

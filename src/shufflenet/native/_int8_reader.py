@@ -1,0 +1,174 @@
+"""From an ONNX graph with QuantizeLinear and DequantizeLinear to layers that compute in bytes."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from shufflenet.native._layers import Codes, Convolution, Floats, Layer, Linear, MaxPool, Mean
+from shufflenet.native._reader import Other, Reader, need
+
+__all__ = ["Int8Reader"]
+
+_PAIR = 128  # the most that neighbouring weights of one sign sum to: 255 * 128 is below 2**15
+
+
+class Int8Reader(Reader):
+    """What has been read of a graph so far whose layers read and make bytes.
+
+    Every result of a layer is quantised before anything reads it; Split, Concat and max pooling
+    pass bytes on as they are, so that quantising those again with the same scale changes nothing.
+    """
+
+    def __init__(self, graph: Any) -> None:  # noqa: ANN401  # protobuf makes its class at import
+        super().__init__(graph)
+        self._codes: dict[str, Codes] = {}  # of maps
+        self._scales: dict[str, Floats] = {}  # of weights, and of the layers that have them
+        self._unrounded = set(self._values)  # what may only be quantised, or a ReLU read
+
+    def read(self, node: Any) -> None:  # noqa: ANN401  # likewise
+        if node.op_type == "QuantizeLinear":
+            self._quantise(node)
+        elif node.op_type == "DequantizeLinear":
+            self._dequantise(node)
+        elif self._unrounded.isdisjoint(node.input) != (node.op_type == "Relu"):
+            super().read(node)
+        else:
+            raise Other
+        if node.op_type in ("Conv", "Relu", "ReduceMean", "Gemm"):
+            self._unrounded.add(node.output[0])
+        if node.op_type == "MaxPool":
+            self._codes[node.output[0]] = self._codes_read(self.layers[-1])
+
+    def finished(self) -> list[Layer]:
+        return [self._in_bytes(layer) for layer in self.layers]
+
+    def codes_of(self, name: str) -> Codes | None:
+        return self._codes[name]
+
+    def _quantise(self, node: Any) -> None:  # noqa: ANN401
+        """Note what a layer's bytes stand for, or see that they stay as they are.
+
+        Raises:
+            Other: they do not.
+        """
+        name, codes = node.input[0], self._codes_given(node)
+        pieces = self._values[name]
+        if name in self._unrounded:
+            (piece,) = pieces
+            self._codes.setdefault(piece.map, codes)
+        if any(self._codes[piece.map] != codes for piece in pieces):
+            raise Other
+        self._values[node.output[0]] = pieces
+
+    def _dequantise(self, node: Any) -> None:  # noqa: ANN401
+        """Note what a constant's integers stand for, or see that bytes are taken for what they are.
+
+        Raises:
+            Other: they are not.
+        """
+        name, made = node.input[0], node.output[0]
+        if name in self._values:
+            codes = self._codes_given(node)
+            if any(self._codes[piece.map] != codes for piece in self._values[name]):
+                raise Other
+            self._values[made] = self._values[name]
+            return
+        values, scale, zero = (self._constants[each] for each in node.input)
+        if zero.any() or scale.dtype != np.float32:
+            raise Other
+        if values.dtype == np.int8:
+            self._constants[made] = values
+            self._scales[made] = np.broadcast_to(scale, len(values))
+        elif values.dtype == np.int32:
+            self._constants[made] = (values * scale.astype(np.float64)).astype(np.float32)
+        else:
+            raise Other
+
+    def _codes_given(self, node: Any) -> Codes:  # noqa: ANN401
+        """Read the one scale and zero of a node.
+
+        Raises:
+            Other: there are more, or they are not of bytes from 0 to 255.
+        """
+        from onnx.helper import get_attribute_value  # noqa: PLC0415  # read_network has imported it
+
+        settings = {a.name: get_attribute_value(a) for a in node.attribute}
+        need({"block_size": 0, "output_dtype": 0} | settings, block_size=0, output_dtype=0)
+        scale, zero = (self._constants[name] for name in node.input[1:])
+        if scale.size != 1 or zero.size != 1 or zero.dtype != np.uint8 or scale <= 0:
+            raise Other
+        return Codes(float(scale), int(zero))
+
+    def _weights(self, name: str) -> Any:  # noqa: ANN401
+        weights = self._constants[name]
+        if weights.dtype != np.int8:
+            raise Other
+        return weights
+
+    def _convolution(self, node: Any, settings: dict[str, Any]) -> Convolution:  # noqa: ANN401
+        made = super()._convolution(node, settings)
+        return replace(made, scale=self._scales[node.input[1]])
+
+    def _linear(self, node: Any, settings: dict[str, Any]) -> Linear:  # noqa: ANN401
+        made = super()._linear(node, settings)
+        return replace(made, scale=self._scales[node.input[1]])
+
+    def _codes_read(self, layer: Layer) -> Codes:
+        """Say what the bytes stand for that a layer reads.
+
+        Raises:
+            Other: not all stand for the same.
+        """
+        first, *others = {self._codes[piece.map] for piece in layer.reads}
+        if others:
+            raise Other
+        return first
+
+    def _in_bytes(self, layer: Layer) -> Layer:
+        """Let a layer make bytes of bytes.
+
+        Where ``x`` and ``y`` are bytes read and made, with scales and zeros, and ``w`` int8 weights
+        with a scale of their own, a layer computes ::
+
+            y = sum(x * w) * (x.scale * w.scale / y.scale)
+                + (bias - x.zero * sum(w) * x.scale * w.scale) / y.scale + y.zero
+
+        Raises:
+            Other: sums in 16 bits might not hold its products.
+        """
+        read = self._codes_read(layer)
+        match layer:
+            case MaxPool():
+                return replace(layer, outside=0.0)
+            case Mean():
+                made = self._codes[layer.made]
+                factor = read.scale / made.scale
+                return replace(layer, scale=factor, bias=made.zero - read.zero * factor)
+            case Convolution():
+                made = self._codes[layer.made]
+                if not (layer.depthwise or _fits_in_pairs(layer.weight)):
+                    raise Other
+                scale, bias = _counted(layer, read, made)
+                floor = float(made.zero if layer.floor == 0 else 0)
+                return replace(layer, scale=scale, bias=bias, floor=floor, outside=read.zero)
+            case Linear():
+                if not _fits_in_pairs(layer.weight):
+                    raise Other
+                scale, bias = _counted(layer, read, Codes(1.0, 0))
+                return replace(layer, scale=scale, bias=bias)
+
+
+def _counted(layer: Convolution | Linear, read: Codes, made: Codes) -> tuple[Floats, Floats]:
+    """Compute what sums are multiplied with, and what is added, to count in the bytes made."""
+    weight = np.asarray(layer.weight, np.float64).reshape(len(layer.weight), -1)
+    real = read.scale * np.asarray(layer.scale, np.float64)
+    bias = (layer.bias - read.zero * weight.sum(1) * real) / made.scale + made.zero
+    return (real / made.scale).astype(np.float32), bias.astype(np.float32)
+
+
+def _fits_in_pairs(weight: Any) -> bool:  # noqa: ANN401
+    """Say whether sums of neighbouring products stay within 16 bits, whatever is read."""
+    rows = weight.reshape(len(weight), -1).astype(np.int64)
+    rows = np.pad(rows, [(0, 0), (0, rows.shape[1] % 2)]).reshape(len(rows), -1, 2)
+    return bool(max(rows.clip(0).sum(2).max(), -rows.clip(None, 0).sum(2).min()) <= _PAIR)
