@@ -25,6 +25,7 @@ class FloatKernels(Kernels):
 
     dtype = np.float32
     odd = 3
+    unrolled = 4
 
     def __init__(self, module: ir.Module, lanes: int, registers: int) -> None:
         # What is left of the registers holds the weights and a pixel's value.

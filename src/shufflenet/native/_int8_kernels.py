@@ -48,6 +48,7 @@ class Int8Kernels(Kernels):
 
     dtype = np.uint8
     odd = 1
+    unrolled = 1  # more would leave LLVM too few registers
 
     def __init__(self, module: ir.Module) -> None:
         super().__init__(
@@ -94,10 +95,11 @@ class Int8Kernels(Kernels):
 
             def bytes_of(values: Value) -> Value:
                 scaled = f.multiply_add(values, f.all_of(factor, _FLOATS8), all_zero)
-                return _packed(f, [_rounded(f, scaled, f.all_of(0.0, _FLOATS8))])
+                cut = f.select(f.fcmp_ordered("<", scaled, largest), scaled, largest)
+                return _packed(f, [_rounded(f, cut)])
 
             with f.counting(rows) as row:
-                all_zero = f.all_of(zero, _FLOATS8)
+                all_zero, largest = f.all_of(zero, _FLOATS8), f.all_of(_LARGEST, _FLOATS8)
                 here = f.at(source, f.offset(table, row))
                 there = f.at(made, f.offset(places, row))
                 with f.counting(whole, step=_COLUMNS) as start:
@@ -144,7 +146,7 @@ class Int8Kernels(Kernels):
     def mean(self) -> ir.Function:
         def write(f: Function) -> None:
             source, pixels, channels, pitch, share, more, made = f.arguments
-            nothing, least = f.all_of(0, _SHORTS16), f.all_of(0.0, _FLOATS8)
+            nothing = f.all_of(0, _SHORTS16)
             with f.counting(channels, step=_LANES) as channel:
                 rooms = [f.room(_SUMS) for _ in range(2)]
                 for room in rooms:
@@ -158,7 +160,7 @@ class Int8Kernels(Kernels):
                     f.multiply_add(f.sitofp(f.load(room), _FLOATS8), factor, offset)
                     for room in rooms
                 ]
-                codes = [_rounded(f, result, least) for result in results]
+                codes = [_rounded(f, result) for result in results]
                 f.keep(_packed(f, codes), f.at(made, channel))
 
         takes = (BYTES, INDEX, INDEX, INDEX, FLOAT, FLOAT, BYTES)
@@ -194,8 +196,9 @@ class Int8Kernels(Kernels):
             for number, result in enumerate(_in_order(f, results)):
                 f.keep(result, f.at(goal, number * _COLUMNS))
         else:
-            least = f.all_of(floor, _FLOATS8)
-            f.keep(_packed(f, [_rounded(f, result, least) for result in results]), goal)
+            packed = _packed(f, [_rounded(f, result) for result in results])
+            least = f.all_of(f.fptoui(floor, BYTE), packed.type)
+            f.keep(f.largest(packed, least), goal)
 
 
 def _order(widths: Sequence[int]) -> list[int]:
@@ -237,16 +240,16 @@ def _multiplied(f: Function, a: Value, b: Value) -> Value:
     return f.intrinsic("x86.avx2.pmadd.wd", _SUMS, a, b)
 
 
-def _rounded(f: Function, values: Value, least: Value) -> Value:
-    """Round what lies between a least value and 255 to the nearest number, a half to the even."""
-    cut = f.largest(values, least)
-    largest = f.all_of(_LARGEST, _FLOATS8)
-    cut = f.select(f.fcmp_ordered(">", cut, largest), largest, cut)
-    return f.intrinsic("x86.avx.cvt.ps2dq.256", _SUMS, cut)
+def _rounded(f: Function, values: Value) -> Value:
+    """Round to the nearest number of 32 bits, a half to the even."""
+    return f.intrinsic("x86.avx.cvt.ps2dq.256", _SUMS, values)
 
 
 def _packed(f: Function, codes: Sequence[Value]) -> Value:
-    """Pack one vector to eight bytes, or two, of ``_LOW`` and ``_HIGH``, to 16."""
+    """Pack one vector to eight bytes, or two, of ``_LOW`` and ``_HIGH``, to 16.
+
+    What lies beyond 0 or 255 is cut off.
+    """
     shorts = f.intrinsic("x86.avx2.packssdw", _SHORTS16, codes[0], codes[-1])
     halves = (f.chosen(shorts, shorts, range(start, start + 8)) for start in (0, 8))
     packed = f.intrinsic("x86.sse2.packuswb.128", _BYTES16, *halves)

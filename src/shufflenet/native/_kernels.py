@@ -18,7 +18,6 @@ __all__ = ["CLASSES", "Kernels", "Kind", "filled"]
 Kind: TypeAlias = Literal["", "adding", "logits"]
 
 CLASSES = 8  # vectors of classes that the classifier computes at once
-_UNROLLED = 4  # steps of a product's inner loop
 _WORD_BYTES = 4  # of what a value is multiplied with at a time: a float32, or four bytes
 _WORDS = LINE_BYTES // _WORD_BYTES  # of a cache line
 
@@ -34,10 +33,12 @@ class Kernels(Moves):
         dtype: Of maps.
         columns: Channels that a vector of sums holds.
         odd: Vectors of the last panel where their number is odd.
+        unrolled: Steps of a product's inner loop.
     """
 
     dtype: type[np.generic]
     odd: int
+    unrolled: int
 
     def __init__(
         self,
@@ -139,11 +140,8 @@ class Kernels(Moves):
                     channel = f.add(done, f.mul(panel, width))
                     own = f.at(weights, f.mul(channel, steps)), f.at(ends, self._end(f, channel))
                     also = (f.at(added[0], channel), added[1]) if added else ()
-                    f.call(
-                        panel_of,
-                        [values, table, pixels, steps, *own, f.at(made, channel), places]
-                        + [floor, *also],
-                    )
+                    given = values, table, pixels, steps, *own, f.at(made, channel), places
+                    f.call(panel_of, [*given, floor, *also])
                 done = f.mul(panels, width)
 
         result, also = self._given(kind)
@@ -165,11 +163,11 @@ class Kernels(Moves):
             with f.counting(panels) as panel:
                 first = f.mul(panel, width)
                 own = f.at(weights, f.mul(first, steps))
-                following = f.at(own, f.mul(width, steps))
-                tile = self._tile(1, CLASSES, "logits")
                 given = features, zero, steps, own, f.at(ends, self._end(f, first))
                 floor = ir.Constant(FLOAT, float("-inf"))
-                f.call(tile, [*given, f.at(made, first), zero, floor, following])
+                one_tile = floor, index(0), index(1)
+                tiles = self._tiles(1, CLASSES, "logits")
+                f.call(tiles, [*given, f.at(made, first), zero, *one_tile])
 
         takes = (self.elements, INDEX, self._words, INDEX, FLOATS, FLOATS, OFFSETS)
         return self._function("linear", takes, write)
@@ -185,35 +183,31 @@ class Kernels(Moves):
     def _panel(self, vectors: int, kind: Kind) -> ir.Function:
         """Multiply pixels by one panel, in tiles of sizes that differ by one at most."""
         most = self._most_pixels[vectors]
-        # A tile fetches a line for each round of its inner loop; so many tiles fetch the panel.
-        fetching = index(vectors * self.columns * _UNROLLED // _WORDS)
 
         def write(f: Function) -> None:
             values, table, pixels, steps, weights, ends, made, places, floor, *added = f.arguments
-            following = f.at(weights, f.mul(steps, index(vectors * self.columns)))
             tiles = f.sdiv(f.add(pixels, index(most - 1)), index(most))
             fewest, larger = f.sdiv(pixels, tiles), f.srem(pixels, tiles)
-            with f.counting(tiles) as tile:
-                is_larger = f.icmp_signed("<", tile, larger)
-                size = f.select(is_larger, f.add(fewest, index(1)), fewest)
-                before = f.select(is_larger, tile, larger)
-                pixel = f.add(f.mul(tile, fewest), before)
-                part = f.at(following, f.mul(f.mul(tile, steps), index(_WORDS // _UNROLLED)))
-                ahead = f.select(f.icmp_signed("<", tile, fetching), part, weights)
+            larger_size = f.add(fewest, index(1))
+            for size, first, pixel, count in (
+                (larger_size, index(0), index(0), larger),
+                (fewest, larger, f.mul(larger, larger_size), f.sub(tiles, larger)),
+            ):
                 own = f.at(table, pixel), steps, weights, ends, made, f.at(places, pixel)
                 also = (added[0], f.at(added[1], pixel)) if added else ()
-                given = [values, *own, floor, ahead, *also]
-                never, after = f.append_basic_block(), f.append_basic_block()
-                chosen = f.switch(size, never)
-                f.position_at_end(never)
-                f.unreachable()
-                for count in range(1, most + 1):
-                    block = f.append_basic_block()
-                    chosen.add_case(index(count), block)
-                    f.position_at_end(block)
-                    f.call(self._tile(count, vectors, kind), given)
-                    f.branch(after)
-                f.position_at_end(after)
+                given = [values, *own, floor, first, count, *also]
+                with f.if_then(f.icmp_signed(">", count, index(0))):
+                    never, after = f.append_basic_block(), f.append_basic_block()
+                    chosen = f.switch(size, never)
+                    f.position_at_end(never)
+                    f.unreachable()
+                    for each in range(1, most + 1):
+                        block = f.append_basic_block()
+                        chosen.add_case(index(each), block)
+                        f.position_at_end(block)
+                        f.call(self._tiles(each, vectors, kind), given)
+                        f.branch(after)
+                    f.position_at_end(after)
 
         result, also = self._given(kind)
         takes = (
@@ -222,45 +216,79 @@ class Kernels(Moves):
         )
         return self._function(f"panel_{vectors}_{kind}", takes, write)
 
-    def _tile(self, pixels: int, vectors: int, kind: Kind) -> ir.Function:
-        """Multiply some pixels by one panel: the inner loop, all sums in registers."""
+    def _tiles(self, pixels: int, vectors: int, kind: Kind) -> ir.Function:
+        """Multiply tiles of some pixels by one panel, the sums of each in registers.
+
+        Takes what a panel does, but for the number of pixels: steps before weights, and after the
+        floor the number of the first tile, and how many there are.
+        """
         result, also = self._given(kind)
+        width = vectors * self.columns
         line = LINE_BYTES if result.pointee == BYTE else _WORDS
+        # A tile fetches a line for each round of its inner loop; so many tiles fetch the panel.
+        fetching = index(-(-width * self.unrolled // _WORDS))
 
         def write(f: Function) -> None:
-            values, table, steps, weights, ends, made, places, floor, ahead, *added = f.arguments
-            results = [f.at(made, f.offset(places, pixel)) for pixel in range(pixels)]
-            for goal in results:
-                for start in range(0, vectors * self.columns, line):
-                    f.fetch(f.at(goal, start), to_write=True)
-            rows = [f.at(values, f.offset(table, pixel)) for pixel in range(pixels)]
-            more = [f.at(added[0], f.offset(added[1], pixel)) for pixel in range(pixels) if added]
-            sums = self._begun(f, pixels, vectors, ends, more)
-            width = index(vectors * self.columns)
-
-            def step(number: Value) -> None:
-                own = f.at(weights, f.mul(number, width))
-                loaded = [self._weights(f, f.at(own, v * self.columns)) for v in range(vectors)]
-                for row, rooms in zip(rows, sums, strict=True):
-                    value = self._value(f, row, number)
-                    for room, weight in zip(rooms, loaded, strict=True):
-                        f.store(self._sum(f, value, weight, f.load(room)), room)
-
-            whole = f.and_(steps, index(-_UNROLLED))
-            with f.counting(whole, step=_UNROLLED) as number:
-                f.fetch(f.at(ahead, f.mul(number, index(_WORDS // _UNROLLED))))
-                for later in range(_UNROLLED):
-                    step(f.add(number, index(later)))
-            with f.counting(steps, whole) as number:
-                step(number)
-            for goal, rooms in zip(results, sums, strict=True):
-                self._finish(f, [f.load(room) for room in rooms], ends, floor, goal)
+            values, table, steps, weights, ends, made, places, floor, first, tiles, *added = (
+                f.arguments
+            )
+            following = f.at(weights, f.mul(steps, index(width)))
+            with f.counting(tiles) as tile:
+                pixel = f.mul(tile, index(pixels))
+                own, goals = f.at(table, pixel), f.at(places, pixel)
+                results = [f.at(made, f.offset(goals, number)) for number in range(pixels)]
+                for goal in results:
+                    for start in range(0, width, line):
+                        f.fetch(f.at(goal, start), to_write=True)
+                rows = [f.at(values, f.offset(own, number)) for number in range(pixels)]
+                also = [f.at(added[1], pixel)] if added else []
+                more = [f.at(added[0], f.offset(t, n)) for t in also for n in range(pixels)]
+                sums = self._begun(f, pixels, vectors, ends, more)
+                number = f.add(first, tile)
+                part = f.at(following, f.mul(f.mul(number, steps), self._lines(index(1), f)))
+                ahead = f.select(f.icmp_signed("<", number, fetching), part, weights)
+                self._multiply(f, steps, rows, weights, sums, ahead)
+                for goal, rooms in zip(results, sums, strict=True):
+                    self._finish(f, [f.load(room) for room in rooms], ends, floor, goal)
 
         takes = (
             *(self.elements, OFFSETS, INDEX, self._words, FLOATS),
-            *(result, OFFSETS, FLOAT, self._words, *also),
+            *(result, OFFSETS, FLOAT, INDEX, INDEX, *also),
         )
-        return self._function(f"tile_{pixels}_{vectors}_{kind}", takes, write)
+        return self._function(f"tiles_{pixels}_{vectors}_{kind}", takes, write)
+
+    def _multiply(
+        self,
+        f: Function,
+        steps: Value,
+        rows: Sequence[Value],
+        weights: Value,
+        sums: Sequence[Sequence[Value]],
+        ahead: Value,
+    ) -> None:
+        """Write the inner loop: every step of some pixels, a line fetched ahead in each round."""
+        vectors = len(sums[0])
+
+        def step(number: Value) -> None:
+            own = f.at(weights, f.mul(number, index(vectors * self.columns)))
+            loaded = [self._weights(f, f.at(own, v * self.columns)) for v in range(vectors)]
+            for row, rooms in zip(rows, sums, strict=True):
+                value = self._value(f, row, number)
+                for room, weight in zip(rooms, loaded, strict=True):
+                    f.store(self._sum(f, value, weight, f.load(room)), room)
+
+        whole = f.and_(steps, index(-self.unrolled))
+        with f.counting(whole, step=self.unrolled) as number:
+            f.fetch(f.at(ahead, self._lines(number, f)))
+            for later in range(self.unrolled):
+                step(f.add(number, index(later)))
+        if self.unrolled > 1:
+            with f.counting(steps, whole) as number:
+                step(number)
+
+    def _lines(self, steps: Value, f: Function) -> Value:
+        """Say how many words of the panel ahead so many steps fetch."""
+        return f.mul(steps, index(_WORDS // self.unrolled))
 
     @abstractmethod
     def _begun(
