@@ -26,6 +26,7 @@ class FloatKernels(Kernels):
     dtype = np.float32
     odd = 3
     unrolled = 4
+    fetches_results = True
 
     def __init__(self, module: ir.Module, lanes: int, registers: int) -> None:
         # What is left of the registers holds the weights and a pixel's value.
@@ -119,14 +120,32 @@ class FloatKernels(Kernels):
                 f.store(first, rooms[vector])
         return sums
 
-    def _weights(self, f: Function, pointer: Value) -> Value:
-        return f.vector(pointer)
+    def _multiply(
+        self,
+        f: Function,
+        steps: Value,
+        rows: Sequence[Value],
+        weights: Value,
+        sums: Sequence[Sequence[Value]],
+        ahead: Value,
+    ) -> None:
+        vectors = len(sums[0])
 
-    def _value(self, f: Function, row: Value, step: Value) -> Value:
-        return f.all_of(f.load(f.at(row, step)))
+        def step(number: Value) -> None:
+            own = f.at(weights, f.mul(number, index(vectors * self.lanes)))
+            loaded = [f.vector(f.at(own, vector * self.lanes)) for vector in range(vectors)]
+            for row, rooms in zip(rows, sums, strict=True):
+                value = f.all_of(f.load(f.at(row, number)))
+                for room, weight in zip(rooms, loaded, strict=True):
+                    f.store(f.multiply_add(value, weight, f.load(room)), room)
 
-    def _sum(self, f: Function, value: Value, weight: Value, before: Value) -> Value:
-        return f.multiply_add(value, weight, before)
+        whole = f.and_(steps, index(-self.unrolled))
+        with f.counting(whole, step=self.unrolled) as number:
+            f.fetch(f.at(ahead, self._lines(number, f)))
+            for later in range(self.unrolled):
+                step(f.add(number, index(later)))
+        with f.counting(steps, whole) as number:
+            step(number)
 
     def _finish(
         self, f: Function, sums: Sequence[Value], ends: Value, floor: Value, goal: Value

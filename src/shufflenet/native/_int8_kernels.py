@@ -5,6 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from llvmlite import ir
 
+from shufflenet.native._int8_weights import (
+    HIGH,
+    LOW,
+    STEP,
+    laid_out,
+    laid_out_ends,
+    laid_out_filters,
+)
 from shufflenet.native._ir import (
     BYTE,
     BYTES,
@@ -18,7 +26,7 @@ from shufflenet.native._ir import (
     Value,
     index,
 )
-from shufflenet.native._kernels import CLASSES, Kernels, filled
+from shufflenet.native._kernels import CLASSES, LINE_WORDS, Kernels
 from shufflenet.native._layers import Floats, Weights
 from shufflenet.native._memory import Array
 from shufflenet.native._moves import window
@@ -29,9 +37,6 @@ _LANES, _COLUMNS = 16, 8
 _BYTES16, _BYTES32 = (ir.VectorType(BYTE, lanes) for lanes in (16, 32))
 _SHORTS8, _SHORTS16 = (ir.VectorType(INT16, lanes) for lanes in (8, 16))
 _SUMS, _FLOATS8 = ir.VectorType(INT32, 8), ir.VectorType(FLOAT, 8)
-# AVX2 packs and unpacks each half of a vector by itself: two vectors of sums that are packed to 16
-# channels in order, or were unpacked from such, hold these.
-_LOW, _HIGH = [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]
 _LARGEST = 255.0
 
 
@@ -49,6 +54,7 @@ class Int8Kernels(Kernels):
     dtype = np.uint8
     odd = 1
     unrolled = 1  # more would leave LLVM too few registers
+    fetches_results = False
 
     def __init__(self, module: ir.Module) -> None:
         super().__init__(
@@ -57,7 +63,7 @@ class Int8Kernels(Kernels):
             _LANES,
             columns=_COLUMNS,
             words=INT32,
-            most_pixels={2: 5, 1: 10, CLASSES: 1},
+            most_pixels={2: 5, 1: 5, CLASSES: 1},
             ends=2,
         )
 
@@ -65,28 +71,16 @@ class Int8Kernels(Kernels):
         return -(-channels // _LANES)
 
     def steps(self, read: int) -> int:
-        return -(-read // 4)
+        return -(-read // STEP)
 
     def packed(self, weight: Weights, widths: Sequence[int]) -> Array:
-        read, made = weight.shape
-        wide = np.pad(weight, [(0, -read % 4), (0, sum(widths) - made)])
-        # (in / 4, 4, out) to (in / 4, out, 4)
-        steps = wide.reshape(-1, 4, sum(widths)).swapaxes(1, 2)[:, _order(widths)]
-        parts = np.split(steps, np.cumsum(widths)[:-1], axis=1)
-        return np.concatenate([np.ascontiguousarray(part).ravel() for part in parts])
+        return laid_out(weight, widths)
 
     def ends(self, scale: Floats | None, bias: Floats, widths: Sequence[int]) -> Floats:
-        order = _order(widths)
-        factors = np.ones_like(bias) if scale is None else scale
-        both = [filled(values, sum(widths))[order] for values in (factors, bias)]
-        parts = np.split(np.stack(both), np.cumsum(widths)[:-1], axis=1)
-        return np.concatenate([part.ravel() for part in parts])
+        return laid_out_ends(np.ones_like(bias) if scale is None else scale, bias, widths)
 
     def filters(self, weight: Weights, channels: int) -> Array:
-        """Lay out weights by pairs of taps, each for the two vectors that 16 channels become."""
-        pairs = np.pad(weight, [(0, channels - len(weight)), (0, weight.shape[1] % 2)])
-        vectors = pairs.astype(np.int16).reshape(-1, _LANES, pairs.shape[1] // 2, 2)
-        return vectors[:, _LOW + _HIGH].swapaxes(1, 2)
+        return laid_out_filters(weight, channels)
 
     def images(self) -> ir.Function:
         def write(f: Function) -> None:
@@ -174,16 +168,46 @@ class Int8Kernels(Kernels):
             f.store(f.all_of(0, _SUMS), room)
         return sums
 
-    def _weights(self, f: Function, pointer: Value) -> Value:
-        return f.vector(pointer, _BYTES32)
+    def _panel_words(self, f: Function, steps: Value, vectors: int) -> Value:
+        head = f.and_(f.add(steps, index(LINE_WORDS)), index(-LINE_WORDS))
+        return f.add(head, super()._panel_words(f, steps, vectors))
 
-    def _value(self, f: Function, row: Value, step: Value) -> Value:
-        word = f.word(f.at(row, f.mul(step, index(4))), INT32)
-        return f.bitcast(f.all_of(word, _SUMS), _BYTES32)
+    def _multiply(
+        self,
+        f: Function,
+        steps: Value,
+        rows: Sequence[Value],
+        weights: Value,
+        sums: Sequence[Sequence[Value]],
+        ahead: Value,
+    ) -> None:
+        vectors = len(sums[0])
+        width, ones = index(vectors * _COLUMNS), f.all_of(1, _SHORTS16)
+        pairs, places = f.offset(weights, 0), f.at(weights, 1)
+        first = f.at(weights, f.sub(self._panel_words(f, steps, vectors), f.mul(steps, width)))
 
-    def _sum(self, f: Function, value: Value, weight: Value, before: Value) -> Value:
-        pairs = f.intrinsic("x86.avx2.pmadd.ub.sw", _SHORTS16, value, weight)
-        return f.add(before, _multiplied(f, pairs, f.all_of(1, _SHORTS16)))
+        def add(numbers: Sequence[Value]) -> None:
+            """Write some steps, whose products are added in 16 bits."""
+            for number in numbers:
+                f.fetch(f.at(ahead, self._lines(number, f)))
+            channels = [f.offset(places, number) for number in numbers]
+            for row, rooms in zip(rows, sums, strict=True):
+                words = [f.word(f.at(row, channel), INT32) for channel in channels]
+                values = [f.bitcast(f.all_of(word, _SUMS), _BYTES32) for word in words]
+                for vector, room in enumerate(rooms):
+                    shorts = None
+                    for value, number in zip(values, numbers, strict=True):
+                        at = f.at(first, f.mul(number, width), vector * _COLUMNS)
+                        weight = f.vector(at, _BYTES32)
+                        more = f.intrinsic("x86.avx2.pmadd.ub.sw", _SHORTS16, value, weight)
+                        shorts = more if shorts is None else f.add(shorts, more)
+                    f.store(f.add(f.load(room), _multiplied(f, shorts, ones)), room)
+
+        both = f.mul(pairs, index(2))
+        with f.counting(both, step=2) as number:
+            add([number, f.add(number, index(1))])
+        with f.counting(steps, both) as number:
+            add([number])
 
     def _finish(
         self, f: Function, sums: Sequence[Value], ends: Value, floor: Value, goal: Value
@@ -201,19 +225,8 @@ class Int8Kernels(Kernels):
             f.keep(f.largest(packed, least), goal)
 
 
-def _order(widths: Sequence[int]) -> list[int]:
-    """Say which channel stands where: as packing two vectors needs it, or one by itself.
-
-    >>> _order([16, 8])
-    [0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23]
-    """
-    sixteens = sum(widths) // _LANES
-    order = [_LANES * n + lane for n in range(sixteens) for lane in _LOW + _HIGH]
-    return [*order, *range(_LANES * sixteens, sum(widths))]
-
-
 def _in_order(f: Function, values: Sequence[Value]) -> list[Value]:
-    """Take pairs of vectors from ``_LOW`` and ``_HIGH`` to the order of channels."""
+    """Take pairs of vectors from ``LOW`` and ``HIGH`` to the order of channels."""
     if len(values) == 1:
         return list(values)
     firsts, seconds = ([*range(half, half + 4), *range(half + 8, half + 12)] for half in (0, 4))
@@ -227,10 +240,9 @@ def _widened(f: Function, pointer: Value) -> Value:
 
 
 def _beside(f: Function, a: Value, b: Value) -> tuple[Value, Value]:
-    """Put each channel's two numbers beside each other: of channels ``_LOW``, and of ``_HIGH``."""
+    """Put each channel's two numbers beside each other: of channels ``LOW``, and of ``HIGH``."""
     low, high = (
-        f.chosen(a, b, [lane + both for lane in lanes for both in (0, 16)])
-        for lanes in (_LOW, _HIGH)
+        f.chosen(a, b, [lane + both for lane in lanes for both in (0, 16)]) for lanes in (LOW, HIGH)
     )
     return low, high
 
@@ -246,7 +258,7 @@ def _rounded(f: Function, values: Value) -> Value:
 
 
 def _packed(f: Function, codes: Sequence[Value]) -> Value:
-    """Pack one vector to eight bytes, or two, of ``_LOW`` and ``_HIGH``, to 16.
+    """Pack one vector to eight bytes, or two, of ``LOW`` and ``HIGH``, to 16.
 
     What lies beyond 0 or 255 is cut off.
     """

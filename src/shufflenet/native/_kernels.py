@@ -12,14 +12,14 @@ from shufflenet.native._layers import Floats, Weights
 from shufflenet.native._memory import LINE_BYTES, Array
 from shufflenet.native._moves import Moves
 
-__all__ = ["CLASSES", "Kernels", "Kind", "filled"]
+__all__ = ["CLASSES", "LINE_WORDS", "Kernels", "Kind", "filled"]
 
 # What a product ends with: values of a map, those to which others are added, or logits.
 Kind: TypeAlias = Literal["", "adding", "logits"]
 
 CLASSES = 8  # vectors of classes that the classifier computes at once
 _WORD_BYTES = 4  # of what a value is multiplied with at a time: a float32, or four bytes
-_WORDS = LINE_BYTES // _WORD_BYTES  # of a cache line
+LINE_WORDS = LINE_BYTES // _WORD_BYTES  # of a cache line
 
 
 class Kernels(Moves):
@@ -33,12 +33,13 @@ class Kernels(Moves):
         dtype: Of maps.
         columns: Channels that a vector of sums holds.
         odd: Vectors of the last panel where their number is odd.
-        unrolled: Steps of a product's inner loop.
+        unrolled: Steps of a product that fetch a line.
     """
 
     dtype: type[np.generic]
     odd: int
     unrolled: int
+    fetches_results: bool
 
     def __init__(
         self,
@@ -136,13 +137,14 @@ class Kernels(Moves):
             done = index(0)
             for vectors, panels in ((2, twos), (self.odd, odds)):
                 panel_of, width = self._panel(vectors, kind), index(vectors * self.columns)
+                words = self._panel_words(f, steps, vectors)
                 with f.counting(panels) as panel:
                     channel = f.add(done, f.mul(panel, width))
-                    own = f.at(weights, f.mul(channel, steps)), f.at(ends, self._end(f, channel))
+                    own = f.at(weights, f.mul(panel, words)), f.at(ends, self._end(f, channel))
                     also = (f.at(added[0], channel), added[1]) if added else ()
                     given = values, table, pixels, steps, *own, f.at(made, channel), places
                     f.call(panel_of, [*given, floor, *also])
-                done = f.mul(panels, width)
+                done, weights = f.mul(panels, width), f.at(weights, f.mul(panels, words))
 
         result, also = self._given(kind)
         takes = (
@@ -159,10 +161,10 @@ class Kernels(Moves):
 
         def write(f: Function) -> None:
             features, steps, weights, panels, ends, made, zero = f.arguments
-            width = index(CLASSES * self.columns)
+            width, words = index(CLASSES * self.columns), self._panel_words(f, steps, CLASSES)
             with f.counting(panels) as panel:
                 first = f.mul(panel, width)
-                own = f.at(weights, f.mul(first, steps))
+                own = f.at(weights, f.mul(panel, words))
                 given = features, zero, steps, own, f.at(ends, self._end(f, first))
                 floor = ir.Constant(FLOAT, float("-inf"))
                 one_tile = floor, index(0), index(1)
@@ -174,6 +176,10 @@ class Kernels(Moves):
 
     def _end(self, f: Function, channel: Value) -> Value:
         return f.mul(channel, index(self._ends))
+
+    def _panel_words(self, f: Function, steps: Value, vectors: int) -> Value:
+        """Say how many words hold a panel's weights."""
+        return f.mul(steps, index(vectors * self.columns))
 
     def _given(self, kind: Kind) -> tuple[ir.Type, Sequence[ir.Type]]:
         """Say what results are of, and what a product of a kind takes besides."""
@@ -224,22 +230,23 @@ class Kernels(Moves):
         """
         result, also = self._given(kind)
         width = vectors * self.columns
-        line = LINE_BYTES if result.pointee == BYTE else _WORDS
+        line = LINE_BYTES if result.pointee == BYTE else LINE_WORDS
         # A tile fetches a line for each round of its inner loop; so many tiles fetch the panel.
-        fetching = index(-(-width * self.unrolled // _WORDS))
+        fetching = index(-(-width * self.unrolled // LINE_WORDS))
 
         def write(f: Function) -> None:
             values, table, steps, weights, ends, made, places, floor, first, tiles, *added = (
                 f.arguments
             )
-            following = f.at(weights, f.mul(steps, index(width)))
+            following = f.at(weights, self._panel_words(f, steps, vectors))
             with f.counting(tiles) as tile:
                 pixel = f.mul(tile, index(pixels))
                 own, goals = f.at(table, pixel), f.at(places, pixel)
-                results = [f.at(made, f.offset(goals, number)) for number in range(pixels)]
-                for goal in results:
-                    for start in range(0, width, line):
-                        f.fetch(f.at(goal, start), to_write=True)
+                if self.fetches_results:
+                    for number in range(pixels):
+                        goal = f.at(made, f.offset(goals, number))
+                        for start in range(0, width, line):
+                            f.fetch(f.at(goal, start), to_write=True)
                 rows = [f.at(values, f.offset(own, number)) for number in range(pixels)]
                 also = [f.at(added[1], pixel)] if added else []
                 more = [f.at(added[0], f.offset(t, n)) for t in also for n in range(pixels)]
@@ -248,7 +255,8 @@ class Kernels(Moves):
                 part = f.at(following, f.mul(f.mul(number, steps), self._lines(index(1), f)))
                 ahead = f.select(f.icmp_signed("<", number, fetching), part, weights)
                 self._multiply(f, steps, rows, weights, sums, ahead)
-                for goal, rooms in zip(results, sums, strict=True):
+                for each, rooms in enumerate(sums):
+                    goal = f.at(made, f.offset(goals, each))
                     self._finish(f, [f.load(room) for room in rooms], ends, floor, goal)
 
         takes = (
@@ -257,6 +265,17 @@ class Kernels(Moves):
         )
         return self._function(f"tiles_{pixels}_{vectors}_{kind}", takes, write)
 
+    def _lines(self, steps: Value, f: Function) -> Value:
+        """Say how many words of the panel ahead so many steps fetch."""
+        return f.mul(steps, index(LINE_WORDS // self.unrolled))
+
+    @abstractmethod
+    def _begun(
+        self, f: Function, pixels: int, vectors: int, ends: Value, added: Sequence[Value]
+    ) -> list[list[Value]]:
+        """Make a tile's sums, vectors for each pixel, and what they begin with."""
+
+    @abstractmethod
     def _multiply(
         self,
         f: Function,
@@ -266,47 +285,16 @@ class Kernels(Moves):
         sums: Sequence[Sequence[Value]],
         ahead: Value,
     ) -> None:
-        """Write the inner loop: every step of some pixels, a line fetched ahead in each round."""
-        vectors = len(sums[0])
+        """Write the inner loop: every step of some pixels, lines of the next panel fetched ahead.
 
-        def step(number: Value) -> None:
-            own = f.at(weights, f.mul(number, index(vectors * self.columns)))
-            loaded = [self._weights(f, f.at(own, v * self.columns)) for v in range(vectors)]
-            for row, rooms in zip(rows, sums, strict=True):
-                value = self._value(f, row, number)
-                for room, weight in zip(rooms, loaded, strict=True):
-                    f.store(self._sum(f, value, weight, f.load(room)), room)
-
-        whole = f.and_(steps, index(-self.unrolled))
-        with f.counting(whole, step=self.unrolled) as number:
-            f.fetch(f.at(ahead, self._lines(number, f)))
-            for later in range(self.unrolled):
-                step(f.add(number, index(later)))
-        if self.unrolled > 1:
-            with f.counting(steps, whole) as number:
-                step(number)
-
-    def _lines(self, steps: Value, f: Function) -> Value:
-        """Say how many words of the panel ahead so many steps fetch."""
-        return f.mul(steps, index(_WORDS // self.unrolled))
-
-    @abstractmethod
-    def _begun(
-        self, f: Function, pixels: int, vectors: int, ends: Value, added: Sequence[Value]
-    ) -> list[list[Value]]:
-        """Make a tile's sums, vectors for each pixel, and what they begin with."""
-
-    @abstractmethod
-    def _weights(self, f: Function, pointer: Value) -> Value:
-        """Load a vector of weights."""
-
-    @abstractmethod
-    def _value(self, f: Function, row: Value, step: Value) -> Value:
-        """Load what a step reads of a pixel, for all channels alike."""
-
-    @abstractmethod
-    def _sum(self, f: Function, value: Value, weight: Value, before: Value) -> Value:
-        """Add products of values and weights."""
+        Args:
+            f: What it is written to.
+            steps: How many.
+            rows: Each pixel's values.
+            weights: Of the panel.
+            sums: Rooms for each pixel's sums.
+            ahead: What is fetched.
+        """
 
     @abstractmethod
     def _finish(
