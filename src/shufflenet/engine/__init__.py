@@ -6,6 +6,7 @@ from shufflenet.engine._int8 import (
     CHECK_KEY,
     INT8_AGREEMENT,
     check_image,
+    check_int8,
     computes_int8_exactly,
 )
 from shufflenet.engine._model import Model
@@ -24,6 +25,7 @@ __all__ = [
     "card_of",
     "check_batch",
     "check_image",
+    "check_int8",
     "classify",
     "computed",
     "computes_int8_exactly",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.engine import card_of, check_batch, cores
+from shufflenet.engine import card_of, check_batch, check_int8, cores
 from shufflenet.errors import CheckpointError, MissingDependency
 from shufflenet.native._read import read_network
 
@@ -26,28 +26,30 @@ _MOST_SHAPES = 4
 class LlvmClassifier:
     """An ONNX file with a card inside, compiled by LLVM for this processor.
 
-    It computes float32 networks of V1's and V2's layers, searched ones too, as ``shufflenet
-    export`` writes them, without their shuffle. Images of a new shape take about a second, and
-    large ones longer, in which code for it is made.
+    It computes networks of V1's and V2's layers, searched ones too, without their shuffle: in
+    float32 as ``shufflenet export`` writes them, and V2's in int8 as ``shufflenet quantize`` does,
+    if the processor has AVX2. Images of a new shape take about a second, and large ones longer, in
+    which code for it is made.
     """
 
     def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
         """Load a model.
 
         Args:
-            path: A file that ``shufflenet export`` wrote.
+            path: A file that ``shufflenet export`` or ``shufflenet quantize`` wrote.
             threads: How many images are computed at a time, for one takes one thread; one a core,
                 unless given.
 
         Raises:
-            CheckpointError: the file is missing, damaged, has no card, or has layers of another
-                kind.
+            CheckpointError: the file is missing, damaged, has no card, has layers of another
+                kind, or is in int8 and this processor lacks AVX2.
             MissingDependency: llvmlite or onnx is not installed.
         """
         try:
             from shufflenet.native._compiled import (  # noqa: PLC0415  # others do without
                 Compiled,
                 check,
+                computes_int8,
             )
         except ModuleNotFoundError as error:
             raise MissingDependency("The LLVM runtime", error.name or "llvmlite", "llvm") from error
@@ -56,6 +58,11 @@ class LlvmClassifier:
             raise CheckpointError(path, "does not exist", remedy)
         self._network, metadata = read_network(path)
         self.card, _ = card_of(path, metadata)
+        if self._network.images and not computes_int8():
+            problem = (
+                "is in int8, which the LLVM runtime computes by AVX2, and this processor lacks it"
+            )
+            raise CheckpointError(path, problem, "Use --runtime onnxruntime.")
         try:
             check(self._network, self.card.network.in_channels)
         except (KeyError, ValueError) as error:
@@ -66,6 +73,7 @@ class LlvmClassifier:
         self._lock = threading.Lock()
         threads = threads or cores()
         self._pool = ThreadPoolExecutor(threads, "shufflenet-llvm") if threads > 1 else None
+        check_int8(self.logits, self.card, metadata, path)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``.

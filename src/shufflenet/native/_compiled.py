@@ -19,7 +19,7 @@ from shufflenet.native._plan import plan
 from shufflenet.native._steps import Product, Step
 from shufflenet.native._writer import PIXELS, Writer, dense
 
-__all__ = ["Compiled", "check"]
+__all__ = ["Compiled", "check", "computes_int8"]
 
 
 class Compiled:
@@ -85,6 +85,11 @@ def check(network: Network, channels: int) -> None:
     _planned(network, _kernels(ir.Module(), network), channels, 64, 64)
 
 
+def computes_int8() -> bool:
+    """Say whether this processor has the instructions that int8 networks are written with."""
+    return bool(binding.get_host_cpu_features().get("avx2"))
+
+
 def _planned(
     network: Network, kernels: Kernels, channels: int, height: int, width: int
 ) -> tuple[list[Step], Planes]:
@@ -141,8 +146,9 @@ def _write_logits(
     width, steps = CLASSES * kernels.columns, kernels.steps(len(layer.weight.T))
 
     def constants_of(widths: list[int]) -> list[Value]:
-        own = kernels.packed(weight, widths), kernels.ends(layer.scale, layer.bias, widths)
-        return [w.constant(values) for values in own]
+        own = kernels.packed(weight, widths, "logits")
+        ends = kernels.ends(layer.scale, layer.bias, widths)
+        return [w.constant(own), w.constant(ends)]
 
     with f.if_else(f.icmp_signed("==", images, index(1))) as (one, many):
         with one:
@@ -160,15 +166,8 @@ def _write_logits(
 
 
 def _kernels(module: ir.Module, network: Network) -> Kernels:
-    """Choose the kernels that a network needs.
-
-    Raises:
-        ValueError: this processor has no such instructions.
-    """
     if network.images is None:
         return FloatKernels(module, *_vectors())
-    if not binding.get_host_cpu_features().get("avx2"):
-        raise ValueError("int8 needs a processor with AVX2")
     return Int8Kernels(module)
 
 

@@ -6,9 +6,9 @@ import numpy as np
 from llvmlite import ir
 
 from shufflenet.native._ir import FLOAT, FLOATS, INDEX, OFFSETS, Function, Value, index
-from shufflenet.native._kernels import CLASSES, Kernels, filled
+from shufflenet.native._kernels import CLASSES, Kernels, Kind
 from shufflenet.native._layers import Floats, Weights
-from shufflenet.native._memory import Array
+from shufflenet.native._memory import Array, filled
 from shufflenet.native._moves import window
 
 __all__ = ["FloatKernels"]
@@ -46,7 +46,7 @@ class FloatKernels(Kernels):
     def steps(self, read: int) -> int:
         return read
 
-    def packed(self, weight: Weights, widths: Sequence[int]) -> Array:
+    def packed(self, weight: Weights, widths: Sequence[int], kind: Kind = "") -> Array:
         wide = np.pad(weight, [(0, 0), (0, sum(widths) - weight.shape[1])])
         return np.concatenate([p.ravel() for p in np.split(wide, np.cumsum(widths)[:-1], axis=1)])
 

@@ -26,9 +26,9 @@ from shufflenet.native._ir import (
     Value,
     index,
 )
-from shufflenet.native._kernels import CLASSES, LINE_WORDS, Kernels
+from shufflenet.native._kernels import CLASSES, Kernels, Kind
 from shufflenet.native._layers import Floats, Weights
-from shufflenet.native._memory import Array
+from shufflenet.native._memory import LINE_WORDS, Array
 from shufflenet.native._moves import window
 
 __all__ = ["Int8Kernels"]
@@ -73,8 +73,9 @@ class Int8Kernels(Kernels):
     def steps(self, read: int) -> int:
         return -(-read // STEP)
 
-    def packed(self, weight: Weights, widths: Sequence[int]) -> Array:
-        return laid_out(weight, widths)
+    def packed(self, weight: Weights, widths: Sequence[int], kind: Kind = "") -> Array:
+        # A classifier waits for its weights: pairs would not make it faster.
+        return laid_out(weight, widths, in_pairs=kind != "logits")
 
     def ends(self, scale: Floats | None, bias: Floats, widths: Sequence[int]) -> Floats:
         return laid_out_ends(np.ones_like(bias) if scale is None else scale, bias, widths)

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from shufflenet.native._int8_weights import fits
 from shufflenet.native._layers import Codes, Convolution, Floats, Layer, Linear, MaxPool, Mean
 from shufflenet.native._reader import Other, Reader, need
 
 __all__ = ["Int8Reader"]
 
-_PAIR = 128  # the most that neighbouring weights of one sign sum to: 255 * 128 is below 2**15
+_LARGEST_BYTE = 255
 
 
 class Int8Reader(Reader):
@@ -135,7 +136,7 @@ class Int8Reader(Reader):
                 + (bias - x.zero * sum(w) * x.scale * w.scale) / y.scale + y.zero
 
         Raises:
-            Other: sums in 16 bits might not hold its products.
+            Other: sums in 16 bits might not hold its products, or 32 bits what is rounded.
         """
         read = self._codes_read(layer)
         match layer:
@@ -147,28 +148,25 @@ class Int8Reader(Reader):
                 return replace(layer, scale=factor, bias=made.zero - read.zero * factor)
             case Convolution():
                 made = self._codes[layer.made]
-                if not (layer.depthwise or _fits_in_pairs(layer.weight)):
-                    raise Other
                 scale, bias = _counted(layer, read, made)
                 floor = float(made.zero if layer.floor == 0 else 0)
                 return replace(layer, scale=scale, bias=bias, floor=floor, outside=read.zero)
             case Linear():
-                if not _fits_in_pairs(layer.weight):
-                    raise Other
                 scale, bias = _counted(layer, read, Codes(1.0, 0))
                 return replace(layer, scale=scale, bias=bias)
 
 
 def _counted(layer: Convolution | Linear, read: Codes, made: Codes) -> tuple[Floats, Floats]:
-    """Compute what sums are multiplied with, and what is added, to count in the bytes made."""
+    """Compute what sums are multiplied with, and what is added, to count in the bytes made.
+
+    Raises:
+        Other: as ``Int8Reader._in_bytes``.
+    """
     weight = np.asarray(layer.weight, np.float64).reshape(len(layer.weight), -1)
-    real = read.scale * np.asarray(layer.scale, np.float64)
-    bias = (layer.bias - read.zero * weight.sum(1) * real) / made.scale + made.zero
-    return (real / made.scale).astype(np.float32), bias.astype(np.float32)
-
-
-def _fits_in_pairs(weight: Any) -> bool:  # noqa: ANN401
-    """Say whether sums of neighbouring products stay within 16 bits, whatever is read."""
-    rows = weight.reshape(len(weight), -1).astype(np.int64)
-    rows = np.pad(rows, [(0, 0), (0, rows.shape[1] % 2)]).reshape(len(rows), -1, 2)
-    return bool(max(rows.clip(0).sum(2).max(), -rows.clip(None, 0).sum(2).min()) <= _PAIR)
+    factor = read.scale * np.asarray(layer.scale, np.float64)
+    bias = (layer.bias - read.zero * weight.sum(1) * factor) / made.scale + made.zero
+    largest = _LARGEST_BYTE * np.abs(weight).sum(1) * factor / made.scale + np.abs(bias)
+    one_by_one = isinstance(layer, Convolution) and layer.depthwise
+    if not (one_by_one or fits(layer.weight.reshape(weight.shape))) or largest.max() >= 2**31:
+        raise Other
+    return (factor / made.scale).astype(np.float32), bias.astype(np.float32)

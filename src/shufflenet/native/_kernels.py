@@ -9,17 +9,15 @@ from llvmlite import ir
 
 from shufflenet.native._ir import BYTE, FLOAT, FLOATS, INDEX, OFFSETS, Function, Value, index
 from shufflenet.native._layers import Floats, Weights
-from shufflenet.native._memory import LINE_BYTES, Array
+from shufflenet.native._memory import LINE_BYTES, LINE_WORDS, Array
 from shufflenet.native._moves import Moves
 
-__all__ = ["CLASSES", "LINE_WORDS", "Kernels", "Kind", "filled"]
+__all__ = ["CLASSES", "Kernels", "Kind"]
 
 # What a product ends with: values of a map, those to which others are added, or logits.
 Kind: TypeAlias = Literal["", "adding", "logits"]
 
 CLASSES = 8  # vectors of classes that the classifier computes at once
-_WORD_BYTES = 4  # of what a value is multiplied with at a time: a float32, or four bytes
-LINE_WORDS = LINE_BYTES // _WORD_BYTES  # of a cache line
 
 
 class Kernels(Moves):
@@ -78,7 +76,7 @@ class Kernels(Moves):
         """Say how many steps of a product's inner loop read so many channels."""
 
     @abstractmethod
-    def packed(self, weight: Weights, widths: Sequence[int]) -> Array:
+    def packed(self, weight: Weights, widths: Sequence[int], kind: Kind = "") -> Array:
         """Lay out ``(in, out)`` weights of a product, cut into panels of these widths."""
 
     @abstractmethod
@@ -301,8 +299,3 @@ class Kernels(Moves):
         self, f: Function, sums: Sequence[Value], ends: Value, floor: Value, goal: Value
     ) -> None:
         """Keep one pixel's results."""
-
-
-def filled(values: Array, length: int) -> Array:
-    """Fill up with zeros."""
-    return np.pad(values, [(0, length - len(values)), *[(0, 0)] * (values.ndim - 1)])

@@ -7,9 +7,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LINE_BYTES", "Array", "Map", "Memory", "Planes"]
+__all__ = ["LINE_BYTES", "LINE_WORDS", "Array", "Map", "Memory", "Planes", "filled"]
 
 LINE_BYTES = 64  # of a cache
+LINE_WORDS = 16  # likewise; a word is what weights are read by, a float32 or four bytes
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -180,6 +181,11 @@ def aligned(elements: int, dtype: npt.DTypeLike) -> Array:
     block = np.zeros(size + LINE_BYTES, np.uint8)
     start = -block.ctypes.data % LINE_BYTES
     return block[start : start + size].view(dtype)
+
+
+def filled(values: Array, length: int) -> Array:
+    """Fill up with zeros."""
+    return np.pad(values, [(0, length - len(values)), *[(0, 0)] * (values.ndim - 1)])
 
 
 def _offsets(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:

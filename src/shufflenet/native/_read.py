@@ -40,15 +40,17 @@ def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
         for node in model.graph.node:
             problem = f"has a {node.op_type} that the LLVM runtime does not compute"
             reader.read(node)
+        problem = "has int8 weights of full range, or sums beyond 32 bits"
+        layers = reader.finished()
         problem = "has layers in an order that the LLVM runtime does not compute"
-        network = _network(reader, model.graph)
+        network = Network(*_parted(layers, model.graph), reader.codes_of(model.graph.input[0].name))
     except (Other, IndexError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(path, problem, "Use --runtime onnxruntime.") from error
     return network, {entry.key: entry.value for entry in model.metadata_props}
 
 
-def _network(reader: Reader, graph: Any) -> Network:  # noqa: ANN401  # protobuf makes its class
-    """Give the network, if layers stand as in a ShuffleNet, for which alone the code is written.
+def _parted(layers: list[Layer], graph: Any) -> tuple[list[Layer], Linear]:  # noqa: ANN401
+    """Give the layers up to the mean, and the classifier, if they stand as in a ShuffleNet.
 
     The first convolution reads the images, and alone is both dense and larger than 1x1; at the end
     the mean goes to the classifier.
@@ -56,7 +58,6 @@ def _network(reader: Reader, graph: Any) -> Network:  # noqa: ANN401  # protobuf
     Raises:
         Other: they stand otherwise.
     """
-    layers = reader.finished()
     stem, *inner, mean, classifier = layers
     images = graph.input[0].name
     stands = (
@@ -72,7 +73,7 @@ def _network(reader: Reader, graph: Any) -> Network:  # noqa: ANN401  # protobuf
     )
     if not stands or not isinstance(classifier, Linear):
         raise Other
-    return Network(layers[:-1], classifier, reader.codes_of(images))
+    return layers[:-1], classifier
 
 
 def _is_inner(layer: Layer) -> bool:

@@ -1,0 +1,269 @@
+"""Int8 networks as machine code: what ONNX Runtime computes, and sums that never overflow."""
+
+import ctypes
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import pytest
+from onnx import helper, numpy_helper
+
+from quantizing import CLASSES, pictures, write_float_file, written
+from shufflenet.engine import OnnxClassifier
+from shufflenet.errors import CheckpointError
+from shufflenet.preprocess import normalised
+from shufflenet.quantize import _quantize, quantize_onnx
+
+pytest.importorskip("llvmlite")
+from llvmlite import ir
+
+from shufflenet.native import LlvmClassifier, _compiled
+from shufflenet.native._int8_kernels import Int8Kernels
+from shufflenet.native._int8_weights import STEP, fits
+from shufflenet.native._memory import aligned
+
+pytestmark = [
+    pytest.mark.xdist_group("native int8"),  # a worker makes the int8 file once
+    pytest.mark.skipif(not _compiled.computes_int8(), reason="this processor lacks AVX2"),
+]
+
+
+@pytest.fixture(scope="module")
+def int8_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("int8")
+    photos = written(folder / "photos", pictures(40), CLASSES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_quantize, "CALIBRATORS", ("minmax",))
+        float_file = write_float_file(folder)
+        quantize_onnx(float_file, photos, folder / "int8.onnx", max_drop_percent=100)
+    return folder / "int8.onnx"
+
+
+@pytest.fixture(scope="module")
+def classifier(int8_file: Path) -> LlvmClassifier:
+    return LlvmClassifier(int8_file, threads=2)
+
+
+def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    """Open a model as it is written: rounded where it says so, in float32 between."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    content = model.SerializeToString()
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def prepared(classifier: LlvmClassifier, count: int, side: int) -> npt.NDArray[np.float32]:
+    return normalised(pictures(count, side), classifier.card.preprocess)
+
+
+# --- what is computed ---
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 70), (1, 1), (7, 224)])
+def test_features_are_the_bytes_that_the_file_means(
+    classifier: LlvmClassifier, int8_file: Path, size: tuple[int, int]
+) -> None:
+    model = onnx.load(int8_file)
+    mean = next(node for node in model.graph.node if node.op_type == "ReduceMean")
+    quantised = next(node for node in model.graph.node if mean.output[0] in node.input).output[0]
+    output = helper.make_tensor_value_info(quantised, onnx.TensorProto.UINT8, None)
+    model.graph.output.append(output)
+    images = prepared(classifier, 2, 224)[:, :, : size[0], : size[1]]
+    logits, meant = session(model).run(None, {"images": images})
+    found = classifier.logits(images)
+    compiled = classifier._compiled_for(images.shape[1:])
+    features = np.stack([compiled.features(image) for image in images])[:, : meant.shape[1]]
+    # A value at the edge of two bytes may be rounded to the other one.
+    apart = np.abs(features.astype(int) - meant)
+    assert apart.max() <= 2
+    assert apart.mean() < 0.05
+    assert np.abs(found - logits).max() <= 0.02 * np.abs(logits).max()
+
+
+def test_large_maps_are_made_in_strips(classifier: LlvmClassifier, int8_file: Path) -> None:
+    images = prepared(classifier, 2, 640)
+    expected = OnnxClassifier(int8_file).logits(images)
+    first, second = images[:1], images[1:]
+    before = classifier.logits(first)
+    assert np.abs(before - expected[:1]).max() <= 0.02 * np.abs(expected).max()
+    classifier.logits(second)  # what it left in the arena changes nothing
+    assert np.array_equal(classifier.logits(first), before)
+
+
+def test_many_images_and_threads_change_nothing(classifier: LlvmClassifier) -> None:
+    images = prepared(classifier, 9, 32)
+    together = classifier.logits(images)
+    assert np.array_equal(together, np.concatenate([classifier.logits(i[None]) for i in images]))
+    with ThreadPoolExecutor(4) as pool:
+        for answer in pool.map(classifier.logits, [images] * 8):
+            assert np.array_equal(answer, together)
+
+
+def test_what_no_byte_can_hold_is_cut_off(classifier: LlvmClassifier, int8_file: Path) -> None:
+    images = prepared(classifier, 1, 32)
+    images[0, 0, 3:5], images[0, 1, 9:12] = 1e30, -1e30
+    images[0, 2, :2], images[0, 2, 4] = np.inf, -np.inf
+    expected = OnnxClassifier(int8_file).logits(images)
+    assert np.abs(classifier.logits(images) - expected).max() <= 0.02 * np.abs(expected).max()
+
+
+def test_the_logits_in_the_file_are_computed(
+    int8_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        LlvmClassifier(int8_file)
+    assert not caplog.records
+
+
+# --- sums of products in 16 bits ---
+
+
+def bounded_weights(read: int, made: int) -> npt.NDArray[np.int8]:
+    """Weights whose neighbours reach what 16 bits hold: sums of 128 of either sign, or 127."""
+    rng = np.random.default_rng(read)
+    weights = rng.normal(0, 25, (read, made)).clip(-64, 64).astype(np.int8)
+    most = rng.random((read, made)) < 0.1
+    weights[most] = rng.choice([-64, 64], int(most.sum()))
+    weights[::2, 0], weights[1::2, 0] = 127, 1
+    weights[::2, 1], weights[1::2, 1] = -1, -127
+    return weights
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Callable[..., None]]:
+    """The function of ``Int8Kernels.product``, to be called with addresses and numbers."""
+    module = ir.Module()
+    name = Int8Kernels(module).product().name
+    module.globals[name].linkage = "external"
+    engine = _compiled._built(module, _compiled._machine())
+    place, number = ctypes.c_void_p, ctypes.c_int64
+    takes = (place, place, number, number, place, number, number, place, place, place)
+    function = ctypes.CFUNCTYPE(None, *takes, ctypes.c_float)
+    yield function(engine.get_function_address(name))
+    engine.close()
+
+
+@pytest.mark.parametrize("read", [3, 27, 60, 116])
+@pytest.mark.parametrize("made", [8, 24, 58, 130])
+@pytest.mark.parametrize("pixels", [1, 11, 49])
+def test_products_are_exact(
+    product: Callable[..., None], read: int, made: int, pixels: int
+) -> None:
+    kernels = Int8Kernels(ir.Module())
+    weights = bounded_weights(read, made)
+    assert fits(weights.T)
+    panels = kernels.panels(made)
+    bytes_read = np.random.default_rng(pixels).integers(0, 256, (pixels, read), np.uint8)
+    bytes_read[0] = 255
+    sums = bytes_read.astype(np.int64) @ weights
+    scale = (100 / np.abs(sums).max(0, initial=1)).astype(np.float32)
+    bias = np.linspace(100, 156, made, dtype=np.float32)
+    pitch, made_pitch = read + 5, sum(panels) + 3  # whatever lies between changes nothing
+    values = aligned(pixels * pitch + 64, np.uint8)
+    values[: pixels * pitch] = np.pad(bytes_read, [(0, 0), (0, 5)], constant_values=200).ravel()
+    results = aligned(pixels * made_pitch + 64, np.uint8)
+    blocks = [
+        values,
+        np.arange(pixels, dtype=np.int32) * pitch,
+        kernels.packed(weights, panels),
+        kernels.ends(scale, bias, panels),
+        results,
+        np.arange(pixels, dtype=np.int32) * made_pitch,
+    ]
+    where, table, packed, ends, goal, places = (block.ctypes.data for block in blocks)
+    twos = panels.count(2 * kernels.columns)
+    counts = twos, len(panels) - twos
+    steps = -(-read // STEP)
+    product(where, table, pixels, steps, packed, *counts, ends, goal, places, 110.0)
+    found = results[: pixels * made_pitch].reshape(pixels, -1)[:, :made]
+    exact = (sums * scale.astype(np.float64) + bias).clip(110, 255)
+    assert np.abs(found - exact).max() < 0.501
+
+
+def panels_of(packed: npt.NDArray[np.int32], steps: int, width: int) -> list[npt.NDArray[np.int8]]:
+    """Take packed weights apart again: of each panel its pairs of steps, ``(pairs, 2, out, 4)``."""
+    head = -(-(steps + 1) // 16) * 16
+    found = []
+    for panel in packed.reshape(-1, head + steps * width):
+        pairs, order = int(panel[0]), panel[1 : steps + 1]
+        assert sorted(order.tolist()) == list(range(0, STEP * steps, STEP))
+        weights = panel[head:].copy().view(np.int8).reshape(steps, width, STEP)
+        found.append(weights[: 2 * pairs].reshape(pairs, 2, width, STEP))
+    return found
+
+
+def test_only_what_fits_in_16_bits_is_added_there() -> None:
+    packed = Int8Kernels(ir.Module()).packed(bounded_weights(232, 48), [16] * 3)
+    panels = panels_of(packed, 58, 16)
+    assert sum(len(pairs) for pairs in panels[1:]) > 40  # of 58: it is worth the trouble
+    for pairs in panels:
+        # Of each pair of steps, the sums of 16 bits are of weights 0 and 1, and of 2 and 3.
+        together = pairs.astype(int).reshape(len(pairs), 2, 16, 2, 2)
+        for sign in (1, -1):
+            assert ((sign * together).clip(0).sum((1, 4)) <= 128).all()
+
+
+# --- what is refused ---
+
+
+def changed(source: Path, path: Path, kind: str) -> Path:
+    """Write a file that means something else than the runtime computes."""
+    model = onnx.load(source)
+    nodes, constants = model.graph.node, {t.name: t for t in model.graph.initializer}
+    if kind == "weights of full range":
+        name = next(n for n in constants if n.endswith("weight_quantized"))
+        put(constants[name], np.full(constants[name].dims, 127, np.int8))
+    elif kind == "a scale of its own after a Split":
+        split = next(node for node in nodes if node.op_type == "Split")
+        after = next(node for node in nodes if split.output[0] in node.input)
+        model.graph.initializer.append(numpy_helper.from_array(np.array(0.5, np.float32), "scale"))
+        after.input[1] = "scale"
+    elif kind == "read before it is rounded":
+        convolutions = [node for node in nodes if node.op_type == "Conv"]
+        depthwise = next(c for c in convolutions if helper.get_node_attr_value(c, "group") > 1)
+        depthwise.input[0] = convolutions[0].output[0]
+    elif kind == "a convolution in float":
+        conv = [node for node in nodes if node.op_type == "Conv"][2]
+        dequantised = next(node for node in nodes if node.output[0] == conv.input[1])
+        codes = numpy_helper.to_array(constants[dequantised.input[0]])
+        real = numpy_helper.from_array(codes.astype(np.float32), "real")
+        model.graph.initializer.append(real)
+        conv.input[1] = "real"
+    elif kind == "sums that 32 bits cannot hold":
+        first = next(n for n in constants if n.endswith("weight_scale"))
+        put(constants[first], numpy_helper.to_array(constants[first]) * np.float32(1e9))
+    onnx.save(model, path)
+    return path
+
+
+def put(constant: onnx.TensorProto, values: npt.NDArray[np.generic]) -> None:
+    constant.CopyFrom(numpy_helper.from_array(values, constant.name))
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("weights of full range", "weights of full range"),
+        ("a scale of its own after a Split", "QuantizeLinear"),
+        ("read before it is rounded", "Conv"),
+        ("a convolution in float", "Conv"),
+        ("sums that 32 bits cannot hold", "sums beyond 32 bits"),
+    ],
+)
+def test_files_that_mean_something_else_are_refused(
+    int8_file: Path, kind: str, told: str, tmp_path: Path
+) -> None:
+    path = changed(int8_file, tmp_path / "changed.onnx", kind)
+    with pytest.raises(CheckpointError, match=f"{told}.*--runtime onnxruntime"):
+        LlvmClassifier(path)
+
+
+def test_a_processor_without_avx2_is_told(int8_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_compiled, "computes_int8", lambda: False)
+    with pytest.raises(CheckpointError, match="AVX2.*--runtime onnxruntime"):
+        LlvmClassifier(int8_file)
