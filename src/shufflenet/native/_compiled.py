@@ -175,6 +175,7 @@ def _machine() -> binding.TargetMachine:
     """Set LLVM up for this processor, with all it can; an engine takes it over and frees it."""
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
+    binding.initialize_native_asmparser()
     return binding.Target.from_default_triple().create_target_machine(
         cpu=binding.get_host_cpu_name(),
         features=binding.get_host_cpu_features().flatten(),

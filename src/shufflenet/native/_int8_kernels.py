@@ -1,6 +1,7 @@
 """The kernels of int8 networks, for processors with AVX2."""
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 from llvmlite import ir
@@ -53,7 +54,7 @@ class Int8Kernels(Kernels):
 
     dtype = np.uint8
     odd = 1
-    unrolled = 1  # more would leave LLVM too few registers
+    unrolled = 1
     fetches_results = False
 
     def __init__(self, module: ir.Module) -> None:
@@ -187,28 +188,29 @@ class Int8Kernels(Kernels):
         pairs, places = f.offset(weights, 0), f.at(weights, 1)
         first = f.at(weights, f.sub(self._panel_words(f, steps, vectors), f.mul(steps, width)))
 
-        def add(numbers: Sequence[Value]) -> None:
+        def add(number: Value, together: int) -> None:
             """Write some steps, whose products are added in 16 bits."""
-            for number in numbers:
-                f.fetch(f.at(ahead, self._lines(number, f)))
-            channels = [f.offset(places, number) for number in numbers]
+            numbers = [f.add(number, index(later)) for later in range(together)]
+            for each in numbers:
+                f.fetch(f.at(ahead, self._lines(each, f)))
+            channels = [f.offset(places, each) for each in numbers]
+            own = f.at(first, f.mul(number, width))
             for row, rooms in zip(rows, sums, strict=True):
                 words = [f.word(f.at(row, channel), INT32) for channel in channels]
                 values = [f.bitcast(f.all_of(word, _SUMS), _BYTES32) for word in words]
                 for vector, room in enumerate(rooms):
-                    shorts = None
-                    for value, number in zip(values, numbers, strict=True):
-                        at = f.at(first, f.mul(number, width), vector * _COLUMNS)
-                        weight = f.vector(at, _BYTES32)
-                        more = f.intrinsic("x86.avx2.pmadd.ub.sw", _SHORTS16, value, weight)
-                        shorts = more if shorts is None else f.add(shorts, more)
-                    f.store(f.add(f.load(room), _multiplied(f, shorts, ones)), room)
+                    shorts = [
+                        _multiplied_from(f, value, own, later * vectors + vector)
+                        for later, value in enumerate(values)
+                    ]
+                    total = reduce(f.add, shorts)
+                    f.store(f.add(f.load(room), _multiplied(f, total, ones)), room)
 
         both = f.mul(pairs, index(2))
         with f.counting(both, step=2) as number:
-            add([number, f.add(number, index(1))])
+            add(number, together=2)
         with f.counting(steps, both) as number:
-            add([number])
+            add(number, together=1)
 
     def _finish(
         self, f: Function, sums: Sequence[Value], ends: Value, floor: Value, goal: Value
@@ -246,6 +248,17 @@ def _beside(f: Function, a: Value, b: Value) -> tuple[Value, Value]:
         f.chosen(a, b, [lane + both for lane in lanes for both in (0, 16)]) for lanes in (LOW, HIGH)
     )
     return low, high
+
+
+def _multiplied_from(f: Function, value: Value, weights: Value, vector: int) -> Value:
+    """Multiply bytes by a vector of weights in memory, and add neighbouring products.
+
+    LLVM would load a weight once for all pixels, for which it has too few registers: it would keep
+    sums in memory instead. One instruction that loads it each time costs no more than without.
+    """
+    text = f"vpmaddubsw {_BYTES32.count * vector}($2), $1, $0"
+    kind = ir.FunctionType(_SHORTS16, [value.type, weights.type])
+    return f.call(ir.InlineAsm(kind, text, "=x,x,r"), [value, weights])
 
 
 def _multiplied(f: Function, a: Value, b: Value) -> Value:

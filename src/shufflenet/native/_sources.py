@@ -50,7 +50,9 @@ class Corners:
         return -(-self.planes.height // self.stride), -(-self.planes.width // self.stride)
 
     def pitch(self, kernels: Kernels) -> int:
-        return kernels.vectors(self.planes.channels * self.kernel**2) * kernels.lanes
+        # The last row, too, is moved as a whole vector.
+        last = self.planes.channels * self.kernel**2 - self.kernel
+        return kernels.vectors(last + kernels.lanes) * kernels.lanes
 
     def write(self, w: Writer, first: Value, pixels: int) -> tuple[Value, Value]:
         taps, pitch = self.planes.taps(self.kernel), self.pitch(w.kernels)
