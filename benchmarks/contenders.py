@@ -117,8 +117,9 @@ class Networks:
                 path = self.file(name, graph, precision)
                 for runtime, open_ in (("ONNX Runtime", by_onnxruntime), ("OpenVINO", by_openvino)):
                     yield graph, runtime, precision, _deferred(open_, path, images, threads)
-        ours = self.file(name, OURS, "float32")
-        yield OURS, "LLVM", "float32", _deferred(by_llvm, ours, images, threads)
+        for graph, precision in ((OURS, kinds[0]), (QUANTISED, kinds[1])):
+            path = self.file(name, graph, precision)
+            yield graph, "LLVM", precision, _deferred(by_llvm, path, images, threads)
 
     def net(self, name: str) -> ShuffleNet:
         """Give a network, the same at every call."""

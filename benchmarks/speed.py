@@ -7,10 +7,12 @@
 needs the extras ``torch``, ``openvino`` and ``llvm`` (what is not installed is left out, and said).
 Weights are random, which takes the same time. All contenders of a network, batch and number of
 threads take turns in one process (see ``shufflenet.benchmark``), with products of matrices among
-them, to tell what the machine could give at that time. What is measured is added to ``speed.json``
-beside this script, in place of what was measured before on the same machine with the same packages;
-results of another machine are replaced. All of it takes an hour, most of it for torch.compile and
-batches of 32; a network takes a quarter of that.
+them, to tell what the machine could give at that time. Where others use the machine too,
+``--rounds 80 --seconds 1`` finds times when they do little: of those rounds the ten count in which
+the products of matrices were fastest. What is measured is added to ``speed.json`` beside this
+script, in place of what was measured before on the same machine with the same packages; results of
+another machine are replaced. All of it takes an hour, most of it for torch.compile and batches of
+32; a network takes a quarter of that.
 """
 
 import argparse
@@ -35,6 +37,7 @@ from shufflenet.benchmark import (
     cost,
     gemms,
     peak_gops,
+    quietest,
     take_turns,
     times_as_fast,
 )
@@ -62,7 +65,16 @@ def options() -> argparse.Namespace:
     parser.add_argument("--networks", nargs="+", default=NETWORKS, metavar="NAME")
     parser.add_argument("--batches", nargs="+", type=int, default=(1, 32), metavar="N")
     parser.add_argument("--threads", nargs="+", type=int, default=(1, 2), metavar="N")
-    parser.add_argument("--seconds", type=float, default=4.0, help="for each contender")
+    parser.add_argument(
+        "--seconds", type=float, default=4.0, help=f"for each contender, in {ROUNDS} rounds"
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=ROUNDS,
+        metavar="N",
+        help=f"of which the {ROUNDS} quietest count (default: %(default)s)",
+    )
     parser.add_argument(
         "--quick", action="store_true", help="V2 1.0 alone, one image, one thread, 1 second each"
     )
@@ -92,11 +104,10 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         networks = Networks(folder, args.without)
         for setting in product(args.networks, args.threads, args.batches):
-            measured = measure(networks, *setting, args.seconds, left_out.append)
+            measured = measure(networks, *setting, args.seconds, args.rounds, left_out.append)
             rows = [row for row in rows if _setting(row) != setting] + measured
             result = {
                 "machine": about,
-                "rounds": ROUNDS,
                 "left_out": left_out,
                 "summary": summary(rows),
                 "rows": rows,
@@ -112,6 +123,7 @@ def measure(
     threads: int,
     batch: int,
     seconds: float,
+    rounds: int,
     left_out: Callable[[str], None],
 ) -> list[Row]:
     """Let all contenders take turns at one network, batch and number of threads."""
@@ -121,12 +133,13 @@ def measure(
     products = [*gemms("float32"), *gemms("int8")]
     works = [entry.work for entry in entries] + [gemm.work for gemm in products]
     lengths = [seconds] * len(entries) + [_GEMM_SECONDS] * len(products)
-    with tqdm(total=ROUNDS * len(works), unit=" turns", mininterval=5.0) as bar:
-        turns = take_turns(works, seconds=lengths, on_progress=bar.update)
+    with tqdm(total=rounds * len(works), unit=" turns", mininterval=5.0) as bar:
+        all_turns = take_turns(works, seconds=lengths, rounds=rounds, on_progress=bar.update)
+    turns = quietest(all_turns, all_turns[len(entries) :])
     rates = list(zip(products, turns[len(entries) :], strict=True))
     peaks = {kind: threads * peak_gops(rates, kind) for kind in ("float32", "int8")}
     expected = entries[0].work()
-    about = {"network": name, "threads": threads, "batch": batch}
+    about = {"network": name, "threads": threads, "batch": batch, "rounds": rounds}
     operations = 2e-9 * cost(find_network(name), SIDE, SIDE).multiply_adds * batch
     return [
         {
@@ -215,9 +228,12 @@ def _ratios(rows: Sequence[Row]) -> Iterator[tuple[str, list[float]]]:
         f"c: int8, best of ours / float32 standard, {ort}": (
             best(ours, "int8"), best((STANDARD,), "float32", ort),
         ),
-        f"d: int8 / float32, ours, {ort}": (
-            best(ours, "int8", ort), best(ours, "float32", ort),
-        ),
+        **{
+            f"d: int8 / float32, ours, {runtime}": (
+                best(ours, "int8", runtime), best(ours, "float32", runtime),
+            )
+            for runtime in (ort, "OpenVINO", "LLVM")
+        },
     }  # fmt: skip
     for name, (one, other) in pairs.items():
         if one and other:

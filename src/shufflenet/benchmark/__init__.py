@@ -5,7 +5,7 @@ from shufflenet.benchmark._layers import LayerTimes, time_layers
 from shufflenet.benchmark._memory import peak_memory_bytes
 from shufflenet.benchmark._peak import Gemm, Precision, gemms, peak_gops
 from shufflenet.benchmark._timing import Contender, Timing, compare, turns
-from shufflenet.benchmark._turns import ROUNDS, Turns, take_turns
+from shufflenet.benchmark._turns import ROUNDS, Turns, quietest, take_turns
 from shufflenet.benchmark._verdict import RUNTIMES, Ratio, times_as_fast, verdict
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "gemms",
     "peak_gops",
     "peak_memory_bytes",
+    "quietest",
     "take_turns",
     "time_layers",
     "times_as_fast",
