@@ -27,6 +27,7 @@ class FloatKernels(Kernels):
     odd = 3
     unrolled = 4
     fetches_results = True
+    reads_runs = False
 
     def __init__(self, module: ir.Module, lanes: int, registers: int) -> None:
         # What is left of the registers holds the weights and a pixel's value.
@@ -43,10 +44,12 @@ class FloatKernels(Kernels):
         """
         return max(2, -(-channels // self.lanes))
 
-    def steps(self, read: int) -> int:
+    def steps(self, read: int, runs: int = 1) -> int:
         return read
 
-    def packed(self, weight: Weights, widths: Sequence[int], kind: Kind = "") -> Array:
+    def packed(
+        self, weight: Weights, widths: Sequence[int], kind: Kind = "", runs: Sequence[int] = (0,)
+    ) -> Array:
         wide = np.pad(weight, [(0, 0), (0, sum(widths) - weight.shape[1])])
         return np.concatenate([p.ravel() for p in np.split(wide, np.cumsum(widths)[:-1], axis=1)])
 

@@ -56,6 +56,7 @@ class Int8Kernels(Kernels):
     odd = 1
     unrolled = 1
     fetches_results = False
+    reads_runs = True
 
     def __init__(self, module: ir.Module) -> None:
         super().__init__(
@@ -71,12 +72,14 @@ class Int8Kernels(Kernels):
     def vectors(self, channels: int) -> int:
         return -(-channels // _LANES)
 
-    def steps(self, read: int) -> int:
-        return -(-read // STEP)
+    def steps(self, read: int, runs: int = 1) -> int:
+        return runs * -(-read // runs // STEP)
 
-    def packed(self, weight: Weights, widths: Sequence[int], kind: Kind = "") -> Array:
+    def packed(
+        self, weight: Weights, widths: Sequence[int], kind: Kind = "", runs: Sequence[int] = (0,)
+    ) -> Array:
         # A classifier waits for its weights: pairs would not make it faster.
-        return laid_out(weight, widths, in_pairs=kind != "logits")
+        return laid_out(weight, widths, runs, in_pairs=kind != "logits")
 
     def ends(self, scale: Floats | None, bias: Floats, widths: Sequence[int]) -> Floats:
         return laid_out_ends(np.ones_like(bias) if scale is None else scale, bias, widths)

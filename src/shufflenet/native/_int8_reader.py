@@ -167,6 +167,9 @@ def _counted(layer: Convolution | Linear, read: Codes, made: Codes) -> tuple[Flo
     bias = (layer.bias - read.zero * weight.sum(1) * factor) / made.scale + made.zero
     largest = _LARGEST_BYTE * np.abs(weight).sum(1) * factor / made.scale + np.abs(bias)
     one_by_one = isinstance(layer, Convolution) and layer.depthwise
-    if not (one_by_one or fits(layer.weight.reshape(weight.shape))) or largest.max() >= 2**31:
+    # Of a kernel larger than 1x1, rows of weights are read, of others all inputs.
+    kernel = layer.weight.shape[-1] if layer.weight.ndim == 4 else 1
+    rows = layer.weight.reshape(-1, kernel if kernel > 1 else weight.shape[1])
+    if not (one_by_one or fits(rows)) or largest.max() >= 2**31:
         raise Other
     return (factor / made.scale).astype(np.float32), bias.astype(np.float32)

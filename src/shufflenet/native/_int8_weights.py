@@ -20,19 +20,30 @@ LOW, HIGH = [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]
 
 def fits(weight: Weights) -> bool:
     """Say whether products of ``(out, in)`` weights with bytes can be added in 16 bits by pairs."""
-    return bool(_reach(_steps(weight.T)).max() <= _MOST)
+    return bool(_reach(_steps(weight.T, runs=1)).max() <= _MOST)
 
 
-def laid_out(weight: Weights, widths: Sequence[int], *, in_pairs: bool = True) -> Array:
+def laid_out(
+    weight: Weights, widths: Sequence[int], runs: Sequence[int] = (0,), *, in_pairs: bool = True
+) -> Array:
     """Lay out ``(in, out)`` weights, one panel after the other.
 
     A panel begins with words of 32 bits: how many pairs of steps there are whose products can be
-    added in 16 bits, then which channel each step begins at, those of pairs first. They fill cache
-    lines; after them are weights of one step after the other, four of each channel.
+    added in 16 bits, then where the values of each step begin, those of pairs first. They fill
+    cache lines; after them are weights of one step after the other, four of each channel.
+
+    Args:
+        weight: What is laid out.
+        widths: Of the panels.
+        runs: Where the values begin that the inputs are, in as many runs of the same length.
+        in_pairs: Whether to look for pairs.
     """
     wide = np.pad(weight, [(0, 0), (0, sum(widths) - weight.shape[1])])[:, _order(widths)]
     panels = np.split(wide, np.cumsum(widths)[:-1], axis=1)
-    return np.concatenate([_panel(_steps(panel), in_pairs=in_pairs) for panel in panels])
+    length = len(weight) // len(runs)
+    places = [run + first for run in runs for first in range(0, length, STEP)]
+    steps = [_steps(panel, len(runs)) for panel in panels]
+    return np.concatenate([_panel(own, places, in_pairs=in_pairs) for own in steps])
 
 
 def laid_out_ends(scale: Floats, bias: Floats, widths: Sequence[int]) -> Floats:
@@ -61,18 +72,19 @@ def _order(widths: Sequence[int]) -> list[int]:
     return [*order, *range(lanes * sixteens, sum(widths))]
 
 
-def _steps(weight: Weights) -> npt.NDArray[np.int8]:
+def _steps(weight: Weights, runs: int) -> npt.NDArray[np.int8]:
     """Give the weights of each step: ``(steps, out, 4)`` of ``(in, out)``."""
-    whole = np.pad(weight.astype(np.int8), [(0, -len(weight) % STEP), (0, 0)])
-    return whole.reshape(-1, STEP, whole.shape[1]).swapaxes(1, 2)
+    parted = weight.astype(np.int8).reshape(runs, -1, weight.shape[1])
+    whole = np.pad(parted, [(0, 0), (0, -parted.shape[1] % STEP), (0, 0)])
+    return whole.reshape(-1, STEP, whole.shape[2]).swapaxes(1, 2)
 
 
-def _panel(steps: npt.NDArray[np.int8], *, in_pairs: bool) -> Array:
+def _panel(steps: npt.NDArray[np.int8], places: Sequence[int], *, in_pairs: bool) -> Array:
     """Lay out one panel."""
     pairs = _pairs(steps) if in_pairs else []
     paired = [step for pair in pairs for step in pair]
     order = [*paired, *(step for step in range(len(steps)) if step not in set(paired))]
-    head = np.array([len(pairs), *(STEP * step for step in order)], np.int32)
+    head = np.array([len(pairs), *(places[step] for step in order)], np.int32)
     head = np.pad(head, (0, -len(head) % LINE_WORDS))
     return np.concatenate([head, np.ascontiguousarray(steps[order]).view(np.int32).ravel()])
 

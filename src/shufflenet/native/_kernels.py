@@ -32,12 +32,14 @@ class Kernels(Moves):
         columns: Channels that a vector of sums holds.
         odd: Vectors of the last panel where their number is odd.
         unrolled: Steps of a product that fetch a line.
+        reads_runs: Whether a product reads values that lie apart, in runs of several.
     """
 
     dtype: type[np.generic]
     odd: int
     unrolled: int
     fetches_results: bool
+    reads_runs: bool
 
     def __init__(
         self,
@@ -72,12 +74,21 @@ class Kernels(Moves):
         """Say how many vectors of ``lanes`` hold channels."""
 
     @abstractmethod
-    def steps(self, read: int) -> int:
-        """Say how many steps of a product's inner loop read so many channels."""
+    def steps(self, read: int, runs: int = 1) -> int:
+        """Say how many steps of a product's inner loop read so many values, in equal runs."""
 
     @abstractmethod
-    def packed(self, weight: Weights, widths: Sequence[int], kind: Kind = "") -> Array:
-        """Lay out ``(in, out)`` weights of a product, cut into panels of these widths."""
+    def packed(
+        self, weight: Weights, widths: Sequence[int], kind: Kind = "", runs: Sequence[int] = (0,)
+    ) -> Array:
+        """Lay out ``(in, out)`` weights of a product, cut into panels of these widths.
+
+        Args:
+            weight: What is laid out.
+            widths: Of the panels.
+            kind: Of the product.
+            runs: Where the values that they are multiplied with begin.
+        """
 
     @abstractmethod
     def ends(self, scale: Floats | None, bias: Floats, widths: Sequence[int]) -> Floats:

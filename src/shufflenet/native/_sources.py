@@ -29,6 +29,9 @@ class Source(Protocol):
     def pitch(self, kernels: Kernels) -> int:
         """Give the elements of a pixel put together; none, if they lie somewhere already."""
 
+    def runs(self, kernels: Kernels) -> list[int]:
+        """Say where a pixel's values begin from where it lies: in equal runs, one or more."""
+
     def write(self, w: Writer, first: Value, pixels: int) -> tuple[Value, Value]:
         """Have the values of some pixels at hand: where they are, and their table."""
 
@@ -50,11 +53,16 @@ class Corners:
         return -(-self.planes.height // self.stride), -(-self.planes.width // self.stride)
 
     def pitch(self, kernels: Kernels) -> int:
-        # The last row, too, is moved as a whole vector.
-        last = self.planes.channels * self.kernel**2 - self.kernel
-        return kernels.vectors(last + kernels.lanes) * kernels.lanes
+        if kernels.reads_runs:
+            return 0
+        return kernels.vectors(self.planes.channels * self.kernel**2) * kernels.lanes
+
+    def runs(self, kernels: Kernels) -> list[int]:
+        return self.planes.taps(self.kernel) if kernels.reads_runs else [0]
 
     def write(self, w: Writer, first: Value, pixels: int) -> tuple[Value, Value]:
+        if w.kernels.reads_runs:
+            return w.place(self.planes.at), w.corners(self.planes, self.stride, first)
         taps, pitch = self.planes.taps(self.kernel), self.pitch(w.kernels)
         made, places = w.place(w.scratch), w.table(dense(pitch))
         kernel = w.kernels.gather([(self.kernel, 0)] * len(taps), pitch)
@@ -82,6 +90,9 @@ class Whole:
     def pitch(self, kernels: Kernels) -> int:
         return 0
 
+    def runs(self, kernels: Kernels) -> list[int]:
+        return [0]
+
     def write(self, w: Writer, first: Value, pixels: int) -> tuple[Value, Value]:
         return w.place(self.map.at + self.first_channel), w.pixels(self.map, first)
 
@@ -103,6 +114,9 @@ class Gathered:
 
     def pitch(self, kernels: Kernels) -> int:
         return kernels.vectors(sum(channels for _, _, channels in self.parts)) * kernels.lanes
+
+    def runs(self, kernels: Kernels) -> list[int]:
+        return [0]
 
     def write(self, w: Writer, first: Value, pixels: int) -> tuple[Value, Value]:
         pitch = self.pitch(w.kernels)
@@ -130,6 +144,9 @@ class Windows:
 
     def pitch(self, kernels: Kernels) -> int:
         return kernels.vectors(self.map.channels) * kernels.lanes
+
+    def runs(self, kernels: Kernels) -> list[int]:
+        return [0]
 
     def write(self, w: Writer, first: Value, pixels: int) -> tuple[Value, Value]:
         made, places = w.place(w.scratch), w.table(dense(self.pitch(w.kernels)))

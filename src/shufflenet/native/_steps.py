@@ -66,11 +66,13 @@ class Product:
         scale = None if layer.scale is None else layer.scale[own]
         panels = kernels.panels(made)
         twos = panels.count(2 * kernels.columns)
+        runs = self.source.runs(kernels)
         also = (w.place(added.at + own.start), w.pixels(added, first)) if added else ()
         w.call(
             kernels.product("adding" if added else ""),
-            *(w.f.at(values, group * len(weight)), table, pixels, kernels.steps(len(weight))),
-            *(w.constant(kernels.packed(weight, panels)), twos, len(panels) - twos),
+            *(w.f.at(values, group * len(weight)), table, pixels),
+            kernels.steps(len(weight), len(runs)),
+            *(w.constant(kernels.packed(weight, panels, runs=runs)), twos, len(panels) - twos),
             *(w.constant(kernels.ends(scale, layer.bias[own], panels)),),
             *(w.place(self.made.at + own.start), w.pixels(self.made, first)),
             *(layer.floor, *also),
