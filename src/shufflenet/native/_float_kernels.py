@@ -8,10 +8,12 @@ from llvmlite import ir
 from shufflenet.native._ir import FLOAT, FLOATS, INDEX, OFFSETS, Function, Value, index
 from shufflenet.native._kernels import CLASSES, Kernels, Kind
 from shufflenet.native._layers import Floats, Weights
-from shufflenet.native._memory import Array, filled
+from shufflenet.native._memory import LINE_WORDS, Array, filled
 from shufflenet.native._moves import window
 
 __all__ = ["FloatKernels"]
+
+_UNROLLED = 4  # steps of a product's inner loop, which fetch a line together
 
 
 class FloatKernels(Kernels):
@@ -25,7 +27,6 @@ class FloatKernels(Kernels):
 
     dtype = np.float32
     odd = 3
-    unrolled = 4
     fetches_results = True
     reads_runs = False
 
@@ -123,6 +124,9 @@ class FloatKernels(Kernels):
                 f.store(first, rooms[vector])
         return sums
 
+    def _fetched(self, vectors: int) -> int:
+        return LINE_WORDS // _UNROLLED
+
     def _multiply(
         self,
         f: Function,
@@ -142,10 +146,10 @@ class FloatKernels(Kernels):
                 for room, weight in zip(rooms, loaded, strict=True):
                     f.store(f.multiply_add(value, weight, f.load(room)), room)
 
-        whole = f.and_(steps, index(-self.unrolled))
-        with f.counting(whole, step=self.unrolled) as number:
-            f.fetch(f.at(ahead, self._lines(number, f)))
-            for later in range(self.unrolled):
+        whole = f.and_(steps, index(-_UNROLLED))
+        with f.counting(whole, step=_UNROLLED) as number:
+            f.fetch(f.at(ahead, f.mul(number, index(self._fetched(vectors)))))
+            for later in range(_UNROLLED):
                 step(f.add(number, index(later)))
         with f.counting(steps, whole) as number:
             step(number)

@@ -54,7 +54,6 @@ class Int8Kernels(Kernels):
 
     dtype = np.uint8
     odd = 1
-    unrolled = 1
     fetches_results = False
     reads_runs = True
 
@@ -177,6 +176,9 @@ class Int8Kernels(Kernels):
         head = f.and_(f.add(steps, index(LINE_WORDS)), index(-LINE_WORDS))
         return f.add(head, super()._panel_words(f, steps, vectors))
 
+    def _fetched(self, vectors: int) -> int:
+        return -(-vectors * _COLUMNS // LINE_WORDS) * LINE_WORDS
+
     def _multiply(
         self,
         f: Function,
@@ -195,7 +197,9 @@ class Int8Kernels(Kernels):
             """Write some steps, whose products are added in 16 bits."""
             numbers = [f.add(number, index(later)) for later in range(together)]
             for each in numbers:
-                f.fetch(f.at(ahead, self._lines(each, f)))
+                start = f.at(ahead, f.mul(each, index(self._fetched(vectors))))
+                for word in range(0, self._fetched(vectors), LINE_WORDS):
+                    f.fetch(f.at(start, word))
             channels = [f.offset(places, each) for each in numbers]
             own = f.at(first, f.mul(number, width))
             for row, rooms in zip(rows, sums, strict=True):

@@ -31,13 +31,11 @@ class Kernels(Moves):
         dtype: Of maps.
         columns: Channels that a vector of sums holds.
         odd: Vectors of the last panel where their number is odd.
-        unrolled: Steps of a product that fetch a line.
         reads_runs: Whether a product reads values that lie apart, in runs of several.
     """
 
     dtype: type[np.generic]
     odd: int
-    unrolled: int
     fetches_results: bool
     reads_runs: bool
 
@@ -190,6 +188,10 @@ class Kernels(Moves):
         """Say how many words hold a panel's weights."""
         return f.mul(steps, index(vectors * self.columns))
 
+    @abstractmethod
+    def _fetched(self, vectors: int) -> int:
+        """Say how many words of the panel that follows a step of the inner loop fetches."""
+
     def _given(self, kind: Kind) -> tuple[ir.Type, Sequence[ir.Type]]:
         """Say what results are of, and what a product of a kind takes besides."""
         result = FLOATS if kind == "logits" else self.elements
@@ -240,8 +242,8 @@ class Kernels(Moves):
         result, also = self._given(kind)
         width = vectors * self.columns
         line = LINE_BYTES if result.pointee == BYTE else LINE_WORDS
-        # A tile fetches a line for each round of its inner loop; so many tiles fetch the panel.
-        fetching = index(-(-width * self.unrolled // LINE_WORDS))
+        # So many tiles fetch the panel that follows.
+        fetching = index(-(-width // self._fetched(vectors)))
 
         def write(f: Function) -> None:
             values, table, steps, weights, ends, made, places, floor, first, tiles, *added = (
@@ -261,7 +263,7 @@ class Kernels(Moves):
                 more = [f.at(added[0], f.offset(t, n)) for t in also for n in range(pixels)]
                 sums = self._begun(f, pixels, vectors, ends, more)
                 number = f.add(first, tile)
-                part = f.at(following, f.mul(f.mul(number, steps), self._lines(index(1), f)))
+                part = f.at(following, f.mul(f.mul(number, steps), index(self._fetched(vectors))))
                 ahead = f.select(f.icmp_signed("<", number, fetching), part, weights)
                 self._multiply(f, steps, rows, weights, sums, ahead)
                 for each, rooms in enumerate(sums):
@@ -273,10 +275,6 @@ class Kernels(Moves):
             *(result, OFFSETS, FLOAT, INDEX, INDEX, *also),
         )
         return self._function(f"tiles_{pixels}_{vectors}_{kind}", takes, write)
-
-    def _lines(self, steps: Value, f: Function) -> Value:
-        """Say how many words of the panel ahead so many steps fetch."""
-        return f.mul(steps, index(LINE_WORDS // self.unrolled))
 
     @abstractmethod
     def _begun(
