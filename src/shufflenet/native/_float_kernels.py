@@ -155,7 +155,13 @@ class FloatKernels(Kernels):
             step(number)
 
     def _finish(
-        self, f: Function, sums: Sequence[Value], ends: Value, floor: Value, goal: Value
+        self,
+        f: Function,
+        sums: Sequence[Value],
+        ends: Value,
+        floor: Value,
+        goal: Value,
+        added: tuple[Value, Value] | None = None,
     ) -> None:
         least = f.all_of(floor)
         for vector, total in enumerate(sums):

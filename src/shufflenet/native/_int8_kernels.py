@@ -35,8 +35,8 @@ from shufflenet.native._moves import window
 __all__ = ["Int8Kernels"]
 
 _LANES, _COLUMNS = 16, 8
-_BYTES16, _BYTES32 = (ir.VectorType(BYTE, lanes) for lanes in (16, 32))
-_SHORTS8, _SHORTS16 = (ir.VectorType(INT16, lanes) for lanes in (8, 16))
+_BYTES8, _BYTES16, _BYTES32 = (ir.VectorType(BYTE, lanes) for lanes in (8, 16, 32))
+_SHORTS16 = ir.VectorType(INT16, 16)
 _SUMS, _FLOATS8 = ir.VectorType(INT32, 8), ir.VectorType(FLOAT, 8)
 _LARGEST = 255.0
 
@@ -144,15 +144,14 @@ class Int8Kernels(Kernels):
     def mean(self) -> ir.Function:
         def write(f: Function) -> None:
             source, pixels, channels, pitch, share, more, made = f.arguments
-            nothing = f.all_of(0, _SHORTS16)
             with f.counting(channels, step=_LANES) as channel:
                 rooms = [f.room(_SUMS) for _ in range(2)]
                 for room in rooms:
                     f.store(f.all_of(0, _SUMS), room)
                 with f.counting(pixels) as pixel:
-                    value = _widened(f, f.at(source, f.mul(pixel, pitch), channel))
-                    for room, half in zip(rooms, _beside(f, value, nothing), strict=True):
-                        f.store(f.add(f.load(room), f.bitcast(half, _SUMS)), room)
+                    own = f.at(source, f.mul(pixel, pitch), channel)
+                    for room, value in zip(rooms, _as_sums(f, own, len(rooms)), strict=True):
+                        f.store(f.add(f.load(room), value), room)
                 factor, offset = f.all_of(share, _FLOATS8), f.all_of(more, _FLOATS8)
                 results = [
                     f.multiply_add(f.sitofp(f.load(room), _FLOATS8), factor, offset)
@@ -220,12 +219,24 @@ class Int8Kernels(Kernels):
             add(number, together=1)
 
     def _finish(
-        self, f: Function, sums: Sequence[Value], ends: Value, floor: Value, goal: Value
+        self,
+        f: Function,
+        sums: Sequence[Value],
+        ends: Value,
+        floor: Value,
+        goal: Value,
+        added: tuple[Value, Value] | None = None,
     ) -> None:
         width, results = len(sums) * _COLUMNS, []
         for start, total in zip(range(0, width, _COLUMNS), sums, strict=True):
             scale, bias = (f.vector(f.at(ends, at), _FLOATS8) for at in (start, width + start))
             results.append(f.multiply_add(f.sitofp(total, _FLOATS8), scale, bias))
+        if added:
+            more, factor = _as_sums(f, added[0], len(sums)), f.all_of(added[1], _FLOATS8)
+            results = [
+                f.multiply_add(f.sitofp(value, _FLOATS8), factor, result)
+                for value, result in zip(more, results, strict=True)
+            ]
         if goal.type == FLOATS:
             for number, result in enumerate(_in_order(f, results)):
                 f.keep(result, f.at(goal, number * _COLUMNS))
@@ -233,6 +244,14 @@ class Int8Kernels(Kernels):
             packed = _packed(f, [_rounded(f, result) for result in results])
             least = f.all_of(f.fptoui(floor, BYTE), packed.type)
             f.keep(f.largest(packed, least), goal)
+
+
+def _as_sums(f: Function, pointer: Value, vectors: int) -> list[Value]:
+    """Load the bytes of one vector of channels, or of two, as sums of them would lie."""
+    if vectors == 1:
+        return [f.zext(f.vector(pointer, _BYTES8), _SUMS)]
+    halves = _beside(f, _widened(f, pointer), f.all_of(0, _SHORTS16))
+    return [f.bitcast(half, _SUMS) for half in halves]
 
 
 def _in_order(f: Function, values: Sequence[Value]) -> list[Value]:

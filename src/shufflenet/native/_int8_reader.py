@@ -6,12 +6,22 @@ from typing import Any
 import numpy as np
 
 from shufflenet.native._int8_weights import fits
-from shufflenet.native._layers import Codes, Convolution, Floats, Layer, Linear, MaxPool, Mean
+from shufflenet.native._layers import (
+    Codes,
+    Convolution,
+    Floats,
+    Layer,
+    Linear,
+    MaxPool,
+    Mean,
+    Piece,
+)
 from shufflenet.native._reader import Other, Reader, need
 
 __all__ = ["Int8Reader"]
 
 _LARGEST_BYTE = 255
+_ROUNDED_AFTER = ("Add", "AveragePool", "Conv", "Gemm", "ReduceMean", "Relu")
 
 
 class Int8Reader(Reader):
@@ -19,6 +29,8 @@ class Int8Reader(Reader):
 
     Every result of a layer is quantised before anything reads it; Split, Concat and max pooling
     pass bytes on as they are, so that quantising those again with the same scale changes nothing.
+    Where a result is quantised twice before anything computes with it, as before a concatenation
+    with others or a sum, it is rounded once: to what it is at last.
     """
 
     def __init__(self, graph: Any) -> None:  # noqa: ANN401  # protobuf makes its class at import
@@ -36,7 +48,7 @@ class Int8Reader(Reader):
             super().read(node)
         else:
             raise Other
-        if node.op_type in ("Conv", "Relu", "ReduceMean", "Gemm"):
+        if node.op_type in _ROUNDED_AFTER:
             self._unrounded.add(node.output[0])
         if node.op_type == "MaxPool":
             self._codes[node.output[0]] = self._codes_read(self.layers[-1])
@@ -55,11 +67,10 @@ class Int8Reader(Reader):
         """
         name, codes = node.input[0], self._codes_given(node)
         pieces = self._values[name]
-        if name in self._unrounded:
-            (piece,) = pieces
-            self._codes.setdefault(piece.map, codes)
-        if any(self._codes[piece.map] != codes for piece in pieces):
-            raise Other
+        for piece in pieces:
+            if self._codes.setdefault(piece.map, codes) != codes:
+                self._end(piece)
+                self._codes[piece.map] = codes
         self._values[node.output[0]] = pieces
 
     def _dequantise(self, node: Any) -> None:  # noqa: ANN401
@@ -115,13 +126,27 @@ class Int8Reader(Reader):
         made = super()._linear(node, settings)
         return replace(made, scale=self._scales[node.input[1]])
 
+    def _average(self, made: str, reads: tuple[Piece, ...]) -> Convolution:
+        average = super()._average(made, reads)
+        share = np.float32(average.weight.flat[0])
+        weight = np.ones(average.weight.shape, np.int8)
+        return replace(average, weight=weight, scale=np.full(len(weight), share))
+
+    def _add(self, node: Any) -> None:  # noqa: ANN401
+        super()._add(node)
+        (piece,) = self._values[node.output[0]]
+        del self._codes[piece.map]
+
     def _codes_read(self, layer: Layer) -> Codes:
-        """Say what the bytes stand for that a layer reads.
+        return self._codes_of(layer.reads)
+
+    def _codes_of(self, pieces: tuple[Piece, ...]) -> Codes:
+        """Say what the bytes of pieces stand for.
 
         Raises:
             Other: not all stand for the same.
         """
-        first, *others = {self._codes[piece.map] for piece in layer.reads}
+        first, *others = {self._codes[piece.map] for piece in pieces}
         if others:
             raise Other
         return first
@@ -134,6 +159,8 @@ class Int8Reader(Reader):
 
             y = sum(x * w) * (x.scale * w.scale / y.scale)
                 + (bias - x.zero * sum(w) * x.scale * w.scale) / y.scale + y.zero
+
+        and adds ``(z - z.zero) * (z.scale / y.scale)`` for bytes ``z`` that are added to it.
 
         Raises:
             Other: sums in 16 bits might not hold its products, or 32 bits what is rounded.
@@ -150,7 +177,13 @@ class Int8Reader(Reader):
                 made = self._codes[layer.made]
                 scale, bias = _counted(layer, read, made)
                 floor = float(made.zero if layer.floor == 0 else 0)
-                return replace(layer, scale=scale, bias=bias, floor=floor, outside=read.zero)
+                layer = replace(layer, scale=scale, bias=bias, floor=floor, outside=read.zero)
+                if not layer.adds:
+                    return layer
+                added = self._codes_of(layer.adds)
+                factor = added.scale / made.scale
+                bias = layer.bias - np.float32(added.zero * factor)
+                return replace(layer, bias=bias, added_scale=factor)
             case Linear():
                 scale, bias = _counted(layer, read, Codes(1.0, 0))
                 return replace(layer, scale=scale, bias=bias)

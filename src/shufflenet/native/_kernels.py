@@ -135,7 +135,7 @@ class Kernels(Moves):
 
         Takes: values, their table of pixels, pixels, steps, weights, panels of two vectors, odd
         panels, what sums end with, result, its table of pixels, floor; if ``adding``, what is
-        added as well, and its table of pixels.
+        added as well, its table of pixels, and what it is multiplied with.
         """
 
         def write(f: Function) -> None:
@@ -148,7 +148,7 @@ class Kernels(Moves):
                 with f.counting(panels) as panel:
                     channel = f.add(done, f.mul(panel, width))
                     own = f.at(weights, f.mul(panel, words)), f.at(ends, self._end(f, channel))
-                    also = (f.at(added[0], channel), added[1]) if added else ()
+                    also = (f.at(added[0], channel), *added[1:]) if added else ()
                     given = values, table, pixels, steps, *own, f.at(made, channel), places
                     f.call(panel_of, [*given, floor, *also])
                 done, weights = f.mul(panels, width), f.at(weights, f.mul(panels, words))
@@ -195,7 +195,7 @@ class Kernels(Moves):
     def _given(self, kind: Kind) -> tuple[ir.Type, Sequence[ir.Type]]:
         """Say what results are of, and what a product of a kind takes besides."""
         result = FLOATS if kind == "logits" else self.elements
-        return result, (self.elements, OFFSETS) if kind == "adding" else ()
+        return result, (self.elements, OFFSETS, FLOAT) if kind == "adding" else ()
 
     def _panel(self, vectors: int, kind: Kind) -> ir.Function:
         """Multiply pixels by one panel, in tiles of sizes that differ by one at most."""
@@ -211,7 +211,7 @@ class Kernels(Moves):
                 (fewest, larger, f.mul(larger, larger_size), f.sub(tiles, larger)),
             ):
                 own = f.at(table, pixel), steps, weights, ends, made, f.at(places, pixel)
-                also = (added[0], f.at(added[1], pixel)) if added else ()
+                also = (added[0], f.at(added[1], pixel), added[2]) if added else ()
                 given = [values, *own, floor, first, count, *also]
                 with f.if_then(f.icmp_signed(">", count, index(0))):
                     never, after = f.append_basic_block(), f.append_basic_block()
@@ -259,8 +259,8 @@ class Kernels(Moves):
                         for start in range(0, width, line):
                             f.fetch(f.at(goal, start), to_write=True)
                 rows = [f.at(values, f.offset(own, number)) for number in range(pixels)]
-                also = [f.at(added[1], pixel)] if added else []
-                more = [f.at(added[0], f.offset(t, n)) for t in also for n in range(pixels)]
+                offsets = f.at(added[1], pixel) if added else None
+                more = [f.at(added[0], f.offset(offsets, n)) for n in range(pixels) if added]
                 sums = self._begun(f, pixels, vectors, ends, more)
                 number = f.add(first, tile)
                 part = f.at(following, f.mul(f.mul(number, steps), index(self._fetched(vectors))))
@@ -268,7 +268,9 @@ class Kernels(Moves):
                 self._multiply(f, steps, rows, weights, sums, ahead)
                 for each, rooms in enumerate(sums):
                     goal = f.at(made, f.offset(goals, each))
-                    self._finish(f, [f.load(room) for room in rooms], ends, floor, goal)
+                    loaded = [f.load(room) for room in rooms]
+                    also = (more[each], added[2]) if added else None
+                    self._finish(f, loaded, ends, floor, goal, also)
 
         takes = (
             *(self.elements, OFFSETS, INDEX, self._words, FLOATS),
@@ -305,6 +307,21 @@ class Kernels(Moves):
 
     @abstractmethod
     def _finish(
-        self, f: Function, sums: Sequence[Value], ends: Value, floor: Value, goal: Value
+        self,
+        f: Function,
+        sums: Sequence[Value],
+        ends: Value,
+        floor: Value,
+        goal: Value,
+        added: tuple[Value, Value] | None = None,
     ) -> None:
-        """Keep one pixel's results."""
+        """Keep one pixel's results.
+
+        Args:
+            f: What it is written to.
+            sums: Vectors of them.
+            ends: What they end with.
+            floor: The least that a result becomes.
+            goal: Where results go.
+            added: Where the values are that are added, and what they are multiplied with.
+        """

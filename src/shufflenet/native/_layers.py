@@ -51,6 +51,7 @@ class Convolution:
         adds: What is added to its result, channel by channel.
         floor: What smaller values become: 0 is a ReLU, minus infinity nothing.
         scale: ``(out,)``, of an int8 network: what sums are multiplied with to count in bytes.
+        added_scale: Likewise, what is added.
         outside: What the values beyond an edge are taken for: the byte that stands for 0.
     """
 
@@ -63,6 +64,7 @@ class Convolution:
     adds: tuple[Piece, ...] = ()
     floor: float = -np.inf
     scale: Floats | None = None
+    added_scale: float = 1.0
     outside: float = 0.0
 
     @property

@@ -76,7 +76,7 @@ class Reader:
                 self._make(self._linear(node, settings))
             case "AveragePool":
                 need(_POOL | settings, **_OF_3X3, count_include_pad=1)
-                self._make(_average(node.output[0], self._values[node.input[0]]))
+                self._make(self._average(node.output[0], self._values[node.input[0]]))
             case "Cast":  # of weights kept in float16
                 need(settings, to=1)
                 self._constants[node.output[0]] = self._constants[node.input[0]].astype(np.float32)
@@ -158,6 +158,18 @@ class Reader:
         read = self._values[node.input[0]]
         return Linear(made=node.output[0], reads=read, weight=weight, bias=bias)
 
+    def _average(self, made: str, reads: tuple[Piece, ...]) -> Convolution:
+        """Write the mean of 3x3 pixels, of which those beyond the edge are 0, as a convolution."""
+        channels = sum(piece.channels for piece in reads)
+        return Convolution(
+            made=made,
+            reads=reads,
+            weight=np.full((channels, 1, 3, 3), 1 / 9, np.float32),
+            bias=np.zeros(channels, np.float32),
+            stride=2,
+            groups=channels,
+        )
+
     def _cut_off(self, node: Any) -> None:  # noqa: ANN401
         """Make a ReLU part of the convolutions it follows."""
         given = self._values[node.input[0]]
@@ -237,19 +249,6 @@ class Reader:
         if values.dtype != np.float32:
             raise Other
         return values
-
-
-def _average(made: str, reads: tuple[Piece, ...]) -> Convolution:
-    """Write the mean of 3x3 pixels, of which those beyond the edge are 0, as a convolution."""
-    channels = sum(piece.channels for piece in reads)
-    return Convolution(
-        made=made,
-        reads=reads,
-        weight=np.full((channels, 1, 3, 3), 1 / 9, np.float32),
-        bias=np.zeros(channels, np.float32),
-        stride=2,
-        groups=channels,
-    )
 
 
 def need(settings: dict[str, Any], **wanted: object) -> None:

@@ -67,7 +67,9 @@ class Product:
         panels = kernels.panels(made)
         twos = panels.count(2 * kernels.columns)
         runs = self.source.runs(kernels)
-        also = (w.place(added.at + own.start), w.pixels(added, first)) if added else ()
+        also: tuple[Value | float, ...] = ()
+        if added:
+            also = w.place(added.at + own.start), w.pixels(added, first), layer.added_scale
         w.call(
             kernels.product("adding" if added else ""),
             *(w.f.at(values, group * len(weight)), table, pixels),
