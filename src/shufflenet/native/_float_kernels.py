@@ -8,12 +8,12 @@ from llvmlite import ir
 from shufflenet.native._ir import FLOAT, FLOATS, INDEX, OFFSETS, Function, Value, index
 from shufflenet.native._kernels import CLASSES, Kernels, Kind
 from shufflenet.native._layers import Floats, Weights
-from shufflenet.native._memory import LINE_WORDS, Array, filled
+from shufflenet.native._memory import Array, filled
 from shufflenet.native._moves import window
 
 __all__ = ["FloatKernels"]
 
-_UNROLLED = 4  # steps of a product's inner loop, which fetch a line together
+_UNROLLED = 4  # steps of a product's inner loop
 
 
 class FloatKernels(Kernels):
@@ -124,9 +124,6 @@ class FloatKernels(Kernels):
                 f.store(first, rooms[vector])
         return sums
 
-    def _fetched(self, vectors: int) -> int:
-        return LINE_WORDS // _UNROLLED
-
     def _multiply(
         self,
         f: Function,
@@ -134,7 +131,6 @@ class FloatKernels(Kernels):
         rows: Sequence[Value],
         weights: Value,
         sums: Sequence[Sequence[Value]],
-        ahead: Value,
     ) -> None:
         vectors = len(sums[0])
 
@@ -148,7 +144,6 @@ class FloatKernels(Kernels):
 
         whole = f.and_(steps, index(-_UNROLLED))
         with f.counting(whole, step=_UNROLLED) as number:
-            f.fetch(f.at(ahead, f.mul(number, index(self._fetched(vectors)))))
             for later in range(_UNROLLED):
                 step(f.add(number, index(later)))
         with f.counting(steps, whole) as number:

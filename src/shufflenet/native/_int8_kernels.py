@@ -175,9 +175,6 @@ class Int8Kernels(Kernels):
         head = f.and_(f.add(steps, index(LINE_WORDS)), index(-LINE_WORDS))
         return f.add(head, super()._panel_words(f, steps, vectors))
 
-    def _fetched(self, vectors: int) -> int:
-        return -(-vectors * _COLUMNS // LINE_WORDS) * LINE_WORDS
-
     def _multiply(
         self,
         f: Function,
@@ -185,7 +182,6 @@ class Int8Kernels(Kernels):
         rows: Sequence[Value],
         weights: Value,
         sums: Sequence[Sequence[Value]],
-        ahead: Value,
     ) -> None:
         vectors = len(sums[0])
         width, ones = index(vectors * _COLUMNS), f.all_of(1, _SHORTS16)
@@ -195,10 +191,6 @@ class Int8Kernels(Kernels):
         def add(number: Value, together: int) -> None:
             """Write some steps, whose products are added in 16 bits."""
             numbers = [f.add(number, index(later)) for later in range(together)]
-            for each in numbers:
-                start = f.at(ahead, f.mul(each, index(self._fetched(vectors))))
-                for word in range(0, self._fetched(vectors), LINE_WORDS):
-                    f.fetch(f.at(start, word))
             channels = [f.offset(places, each) for each in numbers]
             own = f.at(first, f.mul(number, width))
             for row, rooms in zip(rows, sums, strict=True):

@@ -18,6 +18,7 @@ __all__ = ["CLASSES", "Kernels", "Kind"]
 Kind: TypeAlias = Literal["", "adding", "logits"]
 
 CLASSES = 8  # vectors of classes that the classifier computes at once
+_LINES_AHEAD = 128  # of its weights: so many are fetched before they are needed
 
 
 class Kernels(Moves):
@@ -174,7 +175,7 @@ class Kernels(Moves):
                 own = f.at(weights, f.mul(panel, words))
                 given = features, zero, steps, own, f.at(ends, self._end(f, first))
                 floor = ir.Constant(FLOAT, float("-inf"))
-                one_tile = floor, index(0), index(1)
+                one_tile = floor, f.at(own, words), index(_LINES_AHEAD), index(1)
                 tiles = self._tiles(1, CLASSES, "logits")
                 f.call(tiles, [*given, f.at(made, first), zero, *one_tile])
 
@@ -187,10 +188,6 @@ class Kernels(Moves):
     def _panel_words(self, f: Function, steps: Value, vectors: int) -> Value:
         """Say how many words hold a panel's weights."""
         return f.mul(steps, index(vectors * self.columns))
-
-    @abstractmethod
-    def _fetched(self, vectors: int) -> int:
-        """Say how many words of the panel that follows a step of the inner loop fetches."""
 
     def _given(self, kind: Kind) -> tuple[ir.Type, Sequence[ir.Type]]:
         """Say what results are of, and what a product of a kind takes besides."""
@@ -206,13 +203,17 @@ class Kernels(Moves):
             tiles = f.sdiv(f.add(pixels, index(most - 1)), index(most))
             fewest, larger = f.sdiv(pixels, tiles), f.srem(pixels, tiles)
             larger_size = f.add(fewest, index(1))
+            # The panel that follows is fetched meanwhile, so many lines of it with each tile.
+            words = self._panel_words(f, steps, vectors)
+            lines = f.add(f.sdiv(f.sdiv(words, index(LINE_WORDS)), tiles), index(1))
             for size, first, pixel, count in (
                 (larger_size, index(0), index(0), larger),
                 (fewest, larger, f.mul(larger, larger_size), f.sub(tiles, larger)),
             ):
                 own = f.at(table, pixel), steps, weights, ends, made, f.at(places, pixel)
                 also = (added[0], f.at(added[1], pixel), added[2]) if added else ()
-                given = [values, *own, floor, first, count, *also]
+                ahead = f.at(weights, words, f.mul(f.mul(first, lines), index(LINE_WORDS)))
+                given = [values, *own, floor, ahead, lines, count, *also]
                 with f.if_then(f.icmp_signed(">", count, index(0))):
                     never, after = f.append_basic_block(), f.append_basic_block()
                     chosen = f.switch(size, never)
@@ -236,21 +237,20 @@ class Kernels(Moves):
     def _tiles(self, pixels: int, vectors: int, kind: Kind) -> ir.Function:
         """Multiply tiles of some pixels by one panel, the sums of each in registers.
 
-        Takes what a panel does, but for the number of pixels: steps before weights, and after the
-        floor the number of the first tile, and how many there are.
+        Takes what a panel does without the number of pixels, and after the floor: what is fetched
+        ahead, so many lines of it with each tile, how many tiles there are.
         """
         result, also = self._given(kind)
         width = vectors * self.columns
         line = LINE_BYTES if result.pointee == BYTE else LINE_WORDS
-        # So many tiles fetch the panel that follows.
-        fetching = index(-(-width // self._fetched(vectors)))
 
         def write(f: Function) -> None:
-            values, table, steps, weights, ends, made, places, floor, first, tiles, *added = (
-                f.arguments
-            )
-            following = f.at(weights, self._panel_words(f, steps, vectors))
+            values, table, steps, weights, ends, made, places, floor, *rest = f.arguments
+            ahead, lines, tiles, *added = rest
             with f.counting(tiles) as tile:
+                part = f.at(ahead, f.mul(f.mul(tile, lines), index(LINE_WORDS)))
+                with f.counting(lines) as number:
+                    f.fetch(f.at(part, f.mul(number, index(LINE_WORDS))))
                 pixel = f.mul(tile, index(pixels))
                 own, goals = f.at(table, pixel), f.at(places, pixel)
                 if self.fetches_results:
@@ -262,10 +262,7 @@ class Kernels(Moves):
                 offsets = f.at(added[1], pixel) if added else None
                 more = [f.at(added[0], f.offset(offsets, n)) for n in range(pixels) if added]
                 sums = self._begun(f, pixels, vectors, ends, more)
-                number = f.add(first, tile)
-                part = f.at(following, f.mul(f.mul(number, steps), index(self._fetched(vectors))))
-                ahead = f.select(f.icmp_signed("<", number, fetching), part, weights)
-                self._multiply(f, steps, rows, weights, sums, ahead)
+                self._multiply(f, steps, rows, weights, sums)
                 for each, rooms in enumerate(sums):
                     goal = f.at(made, f.offset(goals, each))
                     loaded = [f.load(room) for room in rooms]
@@ -274,7 +271,7 @@ class Kernels(Moves):
 
         takes = (
             *(self.elements, OFFSETS, INDEX, self._words, FLOATS),
-            *(result, OFFSETS, FLOAT, INDEX, INDEX, *also),
+            *(result, OFFSETS, FLOAT, self._words, INDEX, INDEX, *also),
         )
         return self._function(f"tiles_{pixels}_{vectors}_{kind}", takes, write)
 
@@ -292,9 +289,8 @@ class Kernels(Moves):
         rows: Sequence[Value],
         weights: Value,
         sums: Sequence[Sequence[Value]],
-        ahead: Value,
     ) -> None:
-        """Write the inner loop: every step of some pixels, lines of the next panel fetched ahead.
+        """Write the inner loop: every step of some pixels.
 
         Args:
             f: What it is written to.
@@ -302,7 +298,6 @@ class Kernels(Moves):
             rows: Each pixel's values.
             weights: Of the panel.
             sums: Rooms for each pixel's sums.
-            ahead: What is fetched.
         """
 
     @abstractmethod
