@@ -15,7 +15,7 @@ from shufflenet.export import export_onnx
 from shufflenet.networks import build
 from shufflenet.preprocess import normalised
 from shufflenet.recipes import preprocess_for
-from shufflenet.spec import Label, V2Spec
+from shufflenet.spec import Label, NetworkSpec, V2Spec
 from shufflenet.trunk import ShuffleNet
 from shufflenet.zoo import NETWORKS
 
@@ -36,16 +36,20 @@ def written(folder: Path, images: Iterable[np.ndarray], classes: Sequence[str]) 
     return open_images(folder)
 
 
-def write_float_file(folder: Path) -> Path:
+def write_float_file(folder: Path, spec: NetworkSpec | None = None) -> Path:
     """A network of two stages of two units with random weights, and colours for classes."""
-    spec = NETWORKS["shufflenet_v2_x0_25"]
-    assert isinstance(spec, V2Spec)
-    stages = tuple(replace(stage, repeats=2) for stage in spec.stages[:2])
-    net = with_seeded_weights(build(replace(spec, classes=3, stem_stride=2, stages=stages)))
+    net = with_seeded_weights(build(spec or _two_stages()))
     _fit_statistics(net)
     labels = tuple(Label(name, name) for name in CLASSES)
     export_onnx(net, replace(card_for(net.spec), labels=labels), folder / "float.onnx")
     return folder / "float.onnx"
+
+
+def _two_stages() -> V2Spec:
+    spec = NETWORKS["shufflenet_v2_x0_25"]
+    assert isinstance(spec, V2Spec)
+    stages = tuple(replace(stage, repeats=2) for stage in spec.stages[:2])
+    return replace(spec, classes=3, stem_stride=2, stages=stages)
 
 
 def _fit_statistics(net: ShuffleNet) -> None:

@@ -2,7 +2,7 @@
 
 import ctypes
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from shufflenet.engine import OnnxClassifier
 from shufflenet.errors import CheckpointError
 from shufflenet.preprocess import normalised
 from shufflenet.quantize import _quantize, quantize_onnx
+from shufflenet.spec import NetworkSpec, Stage, V1Spec
 
 pytest.importorskip("llvmlite")
 from llvmlite import ir
@@ -33,15 +34,18 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def int8_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("int8")
+def quantised(folder: Path, spec: NetworkSpec | None = None) -> Path:
     photos = written(folder / "photos", pictures(40), CLASSES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_quantize, "CALIBRATORS", ("minmax",))
-        float_file = write_float_file(folder)
+        float_file = write_float_file(folder, spec)
         quantize_onnx(float_file, photos, folder / "int8.onnx", max_drop_percent=100)
     return folder / "int8.onnx"
+
+
+@pytest.fixture(scope="module")
+def int8_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return quantised(tmp_path_factory.mktemp("int8"))
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +122,31 @@ def test_the_logits_in_the_file_are_computed(
     with caplog.at_level(logging.WARNING):
         LlvmClassifier(int8_file)
     assert not caplog.records
+
+
+def rounded_once(path: Path) -> onnx.ModelProto:
+    """Read a file without what it quantises just before a sum or a concatenation is quantised."""
+    model = onnx.load(path)
+    makers = {name: node for node in model.graph.node for name in node.output}
+    for node in model.graph.node:
+        if node.op_type in ("Add", "Concat"):
+            for number, name in enumerate(node.input):
+                quantised = makers[makers[name].input[0]]
+                if makers[quantised.input[0]].op_type in ("Conv", "AveragePool"):
+                    node.input[number] = quantised.input[0]
+    return model
+
+
+@pytest.mark.parametrize(("groups", "channels"), [(3, (12, 60, 108)), (8, (64, 128, 256))])
+def test_sums_and_averages_of_v1(groups: int, channels: Sequence[int], tmp_path: Path) -> None:
+    stem, *widths = channels
+    stages = tuple(Stage(channels=width, repeats=2) for width in widths)
+    spec = V1Spec(name="v1", groups=groups, stages=stages, stem_channels=stem, classes=3)
+    path = quantised(tmp_path, spec)
+    classifier = LlvmClassifier(path, threads=1)
+    images = prepared(classifier, 6, 64)
+    (expected,) = session(rounded_once(path)).run(None, {"images": images})
+    assert np.abs(classifier.logits(images) - expected).max() <= 0.02 * np.abs(expected).max()
 
 
 # --- sums of products in 16 bits ---
