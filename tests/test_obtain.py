@@ -81,7 +81,7 @@ def test_a_published_name_is_all_that_a_user_types(
     kept = sorted(path.name for path in (tmp_path / "home" / "models").iterdir())
     assert [f"{NAME}.onnx", f"{NAME}.safetensors"] == [n for n in kept if not n.endswith(".lock")]
 
-    net, model = load_model(NAME), shufflenet.open_model(NAME)
+    net, model = load_model(NAME), shufflenet.open_model(NAME, runtime="onnxruntime")
     pixels = prepare(cat, model.card.preprocess)[None]
     with torch.no_grad():
         expected = net(torch.from_numpy(pixels)).numpy()
@@ -101,7 +101,7 @@ def test_a_file_of_the_wrong_hash_is_never_parsed_and_not_kept(
     whole = (tmp_path / "web" / "weights.pth").read_bytes()
     (tmp_path / "web" / "weights.pth").write_bytes(whole[:-1] + b"x")
     with pytest.raises(DownloadError, match="sha256"):
-        shufflenet.open_model(NAME)
+        shufflenet.open_model(NAME, runtime="onnxruntime")
     assert not list((tmp_path / "home").rglob("*.pth"))
     assert not list((tmp_path / "home").rglob("*.safetensors"))
 
@@ -209,14 +209,14 @@ def test_the_int8_probe_tells_saturation_from_exact_sums() -> None:
 
 
 def test_what_was_kept_must_be_what_its_name_says(published: Weights, tmp_path: Path) -> None:
-    shufflenet.open_model(NAME)
+    shufflenet.open_model(NAME, runtime="onnxruntime")
     folder = tmp_path / "home" / "models"
     onnx_file, checkpoint = folder / f"{NAME}.onnx", folder / f"{NAME}.safetensors"
     assert zoo.SHIPPED.onnx
     assert zoo.SHIPPED.checkpoint
     onnx_file.write_bytes(zoo.SHIPPED.onnx.read_bytes())  # another model
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])  # cut short
-    assert shufflenet.open_model(NAME).card.name == NAME
+    assert shufflenet.open_model(NAME, runtime="onnxruntime").card.name == NAME
     assert load_model(NAME).spec.classes == 1000
     checkpoint.write_bytes(zoo.SHIPPED.checkpoint.read_bytes())
     assert load_model(NAME).spec.classes == 1000
