@@ -37,7 +37,7 @@ def written(folder: Path, images: Iterable[np.ndarray], classes: Sequence[str]) 
 
 
 def write_float_file(folder: Path, spec: NetworkSpec | None = None) -> Path:
-    """A network of two stages of two units with random weights, and colours for classes."""
+    """A network with random weights: colours are classes; without a spec, two stages of two."""
     net = with_seeded_weights(build(spec or _two_stages()))
     _fit_statistics(net)
     labels = tuple(Label(name, name) for name in CLASSES)

@@ -1,8 +1,9 @@
 """Int8 networks as machine code: what ONNX Runtime computes, and sums that never overflow."""
 
 import ctypes
+import functools
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from quantizing import CLASSES, pictures, write_float_file, written
-from shufflenet.engine import OnnxClassifier
+from shufflenet.engine import CHECK_KEY, OnnxClassifier
 from shufflenet.errors import CheckpointError
 from shufflenet.preprocess import normalised
 from shufflenet.quantize import _quantize, quantize_onnx
@@ -74,8 +75,8 @@ def test_features_are_the_bytes_that_the_file_means(
 ) -> None:
     model = onnx.load(int8_file)
     mean = next(node for node in model.graph.node if node.op_type == "ReduceMean")
-    quantised = next(node for node in model.graph.node if mean.output[0] in node.input).output[0]
-    output = helper.make_tensor_value_info(quantised, onnx.TensorProto.UINT8, None)
+    after = next(node for node in model.graph.node if mean.output[0] in node.input)
+    output = helper.make_tensor_value_info(after.output[0], onnx.TensorProto.UINT8, None)
     model.graph.output.append(output)
     images = prepared(classifier, 2, 224)[:, :, : size[0], : size[1]]
     logits, meant = session(model).run(None, {"images": images})
@@ -117,35 +118,78 @@ def test_what_no_byte_can_hold_is_cut_off(classifier: LlvmClassifier, int8_file:
 
 
 def test_the_logits_in_the_file_are_computed(
-    int8_file: Path, caplog: pytest.LogCaptureFixture
+    int8_file: Path, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
+    def opened(entry: str) -> LlvmClassifier:
+        model = onnx.load(int8_file)
+        next(e for e in model.metadata_props if e.key == CHECK_KEY).value = entry
+        onnx.save(model, tmp_path / "checked.onnx")
+        return LlvmClassifier(tmp_path / "checked.onnx")
+
     with caplog.at_level(logging.WARNING):
         LlvmClassifier(int8_file)
     assert not caplog.records
+    opened("[9, -9, 9]")
+    assert "otherwise here than it is meant" in caplog.text
+    for damaged in ("[1, 2", "[1, 2]", '{"a": 1}'):
+        with pytest.raises(CheckpointError, match="damaged logits"):
+            opened(damaged)
 
 
-def rounded_once(path: Path) -> onnx.ModelProto:
-    """Read a file without what it quantises just before a sum or a concatenation is quantised."""
+def moved(path: Path, zero: int) -> onnx.ModelProto:
+    """Read a file in which no map begins at 0: what its bytes stand for is moved by so many."""
     model = onnx.load(path)
-    makers = {name: node for node in model.graph.node for name in node.output}
-    for node in model.graph.node:
-        if node.op_type in ("Add", "Concat"):
-            for number, name in enumerate(node.input):
-                quantised = makers[makers[name].input[0]]
-                if makers[quantised.input[0]].op_type in ("Conv", "AveragePool"):
-                    node.input[number] = quantised.input[0]
+    for constant in model.graph.initializer:
+        values = numpy_helper.to_array(constant)
+        if values.dtype == np.uint8 and values.size == 1 and values == 0:
+            put(constant, np.full(values.shape, zero, np.uint8))
     return model
 
 
-@pytest.mark.parametrize(("groups", "channels"), [(3, (12, 60, 108)), (8, (64, 128, 256))])
-def test_sums_and_averages_of_v1(groups: int, channels: Sequence[int], tmp_path: Path) -> None:
-    stem, *widths = channels
-    stages = tuple(Stage(channels=width, repeats=2) for width in widths)
-    spec = V1Spec(name="v1", groups=groups, stages=stages, stem_channels=stem, classes=3)
-    path = quantised(tmp_path, spec)
-    classifier = LlvmClassifier(path, threads=1)
+def rounded_once(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Cut results off, and not round them, that are rounded again once added or joined."""
+    nodes, constants = model.graph.node, {t.name: t for t in model.graph.initializer}
+    makers = {name: node for node in nodes for name in node.output}
+    for reader in [node for node in nodes if node.op_type in ("Add", "Concat")]:
+        for number, name in enumerate(reader.input):
+            rounding = makers[makers[name].input[0]]
+            if makers[rounding.input[0]].op_type in ("Conv", "AveragePool"):
+                scale, zero = (numpy_helper.to_array(constants[n]) for n in rounding.input[1:])
+                ends = [f"{name} {end}" for end in ("low", "high", "cut off")]
+                for end, byte in zip(ends, (0, 255), strict=False):
+                    real = np.array((byte - zero.astype(np.float32)) * scale, np.float32)
+                    model.graph.initializer.append(numpy_helper.from_array(real, end))
+                clip = helper.make_node("Clip", [rounding.input[0], *ends[:2]], ends[2:])
+                nodes.insert(list(nodes).index(reader), clip)
+                reader.input[number] = ends[2]
+    return model
+
+
+@pytest.fixture(scope="module")
+def v1_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    @functools.cache
+    def of(groups: int) -> Path:
+        stem, *widths = {3: (12, 60, 108), 8: (64, 128, 256)}[groups]
+        stages = tuple(Stage(channels=width, repeats=2) for width in widths)
+        spec = V1Spec(name="v1", groups=groups, stages=stages, stem_channels=stem, classes=3)
+        return quantised(tmp_path_factory.mktemp("v1"), spec)
+
+    return of
+
+
+@pytest.mark.parametrize("zero", [0, 21])
+@pytest.mark.parametrize("groups", [0, 3, 8])
+def test_sums_averages_and_zeros_of_every_layer(
+    groups: int, zero: int, v1_files: Callable[[int], Path], int8_file: Path, tmp_path: Path
+) -> None:
+    """V1 quantises some results twice; and here maps hold what a ReLU would have left out."""
+    model = moved(v1_files(groups) if groups else int8_file, zero)
+    kept = [entry for entry in model.metadata_props if entry.key != CHECK_KEY]
+    helper.set_model_props(model, {entry.key: entry.value for entry in kept})
+    onnx.save(model, tmp_path / "moved.onnx")
+    classifier = LlvmClassifier(tmp_path / "moved.onnx", threads=1)
     images = prepared(classifier, 6, 64)
-    (expected,) = session(rounded_once(path)).run(None, {"images": images})
+    (expected,) = session(rounded_once(model)).run(None, {"images": images})
     assert np.abs(classifier.logits(images) - expected).max() <= 0.02 * np.abs(expected).max()
 
 
@@ -172,7 +216,7 @@ def product() -> Iterator[Callable[..., None]]:
     engine = _compiled._built(module, _compiled._machine())
     place, number = ctypes.c_void_p, ctypes.c_int64
     takes = (place, place, number, number, place, number, number, place, place, place)
-    function = ctypes.CFUNCTYPE(None, *takes, ctypes.c_float)
+    function = ctypes.CFUNCTYPE(None, *takes, *[ctypes.c_float] * 2)
     yield function(engine.get_function_address(name))
     engine.close()
 
@@ -208,10 +252,12 @@ def test_products_are_exact(
     twos = panels.count(2 * kernels.columns)
     counts = twos, len(panels) - twos
     steps = -(-read // STEP)
-    product(where, table, pixels, steps, packed, *counts, ends, goal, places, 110.0)
-    found = results[: pixels * made_pitch].reshape(pixels, -1)[:, :made]
-    exact = (sums * scale.astype(np.float64) + bias).clip(110, 255)
-    assert np.abs(found - exact).max() < 0.501
+    product(where, table, pixels, steps, packed, *counts, ends, goal, places, 110.0, 150.0)
+    found = results[: pixels * made_pitch].reshape(pixels, -1)
+    exact = (sums * scale.astype(np.float64) + bias).clip(110, 150)
+    assert np.abs(found[:, :made] - exact).max() < 0.501
+    assert not found[:, sum(panels) :].any()
+    assert not results[pixels * made_pitch :].any()
 
 
 def panels_of(packed: npt.NDArray[np.int32], steps: int, width: int) -> list[npt.NDArray[np.int8]]:
@@ -263,9 +309,16 @@ def changed(source: Path, path: Path, kind: str) -> Path:
         real = numpy_helper.from_array(codes.astype(np.float32), "real")
         model.graph.initializer.append(real)
         conv.input[1] = "real"
-    elif kind == "sums that 32 bits cannot hold":
-        first = next(n for n in constants if n.endswith("weight_scale"))
-        put(constants[first], numpy_helper.to_array(constants[first]) * np.float32(1e9))
+    elif kind == "bytes taken for numbers":
+        reader = next(node for node in nodes if node.op_type == "Split")
+        reader.input[0] = next(n for n in nodes if n.output[0] == reader.input[0]).input[0]
+    elif kind == "scales of the inputs":
+        weights = [n for n in nodes if n.op_type == "DequantizeLinear" and n.attribute]
+        del next(n for n in weights if n.input[0].endswith("weight_quantized")).attribute[:]
+    else:
+        scale = next(n for n in constants if n.endswith("weight_scale"))
+        factor = {"large sums": 1e9, "no number": np.nan, "negative": -1e9}[kind]
+        put(constants[scale], numpy_helper.to_array(constants[scale]) * np.float32(factor))
     onnx.save(model, path)
     return path
 
@@ -281,7 +334,11 @@ def put(constant: onnx.TensorProto, values: npt.NDArray[np.generic]) -> None:
         ("a scale of its own after a Split", "QuantizeLinear"),
         ("read before it is rounded", "Conv"),
         ("a convolution in float", "Conv"),
-        ("sums that 32 bits cannot hold", "sums beyond 32 bits"),
+        ("bytes taken for numbers", "Split"),
+        ("scales of the inputs", "DequantizeLinear"),
+        ("large sums", "scales too far apart"),
+        ("no number", "scales too far apart"),
+        ("negative", "scales too far apart"),
     ],
 )
 def test_files_that_mean_something_else_are_refused(

@@ -144,7 +144,7 @@ def test_a_processor_that_computes_otherwise_is_told_of(
     onnx.save(model, tmp_path / "other.onnx")
     with caplog.at_level(logging.WARNING):
         OnnxClassifier(tmp_path / "other.onnx")
-    assert "otherwise than it is meant" in caplog.text
+    assert "otherwise here than it is meant" in caplog.text
 
 
 @pytest.mark.usefixtures("one_calibrator")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from shufflenet.errors import CheckpointError
 from shufflenet.preprocess import normalised
 from shufflenet.spec import Card, Preprocess
 
@@ -72,15 +73,22 @@ def check_int8(
         card: Of the file.
         metadata: Of the file; one without such logits is trusted.
         path: What the warning calls it.
+
+    Raises:
+        CheckpointError: the logits in the file are damaged.
     """
     if card.int8 is None or CHECK_KEY not in metadata:
         return
-    meant = np.array(json.loads(metadata[CHECK_KEY]), np.float32)
     found = logits(normalised(check_image(card.preprocess), card.preprocess))[0]
+    try:
+        meant = np.array(json.loads(metadata[CHECK_KEY]), np.float32).reshape(found.shape)
+    except (TypeError, ValueError) as error:
+        problem = "holds damaged logits to be checked by"
+        raise CheckpointError(path, problem, "Quantize the network again.") from error
     if not np.abs(found - meant).max() <= INT8_AGREEMENT * np.abs(meant).max():
         _log.warning(
-            "This processor computes %s otherwise than it is meant, for it rounds sums of int8 "
-            "products: quantize it anew here, with --range portable.",
+            "%s is computed otherwise here than it is meant, as on processors that round sums of "
+            "int8 products: quantize it anew, with --range portable.",
             path,
         )
 

@@ -27,9 +27,10 @@ class LlvmClassifier:
     """An ONNX file with a card inside, compiled by LLVM for this processor.
 
     It computes networks of V1's and V2's layers, searched ones too, without their shuffle: in
-    float32 as ``shufflenet export`` writes them, and V2's in int8 as ``shufflenet quantize`` does,
-    if the processor has AVX2. Images of a new shape take about a second, and large ones longer, in
-    which code for it is made.
+    float32 as ``shufflenet export`` writes them, and in int8 as ``shufflenet quantize`` does, if
+    the processor has AVX2; not with ``--range full`` or ``--pixels``, nor with layers kept in
+    float. Images of a new shape take one to three seconds, and large ones longer, in which code for
+    it is made; of an int8 file that is done when it is opened, to check what it computes.
     """
 
     def __init__(self, path: str | Path, *, threads: int | None = None) -> None:

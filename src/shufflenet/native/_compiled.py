@@ -160,7 +160,7 @@ def _write_logits(
             w.call(
                 kernels.product("logits"),
                 *(features, w.table(dense(pitch)), images, steps, own, twos, 0),
-                *(ends, logits, w.table(dense(panels * width)), -np.inf),
+                *(ends, logits, w.table(dense(panels * width)), -np.inf, np.inf),
             )
     f.ret_void()
 

@@ -70,9 +70,8 @@ class FloatKernels(Kernels):
 
     def depthwise(self, kernel: int) -> ir.Function:
         def write(f: Function) -> None:
-            source, windows, pixels, channels, row, pitch, weights, biases, made, places, floor = (
-                f.arguments
-            )
+            source, windows, pixels, channels, row, pitch, weights, *rest = f.arguments
+            biases, made, places, floor, _ = rest
             taps = window(f, kernel, row, pitch)
             least = f.all_of(floor)
             with f.counting(channels, step=self.lanes) as channel:
@@ -92,7 +91,7 @@ class FloatKernels(Kernels):
 
         takes = (
             *(FLOATS, OFFSETS, INDEX, INDEX, INDEX, INDEX),
-            *(FLOATS, FLOATS, FLOATS, OFFSETS, FLOAT),
+            *(FLOATS, FLOATS, FLOATS, OFFSETS, FLOAT, FLOAT),
         )
         return self._function(f"depthwise_{kernel}", takes, write)
 
@@ -154,10 +153,10 @@ class FloatKernels(Kernels):
         f: Function,
         sums: Sequence[Value],
         ends: Value,
-        floor: Value,
+        limits: tuple[Value, Value],
         goal: Value,
-        added: tuple[Value, Value] | None = None,
+        added: Sequence[Value] = (),
     ) -> None:
-        least = f.all_of(floor)
+        least = f.all_of(limits[0])
         for vector, total in enumerate(sums):
             f.keep(f.largest(total, least), f.at(goal, vector * self.lanes))

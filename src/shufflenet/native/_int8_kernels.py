@@ -46,7 +46,8 @@ class Int8Kernels(Kernels):
 
     A step of a product multiplies four bytes of a pixel by four weights of each channel. Two
     neighbouring products are added in 16 bits, which holds them if such weights of one sign sum to
-    128 at most: ``steps`` are of weights that do.
+    128 at most, as those of portable files do (``fits``). The sums of two steps are added in 16
+    bits, too, where their weights together do.
 
     Args:
         module: Where they are written to.
@@ -113,9 +114,8 @@ class Int8Kernels(Kernels):
         pairs = -(-(kernel**2) // 2)
 
         def write(f: Function) -> None:
-            source, windows, pixels, channels, row, pitch, weights, ends, made, places, floor = (
-                f.arguments
-            )
+            source, windows, pixels, channels, row, pitch, weights, *rest = f.arguments
+            ends, made, places, *limits = rest
             taps = window(f, kernel, row, pitch)
             with f.counting(channels, step=_LANES) as channel:
                 own = f.at(weights, f.mul(channel, index(pairs)))
@@ -133,11 +133,11 @@ class Int8Kernels(Kernels):
                             added = _multiplied(f, half, f.vector(at, _SHORTS16))
                             sums[number] = f.add(sums[number], added)
                     goal = f.at(there, f.offset(places, pixel))
-                    self._finish(f, sums, own_ends, floor, goal)
+                    self._finish(f, sums, own_ends, limits, goal)
 
         takes = (
             *(BYTES, OFFSETS, INDEX, INDEX, INDEX, INDEX),
-            *(OFFSETS, FLOATS, BYTES, OFFSETS, FLOAT),
+            *(OFFSETS, FLOATS, BYTES, OFFSETS, FLOAT, FLOAT),
         )
         return self._function(f"depthwise_{kernel}", takes, write)
 
@@ -215,18 +215,19 @@ class Int8Kernels(Kernels):
         f: Function,
         sums: Sequence[Value],
         ends: Value,
-        floor: Value,
+        limits: Sequence[Value],
         goal: Value,
-        added: tuple[Value, Value] | None = None,
+        added: Sequence[Value] = (),
     ) -> None:
         width, results = len(sums) * _COLUMNS, []
         for start, total in zip(range(0, width, _COLUMNS), sums, strict=True):
             scale, bias = (f.vector(f.at(ends, at), _FLOATS8) for at in (start, width + start))
             results.append(f.multiply_add(f.sitofp(total, _FLOATS8), scale, bias))
         if added:
-            more, factor = _as_sums(f, added[0], len(sums)), f.all_of(added[1], _FLOATS8)
+            factor, low, high = (f.all_of(number, _FLOATS8) for number in added[1:])
+            more = _as_sums(f, added[0], len(sums))
             results = [
-                f.multiply_add(f.sitofp(value, _FLOATS8), factor, result)
+                f.multiply_add(f.sitofp(value, _FLOATS8), factor, _between(f, result, low, high))
                 for value, result in zip(more, results, strict=True)
             ]
         if goal.type == FLOATS:
@@ -234,8 +235,8 @@ class Int8Kernels(Kernels):
                 f.keep(result, f.at(goal, number * _COLUMNS))
         else:
             packed = _packed(f, [_rounded(f, result) for result in results])
-            least = f.all_of(f.fptoui(floor, BYTE), packed.type)
-            f.keep(f.largest(packed, least), goal)
+            ends_of = (f.all_of(f.fptoui(limit, BYTE), packed.type) for limit in limits)
+            f.keep(_between(f, packed, *ends_of), goal)
 
 
 def _as_sums(f: Function, pointer: Value, vectors: int) -> list[Value]:
@@ -273,6 +274,7 @@ def _multiplied_from(f: Function, value: Value, weights: Value, vector: int) -> 
 
     LLVM would load a weight once for all pixels, for which it has too few registers: it would keep
     sums in memory instead. One instruction that loads it each time costs no more than without.
+    That it reads memory need not be told, for nothing writes there.
     """
     text = f"vpmaddubsw {_BYTES32.count * vector}($2), $1, $0"
     kind = ir.FunctionType(_SHORTS16, [value.type, weights.type])
@@ -282,6 +284,14 @@ def _multiplied_from(f: Function, value: Value, weights: Value, vector: int) -> 
 def _multiplied(f: Function, a: Value, b: Value) -> Value:
     """Multiply numbers of 16 bits, and add neighbouring products."""
     return f.intrinsic("x86.avx2.pmadd.wd", _SUMS, a, b)
+
+
+def _between(f: Function, values: Value, low: Value, high: Value) -> Value:
+    """Cut off what is less than the first, or more than the second."""
+    values = f.largest(values, low)
+    is_float = values.type == _FLOATS8
+    more = f.fcmp_ordered(">", values, high) if is_float else f.icmp_unsigned(">", values, high)
+    return f.select(more, high, values)
 
 
 def _rounded(f: Function, values: Value) -> Value:

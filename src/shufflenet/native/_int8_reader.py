@@ -21,6 +21,7 @@ from shufflenet.native._reader import Other, Reader, need
 __all__ = ["Int8Reader"]
 
 _LARGEST_BYTE = 255
+_LARGEST = 2**22  # of what is rounded to bytes: float32 knows a quarter of it
 _ROUNDED_AFTER = ("Add", "AveragePool", "Conv", "Gemm", "ReduceMean", "Relu")
 
 
@@ -30,28 +31,36 @@ class Int8Reader(Reader):
     Every result of a layer is quantised before anything reads it; Split, Concat and max pooling
     pass bytes on as they are, so that quantising those again with the same scale changes nothing.
     Where a result is quantised twice before anything computes with it, as before a concatenation
-    with others or a sum, it is rounded once: to what it is at last.
+    with others or a sum, it is rounded once: to what it is at last, and cut off as both do.
     """
 
     def __init__(self, graph: Any) -> None:  # noqa: ANN401  # protobuf makes its class at import
         super().__init__(graph)
         self._codes: dict[str, Codes] = {}  # of maps
         self._scales: dict[str, Floats] = {}  # of weights, and of the layers that have them
-        self._unrounded = set(self._values)  # what may only be quantised, or a ReLU read
+        self._unrounded = set(self._values)  # values that only QuantizeLinear or a ReLU may read
+        self._bytes: set[str] = set()  # those that only DequantizeLinear may read
+        self._kept: dict[str, tuple[float, float]] = {}  # what bytes before those of a map could be
+        self._added_to: dict[str, tuple[float, float]] = {}  # likewise, before others were added
 
     def read(self, node: Any) -> None:  # noqa: ANN401  # likewise
+        makes = node.output[0]
         if node.op_type == "QuantizeLinear":
             self._quantise(node)
-        elif node.op_type == "DequantizeLinear":
+            self._bytes.add(makes)
+            return
+        if node.op_type == "DequantizeLinear":
             self._dequantise(node)
-        elif self._unrounded.isdisjoint(node.input) != (node.op_type == "Relu"):
-            super().read(node)
-        else:
+            return
+        # A constant's integers are no numbers, and Cast would take them for such.
+        known = node.op_type != "Cast" and self._bytes.isdisjoint(node.input)
+        if not known or self._unrounded.isdisjoint(node.input) == (node.op_type == "Relu"):
             raise Other
+        super().read(node)
         if node.op_type in _ROUNDED_AFTER:
-            self._unrounded.add(node.output[0])
+            self._unrounded.add(makes)
         if node.op_type == "MaxPool":
-            self._codes[node.output[0]] = self._codes_read(self.layers[-1])
+            self._codes[makes] = self._codes_of(self.layers[-1].reads)
 
     def finished(self) -> list[Layer]:
         return [self._in_bytes(layer) for layer in self.layers]
@@ -66,10 +75,17 @@ class Int8Reader(Reader):
             Other: they do not.
         """
         name, codes = node.input[0], self._codes_given(node)
+        if name in self._bytes:
+            raise Other
         pieces = self._values[name]
         for piece in pieces:
-            if self._codes.setdefault(piece.map, codes) != codes:
+            before = self._codes.setdefault(piece.map, codes)
+            if before != codes:
+                if name in self._unrounded:  # somebody else reads it as other bytes
+                    raise Other
                 self._end(piece)
+                low, high = self._kept.get(piece.map, before.range)
+                self._kept[piece.map] = max(low, before.range[0]), min(high, before.range[1])
                 self._codes[piece.map] = codes
         self._values[node.output[0]] = pieces
 
@@ -82,12 +98,15 @@ class Int8Reader(Reader):
         name, made = node.input[0], node.output[0]
         if name in self._values:
             codes = self._codes_given(node)
-            if any(self._codes[piece.map] != codes for piece in self._values[name]):
+            same = all(self._codes[piece.map] == codes for piece in self._values[name])
+            if name not in self._bytes or not same:
                 raise Other
             self._values[made] = self._values[name]
             return
+        settings = self._settings(node)
         values, scale, zero = (self._constants[each] for each in node.input)
-        if zero.any() or scale.dtype != np.float32:
+        along = settings.get("axis", 1) == 0 or scale.size == 1
+        if zero.any() or scale.dtype != np.float32 or not along:
             raise Other
         if values.dtype == np.int8:
             self._constants[made] = values
@@ -103,14 +122,26 @@ class Int8Reader(Reader):
         Raises:
             Other: there are more, or they are not of bytes from 0 to 255.
         """
+        self._settings(node)
+        scale, zero = (self._constants[name] for name in node.input[1:])
+        if scale.size != 1 or zero.size != 1 or zero.dtype != np.uint8:
+            raise Other
+        codes = Codes(scale.item(), zero.item())
+        if not 0 < codes.scale < np.inf:
+            raise Other
+        return codes
+
+    def _settings(self, node: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Read a node's settings; none may say that scales are of blocks, or bytes of other kinds.
+
+        Raises:
+            Other: one does.
+        """
         from onnx.helper import get_attribute_value  # noqa: PLC0415  # read_network has imported it
 
         settings = {a.name: get_attribute_value(a) for a in node.attribute}
         need({"block_size": 0, "output_dtype": 0} | settings, block_size=0, output_dtype=0)
-        scale, zero = (self._constants[name] for name in node.input[1:])
-        if scale.size != 1 or zero.size != 1 or zero.dtype != np.uint8 or scale <= 0:
-            raise Other
-        return Codes(float(scale), int(zero))
+        return settings
 
     def _weights(self, name: str) -> Any:  # noqa: ANN401
         weights = self._constants[name]
@@ -135,10 +166,9 @@ class Int8Reader(Reader):
     def _add(self, node: Any) -> None:  # noqa: ANN401
         super()._add(node)
         (piece,) = self._values[node.output[0]]
-        del self._codes[piece.map]
-
-    def _codes_read(self, layer: Layer) -> Codes:
-        return self._codes_of(layer.reads)
+        if piece.map in self._kept:
+            raise Other
+        self._added_to[piece.map] = self._codes.pop(piece.map).range
 
     def _codes_of(self, pieces: tuple[Piece, ...]) -> Codes:
         """Say what the bytes of pieces stand for.
@@ -162,31 +192,59 @@ class Int8Reader(Reader):
 
         and adds ``(z - z.zero) * (z.scale / y.scale)`` for bytes ``z`` that are added to it.
 
+        What ONNX rounds before it adds the zero is rounded after it here: of two bytes that are
+        equally near, where the zero is odd, it may be the other one.
+
         Raises:
-            Other: sums in 16 bits might not hold its products, or 32 bits what is rounded.
+            Other: sums in 16 bits might not hold its products, or float32 what is rounded.
         """
-        read = self._codes_read(layer)
+        read = self._codes_of(layer.reads)
         match layer:
             case MaxPool():
                 return replace(layer, outside=0.0)
             case Mean():
                 made = self._codes[layer.made]
-                factor = read.scale / made.scale
+                factor = _factor(read, made)
                 return replace(layer, scale=factor, bias=made.zero - read.zero * factor)
             case Convolution():
                 made = self._codes[layer.made]
                 scale, bias = _counted(layer, read, made)
-                floor = float(made.zero if layer.floor == 0 else 0)
-                layer = replace(layer, scale=scale, bias=bias, floor=floor, outside=read.zero)
-                if not layer.adds:
-                    return layer
-                added = self._codes_of(layer.adds)
-                factor = added.scale / made.scale
-                bias = layer.bias - np.float32(added.zero * factor)
-                return replace(layer, bias=bias, added_scale=factor)
+                floor, ceiling = _cut(self._kept.get(layer.made, made.range), made)
+                if layer.floor == 0:
+                    floor = max(floor, float(made.zero))
+                layer = replace(layer, scale=scale, floor=floor, ceiling=ceiling)
+                layer = replace(layer, bias=bias, outside=read.zero)
+                return self._with_added(layer, made) if layer.adds else layer
             case Linear():
                 scale, bias = _counted(layer, read, Codes(1.0, 0))
                 return replace(layer, scale=scale, bias=bias)
+
+    def _with_added(self, layer: Convolution, made: Codes) -> Convolution:
+        """Count what is added in the bytes made, too, and what limits hold before."""
+        added = self._codes_of(layer.adds)
+        factor = _factor(added, made)
+        more = made.zero - added.zero * factor
+        low, high = (end / made.scale + more for end in self._added_to[layer.made])
+        bias = layer.bias - np.float32(added.zero * factor)
+        return replace(layer, bias=bias, added_scale=factor, limits=(low, high))
+
+
+def _factor(read: Codes, made: Codes) -> float:
+    """Give what bytes read are multiplied with to count in bytes made.
+
+    Raises:
+        Other: it is so large that float32 rounds whole bytes away.
+    """
+    factor = read.scale / made.scale
+    if not _LARGEST_BYTE * factor < _LARGEST:
+        raise Other
+    return factor
+
+
+def _cut(ends: tuple[float, float], made: Codes) -> tuple[float, float]:
+    """Give the least and the largest byte made where values lie between two ends."""
+    low, high = (round(end / made.scale) + made.zero for end in ends)
+    return float(max(low, 0)), float(min(high, _LARGEST_BYTE))
 
 
 def _counted(layer: Convolution | Linear, read: Codes, made: Codes) -> tuple[Floats, Floats]:
@@ -198,11 +256,11 @@ def _counted(layer: Convolution | Linear, read: Codes, made: Codes) -> tuple[Flo
     weight = np.asarray(layer.weight, np.float64).reshape(len(layer.weight), -1)
     factor = read.scale * np.asarray(layer.scale, np.float64)
     bias = (layer.bias - read.zero * weight.sum(1) * factor) / made.scale + made.zero
-    largest = _LARGEST_BYTE * np.abs(weight).sum(1) * factor / made.scale + np.abs(bias)
+    largest = _LARGEST_BYTE * np.abs(weight).sum(1) * np.abs(factor) / made.scale + np.abs(bias)
     one_by_one = isinstance(layer, Convolution) and layer.depthwise
     # Of a kernel larger than 1x1, rows of weights are read, of others all inputs.
     kernel = layer.weight.shape[-1] if layer.weight.ndim == 4 else 1
     rows = layer.weight.reshape(-1, kernel if kernel > 1 else weight.shape[1])
-    if not (one_by_one or fits(rows)) or largest.max() >= 2**31:
+    if not (one_by_one or fits(rows)) or not largest.max() < _LARGEST:
         raise Other
     return (factor / made.scale).astype(np.float32), bias.astype(np.float32)

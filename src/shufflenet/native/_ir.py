@@ -28,7 +28,7 @@ BYTES, OFFSETS, FLOATS = (kind.as_pointer() for kind in (BYTE, INT32, FLOAT))
 
 
 def index(value: int) -> Value:
-    """Make a number of pixels, channels or floats."""
+    """Make a number of pixels, channels or elements."""
     return ir.Constant(INDEX, value)
 
 
@@ -109,7 +109,7 @@ class Function(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
     def largest(self, a: Value, b: Value) -> Value:
         """Compute the larger of two vectors, lane by lane; a NaN in ``a`` stays one, as in ReLU.
 
-        Whole numbers are of bytes, 0 to 255.
+        Whole numbers are compared without a sign.
         """
         is_float = a.type.element == FLOAT
         smaller = self.fcmp_ordered("<", a, b) if is_float else self.icmp_unsigned("<", a, b)

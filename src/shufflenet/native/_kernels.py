@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 from llvmlite import ir
 
-from shufflenet.native._ir import BYTE, FLOAT, FLOATS, INDEX, OFFSETS, Function, Value, index
+from shufflenet.native._ir import FLOAT, FLOATS, INDEX, OFFSETS, Function, Value, index
 from shufflenet.native._layers import Floats, Weights
-from shufflenet.native._memory import LINE_BYTES, LINE_WORDS, Array
+from shufflenet.native._memory import LINE_WORDS, Array
 from shufflenet.native._moves import Moves
 
 __all__ = ["CLASSES", "Kernels", "Kind"]
@@ -32,6 +32,7 @@ class Kernels(Moves):
         dtype: Of maps.
         columns: Channels that a vector of sums holds.
         odd: Vectors of the last panel where their number is odd.
+        fetches_results: Whether a tile fetches the lines that its results, then float32, go to.
         reads_runs: Whether a product reads values that lie apart, in runs of several.
     """
 
@@ -110,7 +111,7 @@ class Kernels(Moves):
         """Multiply square windows by their channels' own kernels, a vector of channels at a time.
 
         Takes: map, table of windows, pixels, channels, elements of a row and of a pixel, weights as
-        ``filters`` has them, what sums end with, result, its table of pixels, floor.
+        ``filters`` has them, what sums end with, result, its table of pixels, floor, ceiling.
         """
 
     @abstractmethod
@@ -122,7 +123,12 @@ class Kernels(Moves):
         """
 
     def panels(self, channels: int) -> list[int]:
-        """Cut channels into panels; says how wide each is."""
+        """Cut channels into panels; says how wide each is.
+
+        >>> from shufflenet.native._float_kernels import FloatKernels
+        >>> FloatKernels(None, 8, 16).panels(116)
+        [16, 16, 16, 16, 16, 16, 24]
+        """
         vectors = max(-(-channels // self.columns), min(2, self.odd))
         odd = [self.odd * self.columns] * (vectors % 2)
         return [2 * self.columns] * ((vectors - len(odd) * self.odd) // 2) + odd
@@ -135,13 +141,14 @@ class Kernels(Moves):
         """Multiply pixels by all panels of weights.
 
         Takes: values, their table of pixels, pixels, steps, weights, panels of two vectors, odd
-        panels, what sums end with, result, its table of pixels, floor; if ``adding``, what is
-        added as well, its table of pixels, and what it is multiplied with.
+        panels, what sums end with, result, its table of pixels, floor, ceiling; if ``adding``, what
+        is added as well, its table of pixels, what it is multiplied with, and the least and the
+        most that sums become before.
         """
 
         def write(f: Function) -> None:
             values, table, pixels, steps, weights, twos, odds, *rest = f.arguments
-            ends, made, places, floor, *added = rest
+            ends, made, places, floor, ceiling, *added = rest
             done = index(0)
             for vectors, panels in ((2, twos), (self.odd, odds)):
                 panel_of, width = self._panel(vectors, kind), index(vectors * self.columns)
@@ -151,13 +158,13 @@ class Kernels(Moves):
                     own = f.at(weights, f.mul(panel, words)), f.at(ends, self._end(f, channel))
                     also = (f.at(added[0], channel), *added[1:]) if added else ()
                     given = values, table, pixels, steps, *own, f.at(made, channel), places
-                    f.call(panel_of, [*given, floor, *also])
+                    f.call(panel_of, [*given, floor, ceiling, *also])
                 done, weights = f.mul(panels, width), f.at(weights, f.mul(panels, words))
 
         result, also = self._given(kind)
         takes = (
             *(self.elements, OFFSETS, INDEX, INDEX, self._words, INDEX, INDEX),
-            *(FLOATS, result, OFFSETS, FLOAT, *also),
+            *(FLOATS, result, OFFSETS, FLOAT, FLOAT, *also),
         )
         return self._function(f"product_{kind}", takes, write)
 
@@ -174,8 +181,8 @@ class Kernels(Moves):
                 first = f.mul(panel, width)
                 own = f.at(weights, f.mul(panel, words))
                 given = features, zero, steps, own, f.at(ends, self._end(f, first))
-                floor = ir.Constant(FLOAT, float("-inf"))
-                one_tile = floor, f.at(own, words), index(_LINES_AHEAD), index(1)
+                limits = (ir.Constant(FLOAT, float(end)) for end in ("-inf", "inf"))
+                one_tile = *limits, f.at(own, words), index(_LINES_AHEAD), index(1)
                 tiles = self._tiles(1, CLASSES, "logits")
                 f.call(tiles, [*given, f.at(made, first), zero, *one_tile])
 
@@ -192,14 +199,16 @@ class Kernels(Moves):
     def _given(self, kind: Kind) -> tuple[ir.Type, Sequence[ir.Type]]:
         """Say what results are of, and what a product of a kind takes besides."""
         result = FLOATS if kind == "logits" else self.elements
-        return result, (self.elements, OFFSETS, FLOAT) if kind == "adding" else ()
+        adding = (self.elements, OFFSETS, FLOAT, FLOAT, FLOAT)
+        return result, adding if kind == "adding" else ()
 
     def _panel(self, vectors: int, kind: Kind) -> ir.Function:
         """Multiply pixels by one panel, in tiles of sizes that differ by one at most."""
         most = self._most_pixels[vectors]
 
         def write(f: Function) -> None:
-            values, table, pixels, steps, weights, ends, made, places, floor, *added = f.arguments
+            values, table, pixels, steps, weights, ends, made, places, *rest = f.arguments
+            floor, ceiling, *added = rest
             tiles = f.sdiv(f.add(pixels, index(most - 1)), index(most))
             fewest, larger = f.sdiv(pixels, tiles), f.srem(pixels, tiles)
             larger_size = f.add(fewest, index(1))
@@ -211,9 +220,9 @@ class Kernels(Moves):
                 (fewest, larger, f.mul(larger, larger_size), f.sub(tiles, larger)),
             ):
                 own = f.at(table, pixel), steps, weights, ends, made, f.at(places, pixel)
-                also = (added[0], f.at(added[1], pixel), added[2]) if added else ()
+                also = (added[0], f.at(added[1], pixel), *added[2:]) if added else ()
                 ahead = f.at(weights, words, f.mul(f.mul(first, lines), index(LINE_WORDS)))
-                given = [values, *own, floor, ahead, lines, count, *also]
+                given = [values, *own, floor, ceiling, ahead, lines, count, *also]
                 with f.if_then(f.icmp_signed(">", count, index(0))):
                     never, after = f.append_basic_block(), f.append_basic_block()
                     chosen = f.switch(size, never)
@@ -230,22 +239,21 @@ class Kernels(Moves):
         result, also = self._given(kind)
         takes = (
             *(self.elements, OFFSETS, INDEX, INDEX, self._words, FLOATS),
-            *(result, OFFSETS, FLOAT, *also),
+            *(result, OFFSETS, FLOAT, FLOAT, *also),
         )
         return self._function(f"panel_{vectors}_{kind}", takes, write)
 
     def _tiles(self, pixels: int, vectors: int, kind: Kind) -> ir.Function:
         """Multiply tiles of some pixels by one panel, the sums of each in registers.
 
-        Takes what a panel does without the number of pixels, and after the floor: what is fetched
+        Takes what a panel does without the number of pixels, and after the ceiling: what is fetched
         ahead, so many lines of it with each tile, how many tiles there are.
         """
         result, also = self._given(kind)
         width = vectors * self.columns
-        line = LINE_BYTES if result.pointee == BYTE else LINE_WORDS
 
         def write(f: Function) -> None:
-            values, table, steps, weights, ends, made, places, floor, *rest = f.arguments
+            values, table, steps, weights, ends, made, places, floor, ceiling, *rest = f.arguments
             ahead, lines, tiles, *added = rest
             with f.counting(tiles) as tile:
                 part = f.at(ahead, f.mul(f.mul(tile, lines), index(LINE_WORDS)))
@@ -256,7 +264,7 @@ class Kernels(Moves):
                 if self.fetches_results:
                     for number in range(pixels):
                         goal = f.at(made, f.offset(goals, number))
-                        for start in range(0, width, line):
+                        for start in range(0, width, LINE_WORDS):
                             f.fetch(f.at(goal, start), to_write=True)
                 rows = [f.at(values, f.offset(own, number)) for number in range(pixels)]
                 offsets = f.at(added[1], pixel) if added else None
@@ -266,12 +274,12 @@ class Kernels(Moves):
                 for each, rooms in enumerate(sums):
                     goal = f.at(made, f.offset(goals, each))
                     loaded = [f.load(room) for room in rooms]
-                    also = (more[each], added[2]) if added else None
-                    self._finish(f, loaded, ends, floor, goal, also)
+                    also = (more[each], *added[2:]) if added else ()
+                    self._finish(f, loaded, ends, (floor, ceiling), goal, also)
 
         takes = (
             *(self.elements, OFFSETS, INDEX, self._words, FLOATS),
-            *(result, OFFSETS, FLOAT, self._words, INDEX, INDEX, *also),
+            *(result, OFFSETS, FLOAT, FLOAT, self._words, INDEX, INDEX, *also),
         )
         return self._function(f"tiles_{pixels}_{vectors}_{kind}", takes, write)
 
@@ -306,9 +314,9 @@ class Kernels(Moves):
         f: Function,
         sums: Sequence[Value],
         ends: Value,
-        floor: Value,
+        limits: tuple[Value, Value],
         goal: Value,
-        added: tuple[Value, Value] | None = None,
+        added: Sequence[Value] = (),
     ) -> None:
         """Keep one pixel's results.
 
@@ -316,7 +324,8 @@ class Kernels(Moves):
             f: What it is written to.
             sums: Vectors of them.
             ends: What they end with.
-            floor: The least that a result becomes.
+            limits: The least and the most that a result becomes.
             goal: Where results go.
-            added: Where the values are that are added, and what they are multiplied with.
+            added: Where the values are that are added, what they are multiplied with, and the least
+                and the most that sums become before.
         """

@@ -31,6 +31,11 @@ class Codes:
     scale: float
     zero: int
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the most that a byte stands for."""
+        return -self.zero * self.scale, (255 - self.zero) * self.scale
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -49,9 +54,12 @@ class Convolution:
         weight: ``(out, in / groups, kernel, kernel)``, float32 or, of an int8 network, int8.
         bias: ``(out,)``; of an int8 network it counts in the bytes made.
         adds: What is added to its result, channel by channel.
-        floor: What smaller values become: 0 is a ReLU, minus infinity nothing.
+        floor: What smaller values become: 0 is a ReLU, minus infinity nothing; of an int8 network
+            a byte, 0 for nothing.
+        ceiling: What larger bytes of an int8 network become.
         scale: ``(out,)``, of an int8 network: what sums are multiplied with to count in bytes.
         added_scale: Likewise, what is added.
+        limits: The least and the most, in bytes, that a result may be before others are added.
         outside: What the values beyond an edge are taken for: the byte that stands for 0.
     """
 
@@ -63,8 +71,10 @@ class Convolution:
     groups: int
     adds: tuple[Piece, ...] = ()
     floor: float = -np.inf
+    ceiling: float = np.inf
     scale: Floats | None = None
     added_scale: float = 1.0
+    limits: tuple[float, float] = (-np.inf, np.inf)
     outside: float = 0.0
 
     @property
@@ -80,7 +90,12 @@ class Convolution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaxPool:
-    """The maximum of 3x3 pixels, padded by one, at a stride of two."""
+    """The maximum of 3x3 pixels, padded by one, at a stride of two.
+
+    Attributes:
+        outside: What the values beyond an edge are taken for: less than any other, which is 0 of
+            bytes.
+    """
 
     made: str
     reads: tuple[Piece, ...]

@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from shufflenet.errors import SpecError
+
 __all__ = ["LINE_BYTES", "LINE_WORDS", "Array", "Map", "Memory", "Planes", "filled"]
 
 LINE_BYTES = 64  # of a cache
@@ -149,7 +151,7 @@ class Memory:
 
     def table(self, values: npt.ArrayLike) -> int:
         """Keep offsets; says where. The same ones are kept once."""
-        flat = np.asarray(values, np.int32).ravel()
+        flat = _offsets(np.asarray(values))
         key = flat.tobytes()
         if key not in self._tables:
             self._tables[key] = self._table_length, flat
@@ -189,6 +191,13 @@ def filled(values: Array, length: int) -> Array:
 
 
 def _offsets(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """Make a table.
+
+    Raises:
+        SpecError: an offset is beyond what 32 bits hold.
+    """
+    if values.max() > np.iinfo(np.int32).max:
+        raise SpecError("the size of images", "too large for maps of 2**31 values", "smaller")
     return values.astype(np.int32).ravel()
 
 

@@ -132,7 +132,10 @@ class _Planner:
 
     def _join(self, reads: tuple[Piece, ...]) -> Map:
         if reads not in self._joined:
-            edge = max([(0, 0.0), *(_edge(x) for x in self._layers if x.reads == reads)])
+            edges = {_edge(layer) for layer in self._layers if layer.reads == reads}
+            if len({outside for border, outside in edges if border}) > 1:
+                raise ValueError("a max pool and a depthwise convolution read one map")
+            edge = max([(0, 0.0), *edges])
             parts = self._parts(reads)
             name = f"joined {len(self._joined)}"
             self._edges[name] = edge

@@ -12,7 +12,7 @@ __all__ = ["read_network"]
 
 
 def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
-    """Read what ``shufflenet export`` wrote of a network of ShuffleNet V1's or V2's layers.
+    """Read what ``shufflenet export`` or ``quantize`` wrote of a ShuffleNet V1's or V2's layers.
 
     Split, Concat and Gather are no layers of their own, for they only say which channels are read;
     nor are Add and Relu, which end a convolution. A mean of 3x3 pixels is a depthwise convolution.
@@ -40,7 +40,7 @@ def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
         for node in model.graph.node:
             problem = f"has a {node.op_type} that the LLVM runtime does not compute"
             reader.read(node)
-        problem = "has int8 weights of full range, or sums beyond 32 bits"
+        problem = "has int8 weights of full range, or scales too far apart for the LLVM runtime"
         layers = reader.finished()
         problem = "has layers in an order that the LLVM runtime does not compute"
         network = Network(*_parted(layers, model.graph), reader.codes_of(model.graph.input[0].name))

@@ -115,8 +115,8 @@ class Reader:
         if isinstance(layer, Convolution | Linear):
             groups = layer.groups if isinstance(layer, Convolution) else 1
             out, taken, *kernel = layer.weight.shape
-            fits = taken * groups == channels and out % groups == 0 and len(set(kernel)) < 2
-            if not fits or layer.bias.shape != (out,):
+            reads_all = taken * groups == channels > 0 and out % groups == 0
+            if not reads_all or len(set(kernel)) > 1 or layer.bias.shape != (out,):
                 raise Other
             channels = out
         self._values[layer.made] = (Piece(layer.made, 0, channels),)
@@ -137,6 +137,8 @@ class Reader:
             auto_pad=b"NOTSET",
         )
         groups = settings.get("group", 1)
+        if not isinstance(groups, int) or groups < 1 or weight.ndim != 4:
+            raise Other
         made = Convolution(
             made=node.output[0],
             reads=self._values[node.input[0]],
@@ -154,6 +156,8 @@ class Reader:
     def _linear(self, node: Any, settings: dict[str, Any]) -> Linear:  # noqa: ANN401
         need(_GEMM | settings, alpha=1.0, beta=1.0, transA=0, transB=1)
         weight = self._weights(node.input[1])
+        if weight.ndim != 2:
+            raise Other
         bias = self._biases(node.input[2]) if node.input[2:] else np.zeros(len(weight), np.float32)
         read = self._values[node.input[0]]
         return Linear(made=node.output[0], reads=read, weight=weight, bias=bias)

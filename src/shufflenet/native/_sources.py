@@ -163,7 +163,7 @@ class Windows:
             w.kernels.depthwise(layer.kernel),
             *(w.place(self.map.at), w.windows(self.map, layer.kernel, layer.stride, first)),
             *(pixels, channels, self.map.row, self.map.pitch),
-            *(w.constant(weights), w.constant(ends), made, places, layer.floor),
+            *(w.constant(weights), w.constant(ends), made, places, layer.floor, layer.ceiling),
         )
 
 

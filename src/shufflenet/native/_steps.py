@@ -70,14 +70,20 @@ class Product:
         also: tuple[Value | float, ...] = ()
         if added:
             also = w.place(added.at + own.start), w.pixels(added, first), layer.added_scale
+            also += layer.limits
+        packed, ends = w.made_once(
+            (id(layer), group),
+            lambda: (
+                kernels.packed(weight, panels, runs=runs),
+                kernels.ends(scale, layer.bias[own], panels),
+            ),
+        )
         w.call(
             kernels.product("adding" if added else ""),
             *(w.f.at(values, group * len(weight)), table, pixels),
-            kernels.steps(len(weight), len(runs)),
-            *(w.constant(kernels.packed(weight, panels, runs=runs)), twos, len(panels) - twos),
-            *(w.constant(kernels.ends(scale, layer.bias[own], panels)),),
+            *(kernels.steps(len(weight), len(runs)), packed, twos, len(panels) - twos, ends),
             *(w.place(self.made.at + own.start), w.pixels(self.made, first)),
-            *(layer.floor, *also),
+            *(layer.floor, layer.ceiling, *also),
         )
 
 

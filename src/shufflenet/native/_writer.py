@@ -1,6 +1,6 @@
 """What steps write their code with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +28,7 @@ class Writer:
     tables: Value
     scratch: int
     _places: dict[tuple[object, ...], int] = field(default_factory=dict)
+    _made: dict[Hashable, list[tuple[int, ir.Type]]] = field(default_factory=dict)
 
     def place(self, at: int) -> Value:
         """Point into the arena."""
@@ -35,8 +36,20 @@ class Writer:
 
     def constant(self, values: Array) -> Value:
         """Point at constants: float32, or words of whatever they are."""
-        place = self.f.at(self.constants, self.memory.constant(values))
-        return self.f.bitcast(place, FLOATS if values.dtype == np.float32 else OFFSETS)
+        return self._pointer(*self._keep(values))
+
+    def made_once(self, key: Hashable, make: Callable[[], Sequence[Array]]) -> list[Value]:
+        """Point at constants that are laid out when a key is first named, for that takes long."""
+        if key not in self._made:
+            self._made[key] = [self._keep(values) for values in make()]
+        return [self._pointer(*kept) for kept in self._made[key]]
+
+    def _keep(self, values: Array) -> tuple[int, ir.Type]:
+        kind = FLOATS if values.dtype == np.float32 else OFFSETS
+        return self.memory.constant(values), kind
+
+    def _pointer(self, at: int, kind: ir.Type) -> Value:
+        return self.f.bitcast(self.f.at(self.constants, at), kind)
 
     def table(self, values: npt.ArrayLike) -> Value:
         """Point at a table."""

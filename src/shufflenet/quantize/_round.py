@@ -13,7 +13,7 @@ __all__ = ["Rounded", "WeightRange", "rounded"]
 
 WeightRange = Literal["portable", "full"]
 _LARGEST = 127
-_PAIR = 128  # 255 * 128 = 32,640, the last multiple below 2**15
+_PAIR = 128  # 255 * 128 = 32,640, the last multiple below 2**15; ``native`` counts on it
 _DAMPING = 0.01  # of the mean variance, so that a covariance of few images can be inverted
 _SMALLER = np.linspace(0.6, 1.0, 17)  # scales tried, as parts of the one that cuts nothing off
 
