@@ -21,6 +21,7 @@ from shufflenet.benchmark import (
     gemms,
     peak_gops,
     peak_memory_bytes,
+    quietest,
     take_turns,
     time_layers,
     times_as_fast,
@@ -84,6 +85,17 @@ def test_what_is_slow_once_is_done_once_before_it_is_measured() -> None:
     (found,) = take_turns([lambda: calls.append(1)], seconds=[0.0])
     assert len(calls) == 1 + 2 * ROUNDS
     assert (len(found.cold), [len(block) for block in found.warm]) == (ROUNDS, [1] * ROUNDS)
+
+
+def test_the_quietest_rounds_are_those_in_which_others_were_fast() -> None:
+    disturbed = [3, 4, 7]
+    count = ROUNDS + len(disturbed)
+    taken = [2.0 if number in disturbed else 1.0 for number in range(count)]
+    own = Turns([float(n) for n in range(count)], [[float(n)] for n in range(count)])
+    judge = Turns([0.0] * count, [[seconds, seconds] for seconds in taken])
+    (found,) = quietest([own], [judge])
+    assert found.rounds == found.cold == [n for n in range(count) if n not in disturbed]
+    assert len(take_turns([int], seconds=[0.0], rounds=3)[0].rounds) == 3
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
