@@ -190,6 +190,7 @@ class Kernels(Moves):
         return self._function("linear", takes, write)
 
     def _end(self, f: Function, channel: Value) -> Value:
+        """Say where begins what the sums of a channel and those after it end with."""
         return f.mul(channel, index(self._ends))
 
     def _panel_words(self, f: Function, steps: Value, vectors: int) -> Value:

@@ -123,7 +123,7 @@ class Reader:
 
     def _convolution(self, node: Any, settings: dict[str, Any]) -> Convolution:  # noqa: ANN401
         weight_name, bias_name = node.input[1:]
-        weight, bias = self._weights(weight_name), self._biases(bias_name)
+        weight, bias = self._weights(weight_name), self._floats(bias_name)
         kernel = weight.shape[2]
         defaults = {"strides": [1, 1], "pads": [0] * 4, "dilations": [1, 1], "auto_pad": b"NOTSET"}
         settings = defaults | settings
@@ -158,7 +158,7 @@ class Reader:
         weight = self._weights(node.input[1])
         if weight.ndim != 2:
             raise Other
-        bias = self._biases(node.input[2]) if node.input[2:] else np.zeros(len(weight), np.float32)
+        bias = self._floats(node.input[2]) if node.input[2:] else np.zeros(len(weight), np.float32)
         read = self._values[node.input[0]]
         return Linear(made=node.output[0], reads=read, weight=weight, bias=bias)
 
@@ -246,9 +246,9 @@ class Reader:
             first += int(channels)
 
     def _weights(self, name: str) -> Weights:
-        return self._biases(name)
+        return self._floats(name)
 
-    def _biases(self, name: str) -> Floats:
+    def _floats(self, name: str) -> Floats:
         values = self._constants[name]
         if values.dtype != np.float32:
             raise Other

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shufflenet.native._ir import Value, index
+from shufflenet.native._kernels import Kernels
 from shufflenet.native._layers import Convolution, Mean
-from shufflenet.native._memory import Map
+from shufflenet.native._memory import Array, Map
 from shufflenet.native._sources import Parts, Source, Windows, gather
 from shufflenet.native._writer import PIXELS, Writer
 
@@ -60,31 +61,33 @@ class Product:
         """Write one group's product; what it fills up with zeros, the next group overwrites."""
         values, table, pixels = given
         layer, kernels, added = self.layer, w.kernels, self.added
-        made = len(layer.weight) // layer.groups
-        own = slice(group * made, (group + 1) * made)
-        weight = layer.weight[own].reshape(made, -1).T
-        scale = None if layer.scale is None else layer.scale[own]
+        made, read = len(layer.weight) // layer.groups, layer.weight[0].size
+        channel, runs = group * made, self.source.runs(kernels)
         panels = kernels.panels(made)
         twos = panels.count(2 * kernels.columns)
-        runs = self.source.runs(kernels)
+        packed, ends = w.made_once((id(layer), group), lambda: self._constants(kernels, group))
         also: tuple[Value | float, ...] = ()
         if added:
-            also = w.place(added.at + own.start), w.pixels(added, first), layer.added_scale
+            also = w.place(added.at + channel), w.pixels(added, first), layer.added_scale
             also += layer.limits
-        packed, ends = w.made_once(
-            (id(layer), group),
-            lambda: (
-                kernels.packed(weight, panels, runs=runs),
-                kernels.ends(scale, layer.bias[own], panels),
-            ),
-        )
         w.call(
             kernels.product("adding" if added else ""),
-            *(w.f.at(values, group * len(weight)), table, pixels),
-            *(kernels.steps(len(weight), len(runs)), packed, twos, len(panels) - twos, ends),
-            *(w.place(self.made.at + own.start), w.pixels(self.made, first)),
+            *(w.f.at(values, group * read), table, pixels, kernels.steps(read, len(runs))),
+            *(packed, twos, len(panels) - twos, ends),
+            *(w.place(self.made.at + channel), w.pixels(self.made, first)),
             *(layer.floor, layer.ceiling, *also),
         )
+
+    def _constants(self, kernels: Kernels, group: int) -> tuple[Array, Array]:
+        """Lay out one group's weights, and what its sums end with."""
+        layer = self.layer
+        made = len(layer.weight) // layer.groups
+        own = slice(group * made, (group + 1) * made)
+        panels, runs = kernels.panels(made), self.source.runs(kernels)
+        scale = None if layer.scale is None else layer.scale[own]
+        weight = layer.weight[own].reshape(made, -1).T
+        ends = kernels.ends(scale, layer.bias[own], panels)
+        return kernels.packed(weight, panels, runs=runs), ends
 
 
 @dataclass(slots=True)
