@@ -138,7 +138,9 @@ def test_a_signal_leaves_nothing_half_written(
     foreign = tmp_path / "a.safetensors"
     foreign.write_bytes(serialise(TENSORS))
     program = (
-        "import os, sys; from shufflenet import cli, convert; from shufflenet.checkpoint import *;"
+        # Processes started in the background inherit that Ctrl-C is ignored.
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from shufflenet import cli, convert; from shufflenet.checkpoint import *;"
         f"os.fsync = lambda handle: os.kill(os.getpid(), {number:d});"
         f"made = convert.Converted(checkpoint=read_checkpoint({str(file)!r}), layout='', "
         "max_abs_difference=0);"
