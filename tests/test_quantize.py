@@ -74,6 +74,22 @@ def test_all_that_computes_is_int8(made: Quantized) -> None:
             assert {makers[name] for name in node.input} == {"DequantizeLinear"}
 
 
+@pytest.mark.usefixtures("one_calibrator")
+def test_a_classifier_without_a_bias_is_portable_too(
+    float_file: Path, photos: ImageSet, tmp_path: Path
+) -> None:
+    model = onnx.load(float_file)
+    gemm = next(node for node in model.graph.node if node.op_type == "Gemm")
+    weight = gemm.input[1]
+    del gemm.input[2]
+    onnx.save(model, tmp_path / "float.onnx")
+    made = quantize_onnx(tmp_path / "float.onnx", photos, tmp_path / "i.onnx", max_drop_percent=100)
+    constants = {x.name: numpy_helper.to_array(x) for x in onnx.load(made.path).graph.initializer}
+    codes = constants[f"{weight}_quantized"].astype(int)
+    pairs = codes.reshape(len(codes), -1, 2)
+    assert max(pairs.clip(0).sum(2).max(), -pairs.clip(None, 0).sum(2).min()) <= 128
+
+
 def test_nothing_is_quantised_twice_on_its_way(made: Quantized) -> None:
     """Split and Concat keep their scale, and so does every value they pass on."""
     model = onnx.load(made.path)

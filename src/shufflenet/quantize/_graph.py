@@ -97,6 +97,7 @@ def read_graph(content: bytes, path: str | Path) -> Graph:
     if any("Quantize" in node.op_type or "QLinear" in node.op_type for node in model.graph.node):
         raise CheckpointError(path, "is in int8 already", _REMEDY)
     _widen(model)
+    _add_biases(model)
     constants = {x.name: numpy_helper.to_array(x) for x in model.graph.initializer}
     if not all(np.isfinite(x).all() for x in constants.values() if x.dtype == np.float32):
         raise CheckpointError(path, "holds weights that are no numbers", "Train or export it anew.")
@@ -136,6 +137,17 @@ def _widen(model: onnx.ModelProto) -> None:
         model.graph.initializer.append(numpy_helper.from_array(array, node.output[0]))
         model.graph.initializer.remove(narrow)
         model.graph.node.remove(node)
+
+
+def _add_biases(model: onnx.ModelProto) -> None:
+    """Give every layer a bias, of zeros where it has none, for rounding to make up by."""
+    constants = {x.name: x for x in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type in ("Conv", "Gemm") and len(node.input) == 2 and node.input[1] in constants:
+            zeros = np.zeros(constants[node.input[1]].dims[0], np.float32)
+            name = f"{node.input[1]}_no_bias"
+            model.graph.initializer.append(numpy_helper.from_array(zeros, name))
+            node.input.append(name)
 
 
 def _layers(model: onnx.ModelProto, constants: dict[str, npt.NDArray[Any]]) -> tuple[Layer, ...]:
