@@ -117,7 +117,8 @@ class Networks:
                 path = self.file(name, graph, precision)
                 for runtime, open_ in (("ONNX Runtime", by_onnxruntime), ("OpenVINO", by_openvino)):
                     yield graph, runtime, precision, _deferred(open_, path, images, threads)
-        for graph, precision in ((OURS, kinds[0]), (QUANTISED, kinds[1])):
+        by_us: tuple[tuple[str, Precision], ...] = ((OURS, "float32"), (QUANTISED, "int8"))
+        for graph, precision in by_us:
             path = self.file(name, graph, precision)
             yield graph, "LLVM", precision, _deferred(by_llvm, path, images, threads)
 

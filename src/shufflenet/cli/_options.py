@@ -23,8 +23,8 @@ __all__ = [
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Run: TypeAlias = Callable[[argparse.Namespace], int]
 
-# Images for which a runtime is looked for that is faster than ONNX Runtime: such a one takes up to
-# a second longer to start, and saves about a millisecond an image.
+# Images for which a runtime is looked for that is faster than ONNX Runtime: such a one takes a
+# second or two longer to start, and saves about a millisecond an image.
 _MANY = 500
 
 

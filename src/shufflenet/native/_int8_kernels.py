@@ -28,7 +28,7 @@ from shufflenet.native._ir import (
     index,
 )
 from shufflenet.native._kernels import CLASSES, Kernels, Kind
-from shufflenet.native._layers import Floats, Weights
+from shufflenet.native._layers import LARGEST_BYTE, Floats, Weights
 from shufflenet.native._memory import LINE_WORDS, Array
 from shufflenet.native._moves import window
 
@@ -38,7 +38,6 @@ _LANES, _COLUMNS = 16, 8
 _BYTES8, _BYTES16, _BYTES32 = (ir.VectorType(BYTE, lanes) for lanes in (8, 16, 32))
 _SHORTS16 = ir.VectorType(INT16, 16)
 _SUMS, _FLOATS8 = ir.VectorType(INT32, 8), ir.VectorType(FLOAT, 8)
-_LARGEST = 255.0
 
 
 class Int8Kernels(Kernels):
@@ -98,7 +97,10 @@ class Int8Kernels(Kernels):
                 return _packed(f, [_rounded(f, cut)])
 
             with f.counting(rows) as row:
-                all_zero, largest = f.all_of(zero, _FLOATS8), f.all_of(_LARGEST, _FLOATS8)
+                all_zero, largest = (
+                    f.all_of(zero, _FLOATS8),
+                    f.all_of(float(LARGEST_BYTE), _FLOATS8),
+                )
                 here = f.at(source, f.offset(table, row))
                 there = f.at(made, f.offset(places, row))
                 with f.counting(whole, step=_COLUMNS) as start:

@@ -7,6 +7,7 @@ import numpy as np
 
 from shufflenet.native._int8_weights import fits
 from shufflenet.native._layers import (
+    LARGEST_BYTE,
     Codes,
     Convolution,
     Floats,
@@ -20,8 +21,7 @@ from shufflenet.native._reader import Other, Reader, need
 
 __all__ = ["Int8Reader"]
 
-_LARGEST_BYTE = 255
-_LARGEST = 2**22  # of what is rounded to bytes: float32 knows a quarter of it
+_ROUNDABLE = 2**22  # of what is rounded to bytes: float32 knows a quarter of it
 _ROUNDED_AFTER = ("Add", "AveragePool", "Conv", "Gemm", "ReduceMean", "Relu")
 
 
@@ -236,7 +236,7 @@ def _factor(read: Codes, made: Codes) -> float:
         Other: it is so large that float32 rounds whole bytes away.
     """
     factor = read.scale / made.scale
-    if not _LARGEST_BYTE * factor < _LARGEST:
+    if not LARGEST_BYTE * factor < _ROUNDABLE:
         raise Other
     return factor
 
@@ -244,7 +244,7 @@ def _factor(read: Codes, made: Codes) -> float:
 def _cut(ends: tuple[float, float], made: Codes) -> tuple[float, float]:
     """Give the least and the largest byte made where values lie between two ends."""
     low, high = (round(end / made.scale) + made.zero for end in ends)
-    return float(max(low, 0)), float(min(high, _LARGEST_BYTE))
+    return float(max(low, 0)), float(min(high, LARGEST_BYTE))
 
 
 def _counted(layer: Convolution | Linear, read: Codes, made: Codes) -> tuple[Floats, Floats]:
@@ -256,11 +256,11 @@ def _counted(layer: Convolution | Linear, read: Codes, made: Codes) -> tuple[Flo
     weight = np.asarray(layer.weight, np.float64).reshape(len(layer.weight), -1)
     factor = read.scale * np.asarray(layer.scale, np.float64)
     bias = (layer.bias - read.zero * weight.sum(1) * factor) / made.scale + made.zero
-    largest = _LARGEST_BYTE * np.abs(weight).sum(1) * np.abs(factor) / made.scale + np.abs(bias)
+    largest = LARGEST_BYTE * np.abs(weight).sum(1) * np.abs(factor) / made.scale + np.abs(bias)
     one_by_one = isinstance(layer, Convolution) and layer.depthwise
     # Of a kernel larger than 1x1, rows of weights are read, of others all inputs.
     kernel = layer.weight.shape[-1] if layer.weight.ndim == 4 else 1
     rows = layer.weight.reshape(-1, kernel if kernel > 1 else weight.shape[1])
-    if not (one_by_one or fits(rows)) or not largest.max() < _LARGEST:
+    if not (one_by_one or fits(rows)) or not largest.max() < _ROUNDABLE:
         raise Other
     return (factor / made.scale).astype(np.float32), bias.astype(np.float32)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "LARGEST_BYTE",
     "Codes",
     "Convolution",
     "Floats",
@@ -19,6 +20,8 @@ __all__ = [
     "Piece",
     "Weights",
 ]
+
+LARGEST_BYTE = 255
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Weights: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.int8]
@@ -34,7 +37,7 @@ class Codes:
     @property
     def range(self) -> tuple[float, float]:
         """The least and the most that a byte stands for."""
-        return -self.zero * self.scale, (255 - self.zero) * self.scale
+        return -self.zero * self.scale, (LARGEST_BYTE - self.zero) * self.scale
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 from shufflenet.native._ir import Value
 from shufflenet.native._kernels import Kernels
 from shufflenet.native._layers import Convolution
-from shufflenet.native._memory import Map, Planes
+from shufflenet.native._memory import Array, Map, Planes
 from shufflenet.native._writer import Writer, dense
 
 __all__ = ["Corners", "Gathered", "Parts", "Source", "Whole", "Windows", "gather"]
@@ -156,15 +156,20 @@ class Windows:
     def compute(self, w: Writer, first: Value, pixels: int, made: Value, places: Value) -> None:
         """Compute some pixels to where a table says."""
         layer, channels = self.layer, self.pitch(w.kernels)
-        weights = w.kernels.filters(layer.weight.reshape(len(layer.weight), -1), channels)
-        vectors = [w.kernels.lanes] * (channels // w.kernels.lanes)
-        ends = w.kernels.ends(layer.scale, layer.bias, vectors)
+        weights, ends = w.made_once(id(layer), lambda: self._constants(w.kernels))
         w.call(
             w.kernels.depthwise(layer.kernel),
             *(w.place(self.map.at), w.windows(self.map, layer.kernel, layer.stride, first)),
             *(pixels, channels, self.map.row, self.map.pitch),
-            *(w.constant(weights), w.constant(ends), made, places, layer.floor, layer.ceiling),
+            *(weights, ends, made, places, layer.floor, layer.ceiling),
         )
+
+    def _constants(self, kernels: Kernels) -> tuple[Array, Array]:
+        """Lay out the weights, and what sums end with."""
+        layer, channels = self.layer, self.pitch(kernels)
+        vectors = [kernels.lanes] * (channels // kernels.lanes)
+        weights = kernels.filters(layer.weight.reshape(len(layer.weight), -1), channels)
+        return weights, kernels.ends(layer.scale, layer.bias, vectors)
 
 
 def gather(
