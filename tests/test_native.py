@@ -23,7 +23,8 @@ from tolerance import FLOAT32_RELATIVE
 
 pytest.importorskip("llvmlite")
 from shufflenet.native import LlvmClassifier, _compiled
-from shufflenet.native._layers import Network
+from shufflenet.native._layers import Convolution, Network
+from shufflenet.native._read import read_network
 from shufflenet.native._writer import PIXELS
 
 assert SHIPPED.onnx
@@ -100,6 +101,14 @@ def test_it_computes_v1_and_searched_networks(name: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("size", [(64, 64), (33, 70), (1, 1), (7, 224)])
 def test_it_computes_what_onnxruntime_does(thin: Path, size: tuple[int, int]) -> None:
     assert_same(LlvmClassifier(thin, threads=1), thin, images(2, 3, *size))
+
+
+def test_channels_that_only_fill_up_are_left_out(thin: Path) -> None:
+    stored = {x.dims[0] for x in onnx.load(thin).graph.initializer if x.dims[1:2] == [1]}
+    network, _ = read_network(thin)
+    layers = [layer for layer in network.layers if isinstance(layer, Convolution)]
+    assert {16, 32, 44} < stored
+    assert {len(x.weight) for x in layers if x.depthwise} == stored - {16, 32, 44} | {13, 30, 42}
 
 
 @pytest.mark.parametrize(("lanes", "registers"), [(4, 16), (4, 32), (16, 32)])

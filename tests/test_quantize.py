@@ -90,6 +90,31 @@ def test_a_classifier_without_a_bias_is_portable_too(
     assert max(pairs.clip(0).sum(2).max(), -pairs.clip(None, 0).sum(2).min()) <= 128
 
 
+@pytest.mark.usefixtures("one_calibrator")
+def test_bottlenecks_are_filled_up_to_sixteens_and_nothing_is_computed_otherwise(
+    float_file: Path, photos: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def depthwise(path: str) -> dict[str, int]:
+        constants = {x.name: x.dims for x in onnx.load(path).graph.initializer}
+        return {
+            name: dims[0]
+            for name, dims in constants.items()
+            if name.endswith("weight_quantized") and len(dims) == 4 and dims[1:3] == [1, 3]
+        }
+
+    filled = quantize_onnx(float_file, photos, tmp_path / "filled.onnx", max_drop_percent=100)
+    monkeypatch.setattr(_prepare, "fill_up", lambda model, graph: None)
+    plain = quantize_onnx(float_file, photos, tmp_path / "plain.onnx", max_drop_percent=100)
+    images = normalised(pictures(5), OnnxClassifier(plain.path).card.preprocess)
+    found = OnnxClassifier(filled.path).logits(images)
+    assert np.array_equal(found, OnnxClassifier(plain.path).logits(images))
+    before, after = depthwise(plain.path), depthwise(filled.path)
+    # Those that open a stage read what the layers of another made, and so have no bottleneck.
+    widened = {name for name in before if before[name] != after[name]}
+    assert {before[name] for name in widened} == {12, 24}
+    assert {after[name] for name in widened} == {16, 32}
+
+
 def test_nothing_is_quantised_twice_on_its_way(made: Quantized) -> None:
     """Split and Concat keep their scale, and so does every value they pass on."""
     model = onnx.load(made.path)

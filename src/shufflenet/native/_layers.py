@@ -1,6 +1,6 @@
 """The layers that machine code is written for, and which channels each of them reads."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,6 +19,8 @@ __all__ = [
     "Network",
     "Piece",
     "Weights",
+    "added_to",
+    "only_reader",
 ]
 
 LARGEST_BYTE = 255
@@ -140,3 +142,17 @@ class Network:
     layers: Sequence[Layer]
     classifier: Linear
     images: Codes | None = None
+
+
+def added_to(layer: Layer) -> tuple[Piece, ...]:
+    """Say what is added to a layer's result."""
+    return layer.adds if isinstance(layer, Convolution) else ()
+
+
+def only_reader(layers: Iterable[Layer], made: Convolution) -> Layer | None:
+    """Find the layer that alone reads another, all of it in its order, if there is one."""
+    name, whole = made.made, (Piece(made.made, 0, len(made.weight)),)
+    found = [layer for layer in layers if name in {p.map for p in (*layer.reads, *added_to(layer))}]
+    if len(found) != 1 or found[0].reads != whole:
+        return None
+    return None if name in {piece.map for piece in added_to(found[0])} else found[0]

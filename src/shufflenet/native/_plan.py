@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 
 from shufflenet.native._kernels import Kernels
-from shufflenet.native._layers import Convolution, Layer, MaxPool, Mean, Piece
+from shufflenet.native._layers import (
+    Convolution,
+    Layer,
+    MaxPool,
+    Mean,
+    Piece,
+    added_to,
+    only_reader,
+)
 from shufflenet.native._memory import Map, Planes
 from shufflenet.native._sources import Corners, Gathered, Source, Whole, Windows
 from shufflenet.native._steps import Filtered, Joined, Means, Pooled, Product, Step
@@ -73,19 +81,8 @@ class _Planner:
 
     def _read_by_one(self, layer: Convolution) -> bool:
         """Say whether a 1x1 convolution alone reads a layer, all of it in its order."""
-        readers = [
-            other
-            for other in self._layers
-            if any(piece.map == layer.made for piece in (*other.reads, *_added(other)))
-        ]
-        (reader,) = readers if len(readers) == 1 else (None,)
-        return (
-            isinstance(reader, Convolution)
-            and reader.kernel == 1
-            and not reader.depthwise
-            and reader.reads == (Piece(layer.made, 0, len(layer.weight)),)
-            and all(piece.map != layer.made for piece in reader.adds)
-        )
+        reader = only_reader(self._layers, layer)
+        return isinstance(reader, Convolution) and reader.kernel == 1 and not reader.depthwise
 
     def _make(self, name: str, channels: int, size: tuple[int, int], groups: int = 1) -> Map:
         border, outside = self._edges.get(name, (0, 0.0))
@@ -117,7 +114,7 @@ class _Planner:
             return Whole(self._joined[reads], 0)
         if len(reads) == 1:
             return Whole(self._maps[reads[0].map], reads[0].first)
-        if any(reads == _added(layer) for layer in self._layers):
+        if any(reads == added_to(layer) for layer in self._layers):
             return Whole(self._join(reads), 0)
         return Gathered(self._parts(reads))
 
@@ -167,10 +164,6 @@ def _edges(layers: Sequence[Layer]) -> dict[str, tuple[int, float]]:
                 raise ValueError("a max pool and a depthwise convolution read one map")
             found[name] = max(before, edge)
     return found
-
-
-def _added(layer: Layer) -> tuple[Piece, ...]:
-    return layer.adds if isinstance(layer, Convolution) else ()
 
 
 def _edge(layer: Layer) -> tuple[int, float]:

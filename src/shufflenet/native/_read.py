@@ -7,6 +7,7 @@ from shufflenet.errors import CheckpointError, MissingDependency
 from shufflenet.native._int8_reader import Int8Reader
 from shufflenet.native._layers import Convolution, Layer, Linear, MaxPool, Mean, Network, Piece
 from shufflenet.native._reader import Other, Reader
+from shufflenet.native._unread import without_unread
 
 __all__ = ["read_network"]
 
@@ -43,7 +44,9 @@ def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
         problem = "has int8 weights of full range, or scales too far apart for the LLVM runtime"
         layers = reader.finished()
         problem = "has layers in an order that the LLVM runtime does not compute"
-        network = Network(*_parted(layers, model.graph), reader.codes_of(model.graph.input[0].name))
+        inner, classifier = _parted(layers, model.graph)
+        images = reader.codes_of(model.graph.input[0].name)
+        network = Network(without_unread(inner), classifier, images)
     except (Other, IndexError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(path, problem, "Use --runtime onnxruntime.") from error
     return network, {entry.key: entry.value for entry in model.metadata_props}

@@ -10,6 +10,7 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from shufflenet.engine import computes_int8_exactly
 from shufflenet.preprocess import normalised
 from shufflenet.quantize._equalise import equalised
+from shufflenet.quantize._fill import fill_up
 from shufflenet.quantize._graph import Graph, Layer, as_model
 from shufflenet.quantize._images import Drawn
 from shufflenet.quantize._judge import Judge, logits_of
@@ -122,6 +123,7 @@ def attempt(
     without = [node for layer in kept for node in layer.nodes]
     graph = network.rounded.with_weights(own)
     model = int8_model(graph, ranges, network.weights, without=without)
+    fill_up(model, graph)
     if network.centre is not None:
         takes_bytes(model, network.centre)
     return model
