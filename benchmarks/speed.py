@@ -5,11 +5,11 @@
     python benchmarks/speed.py --networks shufflenet_v2_x1_0 --batches 1 --threads 1
 
 needs the extras ``torch``, ``openvino`` and ``llvm`` (what is not installed is left out, and said).
-Weights are random, which takes the same time. All contenders of a network, batch and number of
-threads take turns in one process (see ``shufflenet.benchmark``), with products of matrices among
-them, to tell what the machine could give at that time. Where others use the machine too,
-``--rounds 40`` finds times when they do little: of those rounds the ten count in which
-the products of matrices were fastest. What is measured is added to ``speed.json`` beside this
+V2 1.0 has the weights of the model that ships, other networks have random ones. All contenders of a
+network, batch and number of threads take turns in one process (see ``shufflenet.benchmark``), with
+products of matrices among them, to tell what the machine could give at that time. Where others use
+the machine too, ``--rounds 40`` finds times when they do little: of those rounds the ten count in
+which the products of matrices were fastest. What is measured is added to ``speed.json`` beside this
 script, in place of what was measured before on the same machine with the same packages; results of
 another machine are replaced. All of it takes an hour, most of it for torch.compile and batches of
 32; a network takes a quarter of that.

@@ -21,7 +21,8 @@ from shufflenet.native._reader import Other, Reader, need
 
 __all__ = ["Int8Reader"]
 
-_ROUNDABLE = 2**22  # of what is rounded to bytes: float32 knows a quarter of it
+_PRECISE = 2**22  # of what is added to sums that become bytes: float32 knows a quarter of it
+_WHOLE = 2**31  # of what is rounded to a number of 32 bits, before it is cut off
 _ROUNDED_AFTER = ("Add", "AveragePool", "Conv", "Gemm", "ReduceMean", "Relu")
 
 
@@ -236,7 +237,7 @@ def _factor(read: Codes, made: Codes) -> float:
         Other: it is so large that float32 rounds whole bytes away.
     """
     factor = read.scale / made.scale
-    if not LARGEST_BYTE * factor < _ROUNDABLE:
+    if not LARGEST_BYTE * factor < _PRECISE:
         raise Other
     return factor
 
@@ -261,6 +262,7 @@ def _counted(layer: Convolution | Linear, read: Codes, made: Codes) -> tuple[Flo
     # Of a kernel larger than 1x1, rows of weights are read, of others all inputs.
     kernel = layer.weight.shape[-1] if layer.weight.ndim == 4 else 1
     rows = layer.weight.reshape(-1, kernel if kernel > 1 else weight.shape[1])
-    if not (one_by_one or fits(rows)) or not largest.max() < _ROUNDABLE:
+    precise = np.abs(bias).max() < _PRECISE and largest.max() < _WHOLE
+    if not (one_by_one or fits(rows)) or not precise:
         raise Other
     return (factor / made.scale).astype(np.float32), bias.astype(np.float32)
