@@ -84,8 +84,9 @@ class LlvmClassifier:
         """
         check_batch(batch, self.card.network.in_channels)
         compiled = self._compiled_for(batch.shape[1:])
-        # Callers in several threads must not wait for one; nor need one image go anywhere else.
-        each = self._pool.map if self._pool and len(batch) > 1 else map
+        if len(batch) == 1:  # callers in several threads need not wait for those of the pool
+            return compiled.logits_of(batch[0])
+        each = self._pool.map if self._pool else map
         return compiled.logits(list(each(compiled.features, batch)))
 
     def _compiled_for(self, shape: tuple[int, ...]) -> Compiled:

@@ -13,7 +13,7 @@ from shufflenet.native._int8_kernels import Int8Kernels
 from shufflenet.native._ir import BYTES, FLOATS, INDEX, OFFSETS, Value, index
 from shufflenet.native._kernels import CLASSES, Kernels
 from shufflenet.native._layers import Codes, Convolution, Floats, Linear, Network
-from shufflenet.native._memory import Array, Memory, Planes
+from shufflenet.native._memory import Array, Map, Memory, Planes
 from shufflenet.native._order import write_steps
 from shufflenet.native._plan import plan
 from shufflenet.native._steps import Product, Step
@@ -43,7 +43,8 @@ class Compiled:
         self._features = steps[-1].made
         self._pitch = kernels.class_panels(self.classes) * CLASSES * kernels.columns
         _write_logits(module, kernels, self._memory, self._features.pitch, network.classifier)
-        self._constants, self._tables = self._memory.constants(), self._memory.tables()
+        self._blocks = self._memory.constants(), self._memory.tables()
+        self._addresses = [block.ctypes.data for block in self._blocks]
         self._engine = _built(module, _machine())  # frees the code when it goes
         self._to_features = self._function("features", *[ctypes.c_void_p] * 4)
         self._to_logits = self._function("logits", *[ctypes.c_void_p] * 4, ctypes.c_int64)
@@ -54,25 +55,48 @@ class Compiled:
 
         Threads may call it at a time, each in an arena of its own.
         """
-        if not hasattr(self._own, "arena"):
-            self._own.arena = self._memory.arena()
-        arena, image = self._own.arena, np.ascontiguousarray(image)
-        blocks = arena, self._constants, self._tables, image
-        self._to_features(*(block.ctypes.data for block in blocks))
-        features: Array = arena[self._features.at :][: self._features.pitch].copy()
-        return features
+        return self._computed(image).features.copy()
 
     def logits(self, features: Sequence[Array]) -> Floats:
         """Map the features of images to logits, ``(n, classes)``, those of many at a time."""
         found = np.empty((len(features), self._pitch), np.float32)
         for start in range(0, len(features), PIXELS):
             rows = np.stack(features[start : start + PIXELS])
-            blocks = rows, self._constants, self._tables, found[start:]
-            self._to_logits(*(block.ctypes.data for block in blocks), len(rows))
+            goal = found[start:].ctypes.data
+            self._to_logits(rows.ctypes.data, *self._addresses, goal, len(rows))
         return found[:, : self.classes]
+
+    def logits_of(self, image: Floats) -> Floats:
+        """Map one image to its logits, ``(1, classes)``, as fast as that can be."""
+        found = np.empty((1, self._pitch), np.float32)
+        own = self._computed(image)
+        self._to_logits(own.features_address, *self._addresses, found.ctypes.data, 1)
+        return found[:, : self.classes]
+
+    def _computed(self, image: Floats) -> "_Arena":
+        """Compute an image's features in this thread's arena."""
+        if not hasattr(self._own, "arena"):
+            self._own.arena = _Arena(self._memory.arena(), self._features)
+        own: _Arena = self._own.arena
+        image = np.ascontiguousarray(image)
+        self._to_features(own.address, *self._addresses, image.ctypes.data)
+        return own
 
     def _function(self, name: str, *takes: Any) -> Callable[..., None]:  # noqa: ANN401  # of ctypes
         return ctypes.CFUNCTYPE(None, *takes)(self._engine.get_function_address(name))
+
+
+class _Arena:
+    """What a thread computes in; addresses are kept, for numpy takes microseconds to tell one.
+
+    Attributes:
+        address: Where it begins.
+        features: The part of it that the classifier reads, and where that begins.
+    """
+
+    def __init__(self, block: Array, features: Map) -> None:
+        self.features = block[features.at :][: features.pitch]
+        self.address, self.features_address = block.ctypes.data, self.features.ctypes.data
 
 
 def check(network: Network, channels: int) -> None:
