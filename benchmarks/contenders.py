@@ -84,6 +84,7 @@ class Networks:
 
     def __init__(self, folder: Path, without: Collection[str] = ()) -> None:
         self._folder, self._without = folder, without
+        self._trained = load_model_and_card(DEFAULT)[1].network.name
         self._nets: dict[str, ShuffleNet] = {}
 
     def entries(
@@ -132,8 +133,7 @@ class Networks:
         if name not in self._nets:
             torch.manual_seed(0)
             net = create_model(name)
-            _, card = load_model_and_card(DEFAULT)
-            if card.network.name == name:
+            if name == self._trained:
                 start_from(net, label_set("imagenet-1k"), DEFAULT)
                 self._nets[name] = net.eval()
             else:
@@ -150,7 +150,7 @@ class Networks:
                 network=net.spec,
                 preprocess=preprocess_for(SIDE),
                 labels=label_set("imagenet-1k"),
-                origin=Origin(data="nothing: its classifier is random", licence="none"),
+                origin=Origin(data="nothing: for benchmarks only", licence="none"),
             )
             export_onnx(net, card, path, shuffle="keep" if graph == STANDARD else "free")
         elif not path.exists() and graph == QUANTISED:

@@ -27,7 +27,9 @@ from llvmlite import ir
 from shufflenet.native import LlvmClassifier, _compiled
 from shufflenet.native._int8_kernels import Int8Kernels
 from shufflenet.native._int8_weights import STEP, fits
+from shufflenet.native._layers import Convolution
 from shufflenet.native._memory import aligned
+from shufflenet.native._read import read_network
 
 pytestmark = [
     pytest.mark.xdist_group("native int8"),  # a worker makes the int8 file once
@@ -115,6 +117,68 @@ def test_what_no_byte_can_hold_is_cut_off(classifier: LlvmClassifier, int8_file:
     images[0, 2, :2], images[0, 2, 4] = np.inf, -np.inf
     expected = OnnxClassifier(int8_file).logits(images)
     assert np.abs(classifier.logits(images) - expected).max() <= 0.02 * np.abs(expected).max()
+
+
+def test_channels_that_fill_up_bottlenecks_are_left_out(int8_file: Path) -> None:
+    stored = {x.dims[0] for x in onnx.load(int8_file).graph.initializer if x.dims[1:2] == [1]}
+    network, _ = read_network(int8_file)
+    layers = [layer for layer in network.layers if isinstance(layer, Convolution)]
+    assert {16, 32} < stored
+    assert {len(x.weight) for x in layers if x.depthwise} == stored - {16, 32} | {12, 24}
+
+
+def test_a_channel_among_others_stays_though_nothing_reads_it(
+    int8_file: Path, tmp_path: Path
+) -> None:
+    """Without it others would be neighbours, whose weights may be too large together."""
+    model = onnx.load(int8_file)
+    last = next(t for t in model.graph.initializer if t.dims[1:3] == [16, 1])
+    codes = numpy_helper.to_array(last).copy()
+    codes[:, :4] = np.array([0, 127, 127, 1])[:, None, None]
+    put(last, codes)
+    onnx.save(model, tmp_path / "changed.onnx")
+    before, after = (read_network(path)[0] for path in (int8_file, tmp_path / "changed.onnx"))
+    for one, other in zip(before.layers, after.layers, strict=True):
+        if isinstance(one, Convolution) and isinstance(other, Convolution):
+            assert one.weight.shape == other.weight.shape
+
+
+def with_sums(source: Path, path: Path, largest: float, bias: float = 0.0) -> Path:
+    """Write a file, one of whose channels can reach so many bytes, by its sum or its bias."""
+    network, _ = read_network(source)
+    layer = network.layers[-2]
+    assert isinstance(layer, Convolution)
+    assert layer.scale is not None
+    model = onnx.load(source)
+    model.metadata_props.remove(next(e for e in model.metadata_props if e.key == CHECK_KEY))
+    constants = {t.name: t for t in model.graph.initializer}
+    for name, factor in (
+        ("conv5.0.weight_scale", largest / (255 * np.abs(layer.weight[0]).sum() * layer.scale[0])),
+        ("conv5.0.bias_quantized_scale", 1 + bias / abs(layer.bias[0])),
+    ):
+        scale = numpy_helper.to_array(constants[name]).copy()
+        scale[0] *= np.float32(factor)
+        put(constants[name], scale)
+    onnx.save(model, path)
+    return path
+
+
+def test_a_channel_far_beyond_what_a_byte_holds_is_cut_off(int8_file: Path, tmp_path: Path) -> None:
+    """As one is that hardly fired on the images it was calibrated on."""
+    path = with_sums(int8_file, tmp_path / "large.onnx", 2.0**29)
+    classifier = LlvmClassifier(path)
+    images = prepared(classifier, 4, 32)
+    (expected,) = session(onnx.load(path)).run(None, {"images": images})
+    assert np.abs(classifier.logits(images) - expected).max() <= 0.02 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(("largest", "bias"), [(2.0**31, 0.0), (2.0**20, 2.0**24)])
+def test_sums_that_cannot_be_rounded_are_refused(
+    int8_file: Path, largest: float, bias: float, tmp_path: Path
+) -> None:
+    path = with_sums(int8_file, tmp_path / "larger.onnx", largest, bias)
+    with pytest.raises(CheckpointError, match="scales too far apart"):
+        LlvmClassifier(path)
 
 
 def test_the_logits_in_the_file_are_computed(

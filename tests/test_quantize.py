@@ -109,10 +109,34 @@ def test_bottlenecks_are_filled_up_to_sixteens_and_nothing_is_computed_otherwise
     found = OnnxClassifier(filled.path).logits(images)
     assert np.array_equal(found, OnnxClassifier(plain.path).logits(images))
     before, after = depthwise(plain.path), depthwise(filled.path)
-    # Those that open a stage read what the layers of another made, and so have no bottleneck.
-    widened = {name for name in before if before[name] != after[name]}
-    assert {before[name] for name in widened} == {12, 24}
-    assert {after[name] for name in widened} == {16, 32}
+    # The left branches of units that open a stage begin with their depthwise layer.
+    left = {name for name in before if ".branch1." in name}
+    assert len(left) == 2
+    assert set(before.values()) == {12, 24}
+    filled_up = {12: 16, 24: 32}
+    assert after == {n: k if n in left else filled_up[k] for n, k in before.items()}
+
+
+@pytest.mark.usefixtures("one_calibrator")
+def test_layers_that_share_a_bias_are_put_in_int8_each_by_itself(
+    float_file: Path, photos: ImageSet, tmp_path: Path
+) -> None:
+    """Exporters keep equal constants once, as the biases of an untrained network are."""
+    one, other = ("stage2.1.branch2.0.bias", "stage2.1.branch2.2.bias")
+    equal = onnx.load(float_file)
+    constants = {x.name: x for x in equal.graph.initializer}
+    constants[other].CopyFrom(numpy_helper.from_array(numpy_helper.to_array(constants[one]), other))
+    shared = onnx.ModelProto()
+    shared.CopyFrom(equal)
+    reader = next(node for node in shared.graph.node if other in node.input)
+    reader.input[2] = one
+    logits = []
+    for name, model in (("equal", equal), ("shared", shared)):
+        onnx.save(model, tmp_path / name)
+        made = quantize_onnx(tmp_path / name, photos, tmp_path / "i.onnx", max_drop_percent=100)
+        int8 = OnnxClassifier(made.path)
+        logits.append(int8.logits(normalised(pictures(5), int8.card.preprocess)))
+    assert np.array_equal(logits[0], logits[1])
 
 
 def test_nothing_is_quantised_twice_on_its_way(made: Quantized) -> None:

@@ -43,6 +43,7 @@ class Compiled:
         self._features = steps[-1].made
         self._pitch = kernels.class_panels(self.classes) * CLASSES * kernels.columns
         _write_logits(module, kernels, self._memory, self._features.pitch, network.classifier)
+        # Kept, for the code reads them by their addresses.
         self._blocks = self._memory.constants(), self._memory.tables()
         self._addresses = [block.ctypes.data for block in self._blocks]
         self._engine = _built(module, _machine())  # frees the code when it goes
@@ -94,12 +95,13 @@ class _Arena:
     Attributes:
         address: Where it begins.
         features: The part of it that the classifier reads.
-        logits: Of one image.
+        logits: Of one image, filled up to whole panels.
     """
 
-    def __init__(self, block: Array, features: Map, classes: int) -> None:
+    def __init__(self, block: Array, features: Map, pitch: int) -> None:
+        self._block = block  # kept, for the code reads it by its address
         self.features = block[features.at :][: features.pitch]
-        self.logits = np.empty((1, classes), np.float32)
+        self.logits = np.empty((1, pitch), np.float32)
         self.address, self.features_address, self.logits_address = (
             each.ctypes.data for each in (block, self.features, self.logits)
         )

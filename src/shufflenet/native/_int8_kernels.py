@@ -283,7 +283,8 @@ def _multiplied_from(f: Function, value: Value, weights: Value, vector: int) -> 
     """Multiply bytes by a vector of weights in memory, and add neighbouring products.
 
     LLVM would load a weight once for all pixels, for which it has too few registers: it would keep
-    sums in memory instead. One instruction that loads it each time costs no more than without.
+    sums in memory instead. One instruction that loads it each time costs no more than without, as
+    long as there are fewer loads than products.
     That it reads memory need not be told, for nothing writes there.
     """
     text = f"vpmaddubsw {_BYTES32.count * vector}($2), $1, $0"

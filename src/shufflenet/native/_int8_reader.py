@@ -21,8 +21,8 @@ from shufflenet.native._reader import Other, Reader, need
 
 __all__ = ["Int8Reader"]
 
-_PRECISE = 2**22  # of what is added to sums that become bytes: float32 knows a quarter of it
-_WHOLE = 2**31  # of what is rounded to a number of 32 bits, before it is cut off
+_PRECISE = 2**22  # numbers below differ by a quarter of one in float32, or less
+_WHOLE = 2**30  # numbers below can be rounded to 32 bits, before they are cut off to eight
 _ROUNDED_AFTER = ("Add", "AveragePool", "Conv", "Gemm", "ReduceMean", "Relu")
 
 

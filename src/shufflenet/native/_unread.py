@@ -1,10 +1,9 @@
-"""Channels that nothing makes use of, left out: files have some that make other runtimes faster."""
+"""Channels that only fill up, left out: files have some that make other runtimes faster."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from shufflenet.native._layers import Convolution, Layer, Piece, only_reader
 
@@ -12,10 +11,11 @@ __all__ = ["without_unread"]
 
 
 def without_unread(layers: Sequence[Layer]) -> list[Layer]:
-    """Leave out what the last layer of a bottleneck multiplies with zeros alone.
+    """Leave out the last channels of bottlenecks, as far as they are multiplied with zeros alone.
 
     Of a 1x1, a depthwise and a 1x1 convolution that nothing else reads, these are channels between
-    them: such as fill up their number, to fours in float32 and to sixteens in int8.
+    them, filled up to fours in float32 and to sixteens in int8. None goes from among others: the
+    weights of int8 are bounded by pairs of neighbours, which all that follow would change.
     """
     found = list(layers)
     for middle in layers:
@@ -25,31 +25,26 @@ def without_unread(layers: Sequence[Layer]) -> list[Layer]:
         last = only_reader(found, middle)
         if (
             isinstance(last, Convolution)
-            and first.groups == last.groups == last.kernel == 1
+            and first.kernel == first.groups == last.kernel == last.groups == 1
             and middle.depthwise
+            and not (first.adds or middle.adds)
             and only_reader(found, first) is middle
         ):
-            keep = np.flatnonzero(last.weight.any(axis=(0, 2, 3)))
-            if 1 < len(keep) < len(middle.weight):
-                narrow = _making(middle, keep)
-                _put(found, first, _making(first, keep))
-                _put(found, middle, replace(narrow, reads=_all(first, keep), groups=len(keep)))
-                _put(
-                    found,
-                    last,
-                    replace(last, reads=_all(middle, keep), weight=last.weight[:, keep]),
-                )
+            read = np.flatnonzero(last.weight.any(axis=(0, 2, 3)))
+            count = int(read.max(initial=0)) + 1
+            if 1 < count < len(middle.weight):
+                made = replace(_first_of(middle, count), groups=count)
+                _put(found, first, _first_of(first, count))
+                _put(found, middle, replace(made, reads=(Piece(first.made, 0, count),)))
+                reads = (Piece(middle.made, 0, count),)
+                _put(found, last, replace(last, weight=last.weight[:, :count], reads=reads))
     return found
 
 
-def _making(layer: Convolution, keep: npt.NDArray[np.intp]) -> Convolution:
-    """Let a convolution make some of its channels."""
-    scale = None if layer.scale is None else layer.scale[keep]
-    return replace(layer, weight=layer.weight[keep], bias=layer.bias[keep], scale=scale)
-
-
-def _all(layer: Convolution, keep: npt.NDArray[np.intp]) -> tuple[Piece, ...]:
-    return (Piece(layer.made, 0, len(keep)),)
+def _first_of(layer: Convolution, count: int) -> Convolution:
+    """Let a convolution make the first of its channels."""
+    scale = None if layer.scale is None else layer.scale[:count]
+    return replace(layer, weight=layer.weight[:count], bias=layer.bias[:count], scale=scale)
 
 
 def _put(layers: list[Layer], old: Layer, new: Layer) -> None:

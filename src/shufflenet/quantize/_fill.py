@@ -1,4 +1,4 @@
-"""Channels of zeros in int8 files, which processors without VNNI compute faster with."""
+"""Channels of zeros in int8 files, which ONNX Runtime computes faster with by AVX2."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ from shufflenet.quantize._graph import Graph, Layer
 
 __all__ = ["fill_up"]
 
-# Channels whose bytes ONNX Runtime's kernels for AVX2 compute at once; those left over take longer
-# than so many (docs/performance.md).
+# Channels whose bytes ONNX Runtime's kernels for AVX2 compute at once. Those left over are computed
+# by eight and then one by one, which takes longer in all (docs/performance.md).
 _MULTIPLE = 16
 
 
 def fill_up(model: onnx.ModelProto, graph: Graph) -> None:
     """Add channels of zeros between the 1x1, the depthwise and the 1x1 layer of a bottleneck.
 
-    It computes the same, to the last bit: nothing is multiplied with what they hold.
+    It computes the same, to the last bit: what they hold is multiplied with zeros.
 
     Args:
         model: The int8 model of a graph; a bottleneck is left as it is where a layer is in float.
@@ -39,16 +39,17 @@ def fill_up(model: onnx.ModelProto, graph: Graph) -> None:
             continue
         missing = -len(graph.weights[first.weight]) % _MULTIPLE
         for layer in (first, middle):
-            for stored in (f"{layer.weight}_quantized", f"{layer.bias}_quantized"):
-                pad(stored, 0, missing)
-            for own in (f"{layer.weight}_scale", f"{layer.bias}_quantized_scale"):
-                pad(own, 0, missing, "edge")
-            for own in (f"{layer.weight}_zero_point", f"{layer.bias}_quantized_zero_point"):
-                pad(own, 0, missing)
+            weight, bias = layer.weight, layer.bias
+            for name in (f"{weight}_quantized", f"{weight}_zero_point"):
+                pad(name, 0, missing)
+            for name in (f"{bias}_quantized", f"{bias}_quantized_zero_point"):
+                pad(name, 0, missing)
+            for name in (f"{weight}_scale", f"{bias}_quantized_scale"):
+                pad(name, 0, missing, "edge")
         pad(f"{last.weight}_quantized", 1, missing)
         (groups,) = (x for x in nodes[middle.nodes[0]].attribute if x.name == "group")
         groups.i += missing
-    del model.graph.value_info[:]  # the shapes of maps, some of which were those before
+    del model.graph.value_info[:]  # shapes of maps, some of which are wider now
 
 
 def _bottlenecks(graph: Graph) -> Iterator[tuple[Layer, Layer, Layer]]:

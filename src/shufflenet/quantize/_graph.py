@@ -1,5 +1,6 @@
 """A float ONNX file as layers with weights, and which channel of which tensor is which."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,7 @@ def read_graph(content: bytes, path: str | Path) -> Graph:
     if any("Quantize" in node.op_type or "QLinear" in node.op_type for node in model.graph.node):
         raise CheckpointError(path, "is in int8 already", _REMEDY)
     _widen(model)
+    _share_nothing(model)
     _add_biases(model)
     constants = {x.name: numpy_helper.to_array(x) for x in model.graph.initializer}
     if not all(np.isfinite(x).all() for x in constants.values() if x.dtype == np.float32):
@@ -137,6 +139,18 @@ def _widen(model: onnx.ModelProto) -> None:
         model.graph.initializer.append(numpy_helper.from_array(array, node.output[0]))
         model.graph.initializer.remove(narrow)
         model.graph.node.remove(node)
+
+
+def _share_nothing(model: onnx.ModelProto) -> None:
+    """Give every layer weights and a bias of its own, for exporters keep equal ones once."""
+    constants = {x.name: x for x in model.graph.initializer}
+    readers = Counter(name for node in model.graph.node for name in node.input)
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            if node.op_type in ("Conv", "Gemm") and name in constants and readers[name] > 1:
+                own = model.graph.initializer.add()
+                own.CopyFrom(constants[name])
+                own.name = node.input[place] = f"{name}_of_{node.output[0]}"
 
 
 def _add_biases(model: onnx.ModelProto) -> None:
