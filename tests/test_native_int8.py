@@ -22,19 +22,42 @@ from shufflenet.quantize import _quantize, quantize_onnx
 from shufflenet.spec import NetworkSpec, Stage, V1Spec
 
 pytest.importorskip("llvmlite")
-from llvmlite import ir
+from llvmlite import binding, ir
 
 from shufflenet.native import LlvmClassifier, _compiled
+from shufflenet.native._int8_dots import DotKernels
 from shufflenet.native._int8_kernels import Int8Kernels
+from shufflenet.native._int8_pairs import PairKernels
 from shufflenet.native._int8_weights import STEP, fits
 from shufflenet.native._layers import Convolution
 from shufflenet.native._memory import aligned
 from shufflenet.native._read import read_network
 
+FEATURES = binding.get_host_cpu_features()
 pytestmark = [
     pytest.mark.xdist_group("native int8"),  # a worker makes the int8 file once
-    pytest.mark.skipif(not _compiled.computes_int8(), reason="this processor lacks AVX2"),
+    pytest.mark.skipif(not FEATURES.get("avx2"), reason="this processor lacks AVX2"),
 ]
+
+# Sums that a vector holds of VNNI's products, 0 without VNNI: what this processor can.
+COLUMNS = [
+    0,
+    *([8] if FEATURES.get("avxvnni") or FEATURES.get("avx512vnni") else []),
+    *([16] if FEATURES.get("avx512vnni") else []),
+]
+
+
+@pytest.fixture(scope="module", params=COLUMNS)
+def columns(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Compute with the instructions of several processors, as far as this one has them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_compiled, "_dot_columns", lambda: request.param)
+        yield request.param
+
+
+def kernels_of(columns: int) -> Int8Kernels:
+    module = ir.Module()
+    return DotKernels(module, columns) if columns else PairKernels(module)
 
 
 def quantised(folder: Path, spec: NetworkSpec | None = None) -> Path:
@@ -52,7 +75,7 @@ def int8_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def classifier(int8_file: Path) -> LlvmClassifier:
+def classifier(int8_file: Path, columns: int) -> LlvmClassifier:
     return LlvmClassifier(int8_file, threads=2)
 
 
@@ -163,7 +186,9 @@ def with_sums(source: Path, path: Path, largest: float, bias: float = 0.0) -> Pa
     return path
 
 
-def test_a_channel_far_beyond_what_a_byte_holds_is_cut_off(int8_file: Path, tmp_path: Path) -> None:
+def test_a_channel_far_beyond_what_a_byte_holds_is_cut_off(
+    int8_file: Path, columns: int, tmp_path: Path
+) -> None:
     """As one is that hardly fired on the images it was calibrated on."""
     path = with_sums(int8_file, tmp_path / "large.onnx", 2.0**29)
     classifier = LlvmClassifier(path)
@@ -244,7 +269,12 @@ def v1_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
 @pytest.mark.parametrize("zero", [0, 21])
 @pytest.mark.parametrize("groups", [0, 3, 8])
 def test_sums_averages_and_zeros_of_every_layer(
-    groups: int, zero: int, v1_files: Callable[[int], Path], int8_file: Path, tmp_path: Path
+    columns: int,
+    groups: int,
+    zero: int,
+    v1_files: Callable[[int], Path],
+    int8_file: Path,
+    tmp_path: Path,
 ) -> None:
     """V1 quantises some results twice; and here maps hold what a ReLU would have left out."""
     model = moved(v1_files(groups) if groups else int8_file, zero)
@@ -272,16 +302,17 @@ def bounded_weights(read: int, made: int) -> npt.NDArray[np.int8]:
 
 
 @pytest.fixture(scope="module")
-def product() -> Iterator[Callable[..., None]]:
+def product(columns: int) -> Iterator[Callable[..., None]]:
     """The function of ``Int8Kernels.product``, to be called with addresses and numbers."""
-    module = ir.Module()
-    name = Int8Kernels(module).product().name
-    module.globals[name].linkage = "external"
-    engine = _compiled._built(module, _compiled._machine())
+    kernels = kernels_of(columns)
+    made = kernels.product()
+    made.linkage = "external"
+    engine = _compiled._built(made.module, _compiled._machine())
     place, number = ctypes.c_void_p, ctypes.c_int64
-    takes = (place, place, number, number, place, number, number, place, place, place)
+    counts = [number] * len(kernels.kinds)
+    takes = (place, place, number, number, place, *counts, place, place, place)
     function = ctypes.CFUNCTYPE(None, *takes, *[ctypes.c_float] * 2)
-    yield function(engine.get_function_address(name))
+    yield function(engine.get_function_address(made.name))
     engine.close()
 
 
@@ -289,11 +320,13 @@ def product() -> Iterator[Callable[..., None]]:
 @pytest.mark.parametrize("made", [8, 24, 58, 130])
 @pytest.mark.parametrize("pixels", [1, 11, 49])
 def test_products_are_exact(
-    product: Callable[..., None], read: int, made: int, pixels: int
+    product: Callable[..., None], columns: int, read: int, made: int, pixels: int
 ) -> None:
-    kernels = Int8Kernels(ir.Module())
+    kernels = kernels_of(columns)
     weights = bounded_weights(read, made)
     assert fits(weights.T)
+    if columns:  # with VNNI they need not fit
+        weights[:, 2::5] = np.sign(weights[:, 2::5]) * 127
     panels = kernels.panels(made)
     bytes_read = np.random.default_rng(pixels).integers(0, 256, (pixels, read), np.uint8)
     bytes_read[0] = 255
@@ -313,8 +346,7 @@ def test_products_are_exact(
         np.arange(pixels, dtype=np.int32) * made_pitch,
     ]
     where, table, packed, ends, goal, places = (block.ctypes.data for block in blocks)
-    twos = panels.count(2 * kernels.columns)
-    counts = twos, len(panels) - twos
+    counts = kernels.counts(panels)
     steps = -(-read // STEP)
     product(where, table, pixels, steps, packed, *counts, ends, goal, places, 110.0, 150.0)
     found = results[: pixels * made_pitch].reshape(pixels, -1)
@@ -337,7 +369,7 @@ def panels_of(packed: npt.NDArray[np.int32], steps: int, width: int) -> list[npt
 
 
 def test_only_what_fits_in_16_bits_is_added_there() -> None:
-    packed = Int8Kernels(ir.Module()).packed(bounded_weights(232, 48), [16] * 3)
+    packed = PairKernels(ir.Module()).packed(bounded_weights(232, 48), [16] * 3)
     panels = panels_of(packed, 58, 16)
     assert sum(len(pairs) for pairs in panels[1:]) > 40  # of 58: it is worth the trouble
     for pairs in panels:
@@ -394,7 +426,6 @@ def put(constant: onnx.TensorProto, values: npt.NDArray[np.generic]) -> None:
 @pytest.mark.parametrize(
     ("kind", "told"),
     [
-        ("weights of full range", "weights of full range"),
         ("a scale of its own after a Split", "QuantizeLinear"),
         ("read before it is rounded", "Conv"),
         ("a convolution in float", "Conv"),
@@ -413,7 +444,17 @@ def test_files_that_mean_something_else_are_refused(
         LlvmClassifier(path)
 
 
+def test_weights_of_full_range_need_vnni(int8_file: Path, columns: int, tmp_path: Path) -> None:
+    path = changed(int8_file, tmp_path / "full.onnx", "weights of full range")
+    if columns:
+        LlvmClassifier(path)
+        return
+    with pytest.raises(CheckpointError, match="full range.*VNNI.*--runtime onnxruntime"):
+        LlvmClassifier(path)
+
+
 def test_a_processor_without_avx2_is_told(int8_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_compiled, "computes_int8", lambda: False)
+    monkeypatch.setattr(_compiled, "_dot_columns", lambda: 0)
+    monkeypatch.setattr(binding, "get_host_cpu_features", dict)
     with pytest.raises(CheckpointError, match="AVX2.*--runtime onnxruntime"):
         LlvmClassifier(int8_file)

@@ -28,8 +28,8 @@ class LlvmClassifier:
 
     It computes networks of V1's and V2's layers, searched ones too, without their shuffle: in
     float32 as ``shufflenet export`` writes them, and in int8 as ``shufflenet quantize`` does, if
-    the processor has AVX2; not with ``--range full`` or ``--pixels``, nor with layers kept in
-    float. Images of a new shape take one to three seconds, and large ones longer, in which code for
+    the processor has VNNI, or AVX2 and the weights are not of ``--range full``; not with
+    ``--pixels``, nor with layers kept in float. Images of a new shape take one to three seconds, and large ones longer, in which code for
     it is made; of an int8 file that is done when it is opened, to check what it computes.
     """
 
@@ -43,14 +43,14 @@ class LlvmClassifier:
 
         Raises:
             CheckpointError: the file is missing, damaged, has no card, has layers of another
-                kind, or is in int8 and this processor lacks AVX2.
+                kind, or is in int8 and this processor lacks what multiplies it.
             MissingDependency: llvmlite or onnx is not installed.
         """
         try:
             from shufflenet.native._compiled import (  # noqa: PLC0415  # others do without
                 Compiled,
                 check,
-                computes_int8,
+                lacking,
             )
         except ModuleNotFoundError as error:
             raise MissingDependency("The LLVM runtime", error.name or "llvmlite", "llvm") from error
@@ -59,9 +59,12 @@ class LlvmClassifier:
             raise CheckpointError(path, "does not exist", remedy)
         self._network, metadata = read_network(path)
         self.card, _ = card_of(path, metadata)
-        if self._network.images and not computes_int8():
+        lacks = lacking(self._network)
+        if lacks:
+            weights = "weights of full range" if lacks == "VNNI" else "weights"
             problem = (
-                "is in int8, which the LLVM runtime computes by AVX2, and this processor lacks it"
+                f"has int8 {weights}, which the LLVM runtime multiplies by {lacks}, "
+                "and this processor lacks it"
             )
             raise CheckpointError(path, problem, "Use --runtime onnxruntime.")
         try:

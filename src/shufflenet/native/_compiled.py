@@ -9,7 +9,9 @@ import numpy as np
 from llvmlite import binding, ir
 
 from shufflenet.native._float_kernels import FloatKernels
-from shufflenet.native._int8_kernels import Int8Kernels
+from shufflenet.native._int8_dots import DotKernels
+from shufflenet.native._int8_pairs import PairKernels
+from shufflenet.native._int8_weights import fit
 from shufflenet.native._ir import BYTES, FLOATS, INDEX, OFFSETS, Value, index
 from shufflenet.native._kernels import CLASSES, Kernels
 from shufflenet.native._layers import Codes, Convolution, Floats, Linear, Network
@@ -19,7 +21,7 @@ from shufflenet.native._plan import plan
 from shufflenet.native._steps import Product, Step
 from shufflenet.native._writer import PIXELS, Writer, dense
 
-__all__ = ["Compiled", "check", "computes_int8"]
+__all__ = ["Compiled", "check", "lacking"]
 
 
 class Compiled:
@@ -117,9 +119,13 @@ def check(network: Network, channels: int) -> None:
     _planned(network, _kernels(ir.Module(), network), channels, 64, 64)
 
 
-def computes_int8() -> bool:
-    """Say whether this processor has the instructions that int8 networks are written with."""
-    return bool(binding.get_host_cpu_features().get("avx2"))
+def lacking(network: Network) -> str:
+    """Name the instructions that this processor lacks to compute a network; nothing, if none."""
+    if network.images is None or _dot_columns():
+        return ""
+    if not binding.get_host_cpu_features().get("avx2"):
+        return "AVX2"
+    return "" if fit(network) else "VNNI"
 
 
 def _planned(
@@ -179,7 +185,7 @@ def _write_logits(
 
     def constants_of(widths: list[int]) -> list[Value]:
         own = kernels.packed(weight, widths, "logits")
-        ends = kernels.ends(layer.scale, layer.bias, widths)
+        ends = kernels.ends(layer.scale, layer.bias, widths, "logits")
         return [w.constant(own), w.constant(ends)]
 
     with f.if_else(f.icmp_signed("==", images, index(1))) as (one, many):
@@ -187,12 +193,13 @@ def _write_logits(
             own, ends = constants_of([width] * panels)
             w.call(kernels.linear(), features, steps, own, panels, ends, logits, w.table([0]))
         with many:
-            twos = panels * CLASSES // 2
-            own, ends = constants_of([2 * kernels.columns] * twos)
+            widths = kernels.panels(panels * width)
+            own, ends = constants_of(widths)
             w.call(
                 kernels.product("logits"),
-                *(features, w.table(dense(pitch)), images, steps, own, twos, 0),
-                *(ends, logits, w.table(dense(panels * width)), -np.inf, np.inf),
+                *(features, w.table(dense(pitch)), images, steps, own),
+                *(*kernels.counts(widths), ends, logits, w.table(dense(panels * width))),
+                *(-np.inf, np.inf),
             )
     f.ret_void()
 
@@ -200,7 +207,8 @@ def _write_logits(
 def _kernels(module: ir.Module, network: Network) -> Kernels:
     if network.images is None:
         return FloatKernels(module, *_vectors())
-    return Int8Kernels(module)
+    columns = _dot_columns()
+    return DotKernels(module, columns) if columns else PairKernels(module)
 
 
 def _machine() -> binding.TargetMachine:
@@ -224,6 +232,14 @@ def _vectors() -> tuple[int, int]:
         return 8, 16
     is_arm = binding.get_process_triple().startswith(("aarch64", "arm64"))
     return 4, 32 if is_arm else 16
+
+
+def _dot_columns() -> int:
+    """Say how many sums of int8 products a vector of this processor holds; 0 if it has no VNNI."""
+    features = binding.get_host_cpu_features()
+    if all(features.get(own) for own in ("avx512vnni", "avx512bw", "avx512vl")):
+        return 16
+    return 8 if features.get("avxvnni") else 0
 
 
 def _built(module: ir.Module, machine: binding.TargetMachine) -> binding.ExecutionEngine:

@@ -6,13 +6,14 @@ import numpy as np
 from llvmlite import ir
 
 from shufflenet.native._ir import FLOAT, FLOATS, INDEX, OFFSETS, Function, Value, index
-from shufflenet.native._kernels import CLASSES, Kernels, Kind
+from shufflenet.native._kernels import Kernels, Kind
 from shufflenet.native._layers import Floats, Weights
 from shufflenet.native._memory import Array, filled
 from shufflenet.native._moves import window
 
 __all__ = ["FloatKernels"]
 
+_FEW = 8
 _UNROLLED = 4  # steps of a product's inner loop
 
 
@@ -26,13 +27,14 @@ class FloatKernels(Kernels):
     """
 
     dtype = np.float32
-    odd = 3
     fetches_results = True
     reads_runs = False
 
     def __init__(self, module: ir.Module, lanes: int, registers: int) -> None:
+        # Panels of four want few enough pixels that general registers hold where each begins.
+        kinds = (4, 3, 2) if registers > 2 * _FEW else (2, 3)
         # What is left of the registers holds the weights and a pixel's value.
-        most_pixels = {2: (registers - 3) // 2, 3: (registers - 4) // 3, CLASSES: 1}
+        most_pixels = {kind: (registers - 1 - kind) // kind for kind in kinds}
         super().__init__(
             module, FLOAT, lanes, columns=lanes, words=FLOAT, most_pixels=most_pixels, ends=1
         )
@@ -45,6 +47,19 @@ class FloatKernels(Kernels):
         """
         return max(2, -(-channels // self.lanes))
 
+    def parted(self, vectors: int) -> list[int]:
+        """Part vectors into panels.
+
+        >>> FloatKernels(None, 8, 16).parted(7), FloatKernels(None, 16, 32).parted(9)
+        ([2, 2, 3], [4, 3, 2])
+        """
+        most = max(2, vectors)
+        if self.kinds[0] == 2:
+            return [2] * ((most - 3 * (most % 2)) // 2) + [3] * (most % 2)
+        fours, rest = divmod(most, 4)
+        last = {0: [], 1: [3, 2], 2: [2], 3: [3]}[rest]
+        return [4] * (fours - (rest == 1)) + last
+
     def steps(self, read: int, runs: int = 1) -> int:
         return read
 
@@ -54,12 +69,16 @@ class FloatKernels(Kernels):
         wide = np.pad(weight, [(0, 0), (0, sum(widths) - weight.shape[1])])
         return np.concatenate([p.ravel() for p in np.split(wide, np.cumsum(widths)[:-1], axis=1)])
 
-    def ends(self, scale: Floats | None, bias: Floats, widths: Sequence[int]) -> Floats:
+    def ends(
+        self, scale: Floats | None, bias: Floats, widths: Sequence[int], kind: Kind = ""
+    ) -> Floats:
         return filled(bias, sum(widths))
 
-    def filters(self, weight: Weights, channels: int) -> Array:
-        kernels = filled(weight, channels)
-        return kernels.reshape(-1, self.lanes, weight.shape[1]).swapaxes(1, 2)
+    def filters(
+        self, weight: Weights, scale: Floats | None, bias: Floats, channels: int
+    ) -> tuple[Array, Floats]:
+        kernels = filled(weight, channels).reshape(-1, self.lanes, weight.shape[1])
+        return kernels.swapaxes(1, 2), filled(bias, channels)
 
     def images(self) -> ir.Function:
         def write(f: Function) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from shufflenet.native._int8_weights import fits
 from shufflenet.native._layers import (
     LARGEST_BYTE,
     Codes,
@@ -197,7 +196,7 @@ class Int8Reader(Reader):
         equally near, where the zero is odd, it may be the other one.
 
         Raises:
-            Other: sums in 16 bits might not hold its products, or float32 what is rounded.
+            Other: float32 might not hold what is rounded.
         """
         read = self._codes_of(layer.reads)
         match layer:
@@ -258,11 +257,6 @@ def _counted(layer: Convolution | Linear, read: Codes, made: Codes) -> tuple[Flo
     factor = read.scale * np.asarray(layer.scale, np.float64)
     bias = (layer.bias - read.zero * weight.sum(1) * factor) / made.scale + made.zero
     largest = LARGEST_BYTE * np.abs(weight).sum(1) * np.abs(factor) / made.scale + np.abs(bias)
-    one_by_one = isinstance(layer, Convolution) and layer.depthwise
-    # Of a kernel larger than 1x1, rows of weights are read, of others all inputs.
-    kernel = layer.weight.shape[-1] if layer.weight.ndim == 4 else 1
-    rows = layer.weight.reshape(-1, kernel if kernel > 1 else weight.shape[1])
-    precise = np.abs(bias).max() < _PRECISE and largest.max() < _WHOLE
-    if not (one_by_one or fits(rows)) or not precise:
+    if not (np.abs(bias).max() < _PRECISE and largest.max() < _WHOLE):
         raise Other
     return (factor / made.scale).astype(np.float32), bias.astype(np.float32)

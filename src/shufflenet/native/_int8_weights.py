@@ -1,21 +1,28 @@
 """Int8 weights laid out for the kernels, and which of their products may be added in 16 bits."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.native._layers import Floats, Weights
+from shufflenet.native._layers import Convolution, Floats, Linear, Network, Weights
 from shufflenet.native._memory import LINE_WORDS, Array, filled
 
-__all__ = ["HIGH", "LOW", "STEP", "fits", "laid_out", "laid_out_ends", "laid_out_filters"]
+__all__ = [
+    "STEP",
+    "channel_order",
+    "fit",
+    "fits",
+    "laid_out",
+    "laid_out_ends",
+    "laid_out_filters",
+    "order",
+]
 
 STEP = 4  # channels that a step of a product reads
 # Neighbouring weights of one sign may sum to so much: 255 * 128 is the last multiple below 2**15.
 _MOST = 128
-# AVX2 packs and unpacks each half of a vector by itself: two vectors of sums that are packed to 16
-# channels in order, or were unpacked from such, hold these.
-LOW, HIGH = [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]
 
 
 def fits(weight: Weights) -> bool:
@@ -23,8 +30,19 @@ def fits(weight: Weights) -> bool:
     return bool(_reach(_steps(weight.T, runs=1)).max() <= _MOST)
 
 
+def fit(network: Network) -> bool:
+    """Say whether those of all layers can, but for depthwise ones, added in 32 bits everywhere."""
+    convolutions = [x for x in network.layers if isinstance(x, Convolution) and not x.depthwise]
+    return all(fits(_read(layer)) for layer in [*convolutions, network.classifier])
+
+
 def laid_out(
-    weight: Weights, widths: Sequence[int], runs: Sequence[int] = (0,), *, in_pairs: bool = True
+    weight: Weights,
+    widths: Sequence[int],
+    channels: Sequence[int],
+    runs: Sequence[int] = (0,),
+    *,
+    in_pairs: bool,
 ) -> Array:
     """Lay out ``(in, out)`` weights, one panel after the other.
 
@@ -35,10 +53,11 @@ def laid_out(
     Args:
         weight: What is laid out.
         widths: Of the panels.
+        channels: The order of channels, of all panels.
         runs: Where the values begin that the inputs are, in as many runs of the same length.
         in_pairs: Whether to look for pairs.
     """
-    wide = np.pad(weight, [(0, 0), (0, sum(widths) - weight.shape[1])])[:, _order(widths)]
+    wide = np.pad(weight, [(0, 0), (0, sum(widths) - weight.shape[1])])[:, channels]
     panels = np.split(wide, np.cumsum(widths)[:-1], axis=1)
     length = len(weight) // len(runs)
     places = [run + first for run in runs for first in range(0, length, STEP)]
@@ -46,30 +65,52 @@ def laid_out(
     return np.concatenate([_panel(own, places, in_pairs=in_pairs) for own in steps])
 
 
-def laid_out_ends(scale: Floats, bias: Floats, widths: Sequence[int]) -> Floats:
+def laid_out_ends(
+    scale: Floats, bias: Floats, widths: Sequence[int], channels: Sequence[int]
+) -> Floats:
     """Lay out what sums end with: of each panel all scales, then all that is added."""
-    both = np.stack([filled(values, sum(widths))[_order(widths)] for values in (scale, bias)])
+    both = np.stack([filled(values, sum(widths))[channels] for values in (scale, bias)])
     parts = np.split(both, np.cumsum(widths)[:-1], axis=1)
     return np.concatenate([part.ravel() for part in parts])
 
 
-def laid_out_filters(weight: Weights, channels: int) -> Array:
-    """Lay out ``(channels, taps)`` weights by pairs of taps, each for what 16 channels become."""
-    pairs = np.pad(weight, [(0, channels - len(weight)), (0, weight.shape[1] % 2)])
-    vectors = pairs.astype(np.int16).reshape(-1, len(LOW + HIGH), pairs.shape[1] // 2, 2)
-    return vectors[:, LOW + HIGH].swapaxes(1, 2)
+def laid_out_filters(
+    weight: Weights, widths: Sequence[int], channels: Sequence[int], taps: int
+) -> npt.NDArray[np.int8]:
+    """Lay out ``(channels, taps)`` weights, some taps at a time, each time for all of a width."""
+    whole = np.pad(weight, [(0, sum(widths) - len(weight)), (0, -weight.shape[1] % taps)])
+    parted = whole.astype(np.int8)[channels].reshape(len(channels), -1, taps)
+    blocks = np.split(parted, np.cumsum(widths)[:-1])
+    return np.concatenate([block.swapaxes(0, 1).ravel() for block in blocks])
 
 
-def _order(widths: Sequence[int]) -> list[int]:
-    """Say which channel stands where: as packing two vectors needs it, or one by itself.
+def channel_order(widths: Sequence[int], vectors: Sequence[int]) -> list[int]:
+    """Say which channel stands where, in panels of so many vectors."""
+    starts = accumulate(widths, initial=0)
+    return [
+        start + lane
+        for start, width, count in zip(starts, widths, vectors, strict=False)
+        for lane in order(count, width // count)
+    ]
 
-    >>> _order([16, 8])
-    [0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23]
+
+def order(vectors: int, lanes: int) -> list[int]:
+    """Say which channel each lane of some vectors of sums is of: of one vector, two or four.
+
+    >>> order(2, 8)
+    [0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15]
     """
-    lanes = len(LOW + HIGH)
-    sixteens = sum(widths) // lanes
-    order = [lanes * n + lane for n in range(sixteens) for lane in LOW + HIGH]
-    return [*order, *range(lanes * sixteens, sum(widths))]
+    return [
+        4 * vectors * (lane // 4) + 4 * vector + lane % 4
+        for vector in range(vectors)
+        for lane in range(lanes)
+    ]
+
+
+def _read(layer: Convolution | Linear) -> Weights:
+    """Give the weights that are read after each other: rows of a large kernel, else all inputs."""
+    length = layer.weight.shape[-1] if layer.weight.ndim == 4 else 1
+    return layer.weight.reshape(-1, length if length > 1 else layer.weight[0].size)
 
 
 def _steps(weight: Weights, runs: int) -> npt.NDArray[np.int8]:

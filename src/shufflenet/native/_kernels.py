@@ -24,20 +24,19 @@ _LINES_AHEAD = 128  # of its weights: so many are fetched before they are needed
 class Kernels(Moves):
     """Functions of one module, each written when first asked for.
 
-    A product of matrices is computed a tile at a time: some pixels by a panel of two vectors of
+    A product of matrices is computed a tile at a time: some pixels by a panel of a few vectors of
     channels, as many as registers hold, so that a weight loaded serves all pixels and a value all
-    channels of the tile. The last panel has another number of vectors where theirs is odd.
+    channels of the tile. The last panels have other numbers of vectors where theirs has a rest.
 
     Attributes:
         dtype: Of maps.
         columns: Channels that a vector of sums holds.
-        odd: Vectors of the last panel where their number is odd.
+        kinds: Vectors that a panel may have, in the order of panels.
         fetches_results: Whether a tile fetches the lines that its results, then float32, go to.
         reads_runs: Whether a product reads values that lie apart, in runs of several.
     """
 
     dtype: type[np.generic]
-    odd: int
     fetches_results: bool
     reads_runs: bool
 
@@ -60,13 +59,14 @@ class Kernels(Moves):
             lanes: Elements of the vectors that are moved.
             columns: Channels that a vector of sums holds.
             words: What weights are made of: what one step of a product takes of a channel.
-            most_pixels: Of a tile, by the vectors of its panel.
+            most_pixels: Of a tile, by the vectors of its panel, in the order of panels.
             ends: Numbers that a channel's sum ends with, as its bias.
         """
         super().__init__(module, element, lanes)
         self.columns = columns
         self._words = words.as_pointer()
-        self._most_pixels = most_pixels
+        self.kinds = tuple(most_pixels)
+        self._most_pixels = {**most_pixels, CLASSES: 1}
         self._ends = ends
 
     @abstractmethod
@@ -91,12 +91,23 @@ class Kernels(Moves):
         """
 
     @abstractmethod
-    def ends(self, scale: Floats | None, bias: Floats, widths: Sequence[int]) -> Floats:
+    def ends(
+        self, scale: Floats | None, bias: Floats, widths: Sequence[int], kind: Kind = ""
+    ) -> Floats:
         """Lay out what a product's sums end with, likewise."""
 
     @abstractmethod
-    def filters(self, weight: Weights, channels: int) -> Array:
-        """Lay out the ``(channels, taps)`` weights of a depthwise convolution, filled up."""
+    def filters(
+        self, weight: Weights, scale: Floats | None, bias: Floats, channels: int
+    ) -> tuple[Array, Floats]:
+        """Lay out what a depthwise convolution reads: its weights, and what sums end with.
+
+        Args:
+            weight: ``(channels, taps)``.
+            scale: What sums are multiplied with, in int8.
+            bias: What is added.
+            channels: How many there are once filled up, as whole vectors.
+        """
 
     @abstractmethod
     def images(self) -> ir.Function:
@@ -122,6 +133,10 @@ class Kernels(Moves):
         added, result.
         """
 
+    @abstractmethod
+    def parted(self, vectors: int) -> list[int]:
+        """Part vectors of channels into panels of ``kinds``, in their order."""
+
     def panels(self, channels: int) -> list[int]:
         """Cut channels into panels; says how wide each is.
 
@@ -129,9 +144,11 @@ class Kernels(Moves):
         >>> FloatKernels(None, 8, 16).panels(116)
         [16, 16, 16, 16, 16, 16, 24]
         """
-        vectors = max(-(-channels // self.columns), min(2, self.odd))
-        odd = [self.odd * self.columns] * (vectors % 2)
-        return [2 * self.columns] * ((vectors - len(odd) * self.odd) // 2) + odd
+        return [self.columns * own for own in self.parted(-(-channels // self.columns))]
+
+    def counts(self, widths: Sequence[int]) -> list[int]:
+        """Say how many panels of each kind there are."""
+        return [widths.count(kind * self.columns) for kind in self.kinds]
 
     def class_panels(self, classes: int) -> int:
         """Say how many panels of ``CLASSES`` vectors hold classes."""
@@ -140,17 +157,18 @@ class Kernels(Moves):
     def product(self, kind: Kind = "") -> ir.Function:
         """Multiply pixels by all panels of weights.
 
-        Takes: values, their table of pixels, pixels, steps, weights, panels of two vectors, odd
-        panels, what sums end with, result, its table of pixels, floor, ceiling; if ``adding``, what
-        is added as well, its table of pixels, what it is multiplied with, and the least and the
-        most that sums become before.
+        Takes: values, their table of pixels, pixels, steps, weights, how many panels of each kind,
+        what sums end with, result, its table of pixels, floor, ceiling; if ``adding``, what is
+        added as well, its table of pixels, what it is multiplied with, and the least and the most
+        that sums become before.
         """
 
         def write(f: Function) -> None:
-            values, table, pixels, steps, weights, twos, odds, *rest = f.arguments
+            values, table, pixels, steps, weights, *rest = f.arguments
+            counts, rest = rest[: len(self.kinds)], rest[len(self.kinds) :]
             ends, made, places, floor, ceiling, *added = rest
             done = index(0)
-            for vectors, panels in ((2, twos), (self.odd, odds)):
+            for vectors, panels in zip(self.kinds, counts, strict=True):
                 panel_of, width = self._panel(vectors, kind), index(vectors * self.columns)
                 words = self._panel_words(f, steps, vectors)
                 with f.counting(panels) as panel:
@@ -159,11 +177,12 @@ class Kernels(Moves):
                     also = (f.at(added[0], channel), *added[1:]) if added else ()
                     given = values, table, pixels, steps, *own, f.at(made, channel), places
                     f.call(panel_of, [*given, floor, ceiling, *also])
-                done, weights = f.mul(panels, width), f.at(weights, f.mul(panels, words))
+                done = f.add(done, f.mul(panels, width))
+                weights = f.at(weights, f.mul(panels, words))
 
         result, also = self._given(kind)
         takes = (
-            *(self.elements, OFFSETS, INDEX, INDEX, self._words, INDEX, INDEX),
+            *(self.elements, OFFSETS, INDEX, INDEX, self._words, *[INDEX] * len(self.kinds)),
             *(FLOATS, result, OFFSETS, FLOAT, FLOAT, *also),
         )
         return self._function(f"product_{kind}", takes, write)

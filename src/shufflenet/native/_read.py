@@ -41,7 +41,7 @@ def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
         for node in model.graph.node:
             problem = f"has a {node.op_type} that the LLVM runtime does not compute"
             reader.read(node)
-        problem = "has int8 weights of full range, or scales too far apart for the LLVM runtime"
+        problem = "has scales too far apart for the LLVM runtime"
         layers = reader.finished()
         problem = "has layers in an order that the LLVM runtime does not compute"
         inner, classifier = _parted(layers, model.graph)

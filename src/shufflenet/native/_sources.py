@@ -167,9 +167,8 @@ class Windows:
     def _constants(self, kernels: Kernels) -> tuple[Array, Array]:
         """Lay out the weights, and what sums end with."""
         layer, channels = self.layer, self.pitch(kernels)
-        vectors = [kernels.lanes] * (channels // kernels.lanes)
-        weights = kernels.filters(layer.weight.reshape(len(layer.weight), -1), channels)
-        return weights, kernels.ends(layer.scale, layer.bias, vectors)
+        weight = layer.weight.reshape(len(layer.weight), -1)
+        return kernels.filters(weight, layer.scale, layer.bias, channels)
 
 
 def gather(

@@ -64,7 +64,6 @@ class Product:
         made, read = len(layer.weight) // layer.groups, layer.weight[0].size
         channel, runs = group * made, self.source.runs(kernels)
         panels = kernels.panels(made)
-        twos = panels.count(2 * kernels.columns)
         packed, ends = w.made_once((id(layer), group), lambda: self._constants(kernels, group))
         also: tuple[Value | float, ...] = ()
         if added:
@@ -73,7 +72,7 @@ class Product:
         w.call(
             kernels.product("adding" if added else ""),
             *(w.f.at(values, group * read), table, pixels, kernels.steps(read, len(runs))),
-            *(packed, twos, len(panels) - twos, ends),
+            *(packed, *kernels.counts(panels), ends),
             *(w.place(self.made.at + channel), w.pixels(self.made, first)),
             *(layer.floor, layer.ceiling, *also),
         )
