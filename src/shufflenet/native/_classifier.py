@@ -29,8 +29,9 @@ class LlvmClassifier:
     It computes networks of V1's and V2's layers, searched ones too, without their shuffle: in
     float32 as ``shufflenet export`` writes them, and in int8 as ``shufflenet quantize`` does, if
     the processor has VNNI, or AVX2 and the weights are not of ``--range full``; not with
-    ``--pixels``, nor with layers kept in float. Images of a new shape take one to three seconds, and large ones longer, in which code for
-    it is made; of an int8 file that is done when it is opened, to check what it computes.
+    ``--pixels``, nor with layers kept in float. Images of a new shape take one to three seconds,
+    and large ones longer, in which code for it is made; of an int8 file that is done when it is
+    opened, to check what it computes.
     """
 
     def __init__(self, path: str | Path, *, threads: int | None = None) -> None:

@@ -32,8 +32,12 @@ def fits(weight: Weights) -> bool:
 
 def fit(network: Network) -> bool:
     """Say whether those of all layers can, but for depthwise ones, added in 32 bits everywhere."""
-    convolutions = [x for x in network.layers if isinstance(x, Convolution) and not x.depthwise]
-    return all(fits(_read(layer)) for layer in [*convolutions, network.classifier])
+    products = [
+        layer
+        for layer in (*network.layers, network.classifier)
+        if isinstance(layer, Linear) or (isinstance(layer, Convolution) and not layer.depthwise)
+    ]
+    return all(fits(_read(layer)) for layer in products)
 
 
 def laid_out(
