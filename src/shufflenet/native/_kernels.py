@@ -62,7 +62,7 @@ class Kernels(Moves):
             most_pixels: Of a tile, by the vectors of its panel, in the order of panels.
             ends: Numbers that a channel's sum ends with, as its bias.
         """
-        super().__init__(module, element, lanes)
+        super().__init__(module, element, lanes, columns * 4 // np.dtype(self.dtype).itemsize)
         self.columns = columns
         self._words = words.as_pointer()
         self.kinds = tuple(most_pixels)

@@ -16,12 +16,14 @@ class Moves:
     Args:
         module: Where they are written to.
         element: What maps are made of.
-        lanes: Elements of the vectors that are moved.
+        lanes: Elements of the vectors that are moved, which maps are filled up to.
+        widest: Elements of the largest vectors that there are.
     """
 
-    def __init__(self, module: ir.Module, element: ir.Type, lanes: int) -> None:
+    def __init__(self, module: ir.Module, element: ir.Type, lanes: int, widest: int) -> None:
         self.elements = element.as_pointer()
         self.lanes = lanes
+        self.widest = widest
         self._vector = ir.VectorType(element, lanes)
         self._module = module
         self._made: dict[str, ir.Function] = {}
@@ -56,7 +58,8 @@ class Moves:
     def gather(self, pieces: Sequence[tuple[int, int]], pitch: int) -> ir.Function:
         """Put pieces of maps beside each other, pixel by pixel.
 
-        A piece is moved in whole vectors: what the last has too much, the next piece overwrites.
+        A piece is moved in whole vectors, as short ones as hold it: what the last has too much, the
+        next piece overwrites.
 
         Takes: where each piece begins in the first pixel, a table of pixels for each layout,
         result, its table of pixels, pixels.
@@ -78,11 +81,11 @@ class Moves:
                     sources, pieces, pairwise(starts), strict=True
                 ):
                     here = f.at(source, offsets[layout], -start)
-                    while start < end and start + self.lanes <= pitch:
-                        f.keep(f.vector(f.at(here, start)), f.at(result, start))
-                        start += self.lanes
-                    for channel in range(start, end):
-                        f.store(f.load(f.at(here, channel)), f.at(result, channel))
+                    while start < end:
+                        lanes = self._lanes(end - start, pitch - start)
+                        kind = ir.VectorType(self._vector.element, lanes)
+                        f.keep(f.vector(f.at(here, start), kind), f.at(result, start))
+                        start += lanes
 
         name = "gather" + "".join(f"_{channels}.{layout}" for channels, layout in pieces)
         takes = (
@@ -91,6 +94,11 @@ class Moves:
             *(self.elements, OFFSETS, INDEX),
         )
         return self._function(f"{name}_{pitch}", takes, write)
+
+    def _lanes(self, wanted: int, most: int) -> int:
+        """Choose a vector's length, a power of two: not longer than is wanted, or may be moved."""
+        length = min(self.widest, 1 << (wanted - 1).bit_length())
+        return min(length, 1 << (most.bit_length() - 1))
 
     def copy(self) -> ir.Function:
         """Copy rows. Takes: source, its table, result, its table, rows, elements of a row."""
