@@ -11,6 +11,7 @@ from llvmlite import binding, ir
 from shufflenet.native._float_kernels import FloatKernels
 from shufflenet.native._int8_dots import DotKernels
 from shufflenet.native._int8_pairs import PairKernels
+from shufflenet.native._int8_tiles import TileKernels, tiles_permitted
 from shufflenet.native._int8_weights import fit
 from shufflenet.native._ir import BYTES, FLOATS, INDEX, OFFSETS, Value, index
 from shufflenet.native._kernels import CLASSES, Kernels
@@ -167,9 +168,11 @@ def _write_features(
     rows = images.channels * images.height
     given, kept = w.table(np.arange(rows) * images.width), w.table(images.rows())
     factor, more = (1 / codes.scale, float(codes.zero)) if codes else (1.0, 0.0)
+    kernels.begin(f)
     planes = w.place(images.at)
     w.call(kernels.images(), image, given, planes, kept, rows, images.width, factor, more)
     write_steps(w, steps)
+    kernels.end(f)
     f.ret_void()
 
 
@@ -207,6 +210,8 @@ def _write_logits(
 def _kernels(module: ir.Module, network: Network) -> Kernels:
     if network.images is None:
         return FloatKernels(module, *_vectors())
+    if _has_tiles():
+        return TileKernels(module)
     columns = _dot_columns()
     return DotKernels(module, columns) if columns else PairKernels(module)
 
@@ -240,6 +245,12 @@ def _dot_columns() -> int:
     if all(features.get(own) for own in ("avx512vnni", "avx512bw", "avx512vl")):
         return 16
     return 8 if features.get("avxvnni") else 0
+
+
+def _has_tiles() -> bool:
+    features = binding.get_host_cpu_features()
+    can = all(features.get(own) for own in ("amx-tile", "amx-int8"))
+    return can and _dot_columns() == 16 and tiles_permitted()
 
 
 def _built(module: ir.Module, machine: binding.TargetMachine) -> binding.ExecutionEngine:

@@ -15,7 +15,7 @@ from shufflenet.native._moves import Moves
 __all__ = ["CLASSES", "Kernels", "Kind"]
 
 # What a product ends with: values of a map, those to which others are added, or logits.
-Kind: TypeAlias = Literal["", "adding", "logits"]
+Kind: TypeAlias = Literal["", "runs", "adding", "logits"]
 
 CLASSES = 8  # vectors of classes that the classifier computes at once
 _LINES_AHEAD = 128  # of its weights: so many are fetched before they are needed
@@ -34,11 +34,13 @@ class Kernels(Moves):
         kinds: Vectors that a panel may have, in the order of panels.
         fetches_results: Whether a tile fetches the lines that its results, then float32, go to.
         reads_runs: Whether a product reads values that lie apart, in runs of several.
+        reads_evenly: Whether a product is faster where pixels lie at equal distances.
     """
 
     dtype: type[np.generic]
     fetches_results: bool
     reads_runs: bool
+    reads_evenly = False
 
     def __init__(
         self,
@@ -68,6 +70,12 @@ class Kernels(Moves):
         self.kinds = tuple(most_pixels)
         self._most_pixels = {**most_pixels, CLASSES: 1}
         self._ends = ends
+
+    def begin(self, f: Function) -> None:
+        """Write what stands before all kernels are called."""
+
+    def end(self, f: Function) -> None:
+        """Write what stands after that."""
 
     @abstractmethod
     def vectors(self, channels: int) -> int:

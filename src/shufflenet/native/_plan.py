@@ -111,12 +111,18 @@ class _Planner:
         if reads[0].map in self._windows:
             return self._windows[reads[0].map]
         if reads in self._joined:
-            return Whole(self._joined[reads], 0)
+            return self._piece(self._joined[reads], 0, self._joined[reads].channels)
         if len(reads) == 1:
-            return Whole(self._maps[reads[0].map], reads[0].first)
+            return self._piece(self._maps[reads[0].map], reads[0].first, reads[0].channels)
         if any(reads == added_to(layer) for layer in self._layers):
             return Whole(self._join(reads), 0)
         return Gathered(self._parts(reads))
+
+    def _piece(self, found: Map, first: int, channels: int) -> Source:
+        """Read channels of a map as they lie, or without its border."""
+        if found.border and self._kernels.reads_evenly:
+            return Gathered([(found, first, channels)])
+        return Whole(found, first)
 
     def _bordered(self, layer: Convolution | MaxPool) -> Map:
         """Find what a window moves over, or make it of its pieces."""

@@ -70,7 +70,7 @@ class Product:
             also = w.place(added.at + channel), w.pixels(added, first), layer.added_scale
             also += layer.limits
         w.call(
-            kernels.product("adding" if added else ""),
+            kernels.product("runs" if len(runs) > 1 else "adding" if added else ""),
             *(w.f.at(values, group * read), table, pixels, kernels.steps(read, len(runs))),
             *(packed, *kernels.counts(panels), ends),
             *(w.place(self.made.at + channel), w.pixels(self.made, first)),
