@@ -25,9 +25,9 @@ pytest.importorskip("llvmlite")
 from llvmlite import binding, ir
 
 from shufflenet.native import LlvmClassifier, _compiled
-from shufflenet.native._int8_dots import DotKernels
 from shufflenet.native._int8_kernels import Int8Kernels
 from shufflenet.native._int8_pairs import PairKernels
+from shufflenet.native._int8_tiles import tiles_permitted
 from shufflenet.native._int8_weights import STEP, fits
 from shufflenet.native._layers import Convolution
 from shufflenet.native._memory import aligned
@@ -39,25 +39,26 @@ pytestmark = [
     pytest.mark.skipif(not FEATURES.get("avx2"), reason="this processor lacks AVX2"),
 ]
 
-# Sums that a vector holds of VNNI's products, 0 without VNNI: what this processor can.
-COLUMNS = [
-    0,
-    *([8] if FEATURES.get("avxvnni") or FEATURES.get("avx512vnni") else []),
-    *([16] if FEATURES.get("avx512vnni") else []),
-]
+INSTRUCTIONS = {
+    "AVX2": True,
+    "AVX-VNNI": FEATURES.get("avxvnni") or FEATURES.get("avx512vnni"),
+    "AVX-512 VNNI": FEATURES.get("avx512vnni"),
+    "AMX": FEATURES.get("amx-int8") and tiles_permitted(),
+}
 
 
-@pytest.fixture(scope="module", params=COLUMNS)
-def columns(request: pytest.FixtureRequest) -> Iterator[int]:
-    """Compute with the instructions of several processors, as far as this one has them."""
+@pytest.fixture(scope="module", params=[name for name, has in INSTRUCTIONS.items() if has])
+def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Compute as several processors would, as far as this one has their instructions."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_compiled, "_dot_columns", lambda: request.param)
+        patch.setattr(_compiled, "_instructions", lambda: request.param)
         yield request.param
 
 
-def kernels_of(columns: int) -> Int8Kernels:
-    module = ir.Module()
-    return DotKernels(module, columns) if columns else PairKernels(module)
+def kernels_of(instructions: str) -> Int8Kernels:
+    kernels = _compiled._INT8_KERNELS[instructions](ir.Module())
+    assert isinstance(kernels, Int8Kernels)
+    return kernels
 
 
 def quantised(folder: Path, spec: NetworkSpec | None = None) -> Path:
@@ -75,7 +76,7 @@ def int8_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def classifier(int8_file: Path, columns: int) -> LlvmClassifier:
+def classifier(int8_file: Path, instructions: str) -> LlvmClassifier:
     return LlvmClassifier(int8_file, threads=2)
 
 
@@ -187,7 +188,7 @@ def with_sums(source: Path, path: Path, largest: float, bias: float = 0.0) -> Pa
 
 
 def test_a_channel_far_beyond_what_a_byte_holds_is_cut_off(
-    int8_file: Path, columns: int, tmp_path: Path
+    int8_file: Path, instructions: str, tmp_path: Path
 ) -> None:
     """As one is that hardly fired on the images it was calibrated on."""
     path = with_sums(int8_file, tmp_path / "large.onnx", 2.0**29)
@@ -269,7 +270,7 @@ def v1_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
 @pytest.mark.parametrize("zero", [0, 21])
 @pytest.mark.parametrize("groups", [0, 3, 8])
 def test_sums_averages_and_zeros_of_every_layer(
-    columns: int,
+    instructions: str,
     groups: int,
     zero: int,
     v1_files: Callable[[int], Path],
@@ -302,17 +303,21 @@ def bounded_weights(read: int, made: int) -> npt.NDArray[np.int8]:
 
 
 @pytest.fixture(scope="module")
-def product(columns: int) -> Iterator[Callable[..., None]]:
+def product(instructions: str) -> Iterator[Callable[..., None]]:
     """The function of ``Int8Kernels.product``, to be called with addresses and numbers."""
-    kernels = kernels_of(columns)
+    kernels = kernels_of(instructions)
     made = kernels.product()
-    made.linkage = "external"
+    f = kernels.function("between", [argument.type for argument in made.args])
+    kernels.begin(f)
+    f.call(made, f.arguments)
+    kernels.end(f)
+    f.ret_void()
     engine = _compiled._built(made.module, _compiled._machine())
     place, number = ctypes.c_void_p, ctypes.c_int64
     counts = [number] * len(kernels.kinds)
     takes = (place, place, number, number, place, *counts, place, place, place)
     function = ctypes.CFUNCTYPE(None, *takes, *[ctypes.c_float] * 2)
-    yield function(engine.get_function_address(made.name))
+    yield function(engine.get_function_address("between"))
     engine.close()
 
 
@@ -320,12 +325,12 @@ def product(columns: int) -> Iterator[Callable[..., None]]:
 @pytest.mark.parametrize("made", [8, 24, 58, 130])
 @pytest.mark.parametrize("pixels", [1, 11, 49])
 def test_products_are_exact(
-    product: Callable[..., None], columns: int, read: int, made: int, pixels: int
+    product: Callable[..., None], instructions: str, read: int, made: int, pixels: int
 ) -> None:
-    kernels = kernels_of(columns)
+    kernels = kernels_of(instructions)
     weights = bounded_weights(read, made)
     assert fits(weights.T)
-    if columns:  # with VNNI they need not fit
+    if instructions != "AVX2":  # with VNNI they need not fit
         weights[:, 2::5] = np.sign(weights[:, 2::5]) * 127
     panels = kernels.panels(made)
     bytes_read = np.random.default_rng(pixels).integers(0, 256, (pixels, read), np.uint8)
@@ -347,7 +352,7 @@ def test_products_are_exact(
     ]
     where, table, packed, ends, goal, places = (block.ctypes.data for block in blocks)
     counts = kernels.counts(panels)
-    steps = -(-read // STEP)
+    steps = kernels.steps(read)
     product(where, table, pixels, steps, packed, *counts, ends, goal, places, 110.0, 150.0)
     found = results[: pixels * made_pitch].reshape(pixels, -1)
     exact = (sums * scale.astype(np.float64) + bias).clip(110, 150)
@@ -444,9 +449,11 @@ def test_files_that_mean_something_else_are_refused(
         LlvmClassifier(path)
 
 
-def test_weights_of_full_range_need_vnni(int8_file: Path, columns: int, tmp_path: Path) -> None:
+def test_weights_of_full_range_need_vnni(
+    int8_file: Path, instructions: str, tmp_path: Path
+) -> None:
     path = changed(int8_file, tmp_path / "full.onnx", "weights of full range")
-    if columns:
+    if instructions != "AVX2":
         LlvmClassifier(path)
         return
     with pytest.raises(CheckpointError, match="full range.*VNNI.*--runtime onnxruntime"):
@@ -454,7 +461,27 @@ def test_weights_of_full_range_need_vnni(int8_file: Path, columns: int, tmp_path
 
 
 def test_a_processor_without_avx2_is_told(int8_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_compiled, "_dot_columns", lambda: 0)
-    monkeypatch.setattr(binding, "get_host_cpu_features", dict)
+    monkeypatch.setattr(_compiled, "_instructions", lambda: "")
     with pytest.raises(CheckpointError, match="AVX2.*--runtime onnxruntime"):
         LlvmClassifier(int8_file)
+
+
+@pytest.mark.parametrize(
+    ("features", "permitted", "best"),
+    [
+        ("", True, ""),
+        ("avx2", True, "AVX2"),
+        ("avx2 avxvnni", True, "AVX-VNNI"),
+        ("avx2 avx512vnni", True, "AVX2"),  # without the rest of AVX-512 that is used
+        ("avx2 avx512vnni avx512bw avx512vl", True, "AVX-512 VNNI"),
+        ("avx2 avxvnni avx512vnni avx512bw avx512vl amx-tile amx-int8", True, "AMX"),
+        ("avx2 avxvnni avx512vnni avx512bw avx512vl amx-tile amx-int8", False, "AVX-512 VNNI"),
+    ],
+)
+def test_the_fastest_instructions_are_found(
+    features: str, permitted: bool, best: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = dict.fromkeys(features.split(), True)
+    monkeypatch.setattr(binding, "get_host_cpu_features", lambda: found)
+    monkeypatch.setattr(_compiled, "tiles_permitted", lambda: permitted)
+    assert _compiled._instructions() == best

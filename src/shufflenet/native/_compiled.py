@@ -3,6 +3,7 @@
 import ctypes
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,13 @@ from shufflenet.native._steps import Product, Step
 from shufflenet.native._writer import PIXELS, Writer, dense
 
 __all__ = ["Compiled", "check", "lacking"]
+
+_INT8_KERNELS: dict[str, Callable[[ir.Module], Kernels]] = {
+    "AMX": TileKernels,
+    "AVX-512 VNNI": partial(DotKernels, columns=16),
+    "AVX-VNNI": partial(DotKernels, columns=8),
+    "AVX2": PairKernels,
+}
 
 
 class Compiled:
@@ -122,9 +130,10 @@ def check(network: Network, channels: int) -> None:
 
 def lacking(network: Network) -> str:
     """Name the instructions that this processor lacks to compute a network; nothing, if none."""
-    if network.images is None or _dot_columns():
+    best = _instructions()
+    if network.images is None or best not in ("", "AVX2"):
         return ""
-    if not binding.get_host_cpu_features().get("avx2"):
+    if not best:
         return "AVX2"
     return "" if fit(network) else "VNNI"
 
@@ -210,10 +219,24 @@ def _write_logits(
 def _kernels(module: ir.Module, network: Network) -> Kernels:
     if network.images is None:
         return FloatKernels(module, *_vectors())
-    if _has_tiles():
-        return TileKernels(module)
-    columns = _dot_columns()
-    return DotKernels(module, columns) if columns else PairKernels(module)
+    return _INT8_KERNELS[_instructions()](module)
+
+
+def _instructions() -> str:
+    """Name the fastest that this processor multiplies bytes by; nothing, if it has none known."""
+    features = binding.get_host_cpu_features()
+
+    def has(*names: str) -> bool:
+        return all(features.get(name) for name in names)
+
+    wide = has("avx512vnni", "avx512bw", "avx512vl")
+    if wide and has("amx-tile", "amx-int8") and tiles_permitted():
+        return "AMX"
+    if wide:
+        return "AVX-512 VNNI"
+    if has("avxvnni"):
+        return "AVX-VNNI"
+    return "AVX2" if has("avx2") else ""
 
 
 def _machine() -> binding.TargetMachine:
@@ -245,12 +268,6 @@ def _dot_columns() -> int:
     if all(features.get(own) for own in ("avx512vnni", "avx512bw", "avx512vl")):
         return 16
     return 8 if features.get("avxvnni") else 0
-
-
-def _has_tiles() -> bool:
-    features = binding.get_host_cpu_features()
-    can = all(features.get(own) for own in ("amx-tile", "amx-int8"))
-    return can and _dot_columns() == 16 and tiles_permitted()
 
 
 def _built(module: ir.Module, machine: binding.TargetMachine) -> binding.ExecutionEngine:

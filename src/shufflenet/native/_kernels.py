@@ -14,7 +14,8 @@ from shufflenet.native._moves import Moves
 
 __all__ = ["CLASSES", "Kernels", "Kind"]
 
-# What a product ends with: values of a map, those to which others are added, or logits.
+# What a product ends with: values of a map, those to which others are added, or logits; or that it
+# reads values in several runs.
 Kind: TypeAlias = Literal["", "runs", "adding", "logits"]
 
 CLASSES = 8  # vectors of classes that the classifier computes at once
@@ -242,7 +243,7 @@ class Kernels(Moves):
             larger_size = f.add(fewest, index(1))
             # The panel that follows is fetched meanwhile, so many lines of it with each tile.
             words = self._panel_words(f, steps, vectors)
-            lines = f.add(f.sdiv(f.sdiv(words, index(LINE_WORDS)), tiles), index(1))
+            lines = self._lines_of_a_part(f, words, tiles)
             for size, first, pixel, count in (
                 (larger_size, index(0), index(0), larger),
                 (fewest, larger, f.mul(larger, larger_size), f.sub(tiles, larger)),
@@ -264,12 +265,25 @@ class Kernels(Moves):
                         f.branch(after)
                     f.position_at_end(after)
 
+        return self._function(f"panel_{vectors}_{kind}", self._panel_takes(kind), write)
+
+    def _panel_takes(self, kind: Kind) -> Sequence[ir.Type]:
+        """Say what a panel takes: what a product does, with its own weights and no counts."""
         result, also = self._given(kind)
-        takes = (
+        return (
             *(self.elements, OFFSETS, INDEX, INDEX, self._words, FLOATS),
             *(result, OFFSETS, FLOAT, FLOAT, *also),
         )
-        return self._function(f"panel_{vectors}_{kind}", takes, write)
+
+    def _lines_of_a_part(self, f: Function, words: Value, parts: Value) -> Value:
+        """Say how many lines are fetched at a time to have so many words after so many times."""
+        return f.add(f.sdiv(f.sdiv(words, index(LINE_WORDS)), parts), index(1))
+
+    def _fetch_part(self, f: Function, words: Value, part: Value, lines: Value) -> None:
+        """Bring a part of so many lines nearer."""
+        own = f.at(words, f.mul(f.mul(part, lines), index(LINE_WORDS)))
+        with f.counting(lines) as number:
+            f.fetch(f.at(own, f.mul(number, index(LINE_WORDS))))
 
     def _tiles(self, pixels: int, vectors: int, kind: Kind) -> ir.Function:
         """Multiply tiles of some pixels by one panel, the sums of each in registers.
@@ -284,9 +298,7 @@ class Kernels(Moves):
             values, table, steps, weights, ends, made, places, floor, ceiling, *rest = f.arguments
             ahead, lines, tiles, *added = rest
             with f.counting(tiles) as tile:
-                part = f.at(ahead, f.mul(f.mul(tile, lines), index(LINE_WORDS)))
-                with f.counting(lines) as number:
-                    f.fetch(f.at(part, f.mul(number, index(LINE_WORDS))))
+                self._fetch_part(f, ahead, tile, lines)
                 pixel = f.mul(tile, index(pixels))
                 own, goals = f.at(table, pixel), f.at(places, pixel)
                 if self.fetches_results:
