@@ -22,6 +22,8 @@ from shufflenet.zoo import SHIPPED
 from tolerance import FLOAT32_RELATIVE
 
 pytest.importorskip("llvmlite")
+from llvmlite import binding
+
 from shufflenet.native import LlvmClassifier, _compiled
 from shufflenet.native._layers import Convolution, Network
 from shufflenet.native._read import read_network
@@ -326,3 +328,24 @@ def test_a_package_that_is_missing_is_named(package: str, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingDependency, match=r"shufflenet\[llvm\]"):
         open_model(runtime="llvm")
+
+
+@pytest.mark.parametrize(
+    ("features", "permitted", "best"),
+    [
+        ("", True, ""),
+        ("avx2", True, "AVX2"),
+        ("avx2 avxvnni", True, "AVX-VNNI"),
+        ("avx2 avx512vnni", True, "AVX2"),  # without the rest of AVX-512 that is used
+        ("avx2 avx512vnni avx512bw avx512vl", True, "AVX-512 VNNI"),
+        ("avx2 avxvnni avx512vnni avx512bw avx512vl amx-tile amx-int8", True, "AMX"),
+        ("avx2 avxvnni avx512vnni avx512bw avx512vl amx-tile amx-int8", False, "AVX-512 VNNI"),
+    ],
+)
+def test_the_fastest_instructions_are_found(
+    features: str, permitted: bool, best: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = dict.fromkeys(features.split(), True)
+    monkeypatch.setattr(binding, "get_host_cpu_features", lambda: found)
+    monkeypatch.setattr(_compiled, "tiles_permitted", lambda: permitted)
+    assert _compiled._instructions() == best

@@ -464,24 +464,3 @@ def test_a_processor_without_avx2_is_told(int8_file: Path, monkeypatch: pytest.M
     monkeypatch.setattr(_compiled, "_instructions", lambda: "")
     with pytest.raises(CheckpointError, match="AVX2.*--runtime onnxruntime"):
         LlvmClassifier(int8_file)
-
-
-@pytest.mark.parametrize(
-    ("features", "permitted", "best"),
-    [
-        ("", True, ""),
-        ("avx2", True, "AVX2"),
-        ("avx2 avxvnni", True, "AVX-VNNI"),
-        ("avx2 avx512vnni", True, "AVX2"),  # without the rest of AVX-512 that is used
-        ("avx2 avx512vnni avx512bw avx512vl", True, "AVX-512 VNNI"),
-        ("avx2 avxvnni avx512vnni avx512bw avx512vl amx-tile amx-int8", True, "AMX"),
-        ("avx2 avxvnni avx512vnni avx512bw avx512vl amx-tile amx-int8", False, "AVX-512 VNNI"),
-    ],
-)
-def test_the_fastest_instructions_are_found(
-    features: str, permitted: bool, best: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = dict.fromkeys(features.split(), True)
-    monkeypatch.setattr(binding, "get_host_cpu_features", lambda: found)
-    monkeypatch.setattr(_compiled, "tiles_permitted", lambda: permitted)
-    assert _compiled._instructions() == best
