@@ -262,14 +262,6 @@ def _vectors() -> tuple[int, int]:
     return 4, 32 if is_arm else 16
 
 
-def _dot_columns() -> int:
-    """Say how many sums of int8 products a vector of this processor holds; 0 if it has no VNNI."""
-    features = binding.get_host_cpu_features()
-    if all(features.get(own) for own in ("avx512vnni", "avx512bw", "avx512vl")):
-        return 16
-    return 8 if features.get("avxvnni") else 0
-
-
 def _built(module: ir.Module, machine: binding.TargetMachine) -> binding.ExecutionEngine:
     """Compile a module, and keep the code in memory."""
     code = binding.parse_assembly(str(module))
