@@ -22,7 +22,7 @@ from shufflenet.zoo import SHIPPED
 from tolerance import FLOAT32_RELATIVE
 
 pytest.importorskip("llvmlite")
-from llvmlite import binding
+from llvmlite import binding, ir
 
 from shufflenet.native import LlvmClassifier, _compiled
 from shufflenet.native._layers import Convolution, Network
@@ -45,7 +45,7 @@ def thin(tmp_path_factory: pytest.TempPathFactory) -> Path:
         name="thin",
         stages=tuple(Stage(channels=c, repeats=n) for c, n in ((26, 2), (60, 3), (84, 1))),
         stem_channels=10,
-        head_channels=37,
+        head_channels=145,
         classes=11,
     )
     return export(spec, tmp_path_factory.mktemp("thin") / "thin.onnx")
@@ -349,3 +349,37 @@ def test_the_fastest_instructions_are_found(
     monkeypatch.setattr(binding, "get_host_cpu_features", lambda: found)
     monkeypatch.setattr(_compiled, "tiles_permitted", lambda: permitted)
     assert _compiled._instructions() == best
+
+
+@pytest.mark.parametrize(
+    ("instructions", "processor"),
+    [
+        ("AVX2", "haswell"),
+        ("AVX-VNNI", "alderlake"),
+        ("AVX-512 VNNI", "icelake-client"),
+        ("AMX", "sapphirerapids"),
+    ],
+)
+def test_code_is_made_for_processors_that_are_not_at_hand(
+    instructions: str, processor: str
+) -> None:
+    binding.initialize_all_targets()
+    binding.initialize_all_asmprinters()
+    module = ir.Module()
+    kernels = _compiled._INT8_KERNELS[instructions](module)
+    f = kernels.function("all", [])
+    kernels.begin(f)
+    kernels.end(f)
+    f.ret_void()
+    for made in (kernels.product("adding"), kernels.depthwise(3), kernels.mean()):
+        made.linkage = "external"
+    code = binding.parse_assembly(str(module))
+    target = binding.Target.from_triple("x86_64-unknown-linux-gnu")
+    machine = target.create_target_machine(cpu=processor)
+    multiplies = {"AVX2": "vpmaddubsw", "AMX": "tdpbusd"}.get(instructions, "vpdpbusd")
+    assert multiplies in machine.emit_assembly(code)
+
+
+def test_a_float_file_needs_none_of_these(thin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_compiled, "_instructions", lambda: pytest.fail("it was asked for"))
+    LlvmClassifier(thin)

@@ -29,8 +29,9 @@ from shufflenet.native._int8_kernels import Int8Kernels
 from shufflenet.native._int8_pairs import PairKernels
 from shufflenet.native._int8_tiles import tiles_permitted
 from shufflenet.native._int8_weights import STEP, fits
-from shufflenet.native._layers import Convolution
-from shufflenet.native._memory import aligned
+from shufflenet.native._kernels import CLASSES as CLASSES_AT_ONCE
+from shufflenet.native._layers import Convolution, Linear
+from shufflenet.native._memory import Memory, aligned
 from shufflenet.native._read import read_network
 
 FEATURES = binding.get_host_cpu_features()
@@ -259,7 +260,7 @@ def rounded_once(model: onnx.ModelProto) -> onnx.ModelProto:
 def v1_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
     @functools.cache
     def of(groups: int) -> Path:
-        stem, *widths = {3: (12, 60, 108), 8: (64, 128, 256)}[groups]
+        stem, *widths = {3: (12, 192, 240), 8: (64, 128, 256)}[groups]
         stages = tuple(Stage(channels=width, repeats=2) for width in widths)
         spec = V1Spec(name="v1", groups=groups, stages=stages, stem_channels=stem, classes=3)
         return quantised(tmp_path_factory.mktemp("v1"), spec)
@@ -283,7 +284,7 @@ def test_sums_averages_and_zeros_of_every_layer(
     helper.set_model_props(model, {entry.key: entry.value for entry in kept})
     onnx.save(model, tmp_path / "moved.onnx")
     classifier = LlvmClassifier(tmp_path / "moved.onnx", threads=1)
-    images = prepared(classifier, 6, 64)
+    images = prepared(classifier, 6, 72)
     (expected,) = session(rounded_once(model)).run(None, {"images": images})
     assert np.abs(classifier.logits(images) - expected).max() <= 0.02 * np.abs(expected).max()
 
@@ -359,6 +360,36 @@ def test_products_are_exact(
     assert np.abs(found[:, :made] - exact).max() < 0.501
     assert not found[:, sum(panels) :].any()
     assert not results[pixels * made_pitch :].any()
+
+
+@pytest.mark.parametrize("images", [1, 20])
+def test_logits_of_many_classes_stand_in_order(instructions: str, images: int) -> None:
+    module, memory, classes, read, pitch = ir.Module(), Memory(np.uint8), 300, 37, 48
+    kernels = _compiled._INT8_KERNELS[instructions](module)
+    rng = np.random.default_rng(0)
+    layer = Linear(
+        made="logits",
+        reads=(),
+        weight=bounded_weights(read, classes).T,
+        bias=rng.normal(0, 1, classes).astype(np.float32),
+        scale=rng.uniform(1e-4, 1e-3, classes).astype(np.float32),
+    )
+    _compiled._write_logits(module, kernels, memory, pitch, layer)
+    engine = _compiled._built(module, _compiled._machine())
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64)
+    features = aligned(images * pitch + 64, np.uint8)
+    features[:] = rng.integers(0, 256, len(features))
+    made = np.empty(
+        (images, kernels.class_panels(classes) * CLASSES_AT_ONCE * kernels.columns), np.float32
+    )
+    blocks = features, memory.constants(), memory.tables(), made
+    compute = kind(engine.get_function_address("logits"))
+    compute(*(block.ctypes.data for block in blocks), images)
+    engine.close()
+    values = features[: images * pitch].reshape(images, pitch)[:, :read].astype(np.int64)
+    assert layer.scale is not None
+    exact = values @ layer.weight.T.astype(np.int64) * layer.scale.astype(np.float64) + layer.bias
+    assert np.abs(made[:, :classes] - exact).max() < 1e-4
 
 
 def panels_of(packed: npt.NDArray[np.int32], steps: int, width: int) -> list[npt.NDArray[np.int8]]:
@@ -454,7 +485,10 @@ def test_weights_of_full_range_need_vnni(
 ) -> None:
     path = changed(int8_file, tmp_path / "full.onnx", "weights of full range")
     if instructions != "AVX2":
-        LlvmClassifier(path)
+        classifier = LlvmClassifier(path)
+        images = prepared(classifier, 4, 32)
+        (expected,) = session(onnx.load(path)).run(None, {"images": images})
+        assert np.abs(classifier.logits(images) - expected).max() <= 0.02 * np.abs(expected).max()
         return
     with pytest.raises(CheckpointError, match="full range.*VNNI.*--runtime onnxruntime"):
         LlvmClassifier(path)

@@ -13,11 +13,11 @@ from shufflenet.native._float_kernels import FloatKernels
 from shufflenet.native._int8_dots import DotKernels
 from shufflenet.native._int8_pairs import PairKernels
 from shufflenet.native._int8_tiles import TileKernels, tiles_permitted
-from shufflenet.native._int8_weights import fit
+from shufflenet.native._int8_weights import all_fit
 from shufflenet.native._ir import BYTES, FLOATS, INDEX, OFFSETS, Value, index
 from shufflenet.native._kernels import CLASSES, Kernels
 from shufflenet.native._layers import Codes, Convolution, Floats, Linear, Network
-from shufflenet.native._memory import Array, Map, Memory, Planes
+from shufflenet.native._memory import LINE_BYTES, Array, Map, Memory, Planes, aligned
 from shufflenet.native._order import write_steps
 from shufflenet.native._plan import plan
 from shufflenet.native._steps import Product, Step
@@ -73,9 +73,13 @@ class Compiled:
         """Map the features of images to logits, ``(n, classes)``, those of many at a time."""
         found = np.empty((len(features), self._pitch), np.float32)
         for start in range(0, len(features), PIXELS):
-            rows = np.stack(features[start : start + PIXELS])
+            rows = features[start : start + PIXELS]
+            length = sum(len(row) for row in rows)
+            # A line to spare, for steps may read beyond the last row.
+            block = aligned(length + LINE_BYTES, self._memory.dtype)
+            np.concatenate(rows, out=block[:length])
             goal = found[start:].ctypes.data
-            self._to_logits(rows.ctypes.data, *self._addresses, goal, len(rows))
+            self._to_logits(block.ctypes.data, *self._addresses, goal, len(rows))
         return found[:, : self.classes]
 
     def logits_of(self, image: Floats) -> Floats:
@@ -130,12 +134,12 @@ def check(network: Network, channels: int) -> None:
 
 def lacking(network: Network) -> str:
     """Name the instructions that this processor lacks to compute a network; nothing, if none."""
-    best = _instructions()
-    if network.images is None or best not in ("", "AVX2"):
+    if network.images is None:
         return ""
+    best = _instructions()
     if not best:
         return "AVX2"
-    return "" if fit(network) else "VNNI"
+    return "VNNI" if best == "AVX2" and not all_fit(network) else ""
 
 
 def _planned(
@@ -223,7 +227,10 @@ def _kernels(module: ir.Module, network: Network) -> Kernels:
 
 
 def _instructions() -> str:
-    """Name the fastest that this processor multiplies bytes by; nothing, if it has none known."""
+    """Name the fastest that this processor multiplies bytes by; nothing, if it has none known.
+
+    Where AMX is there, the system is asked to let this process use it.
+    """
     features = binding.get_host_cpu_features()
 
     def has(*names: str) -> bool:
@@ -234,7 +241,7 @@ def _instructions() -> str:
         return "AMX"
     if wide:
         return "AVX-512 VNNI"
-    if has("avxvnni"):
+    if has("avxvnni", "avx2"):
         return "AVX-VNNI"
     return "AVX2" if has("avx2") else ""
 

@@ -13,7 +13,6 @@ from shufflenet.native._moves import window
 
 __all__ = ["FloatKernels"]
 
-_FEW = 8
 _UNROLLED = 4  # steps of a product's inner loop
 
 
@@ -31,8 +30,9 @@ class FloatKernels(Kernels):
     reads_runs = False
 
     def __init__(self, module: ir.Module, lanes: int, registers: int) -> None:
-        # Panels of four want few enough pixels that general registers hold where each begins.
-        kinds = (4, 3, 2) if registers > 2 * _FEW else (2, 3)
+        # Of 32 registers, panels of two would leave so many pixels that general registers no longer
+        # hold where each begins; of 16, panels of four would leave two pixels.
+        kinds = (4, 3, 2) if registers == 32 else (2, 3)
         # What is left of the registers holds the weights and a pixel's value.
         most_pixels = {kind: (registers - 1 - kind) // kind for kind in kinds}
         super().__init__(
@@ -40,7 +40,7 @@ class FloatKernels(Kernels):
         )
 
     def vectors(self, channels: int) -> int:
-        """Say how many vectors hold channels: two at least, for panels are of two or three.
+        """Say how many vectors hold channels: two at least, for no panel has one.
 
         >>> FloatKernels(None, 8, 16).vectors(4)
         2

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from llvmlite import ir
 
-from shufflenet.native._int8_weights import order
+from shufflenet.native._int8_weights import lane_order
 from shufflenet.native._ir import BYTE, FLOAT, INT16, INT32, Function, Value
 from shufflenet.native._layers import LARGEST_BYTE
 
-__all__ = ["between", "interleaved", "packed", "rounded", "unpacked"]
+__all__ = ["between", "from_bytes", "interleaved", "rounded", "to_bytes"]
 
 _PART = 16  # bytes
 
@@ -34,7 +34,7 @@ def rounded(f: Function, values: Value) -> Value:
     return f.intrinsic("x86.avx512.mask.cvtps2dq.512", sums, values, nothing, every, as_set)
 
 
-def packed(f: Function, sums: Sequence[Value]) -> Value:
+def to_bytes(f: Function, sums: Sequence[Value]) -> Value:
     """Pack one vector of sums, two or four to bytes; what lies beyond 0 or 255 is cut off."""
     lanes = sums[0].type.count
     if len(sums) == 1:
@@ -42,12 +42,12 @@ def packed(f: Function, sums: Sequence[Value]) -> Value:
         above = f.select(f.icmp_signed("<", sums[0], low), low, sums[0])
         cut = f.select(f.icmp_signed(">", above, high), high, above)
         return f.trunc(cut, ir.VectorType(BYTE, lanes))
-    shorts = [_to_shorts(f, *sums[at : at + 2]) for at in range(0, len(sums), 2)]
+    shorts = [_shorts_of(f, *sums[at : at + 2]) for at in range(0, len(sums), 2)]
     if len(sums) == 4:
-        return _to_bytes(f, *shorts)
+        return _bytes_of(f, *shorts)
     # Halves of one vector are packed as if they were two, and their parts put in order.
     halves = [f.chosen(shorts[0], shorts[0], half) for half in _parts(range(2 * lanes), 2)]
-    found = _to_bytes(f, *halves)
+    found = _bytes_of(f, *halves)
     eights = _parts(range(2 * lanes), 2 * lanes // 8)
     return f.chosen(found, found, [lane for own in eights[::2] + eights[1::2] for lane in own])
 
@@ -60,16 +60,16 @@ def between(f: Function, values: Value, low: Value, high: Value) -> Value:
     return f.select(more, high, values)
 
 
-def unpacked(f: Function, pointer: Value, vectors: int, lanes: int) -> list[Value]:
+def from_bytes(f: Function, pointer: Value, vectors: int, lanes: int) -> list[Value]:
     """Load bytes of channels as sums of them would lie."""
     loaded = f.vector(pointer, ir.VectorType(BYTE, vectors * lanes))
     sums = ir.VectorType(INT32, lanes)
-    chosen = (f.chosen(loaded, loaded, own) for own in _parts(order(vectors, lanes), vectors))
+    chosen = (f.chosen(loaded, loaded, own) for own in _parts(lane_order(vectors, lanes), vectors))
     return [f.zext(own, sums) for own in chosen]
 
 
 def interleaved(f: Function, a: Value, b: Value) -> list[Value]:
-    """Put the lanes of two vectors beside each other, of the first half of each part, and last."""
+    """Put the lanes of two vectors beside each other: of first halves of parts, then of second."""
     lanes = a.type.count
     own = _PART * 8 // a.type.element.width
     starts = range(0, lanes, own)
@@ -84,14 +84,14 @@ def interleaved(f: Function, a: Value, b: Value) -> list[Value]:
     ]
 
 
-def _to_shorts(f: Function, a: Value, b: Value) -> Value:
+def _shorts_of(f: Function, a: Value, b: Value) -> Value:
     """Pack two vectors of 32 bits to one of 16, part by part."""
     lanes = a.type.count
     name = {4: "sse2.packssdw.128", 8: "avx2.packssdw", 16: "avx512.packssdw.512"}[lanes]
     return f.intrinsic(f"x86.{name}", ir.VectorType(INT16, 2 * lanes), a, b)
 
 
-def _to_bytes(f: Function, a: Value, b: Value) -> Value:
+def _bytes_of(f: Function, a: Value, b: Value) -> Value:
     """Pack two vectors of 16 bits to one of bytes, part by part."""
     lanes = a.type.count
     name = {8: "sse2.packuswb.128", 16: "avx2.packuswb", 32: "avx512.packuswb.512"}[lanes]

@@ -9,26 +9,15 @@ from shufflenet.native._int8_bytes import interleaved
 from shufflenet.native._int8_kernels import LANES, Int8Kernels
 from shufflenet.native._int8_weights import (
     STEP,
-    channel_order,
-    laid_out_ends,
-    laid_out_filters,
 )
 from shufflenet.native._ir import (
     BYTE,
-    BYTES,
-    FLOAT,
-    FLOATS,
-    INDEX,
     INT16,
     INT32,
-    OFFSETS,
     Function,
     Value,
     index,
 )
-from shufflenet.native._layers import Floats, Weights
-from shufflenet.native._memory import Array
-from shufflenet.native._moves import window
 
 __all__ = ["DotKernels"]
 
@@ -36,7 +25,6 @@ __all__ = ["DotKernels"]
 # registers hold beside the weights of a step and a pixel's bytes, for not more pixels than general
 # registers hold the places of.
 _MOST_PIXELS = {16: {4: 6, 2: 10, 1: 10}, 8: {2: 6, 1: 6}}
-_DEPTHWISE_VECTORS = 4  # that bytes of four taps become when they are put beside each other
 
 
 class DotKernels(Int8Kernels):
@@ -50,56 +38,39 @@ class DotKernels(Int8Kernels):
     """
 
     in_pairs = False
+    # Bytes of four taps, put beside each other, are four times as long.
+    taps, filter_dtype, filtered_vectors = STEP, np.int8, 4
 
     def __init__(self, module: ir.Module, columns: int) -> None:
         super().__init__(module, columns, _MOST_PIXELS[columns])
 
-    def filters(
-        self, weight: Weights, scale: Floats | None, bias: Floats, channels: int
-    ) -> tuple[Array, Floats]:
-        widths: list[int] = []
-        for width in self._widths():
-            widths += [width] * ((channels - sum(widths)) // width)
-        order = channel_order(widths, [_DEPTHWISE_VECTORS] * len(widths))
-        scale = np.ones_like(bias) if scale is None else scale
-        own = laid_out_filters(weight, widths, order, taps=STEP)
-        return own, laid_out_ends(scale, bias, widths, order)
-
-    def _widths(self) -> list[int]:
+    def widths(self) -> list[int]:
         """Say how many channels a depthwise convolution computes at once, as long as they last.
 
-        >>> DotKernels(None, 16)._widths()
+        >>> DotKernels(None, 16).widths()
         [64, 32, 16]
         """
-        most = _DEPTHWISE_VECTORS * self.columns
+        most = self.filtered_vectors * self.columns
         return [most >> halved for halved in range((most // LANES).bit_length())]
 
-    def depthwise(self, kernel: int) -> ir.Function:
-        groups = -(-(kernel**2) // STEP)
-
-        def write(f: Function) -> None:
-            source, windows, pixels, channels, row, pitch, weights, *rest = f.arguments
-            ends, made, places, *limits = rest
-            taps = window(f, kernel, row, pitch)
-            done = index(0)
-            for width in self._widths():
-                whole = f.and_(channels, index(-width))
-                with f.counting(whole, done, step=width) as channel:
-                    own = f.at(weights, f.mul(channel, index(groups)))
-                    own_ends = f.at(ends, self._end(f, channel))
-                    here, there = f.at(source, channel), f.at(made, channel)
-                    with f.counting(pixels) as pixel:
-                        corner = f.at(here, f.offset(windows, pixel))
-                        sums = _filtered(f, [f.at(corner, tap) for tap in taps], own, width)
-                        goal = f.at(there, f.offset(places, pixel))
-                        self._finish(f, sums, own_ends, limits, goal)
-                done = whole
-
-        takes = (
-            *(BYTES, OFFSETS, INDEX, INDEX, INDEX, INDEX),
-            *(OFFSETS, FLOATS, BYTES, OFFSETS, FLOAT, FLOAT),
-        )
-        return self._function(f"depthwise_{kernel}", takes, write)
+    def _filtered(
+        self, f: Function, taps: Sequence[Value], weights: Value, width: int
+    ) -> list[Value]:
+        columns = width // self.filtered_vectors
+        of_bytes, sums = ir.VectorType(BYTE, width), ir.VectorType(INT32, columns)
+        shorts = ir.VectorType(INT16, width // 2)
+        values = [f.vector(tap, of_bytes) for tap in taps]
+        values += [f.all_of(0, of_bytes)] * (-len(values) % self.taps)
+        totals = [f.all_of(0, sums)] * self.filtered_vectors
+        for start in range(0, len(values), self.taps):
+            twos = (interleaved(f, *values[at : at + 2]) for at in (start, start + 2))
+            pairs = zip(*([f.bitcast(two, shorts) for two in both] for both in twos), strict=True)
+            fours = [four for pair in pairs for four in interleaved(f, *pair)]
+            for number, four in enumerate(fours):
+                at = start // self.taps * width + number * columns
+                own = f.vector(f.at(weights, at), sums)
+                totals[number] = _added(f, totals[number], f.bitcast(four, sums), own)
+        return totals
 
     def _multiply(
         self,
@@ -120,24 +91,6 @@ class DotKernels(Int8Kernels):
                 value = f.all_of(f.word(f.at(row, channel), INT32), kind)
                 for room, weight in zip(rooms, loaded, strict=True):
                     f.store(_added(f, f.load(room), value, weight), room)
-
-
-def _filtered(f: Function, taps: Sequence[Value], weights: Value, width: int) -> list[Value]:
-    """Multiply the taps of a width of channels by their weights; gives the sums."""
-    columns = width // _DEPTHWISE_VECTORS
-    bytes_, sums = ir.VectorType(BYTE, width), ir.VectorType(INT32, columns)
-    shorts = ir.VectorType(INT16, width // 2)
-    values = [f.vector(tap, bytes_) for tap in taps]
-    values += [f.all_of(0, bytes_)] * (-len(values) % STEP)
-    totals = [f.all_of(0, sums)] * _DEPTHWISE_VECTORS
-    for start in range(0, len(values), STEP):
-        twos = (interleaved(f, *values[at : at + 2]) for at in (start, start + 2))
-        pairs = zip(*([f.bitcast(two, shorts) for two in both] for both in twos), strict=True)
-        fours = [four for pair in pairs for four in interleaved(f, *pair)]
-        for number, four in enumerate(fours):
-            at = f.at(weights, start // STEP * width + number * columns)
-            totals[number] = _added(f, totals[number], f.bitcast(four, sums), f.vector(at, sums))
-    return totals
 
 
 def _added(f: Function, total: Value, values: Value, weights: Value) -> Value:

@@ -1,12 +1,19 @@
 """What the kernels of int8 networks share, whatever instructions multiply."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
 from llvmlite import ir
 
-from shufflenet.native._int8_bytes import between, packed, rounded, unpacked
-from shufflenet.native._int8_weights import STEP, channel_order, laid_out, laid_out_ends
+from shufflenet.native._int8_bytes import between, from_bytes, rounded, to_bytes
+from shufflenet.native._int8_weights import (
+    STEP,
+    channel_order,
+    laid_out,
+    laid_out_ends,
+    laid_out_filters,
+)
 from shufflenet.native._ir import (
     BYTE,
     BYTES,
@@ -22,11 +29,12 @@ from shufflenet.native._ir import (
 from shufflenet.native._kernels import Kernels, Kind
 from shufflenet.native._layers import LARGEST_BYTE, Floats, Weights
 from shufflenet.native._memory import LINE_WORDS, Array
+from shufflenet.native._moves import window
 
 __all__ = ["LANES", "Int8Kernels"]
 
 LANES = 16  # bytes of the vectors that are moved
-_EIGHT = 8  # float32 or sums of the vectors that what takes little time is done by
+_SHORT = 8  # lanes of vectors where speed matters little
 
 
 class Int8Kernels(Kernels):
@@ -41,12 +49,18 @@ class Int8Kernels(Kernels):
 
     Attributes:
         in_pairs: Whether products of two steps are added in 16 bits where they fit.
+        taps: Of a depthwise convolution, that one instruction multiplies and adds.
+        filter_dtype: Of its weights.
+        filtered_vectors: Vectors of sums that it makes at once.
     """
 
     dtype = np.uint8
     fetches_results = False
     reads_runs = True
     in_pairs: bool
+    taps: int
+    filter_dtype: type[np.generic]
+    filtered_vectors: int
 
     def __init__(self, module: ir.Module, columns: int, most_pixels: dict[int, int]) -> None:
         super().__init__(
@@ -76,7 +90,6 @@ class Int8Kernels(Kernels):
     def ends(
         self, scale: Floats | None, bias: Floats, widths: Sequence[int], kind: Kind = ""
     ) -> Floats:
-        scale = np.ones_like(bias) if scale is None else scale
         return laid_out_ends(scale, bias, widths, self._order(widths, kind))
 
     def _order(self, widths: Sequence[int], kind: Kind) -> list[int]:
@@ -85,25 +98,83 @@ class Int8Kernels(Kernels):
             return list(range(sum(widths)))
         return channel_order(widths, [width // self.columns for width in widths])
 
+    def filters(
+        self, weight: Weights, scale: Floats | None, bias: Floats, channels: int
+    ) -> tuple[Array, Floats]:
+        widths: list[int] = []
+        for width in self.widths():
+            widths += [width] * ((channels - sum(widths)) // width)
+        channels_of = channel_order(widths, [self.filtered_vectors] * len(widths))
+        own = laid_out_filters(weight, widths, channels_of, self.taps)
+        return own.astype(self.filter_dtype), laid_out_ends(scale, bias, widths, channels_of)
+
+    @abstractmethod
+    def widths(self) -> list[int]:
+        """Say how many channels a depthwise convolution computes at once, as long as they last."""
+
+    def depthwise(self, kernel: int) -> ir.Function:
+        words = -(-(kernel**2) // self.taps) * self.taps * np.dtype(self.filter_dtype).itemsize // 4
+
+        def write(f: Function) -> None:
+            source, windows, pixels, channels, row, pitch, weights, *rest = f.arguments
+            ends, made, places, *limits = rest
+            taps = window(f, kernel, row, pitch)
+            done = index(0)
+            for width in self.widths():
+                whole = f.and_(channels, index(-width))
+                with f.counting(whole, done, step=width) as channel:
+                    own = f.at(weights, f.mul(channel, index(words)))
+                    own_ends = f.at(ends, self._end(f, channel))
+                    here, there = f.at(source, channel), f.at(made, channel)
+                    with f.counting(pixels) as pixel:
+                        corner = f.at(here, f.offset(windows, pixel))
+                        values = [f.at(corner, tap) for tap in taps]
+                        sums = self._filtered(f, values, own, width)
+                        goal = f.at(there, f.offset(places, pixel))
+                        self._finish(f, sums, own_ends, limits, goal)
+                done = whole
+
+        takes = (
+            *(BYTES, OFFSETS, INDEX, INDEX, INDEX, INDEX),
+            *(OFFSETS, FLOATS, BYTES, OFFSETS, FLOAT, FLOAT),
+        )
+        return self._function(f"depthwise_{kernel}", takes, write)
+
+    @abstractmethod
+    def _filtered(
+        self, f: Function, taps: Sequence[Value], weights: Value, width: int
+    ) -> list[Value]:
+        """Multiply the taps of a width of channels by their weights; gives the sums.
+
+        Args:
+            f: What it is written to.
+            taps: Where the bytes of each lie.
+            weights: As ``filters`` lays them out.
+            width: One of ``widths``.
+        """
+
     def images(self) -> ir.Function:
         def write(f: Function) -> None:
-            source, table, made, places, rows, floats, factor, zero = f.arguments
-            eight = ir.VectorType(FLOAT, _EIGHT)
-            whole = f.and_(floats, index(-_EIGHT))
+            source, table, made, places, rows, length, factor, zero = f.arguments
+            floats = ir.VectorType(FLOAT, _SHORT)
+            whole = f.and_(length, index(-_SHORT))
 
             def bytes_of(values: Value) -> Value:
-                scaled = f.multiply_add(values, f.all_of(factor, eight), all_zero)
+                scaled = f.multiply_add(values, f.all_of(factor, floats), all_zero)
                 cut = f.select(f.fcmp_ordered("<", scaled, largest), scaled, largest)
-                return packed(f, [rounded(f, cut)])
+                return to_bytes(f, [rounded(f, cut)])
 
             with f.counting(rows) as row:
-                all_zero, largest = f.all_of(zero, eight), f.all_of(float(LARGEST_BYTE), eight)
+                all_zero, largest = (
+                    f.all_of(zero, floats),
+                    f.all_of(float(LARGEST_BYTE), floats),
+                )
                 here = f.at(source, f.offset(table, row))
                 there = f.at(made, f.offset(places, row))
-                with f.counting(whole, step=_EIGHT) as start:
-                    f.keep(bytes_of(f.vector(f.at(here, start), eight)), f.at(there, start))
-                with f.counting(floats, whole) as start:
-                    one = bytes_of(f.all_of(f.load(f.at(here, start)), eight))
+                with f.counting(whole, step=_SHORT) as start:
+                    f.keep(bytes_of(f.vector(f.at(here, start), floats)), f.at(there, start))
+                with f.counting(length, whole) as start:
+                    one = bytes_of(f.all_of(f.load(f.at(here, start)), floats))
                     f.store(f.extract_element(one, ir.Constant(INT32, 0)), f.at(there, start))
 
         takes = (FLOATS, OFFSETS, BYTES, OFFSETS, INDEX, INDEX, FLOAT, FLOAT)
@@ -112,22 +183,22 @@ class Int8Kernels(Kernels):
     def mean(self) -> ir.Function:
         def write(f: Function) -> None:
             source, pixels, channels, pitch, share, more, made = f.arguments
-            eight, of_sums = ir.VectorType(FLOAT, _EIGHT), ir.VectorType(INT32, _EIGHT)
+            floats, of_sums = ir.VectorType(FLOAT, _SHORT), ir.VectorType(INT32, _SHORT)
             with f.counting(channels, step=LANES) as channel:
-                rooms = [f.room(of_sums) for _ in range(LANES // _EIGHT)]
+                rooms = [f.room(of_sums) for _ in range(LANES // _SHORT)]
                 for room in rooms:
                     f.store(f.all_of(0, of_sums), room)
                 with f.counting(pixels) as pixel:
                     own = f.at(source, f.mul(pixel, pitch), channel)
-                    values = unpacked(f, own, len(rooms), _EIGHT)
+                    values = from_bytes(f, own, len(rooms), _SHORT)
                     for room, value in zip(rooms, values, strict=True):
                         f.store(f.add(f.load(room), value), room)
-                factor, offset = f.all_of(share, eight), f.all_of(more, eight)
+                factor, offset = f.all_of(share, floats), f.all_of(more, floats)
                 results = [
-                    f.multiply_add(f.sitofp(f.load(room), eight), factor, offset) for room in rooms
+                    f.multiply_add(f.sitofp(f.load(room), floats), factor, offset) for room in rooms
                 ]
                 codes = [rounded(f, result) for result in results]
-                f.keep(packed(f, codes), f.at(made, channel))
+                f.keep(to_bytes(f, codes), f.at(made, channel))
 
         takes = (BYTES, INDEX, INDEX, INDEX, FLOAT, FLOAT, BYTES)
         return self._function("mean", takes, write)
@@ -168,13 +239,13 @@ class Int8Kernels(Kernels):
             results = [
                 f.multiply_add(f.sitofp(value, floats), factor, between(f, result, low, high))
                 for value, result in zip(
-                    unpacked(f, added[0], len(sums), lanes), results, strict=True
+                    from_bytes(f, added[0], len(sums), lanes), results, strict=True
                 )
             ]
         if goal.type == FLOATS:
             for number, result in enumerate(results):
                 f.keep(result, f.at(goal, number * lanes))
         else:
-            made = packed(f, [rounded(f, result) for result in results])
+            made = to_bytes(f, [rounded(f, result) for result in results])
             ends_of = (f.all_of(f.fptoui(limit, BYTE), made.type) for limit in limits)
             f.keep(between(f, made, *ends_of), goal)

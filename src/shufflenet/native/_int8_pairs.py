@@ -8,23 +8,14 @@ from llvmlite import ir
 
 from shufflenet.native._int8_bytes import interleaved
 from shufflenet.native._int8_kernels import LANES, Int8Kernels
-from shufflenet.native._int8_weights import channel_order, laid_out_ends, laid_out_filters
 from shufflenet.native._ir import (
     BYTE,
-    BYTES,
-    FLOAT,
-    FLOATS,
-    INDEX,
     INT16,
     INT32,
-    OFFSETS,
     Function,
     Value,
     index,
 )
-from shufflenet.native._layers import Floats, Weights
-from shufflenet.native._memory import Array
-from shufflenet.native._moves import window
 
 __all__ = ["PairKernels"]
 
@@ -45,49 +36,26 @@ class PairKernels(Int8Kernels):
     """
 
     in_pairs = True
+    taps, filter_dtype, filtered_vectors = 2, np.int16, LANES // _COLUMNS
 
     def __init__(self, module: ir.Module) -> None:
         super().__init__(module, _COLUMNS, {2: 5, 1: 5})
 
-    def filters(
-        self, weight: Weights, scale: Floats | None, bias: Floats, channels: int
-    ) -> tuple[Array, Floats]:
-        widths = [LANES] * (channels // LANES)
-        order = channel_order(widths, [LANES // _COLUMNS] * len(widths))
-        scale = np.ones_like(bias) if scale is None else scale
-        pairs = laid_out_filters(weight, widths, order, taps=2).astype(np.int16)
-        return pairs, laid_out_ends(scale, bias, widths, order)
+    def widths(self) -> list[int]:
+        return [LANES]
 
-    def depthwise(self, kernel: int) -> ir.Function:
-        pairs = -(-(kernel**2) // 2)
-
-        def write(f: Function) -> None:
-            source, windows, pixels, channels, row, pitch, weights, *rest = f.arguments
-            ends, made, places, *limits = rest
-            taps = window(f, kernel, row, pitch)
-            with f.counting(channels, step=LANES) as channel:
-                own = f.at(weights, f.mul(channel, index(pairs)))
-                own_ends = f.at(ends, self._end(f, channel))
-                here, there = f.at(source, channel), f.at(made, channel)
-                with f.counting(pixels) as pixel:
-                    corner = f.at(here, f.offset(windows, pixel))
-                    values = [_widened(f, f.at(corner, tap)) for tap in taps]
-                    values += [f.all_of(0, _SHORTS16)] * (len(taps) % 2)
-                    sums = [f.all_of(0, _SUMS)] * 2
-                    for pair in range(pairs):
-                        halves = interleaved(f, *values[2 * pair : 2 * pair + 2])
-                        for number, half in enumerate(halves):
-                            at = f.at(own, (2 * pair + number) * _COLUMNS)
-                            added = _multiplied(f, half, f.vector(at, _SHORTS16))
-                            sums[number] = f.add(sums[number], added)
-                    goal = f.at(there, f.offset(places, pixel))
-                    self._finish(f, sums, own_ends, limits, goal)
-
-        takes = (
-            *(BYTES, OFFSETS, INDEX, INDEX, INDEX, INDEX),
-            *(OFFSETS, FLOATS, BYTES, OFFSETS, FLOAT, FLOAT),
-        )
-        return self._function(f"depthwise_{kernel}", takes, write)
+    def _filtered(
+        self, f: Function, taps: Sequence[Value], weights: Value, width: int
+    ) -> list[Value]:
+        values = [_widened(f, tap) for tap in taps]
+        values += [f.all_of(0, _SHORTS16)] * (-len(values) % self.taps)
+        sums = [f.all_of(0, _SUMS)] * self.filtered_vectors
+        for first in range(0, len(values), self.taps):
+            halves = interleaved(f, *values[first : first + self.taps])
+            for number, half in enumerate(halves):
+                own = f.vector(f.at(weights, (first + number) * _COLUMNS), _SHORTS16)
+                sums[number] = f.add(sums[number], _multiplied(f, half, own))
+        return sums
 
     def _multiply(
         self,

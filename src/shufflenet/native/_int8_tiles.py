@@ -86,7 +86,7 @@ class TileKernels(DotKernels):
         return self._function(f"panel_{vectors}_{kind}_by_tiles", self._panel_takes(kind), write)
 
     def _blocks(self, vectors: int, kind: Kind) -> ir.Function:
-        """Multiply pixels by one panel, 16 of them at a time: takes what a panel does."""
+        """Multiply 16 pixels or more by one panel, 16 of them at a time; takes what it does."""
         row = vectors * _COLUMNS
 
         def write(f: Function) -> None:
@@ -130,7 +130,7 @@ class TileKernels(DotKernels):
         sums: Value,
         vectors: int,
     ) -> None:
-        """Multiply 16 pixels by a panel, of which ``sums`` are rows of all its channels."""
+        """Multiply 16 pixels by a panel, to ``sums``, a row for each pixel."""
         here, pitch = values
         first, row = f.at(weights, self._head_words(f, steps)), index(vectors * LINE_BYTES)
         for vector in range(vectors):

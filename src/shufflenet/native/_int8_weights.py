@@ -11,13 +11,13 @@ from shufflenet.native._memory import LINE_WORDS, Array, filled
 
 __all__ = [
     "STEP",
+    "all_fit",
     "channel_order",
-    "fit",
     "fits",
     "laid_out",
     "laid_out_ends",
     "laid_out_filters",
-    "order",
+    "lane_order",
 ]
 
 STEP = 4  # channels that a step of a product reads
@@ -30,14 +30,14 @@ def fits(weight: Weights) -> bool:
     return bool(_reach(_steps(weight.T, runs=1)).max() <= _MOST)
 
 
-def fit(network: Network) -> bool:
-    """Say whether those of all layers can, but for depthwise ones, added in 32 bits everywhere."""
+def all_fit(network: Network) -> bool:
+    """Say whether weights fit in all layers but depthwise ones, which are added in 32 bits."""
     products = [
         layer
         for layer in (*network.layers, network.classifier)
         if isinstance(layer, Linear) or (isinstance(layer, Convolution) and not layer.depthwise)
     ]
-    return all(fits(_read(layer)) for layer in products)
+    return all(fits(_read_together(layer)) for layer in products)
 
 
 def laid_out(
@@ -52,7 +52,8 @@ def laid_out(
 
     A panel begins with words of 32 bits: how many pairs of steps there are whose products can be
     added in 16 bits, then where the values of each step begin, those of pairs first. They fill
-    cache lines; after them are weights of one step after the other, four of each channel.
+    cache lines; after them are weights of one step after the other, four of each channel. What
+    multiplies otherwise than by pairs leaves their number unread.
 
     Args:
         weight: What is laid out.
@@ -70,9 +71,10 @@ def laid_out(
 
 
 def laid_out_ends(
-    scale: Floats, bias: Floats, widths: Sequence[int], channels: Sequence[int]
+    scale: Floats | None, bias: Floats, widths: Sequence[int], channels: Sequence[int]
 ) -> Floats:
     """Lay out what sums end with: of each panel all scales, then all that is added."""
+    scale = np.ones_like(bias) if scale is None else scale
     both = np.stack([filled(values, sum(widths))[channels] for values in (scale, bias)])
     parts = np.split(both, np.cumsum(widths)[:-1], axis=1)
     return np.concatenate([part.ravel() for part in parts])
@@ -94,14 +96,14 @@ def channel_order(widths: Sequence[int], vectors: Sequence[int]) -> list[int]:
     return [
         start + lane
         for start, width, count in zip(starts, widths, vectors, strict=False)
-        for lane in order(count, width // count)
+        for lane in lane_order(count, width // count)
     ]
 
 
-def order(vectors: int, lanes: int) -> list[int]:
+def lane_order(vectors: int, lanes: int) -> list[int]:
     """Say which channel each lane of some vectors of sums is of: of one vector, two or four.
 
-    >>> order(2, 8)
+    >>> lane_order(2, 8)
     [0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15]
     """
     return [
@@ -111,7 +113,7 @@ def order(vectors: int, lanes: int) -> list[int]:
     ]
 
 
-def _read(layer: Convolution | Linear) -> Weights:
+def _read_together(layer: Convolution | Linear) -> Weights:
     """Give the weights that are read after each other: rows of a large kernel, else all inputs."""
     length = layer.weight.shape[-1] if layer.weight.ndim == 4 else 1
     return layer.weight.reshape(-1, length if length > 1 else layer.weight[0].size)

@@ -27,7 +27,7 @@ class Kernels(Moves):
 
     A product of matrices is computed a tile at a time: some pixels by a panel of a few vectors of
     channels, as many as registers hold, so that a weight loaded serves all pixels and a value all
-    channels of the tile. The last panels have other numbers of vectors where theirs has a rest.
+    channels of the tile. Panels are of several kinds, for channels seldom fill one kind alone.
 
     Attributes:
         dtype: Of maps.
@@ -35,7 +35,8 @@ class Kernels(Moves):
         kinds: Vectors that a panel may have, in the order of panels.
         fetches_results: Whether a tile fetches the lines that its results, then float32, go to.
         reads_runs: Whether a product reads values that lie apart, in runs of several.
-        reads_evenly: Whether a product is faster where pixels lie at equal distances.
+        reads_evenly: Whether products read pixels at equal distances only: of a map with a border
+            they are copied first.
     """
 
     dtype: type[np.generic]
@@ -84,7 +85,10 @@ class Kernels(Moves):
 
     @abstractmethod
     def steps(self, read: int, runs: int = 1) -> int:
-        """Say how many steps of a product's inner loop read so many values, in equal runs."""
+        """Say how many steps of a product's inner loop read so many values, in equal runs.
+
+        They may read up to a cache line beyond the last, and multiply that by zeros.
+        """
 
     @abstractmethod
     def packed(
@@ -177,7 +181,9 @@ class Kernels(Moves):
             counts, rest = rest[: len(self.kinds)], rest[len(self.kinds) :]
             ends, made, places, floor, ceiling, *added = rest
             done = index(0)
-            for vectors, panels in zip(self.kinds, counts, strict=True):
+            # The classifier is filled up to whole panels of the first kind.
+            kinds = self.kinds[:1] if kind == "logits" else self.kinds
+            for vectors, panels in zip(kinds, counts, strict=False):
                 panel_of, width = self._panel(vectors, kind), index(vectors * self.columns)
                 words = self._panel_words(f, steps, vectors)
                 with f.counting(panels) as panel:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from shufflenet.errors import SpecError
 
-__all__ = ["LINE_BYTES", "LINE_WORDS", "Array", "Map", "Memory", "Planes", "filled"]
+__all__ = ["LINE_BYTES", "LINE_WORDS", "Array", "Map", "Memory", "Planes", "aligned", "filled"]
 
 LINE_BYTES = 64  # of a cache
 LINE_WORDS = 16  # likewise; a word is what weights are read by, a float32 or four bytes

@@ -96,7 +96,7 @@ class Moves:
         return self._function(f"{name}_{pitch}", takes, write)
 
     def _lanes(self, wanted: int, most: int) -> int:
-        """Choose a vector's length, a power of two: not longer than is wanted, or may be moved."""
+        """Choose a vector: the shortest that holds what is wanted, if so many may be moved."""
         length = min(self.widest, 1 << (wanted - 1).bit_length())
         return min(length, 1 << (most.bit_length() - 1))
 

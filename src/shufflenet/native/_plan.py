@@ -110,12 +110,12 @@ class _Planner:
     def _source(self, reads: tuple[Piece, ...]) -> Source:
         if reads[0].map in self._windows:
             return self._windows[reads[0].map]
-        if reads in self._joined:
-            return self._piece(self._joined[reads], 0, self._joined[reads].channels)
+        is_added = len(reads) > 1 and any(reads == added_to(layer) for layer in self._layers)
+        if reads in self._joined or is_added:
+            joined = self._join(reads)
+            return self._piece(joined, 0, joined.channels)
         if len(reads) == 1:
             return self._piece(self._maps[reads[0].map], reads[0].first, reads[0].channels)
-        if any(reads == added_to(layer) for layer in self._layers):
-            return Whole(self._join(reads), 0)
         return Gathered(self._parts(reads))
 
     def _piece(self, found: Map, first: int, channels: int) -> Source:
