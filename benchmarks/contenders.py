@@ -76,8 +76,8 @@ class Networks:
     """Networks of 1,000 classes, and the files made of them in a folder.
 
     Weights are those of the model that ships, but for its classifier, in a network of its kind, and
-    random in others. LLVM's int8 is faster the more products it may add in 16 bits, of which
-    trained weights have more than random ones; other runtimes compute all weights alike.
+    random in others. By AVX2, LLVM's int8 is faster the more products it may add in 16 bits, of
+    which trained weights have more than random ones; all else computes all weights alike.
 
     ``without`` names runtimes that are not wanted.
     """

@@ -11,8 +11,8 @@ products of matrices among them, to tell what the machine could give at that tim
 the machine too, ``--rounds 40`` finds times when they do little: of those rounds the ten count in
 which the products of matrices were fastest. What is measured is added to ``speed.json`` beside this
 script, in place of what was measured before on the same machine with the same packages; results of
-another machine are replaced. All of it takes an hour, most of it for torch.compile and batches of
-32; a network takes a quarter of that.
+another machine are replaced (``speed-avx2.json`` keeps those of one without VNNI). All of it takes
+an hour, most of it for torch.compile and batches of 32; a network takes a quarter of that.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Small images, networks and commands that many tests use; real images where there are some."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,3 +130,24 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         return code, *capsys.readouterr()
 
     return main
+
+
+@pytest.fixture(scope="module", params=["AVX2", "AVX-VNNI", "AVX-512 VNNI", "AMX"])
+def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Multiply bytes as several processors would, as far as this one has their instructions."""
+    binding = pytest.importorskip("llvmlite.binding")
+    from shufflenet.native import _compiled, _int8_tiles  # noqa: PLC0415  # they need llvmlite
+
+    features = binding.get_host_cpu_features()
+    wide = features.get("avx512vnni") and features.get("avx512vl")
+    has = {
+        "AVX2": features.get("avx2"),
+        "AVX-VNNI": features.get("avxvnni") or wide,
+        "AVX-512 VNNI": wide,
+        "AMX": features.get("amx-int8") and _int8_tiles.tiles_permitted(),
+    }
+    if not has[request.param]:
+        pytest.skip(f"this processor has no {request.param}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_compiled, "_instructions", lambda: request.param)
+        yield request.param
