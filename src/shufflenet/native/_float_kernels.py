@@ -8,11 +8,12 @@ from llvmlite import ir
 from shufflenet.native._ir import FLOAT, FLOATS, INDEX, OFFSETS, Function, Value, index
 from shufflenet.native._kernels import Kernels, Kind
 from shufflenet.native._layers import Floats, Weights
-from shufflenet.native._memory import Array, filled
+from shufflenet.native._memory import LINE_WORDS, Array, filled
 from shufflenet.native._moves import window
 
 __all__ = ["FloatKernels"]
 
+_MOST_PIXELS = 10  # of a tile: so many places general registers hold
 _UNROLLED = 4  # steps of a product's inner loop
 
 
@@ -27,14 +28,12 @@ class FloatKernels(Kernels):
 
     dtype = np.float32
     fetches_results = True
-    reads_runs = False
 
     def __init__(self, module: ir.Module, lanes: int, registers: int) -> None:
-        # Of 32 registers, panels of two would leave so many pixels that general registers no longer
-        # hold where each begins; of 16, panels of four would leave two pixels.
+        # Of 16 registers, panels of four would leave two pixels.
         kinds = (4, 3, 2) if registers == 32 else (2, 3)
         # What is left of the registers holds the weights and a pixel's value.
-        most_pixels = {kind: (registers - 1 - kind) // kind for kind in kinds}
+        most_pixels = {kind: min((registers - 1 - kind) // kind, _MOST_PIXELS) for kind in kinds}
         super().__init__(
             module, FLOAT, lanes, columns=lanes, words=FLOAT, most_pixels=most_pixels, ends=1
         )
@@ -67,7 +66,13 @@ class FloatKernels(Kernels):
         self, weight: Weights, widths: Sequence[int], kind: Kind = "", runs: Sequence[int] = (0,)
     ) -> Array:
         wide = np.pad(weight, [(0, 0), (0, sum(widths) - weight.shape[1])])
-        return np.concatenate([p.ravel() for p in np.split(wide, np.cumsum(widths)[:-1], axis=1)])
+        panels = [panel.ravel() for panel in np.split(wide, np.cumsum(widths)[:-1], axis=1)]
+        if len(runs) > 1:
+            length = len(weight) // len(runs)
+            places = np.array([run + step for run in runs for step in range(length)], np.int32)
+            head = filled(places, _whole_lines(len(places))).view(np.float32)
+            panels = [np.concatenate([head, panel]) for panel in panels]
+        return np.concatenate(panels)
 
     def ends(
         self, scale: Floats | None, bias: Floats, widths: Sequence[int], kind: Kind = ""
@@ -129,6 +134,12 @@ class FloatKernels(Kernels):
         takes = (FLOATS, INDEX, INDEX, INDEX, FLOAT, FLOAT, FLOATS)
         return self._function("mean", takes, write)
 
+    def _head_words(self, f: Function, steps: Value, kind: Kind) -> Value:
+        # Where runs lie apart, a panel begins with where the value of each step lies.
+        if kind != "runs":
+            return index(0)
+        return f.and_(f.add(steps, index(LINE_WORDS - 1)), index(-LINE_WORDS))
+
     def _begun(
         self, f: Function, pixels: int, vectors: int, ends: Value, added: Sequence[Value]
     ) -> list[list[Value]]:
@@ -149,14 +160,18 @@ class FloatKernels(Kernels):
         rows: Sequence[Value],
         weights: Value,
         sums: Sequence[Sequence[Value]],
+        kind: Kind,
     ) -> None:
         vectors = len(sums[0])
+        places = f.bitcast(weights, OFFSETS)
+        first = f.at(weights, self._head_words(f, steps, kind))
 
         def step(number: Value) -> None:
-            own = f.at(weights, f.mul(number, index(vectors * self.lanes)))
+            own = f.at(first, f.mul(number, index(vectors * self.lanes)))
+            place = f.offset(places, number) if kind == "runs" else number
             loaded = [f.vector(f.at(own, vector * self.lanes)) for vector in range(vectors)]
             for row, rooms in zip(rows, sums, strict=True):
-                value = f.all_of(f.load(f.at(row, number)))
+                value = f.all_of(f.load(f.at(row, place)))
                 for room, weight in zip(rooms, loaded, strict=True):
                     f.store(f.multiply_add(value, weight, f.load(room)), room)
 
@@ -179,3 +194,7 @@ class FloatKernels(Kernels):
         least = f.all_of(limits[0])
         for vector, total in enumerate(sums):
             f.keep(f.largest(total, least), f.at(goal, vector * self.lanes))
+
+
+def _whole_lines(words: int) -> int:
+    return -(-words // LINE_WORDS) * LINE_WORDS

@@ -18,6 +18,7 @@ from shufflenet.native._ir import (
     Value,
     index,
 )
+from shufflenet.native._kernels import Kind
 
 __all__ = ["DotKernels"]
 
@@ -79,16 +80,17 @@ class DotKernels(Int8Kernels):
         rows: Sequence[Value],
         weights: Value,
         sums: Sequence[Sequence[Value]],
+        kind: Kind,
     ) -> None:
         vectors = len(sums[0])
-        places, first = f.at(weights, 1), f.at(weights, self._head_words(f, steps))
-        kind = ir.VectorType(INT32, self.columns)
+        places, first = f.at(weights, 1), f.at(weights, self._head_words(f, steps, kind))
+        of_sums = ir.VectorType(INT32, self.columns)
         with f.counting(steps) as number:
             channel = f.offset(places, number)
             own = f.at(first, f.mul(number, index(vectors * self.columns)))
-            loaded = [f.vector(f.at(own, n * self.columns), kind) for n in range(vectors)]
+            loaded = [f.vector(f.at(own, n * self.columns), of_sums) for n in range(vectors)]
             for row, rooms in zip(rows, sums, strict=True):
-                value = f.all_of(f.word(f.at(row, channel), INT32), kind)
+                value = f.all_of(f.word(f.at(row, channel), INT32), of_sums)
                 for room, weight in zip(rooms, loaded, strict=True):
                     f.store(_added(f, f.load(room), value, weight), room)
 

@@ -56,7 +56,6 @@ class Int8Kernels(Kernels):
 
     dtype = np.uint8
     fetches_results = False
-    reads_runs = True
     in_pairs: bool
     taps: int
     filter_dtype: type[np.generic]
@@ -212,11 +211,7 @@ class Int8Kernels(Kernels):
             f.store(f.all_of(0, of_sums), room)
         return sums
 
-    def _panel_words(self, f: Function, steps: Value, vectors: int) -> Value:
-        return f.add(self._head_words(f, steps), super()._panel_words(f, steps, vectors))
-
-    def _head_words(self, f: Function, steps: Value) -> Value:
-        """Say how many words a panel has before its weights."""
+    def _head_words(self, f: Function, steps: Value, kind: Kind) -> Value:
         return f.and_(f.add(steps, index(LINE_WORDS)), index(-LINE_WORDS))
 
     def _finish(

@@ -16,6 +16,7 @@ from shufflenet.native._ir import (
     Value,
     index,
 )
+from shufflenet.native._kernels import Kind
 
 __all__ = ["PairKernels"]
 
@@ -64,11 +65,12 @@ class PairKernels(Int8Kernels):
         rows: Sequence[Value],
         weights: Value,
         sums: Sequence[Sequence[Value]],
+        kind: Kind,
     ) -> None:
         vectors = len(sums[0])
         width, ones = index(vectors * _COLUMNS), f.all_of(1, _SHORTS16)
         pairs, places = f.offset(weights, 0), f.at(weights, 1)
-        first = f.at(weights, self._head_words(f, steps))
+        first = f.at(weights, self._head_words(f, steps, kind))
 
         def add(number: Value, together: int) -> None:
             """Write some steps, whose products are added in 16 bits."""

@@ -98,7 +98,7 @@ class TileKernels(DotKernels):
                 room.align = LINE_BYTES
             sums = f.bitcast(room, OFFSETS)
             blocks = f.sdiv(f.add(pixels, index(_ROWS - 1)), index(_ROWS))
-            words = self._panel_words(f, steps, vectors)
+            words = self._panel_words(f, steps, vectors, kind)
             lines = self._lines_of_a_part(f, words, blocks)
             most = f.sub(pixels, index(_ROWS))
             with f.counting(blocks) as block:
@@ -132,7 +132,7 @@ class TileKernels(DotKernels):
     ) -> None:
         """Multiply 16 pixels by a panel, to ``sums``, a row for each pixel."""
         here, pitch = values
-        first, row = f.at(weights, self._head_words(f, steps)), index(vectors * LINE_BYTES)
+        first, row = f.at(weights, self._head_words(f, steps, "")), index(vectors * LINE_BYTES)
         for vector in range(vectors):
             _tile(f, "zero", vector)
         with f.counting(steps, step=_ROWS) as step:

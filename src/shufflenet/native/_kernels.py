@@ -34,14 +34,12 @@ class Kernels(Moves):
         columns: Channels that a vector of sums holds.
         kinds: Vectors that a panel may have, in the order of panels.
         fetches_results: Whether a tile fetches the lines that its results, then float32, go to.
-        reads_runs: Whether a product reads values that lie apart, in runs of several.
         reads_evenly: Whether products read pixels at equal distances only: of a map with a border
             they are copied first.
     """
 
     dtype: type[np.generic]
     fetches_results: bool
-    reads_runs: bool
     reads_evenly = False
 
     def __init__(
@@ -185,7 +183,7 @@ class Kernels(Moves):
             kinds = self.kinds[:1] if kind == "logits" else self.kinds
             for vectors, panels in zip(kinds, counts, strict=False):
                 panel_of, width = self._panel(vectors, kind), index(vectors * self.columns)
-                words = self._panel_words(f, steps, vectors)
+                words = self._panel_words(f, steps, vectors, kind)
                 with f.counting(panels) as panel:
                     channel = f.add(done, f.mul(panel, width))
                     own = f.at(weights, f.mul(panel, words)), f.at(ends, self._end(f, channel))
@@ -210,7 +208,10 @@ class Kernels(Moves):
 
         def write(f: Function) -> None:
             features, steps, weights, panels, ends, made, zero = f.arguments
-            width, words = index(CLASSES * self.columns), self._panel_words(f, steps, CLASSES)
+            width, words = (
+                index(CLASSES * self.columns),
+                self._panel_words(f, steps, CLASSES, "logits"),
+            )
             with f.counting(panels) as panel:
                 first = f.mul(panel, width)
                 own = f.at(weights, f.mul(panel, words))
@@ -227,9 +228,13 @@ class Kernels(Moves):
         """Say where begins what the sums of a channel and those after it end with."""
         return f.mul(channel, index(self._ends))
 
-    def _panel_words(self, f: Function, steps: Value, vectors: int) -> Value:
-        """Say how many words hold a panel's weights."""
-        return f.mul(steps, index(vectors * self.columns))
+    def _panel_words(self, f: Function, steps: Value, vectors: int, kind: Kind) -> Value:
+        """Say how many words hold a panel."""
+        return f.add(self._head_words(f, steps, kind), f.mul(steps, index(vectors * self.columns)))
+
+    @abstractmethod
+    def _head_words(self, f: Function, steps: Value, kind: Kind) -> Value:
+        """Say how many words a panel has before its weights."""
 
     def _given(self, kind: Kind) -> tuple[ir.Type, Sequence[ir.Type]]:
         """Say what results are of, and what a product of a kind takes besides."""
@@ -248,7 +253,7 @@ class Kernels(Moves):
             fewest, larger = f.sdiv(pixels, tiles), f.srem(pixels, tiles)
             larger_size = f.add(fewest, index(1))
             # The panel that follows is fetched meanwhile, so many lines of it with each tile.
-            words = self._panel_words(f, steps, vectors)
+            words = self._panel_words(f, steps, vectors, kind)
             lines = self._lines_of_a_part(f, words, tiles)
             for size, first, pixel, count in (
                 (larger_size, index(0), index(0), larger),
@@ -316,7 +321,7 @@ class Kernels(Moves):
                 offsets = f.at(added[1], pixel) if added else None
                 more = [f.at(added[0], f.offset(offsets, n)) for n in range(pixels) if added]
                 sums = self._begun(f, pixels, vectors, ends, more)
-                self._multiply(f, steps, rows, weights, sums)
+                self._multiply(f, steps, rows, weights, sums, kind)
                 for each, rooms in enumerate(sums):
                     goal = f.at(made, f.offset(goals, each))
                     loaded = [f.load(room) for room in rooms]
@@ -343,6 +348,7 @@ class Kernels(Moves):
         rows: Sequence[Value],
         weights: Value,
         sums: Sequence[Sequence[Value]],
+        kind: Kind,
     ) -> None:
         """Write the inner loop: every step of some pixels.
 
@@ -352,6 +358,7 @@ class Kernels(Moves):
             rows: Each pixel's values.
             weights: Of the panel.
             sums: Rooms for each pixel's sums.
+            kind: Of the product.
         """
 
     @abstractmethod

@@ -53,23 +53,13 @@ class Corners:
         return -(-self.planes.height // self.stride), -(-self.planes.width // self.stride)
 
     def pitch(self, kernels: Kernels) -> int:
-        if kernels.reads_runs:
-            return 0
-        return kernels.vectors(self.planes.channels * self.kernel**2) * kernels.lanes
+        return 0
 
     def runs(self, kernels: Kernels) -> list[int]:
-        return self.planes.taps(self.kernel) if kernels.reads_runs else [0]
+        return self.planes.taps(self.kernel)
 
     def write(self, w: Writer, first: Value, pixels: int) -> tuple[Value, Value]:
-        if w.kernels.reads_runs:
-            return w.place(self.planes.at), w.corners(self.planes, self.stride, first)
-        taps, pitch = self.planes.taps(self.kernel), self.pitch(w.kernels)
-        made, places = w.place(w.scratch), w.table(dense(pitch))
-        kernel = w.kernels.gather([(self.kernel, 0)] * len(taps), pitch)
-        rows = (w.place(self.planes.at + tap) for tap in taps)
-        corners = w.corners(self.planes, self.stride, first)
-        w.call(kernel, *rows, corners, made, places, pixels)
-        return made, places
+        return w.place(self.planes.at), w.corners(self.planes, self.stride, first)
 
 
 @dataclass(frozen=True, slots=True)
