@@ -38,7 +38,11 @@ def product(rows: int) -> Work:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print, write.
+
+    Raises:
+        SystemExit: the processor has no such VNNI.
+    """
     if _compiled._instructions() not in ("AMX", "AVX-512 VNNI"):
         raise SystemExit("This processor has no VNNI of AVX-512.")
     torch.set_num_threads(1)
