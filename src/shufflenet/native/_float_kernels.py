@@ -70,7 +70,7 @@ class FloatKernels(Kernels):
         if len(runs) > 1:
             length = len(weight) // len(runs)
             places = np.array([run + step for run in runs for step in range(length)], np.int32)
-            head = filled(places, _whole_lines(len(places))).view(np.float32)
+            head = np.pad(places, (0, -len(places) % LINE_WORDS)).view(np.float32)
             panels = [np.concatenate([head, panel]) for panel in panels]
         return np.concatenate(panels)
 
@@ -194,7 +194,3 @@ class FloatKernels(Kernels):
         least = f.all_of(limits[0])
         for vector, total in enumerate(sums):
             f.keep(f.largest(total, least), f.at(goal, vector * self.lanes))
-
-
-def _whole_lines(words: int) -> int:
-    return -(-words // LINE_WORDS) * LINE_WORDS

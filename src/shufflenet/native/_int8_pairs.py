@@ -8,14 +8,7 @@ from llvmlite import ir
 
 from shufflenet.native._int8_bytes import interleaved
 from shufflenet.native._int8_kernels import LANES, Int8Kernels
-from shufflenet.native._ir import (
-    BYTE,
-    INT16,
-    INT32,
-    Function,
-    Value,
-    index,
-)
+from shufflenet.native._ir import BYTE, INT16, INT32, Function, Value, index
 from shufflenet.native._kernels import Kind
 
 __all__ = ["PairKernels"]

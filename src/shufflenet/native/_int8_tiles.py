@@ -9,15 +9,7 @@ from llvmlite import ir
 
 from shufflenet.native._int8_dots import DotKernels
 from shufflenet.native._int8_weights import STEP
-from shufflenet.native._ir import (
-    BYTE,
-    BYTES,
-    INT32,
-    OFFSETS,
-    Function,
-    Value,
-    index,
-)
+from shufflenet.native._ir import BYTE, BYTES, INT32, OFFSETS, Function, Value, index
 from shufflenet.native._kernels import Kind
 from shufflenet.native._layers import Weights
 from shufflenet.native._memory import LINE_BYTES, Array, filled
