@@ -42,6 +42,7 @@ from shufflenet.benchmark import (
     times_as_fast,
 )
 from shufflenet.engine import computes_int8_exactly
+from shufflenet.native._int8_tiles import tiles_permitted
 from shufflenet.zoo import find_network
 
 NETWORKS = (
@@ -299,8 +300,10 @@ def _processor() -> tuple[str, list[str]]:
         return platform.processor() or platform.machine(), []
     lines = (line.partition(":") for line in cpuinfo.read_text().splitlines())
     found = {key.strip(): value.strip() for key, _, value in lines}
-    flags = found.get("flags", found.get("Features", ""))  # Arm's kernel calls them so
-    return found.get("model name", platform.machine()), flags.split()
+    flags = found.get("flags", found.get("Features", "")).split()  # Arm's kernel calls them so
+    if not tiles_permitted():
+        flags = [flag for flag in flags if not flag.startswith("amx")]
+    return found.get("model name", platform.machine()), flags
 
 
 def _version(package: str) -> str:

@@ -365,6 +365,7 @@ def test_code_is_made_for_processors_that_are_not_at_hand(
 ) -> None:
     binding.initialize_all_targets()
     binding.initialize_all_asmprinters()
+    binding.initialize_native_asmparser()  # for what is written as instructions
     module = ir.Module()
     kernels = _compiled._INT8_KERNELS[instructions](module)
     f = kernels.function("all", [])

@@ -6,7 +6,7 @@ import numpy as np
 from llvmlite import ir
 
 from shufflenet.native._ir import FLOAT, FLOATS, INDEX, OFFSETS, Function, Value, index
-from shufflenet.native._kernels import Kernels, Kind
+from shufflenet.native._kernels import Ahead, Kernels, Kind
 from shufflenet.native._layers import Floats, Weights
 from shufflenet.native._memory import LINE_WORDS, Array, filled
 from shufflenet.native._moves import window
@@ -161,6 +161,7 @@ class FloatKernels(Kernels):
         weights: Value,
         sums: Sequence[Sequence[Value]],
         kind: Kind,
+        ahead: Ahead,
     ) -> None:
         vectors = len(sums[0])
         places = f.bitcast(weights, OFFSETS)
@@ -175,10 +176,15 @@ class FloatKernels(Kernels):
                 for room, weight in zip(rooms, loaded, strict=True):
                     f.store(f.multiply_add(value, weight, f.load(room)), room)
 
+        # The narrower a panel is, the less of the next one is to be fetched.
+        between = max(1, _UNROLLED * LINE_WORDS // (vectors * self.lanes))
         whole = f.and_(steps, index(-_UNROLLED))
         with f.counting(whole, step=_UNROLLED) as number:
             for later in range(_UNROLLED):
-                step(f.add(number, index(later)))
+                each = f.add(number, index(later))
+                if later % between == 0:
+                    ahead.fetch(f, each)
+                step(each)
         with f.counting(steps, whole) as number:
             step(number)
 

@@ -9,7 +9,7 @@ from shufflenet.native._int8_bytes import interleaved
 from shufflenet.native._int8_kernels import LANES, Int8Kernels
 from shufflenet.native._int8_weights import STEP
 from shufflenet.native._ir import BYTE, INT16, INT32, Function, Value, index
-from shufflenet.native._kernels import Kind
+from shufflenet.native._kernels import Ahead, Kind
 
 __all__ = ["DotKernels"]
 
@@ -72,6 +72,7 @@ class DotKernels(Int8Kernels):
         weights: Value,
         sums: Sequence[Sequence[Value]],
         kind: Kind,
+        ahead: Ahead,
     ) -> None:
         vectors = len(sums[0])
         places, first = f.at(weights, 1), f.at(weights, self._head_words(f, steps, kind))
@@ -79,6 +80,7 @@ class DotKernels(Int8Kernels):
         with f.counting(steps) as number:
             channel = f.offset(places, number)
             own = f.at(first, f.mul(number, index(vectors * self.columns)))
+            ahead.fetch(f, number)
             loaded = [f.vector(f.at(own, n * self.columns), of_sums) for n in range(vectors)]
             for row, rooms in zip(rows, sums, strict=True):
                 value = f.all_of(f.word(f.at(row, channel), INT32), of_sums)

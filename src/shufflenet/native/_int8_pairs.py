@@ -9,7 +9,7 @@ from llvmlite import ir
 from shufflenet.native._int8_bytes import interleaved
 from shufflenet.native._int8_kernels import LANES, Int8Kernels
 from shufflenet.native._ir import BYTE, INT16, INT32, Function, Value, index
-from shufflenet.native._kernels import Kind
+from shufflenet.native._kernels import Ahead, Kind
 
 __all__ = ["PairKernels"]
 
@@ -59,6 +59,7 @@ class PairKernels(Int8Kernels):
         weights: Value,
         sums: Sequence[Sequence[Value]],
         kind: Kind,
+        ahead: Ahead,
     ) -> None:
         vectors = len(sums[0])
         width, ones = index(vectors * _COLUMNS), f.all_of(1, _SHORTS16)
@@ -89,6 +90,8 @@ class PairKernels(Int8Kernels):
                     total = reduce(f.add, shorts)
                     f.store(f.add(f.load(room), _multiplied(f, total, ones)), room)
 
+        # To fetch a little with each step would take a register more than there are.
+        ahead.fetch_all(f, index(0), steps)
         both = f.mul(pairs, index(2))
         with f.counting(both, step=2) as number:
             add(number, together=2)

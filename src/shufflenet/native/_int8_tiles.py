@@ -10,7 +10,7 @@ from llvmlite import ir
 from shufflenet.native._int8_dots import DotKernels
 from shufflenet.native._int8_weights import STEP
 from shufflenet.native._ir import BYTE, BYTES, INT32, OFFSETS, Function, Value, index
-from shufflenet.native._kernels import Kind
+from shufflenet.native._kernels import Ahead, Kind
 from shufflenet.native._layers import Weights
 from shufflenet.native._memory import LINE_BYTES, Array, filled
 
@@ -90,16 +90,17 @@ class TileKernels(DotKernels):
                 room.align = LINE_BYTES
             sums = f.bitcast(room, OFFSETS)
             blocks = f.sdiv(f.add(pixels, index(_ROWS - 1)), index(_ROWS))
-            words = self._panel_words(f, steps, vectors, kind)
-            lines = self._lines_of_a_part(f, words, blocks)
+            following = f.at(weights, self._panel_words(f, steps, vectors, kind))
+            words_ahead = self._words_ahead(f, vectors, blocks)
             most = f.sub(pixels, index(_ROWS))
             with f.counting(blocks) as block:
-                self._fetch_part(f, f.at(weights, words), block, lines)
+                words = f.mul(f.mul(block, steps), words_ahead)
+                ahead = Ahead(f.at(following, words), words_ahead)
                 # The last block begins early, with pixels that are done.
                 pixel = f.mul(block, index(_ROWS))
                 first = f.select(f.icmp_signed("<", pixel, most), pixel, most)
                 here = f.at(values, own, f.mul(first, pitch))
-                self._multiply_block(f, (here, pitch), steps, weights, sums, vectors)
+                self._multiply_block(f, (here, pitch), steps, weights, sums, vectors, ahead)
                 with f.counting(f.add(first, index(_ROWS)), pixel) as each:
                     at = f.mul(f.sub(each, first), index(row))
                     kept = ir.VectorType(INT32, _COLUMNS)
@@ -121,6 +122,7 @@ class TileKernels(DotKernels):
         weights: Value,
         sums: Value,
         vectors: int,
+        ahead: Ahead,
     ) -> None:
         """Multiply 16 pixels by a panel, to ``sums``, a row for each pixel."""
         here, pitch = values
@@ -128,6 +130,7 @@ class TileKernels(DotKernels):
         for vector in range(vectors):
             _tile(f, "zero", vector)
         with f.counting(steps, step=_ROWS) as step:
+            ahead.fetch_all(f, step, index(_ROWS))
             _tile(f, "loadd64", _VALUES, f.at(here, f.mul(step, index(STEP))), pitch)
             own = f.bitcast(f.at(first, f.mul(step, index(vectors * _COLUMNS))), BYTES)
             for vector in range(vectors):

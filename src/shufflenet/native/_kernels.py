@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from llvmlite import ir
@@ -12,14 +12,38 @@ from shufflenet.native._layers import Floats, Weights
 from shufflenet.native._memory import LINE_WORDS, Array
 from shufflenet.native._moves import Moves
 
-__all__ = ["CLASSES", "Kernels", "Kind"]
+__all__ = ["CLASSES", "Ahead", "Kernels", "Kind"]
 
 # What a product ends with: values of a map, those to which others are added, or logits; or that it
 # reads values in several runs.
 Kind: TypeAlias = Literal["", "runs", "adding", "logits"]
 
 CLASSES = 8  # vectors of classes that the classifier computes at once
-_LINES_AHEAD = 128  # of its weights: so many are fetched before they are needed
+_CLASS_WORDS_AHEAD = 2  # of its next weights, that are fetched with each step
+
+
+class Ahead(NamedTuple):
+    """What is fetched before it is needed, with each step of a product a little.
+
+    Many lines at once would keep the loads of a product waiting.
+
+    Attributes:
+        first: Where it begins.
+        words: How many of them with each step.
+    """
+
+    first: Value
+    words: Value
+
+    def fetch(self, f: Function, step: Value) -> None:
+        """Bring nearer what belongs to a step, which is no more than a line."""
+        f.fetch(f.at(self.first, f.mul(step, self.words)))
+
+    def fetch_all(self, f: Function, first: Value, steps: Value) -> None:
+        """Bring nearer what belongs to some steps, at once."""
+        own = f.at(self.first, f.mul(first, self.words))
+        with f.counting(f.mul(steps, self.words), step=LINE_WORDS) as word:
+            f.fetch(f.at(own, word))
 
 
 class Kernels(Moves):
@@ -217,7 +241,7 @@ class Kernels(Moves):
                 own = f.at(weights, f.mul(panel, words))
                 given = features, zero, steps, own, f.at(ends, self._end(f, first))
                 limits = (ir.Constant(FLOAT, float(end)) for end in ("-inf", "inf"))
-                one_tile = *limits, f.at(own, words), index(_LINES_AHEAD), index(1)
+                one_tile = *limits, f.at(own, words), index(_CLASS_WORDS_AHEAD), index(1)
                 tiles = self._tiles(1, CLASSES, "logits")
                 f.call(tiles, [*given, f.at(made, first), zero, *one_tile])
 
@@ -252,17 +276,17 @@ class Kernels(Moves):
             tiles = f.sdiv(f.add(pixels, index(most - 1)), index(most))
             fewest, larger = f.sdiv(pixels, tiles), f.srem(pixels, tiles)
             larger_size = f.add(fewest, index(1))
-            # The panel that follows is fetched meanwhile, so many lines of it with each tile.
-            words = self._panel_words(f, steps, vectors, kind)
-            lines = self._lines_of_a_part(f, words, tiles)
+            # The panel that follows is fetched meanwhile.
+            following = f.at(weights, self._panel_words(f, steps, vectors, kind))
+            words_ahead = self._words_ahead(f, vectors, tiles)
             for size, first, pixel, count in (
                 (larger_size, index(0), index(0), larger),
                 (fewest, larger, f.mul(larger, larger_size), f.sub(tiles, larger)),
             ):
                 own = f.at(table, pixel), steps, weights, ends, made, f.at(places, pixel)
                 also = (added[0], f.at(added[1], pixel), *added[2:]) if added else ()
-                ahead = f.at(weights, words, f.mul(f.mul(first, lines), index(LINE_WORDS)))
-                given = [values, *own, floor, ceiling, ahead, lines, count, *also]
+                ahead = f.at(following, f.mul(first, f.mul(steps, words_ahead)))
+                given = [values, *own, floor, ceiling, ahead, words_ahead, count, *also]
                 with f.if_then(f.icmp_signed(">", count, index(0))):
                     never, after = f.append_basic_block(), f.append_basic_block()
                     chosen = f.switch(size, never)
@@ -286,30 +310,24 @@ class Kernels(Moves):
             *(result, OFFSETS, FLOAT, FLOAT, *also),
         )
 
-    def _lines_of_a_part(self, f: Function, words: Value, parts: Value) -> Value:
-        """Say how many lines are fetched at a time to have so many words after so many times."""
-        return f.add(f.sdiv(f.sdiv(words, index(LINE_WORDS)), parts), index(1))
-
-    def _fetch_part(self, f: Function, words: Value, part: Value, lines: Value) -> None:
-        """Bring a part of so many lines nearer."""
-        own = f.at(words, f.mul(f.mul(part, lines), index(LINE_WORDS)))
-        with f.counting(lines) as number:
-            f.fetch(f.at(own, f.mul(number, index(LINE_WORDS))))
+    def _words_ahead(self, f: Function, vectors: int, parts: Value) -> Value:
+        """Say how many words are fetched with each step, to have a panel after so many parts."""
+        return f.add(f.sdiv(index(vectors * self.columns), parts), index(1))
 
     def _tiles(self, pixels: int, vectors: int, kind: Kind) -> ir.Function:
         """Multiply tiles of some pixels by one panel, the sums of each in registers.
 
         Takes what a panel does without the number of pixels, and after the ceiling: what is fetched
-        ahead, so many lines of it with each tile, how many tiles there are.
+        ahead, so many words of it with each step, how many tiles there are.
         """
         result, also = self._given(kind)
         width = vectors * self.columns
 
         def write(f: Function) -> None:
             values, table, steps, weights, ends, made, places, floor, ceiling, *rest = f.arguments
-            ahead, lines, tiles, *added = rest
+            ahead, words_ahead, tiles, *added = rest
             with f.counting(tiles) as tile:
-                self._fetch_part(f, ahead, tile, lines)
+                following = f.at(ahead, f.mul(f.mul(tile, steps), words_ahead))
                 pixel = f.mul(tile, index(pixels))
                 own, goals = f.at(table, pixel), f.at(places, pixel)
                 if self.fetches_results:
@@ -321,7 +339,8 @@ class Kernels(Moves):
                 offsets = f.at(added[1], pixel) if added else None
                 more = [f.at(added[0], f.offset(offsets, n)) for n in range(pixels) if added]
                 sums = self._begun(f, pixels, vectors, ends, more)
-                self._multiply(f, steps, rows, weights, sums, kind)
+                own_ahead = Ahead(following, words_ahead)
+                self._multiply(f, steps, rows, weights, sums, kind, own_ahead)
                 for each, rooms in enumerate(sums):
                     goal = f.at(made, f.offset(goals, each))
                     loaded = [f.load(room) for room in rooms]
@@ -349,6 +368,7 @@ class Kernels(Moves):
         weights: Value,
         sums: Sequence[Sequence[Value]],
         kind: Kind,
+        ahead: Ahead,
     ) -> None:
         """Write the inner loop: every step of some pixels.
 
@@ -359,6 +379,7 @@ class Kernels(Moves):
             weights: Of the panel.
             sums: Rooms for each pixel's sums.
             kind: Of the product.
+            ahead: What is fetched meanwhile.
         """
 
     @abstractmethod
