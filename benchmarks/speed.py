@@ -11,8 +11,9 @@ products of matrices among them, to tell what the machine could give at that tim
 the machine too, ``--rounds 40`` finds times when they do little: of those rounds the ten count in
 which the products of matrices were fastest. What is measured is added to ``speed.json`` beside this
 script, in place of what was measured before on the same machine with the same packages; results of
-another machine are replaced (``speed-avx2.json`` keeps those of one without VNNI). All of it takes
-an hour, most of it for torch.compile and batches of 32; a network takes a quarter of that.
+another machine are replaced. ``speed-vnni.json`` keeps those of the same machine without AMX, which
+``without_amx.py`` withholds, and ``speed-avx2.json`` those of one without VNNI. All of it takes an
+hour, most of it for torch.compile and batches of 32; a network takes a quarter of that.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from typing import Any
 import numpy as np
 from contenders import OURS, QUANTISED, SIDE, STANDARD, Networks
 from tqdm import tqdm
+from without_amx import amx_permitted
 
 from shufflenet.benchmark import (
     ROUNDS,
@@ -42,7 +44,6 @@ from shufflenet.benchmark import (
     times_as_fast,
 )
 from shufflenet.engine import computes_int8_exactly
-from shufflenet.native._int8_tiles import tiles_permitted
 from shufflenet.zoo import find_network
 
 NETWORKS = (
@@ -301,7 +302,7 @@ def _processor() -> tuple[str, list[str]]:
     lines = (line.partition(":") for line in cpuinfo.read_text().splitlines())
     found = {key.strip(): value.strip() for key, _, value in lines}
     flags = found.get("flags", found.get("Features", "")).split()  # Arm's kernel calls them so
-    if not tiles_permitted():
+    if not amx_permitted():
         flags = [flag for flag in flags if not flag.startswith("amx")]
     return found.get("model name", platform.machine()), flags
 

@@ -9,6 +9,7 @@ Source: docs.kernel.org, Using XSTATE features in user space applications
 """
 
 import ctypes
+import platform
 import runpy
 import sys
 import threading
@@ -21,11 +22,18 @@ class _SignalStack(ctypes.Structure):
     _fields_ = (("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
 
 
+def amx_permitted() -> bool:
+    """Ask Linux for AMX; says whether it lets this process use it. Other systems are not asked."""
+    if not sys.platform.startswith("linux") or platform.machine() != "x86_64":
+        return False
+    return bool(ctypes.CDLL(None).syscall(_ARCH_PRCTL, _REQUEST, _TILE_DATA) == 0)
+
+
 def withhold_amx() -> None:
     """Have Linux refuse AMX to this process as long as it runs.
 
     Raises:
-        SystemExit: it does not.
+        SystemExit: it does not, or this is another system.
     """
     if not sys.platform.startswith("linux"):
         raise SystemExit("Only Linux can be told to refuse AMX.")
@@ -41,7 +49,7 @@ def withhold_amx() -> None:
     # Runtimes give the first thread a signal stack of their own; no one does this one.
     threading.Thread(target=keep_small_stack, daemon=True).start()
     ready.wait()
-    if libc.syscall(_ARCH_PRCTL, _REQUEST, _TILE_DATA) == 0:
+    if amx_permitted():
         raise SystemExit("Linux gave this process AMX all the same.")
 
 
