@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from llvmlite import ir
 
+from shufflenet.native._ahead import Ahead
 from shufflenet.native._ir import FLOAT, FLOATS, INDEX, OFFSETS, Function, Value, index
-from shufflenet.native._kernels import Ahead, Kernels, Kind
+from shufflenet.native._kernels import Kernels, Kind
 from shufflenet.native._layers import Floats, Weights
 from shufflenet.native._memory import LINE_WORDS, Array, filled
 from shufflenet.native._moves import window

@@ -7,10 +7,11 @@ from functools import cache
 
 from llvmlite import ir
 
+from shufflenet.native._ahead import Ahead
 from shufflenet.native._int8_dots import DotKernels
 from shufflenet.native._int8_weights import STEP
 from shufflenet.native._ir import BYTE, BYTES, INT32, OFFSETS, Function, Value, index
-from shufflenet.native._kernels import Ahead, Kind
+from shufflenet.native._kernels import Kind
 from shufflenet.native._layers import Weights
 from shufflenet.native._memory import LINE_BYTES, Array, filled
 

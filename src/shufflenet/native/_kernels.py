@@ -2,17 +2,18 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from llvmlite import ir
 
+from shufflenet.native._ahead import Ahead
 from shufflenet.native._ir import FLOAT, FLOATS, INDEX, OFFSETS, Function, Value, index
 from shufflenet.native._layers import Floats, Weights
 from shufflenet.native._memory import LINE_WORDS, Array
 from shufflenet.native._moves import Moves
 
-__all__ = ["CLASSES", "Ahead", "Kernels", "Kind"]
+__all__ = ["CLASSES", "Kernels", "Kind"]
 
 # What a product ends with: values of a map, those to which others are added, or logits; or that it
 # reads values in several runs.
@@ -20,30 +21,6 @@ Kind: TypeAlias = Literal["", "runs", "adding", "logits"]
 
 CLASSES = 8  # vectors of classes that the classifier computes at once
 _CLASS_WORDS_AHEAD = 2  # of its next weights, that are fetched with each step
-
-
-class Ahead(NamedTuple):
-    """What is fetched before it is needed, with each step of a product a little.
-
-    Many lines at once would keep the loads of a product waiting.
-
-    Attributes:
-        first: Where it begins.
-        words: How many of them with each step.
-    """
-
-    first: Value
-    words: Value
-
-    def fetch(self, f: Function, step: Value) -> None:
-        """Bring nearer what belongs to a step, which is no more than a line."""
-        f.fetch(f.at(self.first, f.mul(step, self.words)))
-
-    def fetch_all(self, f: Function, first: Value, steps: Value) -> None:
-        """Bring nearer what belongs to some steps, at once."""
-        own = f.at(self.first, f.mul(first, self.words))
-        with f.counting(f.mul(steps, self.words), step=LINE_WORDS) as word:
-            f.fetch(f.at(own, word))
 
 
 class Kernels(Moves):
