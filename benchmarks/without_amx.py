@@ -1,10 +1,10 @@
-"""Run a script as if the processor had no AMX, but VNNI alone.
+"""Run a script of this folder as if the processor had no AMX, but VNNI alone.
 
     python benchmarks/without_amx.py benchmarks/speed.py --to benchmarks/speed-vnni.json
 
 Linux gives AMX to a process that asks, and refuses while one of its threads has a signal stack too
 small for the registers of AMX; what is refused goes on with VNNI, as ONNX Runtime, OpenVINO, oneDNN
-and this package do.
+and this package do. To ``speed.py`` it is another machine, whose results go to a file of their own.
 Source: docs.kernel.org, Using XSTATE features in user space applications
 """
 
@@ -23,7 +23,7 @@ class _SignalStack(ctypes.Structure):
 
 
 def amx_permitted() -> bool:
-    """Ask Linux for AMX; says whether it lets this process use it. Other systems are not asked."""
+    """Ask Linux to let this process use AMX; says whether it does. Other systems are not asked."""
     if not sys.platform.startswith("linux") or platform.machine() != "x86_64":
         return False
     return bool(ctypes.CDLL(None).syscall(_ARCH_PRCTL, _REQUEST, _TILE_DATA) == 0)

@@ -22,11 +22,15 @@ class Ahead(NamedTuple):
     words: Value
 
     def fetch(self, f: Function, step: Value) -> None:
-        """Bring nearer the first line of what belongs to a step, which seldom is more."""
+        """Fetch the first line of what belongs to a step.
+
+        It is all of it but where a product has few pixels; then every line or two are left to the
+        processor, which fetches neighbours of what it is asked for.
+        """
         f.fetch(f.at(self.first, f.mul(step, self.words)))
 
-    def fetch_all(self, f: Function, first: Value, steps: Value) -> None:
-        """Bring nearer what belongs to some steps, at once."""
-        own = f.at(self.first, f.mul(first, self.words))
+    def fetch_all(self, f: Function, first_step: Value, steps: Value) -> None:
+        """Fetch all lines of some steps at once."""
+        own = f.at(self.first, f.mul(first_step, self.words))
         with f.counting(f.mul(steps, self.words), step=LINE_WORDS) as word:
             f.fetch(f.at(own, word))

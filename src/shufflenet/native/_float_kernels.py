@@ -177,7 +177,7 @@ class FloatKernels(Kernels):
                 for room, weight in zip(rooms, loaded, strict=True):
                     f.store(f.multiply_add(value, weight, f.load(room)), room)
 
-        # The narrower a panel is, the less of the next one is to be fetched.
+        # The narrower a panel is, the fewer lines of the next one belong to so many steps.
         between = max(1, _UNROLLED * LINE_WORDS // (vectors * self.lanes))
         whole = f.and_(steps, index(-_UNROLLED))
         with f.counting(whole, step=_UNROLLED) as number:

@@ -288,7 +288,7 @@ class Kernels(Moves):
         )
 
     def _words_ahead(self, f: Function, vectors: int, parts: Value) -> Value:
-        """Say how many words are fetched with each step, to have a panel after so many parts."""
+        """Say with how many words a step a whole panel is fetched after so many parts."""
         return f.add(f.sdiv(index(vectors * self.columns), parts), index(1))
 
     def _tiles(self, pixels: int, vectors: int, kind: Kind) -> ir.Function:
