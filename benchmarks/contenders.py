@@ -22,16 +22,15 @@ from PIL import Image
 
 from shufflenet.benchmark import Precision
 from shufflenet.data import open_images
-from shufflenet.engine import computes_int8_exactly
 from shufflenet.errors import CheckpointError, MissingDependency
 from shufflenet.export import export_onnx
 from shufflenet.labels import label_set
 from shufflenet.models import create_model, load_model_and_card, start_from
-from shufflenet.native import LlvmClassifier
+from shufflenet.networks import ShuffleNet
 from shufflenet.quantize import quantize_onnx
 from shufflenet.recipes import preprocess_for
+from shufflenet.runtimes import LlvmClassifier, computes_int8_exactly
 from shufflenet.spec import Card, Origin
-from shufflenet.trunk import ShuffleNet
 from shufflenet.zoo import DEFAULT
 
 __all__ = [

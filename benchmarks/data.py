@@ -31,12 +31,11 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from shufflenet.augment import random_crop
-from shufflenet.data import ImageSet, open_images
-from shufflenet.pack import pack
+from shufflenet.data import ImageSet, open_images, pack
 from shufflenet.recipes import find_recipe
 from shufflenet.train import _jpeg
 from shufflenet.train._batches import Batches, Crops
+from shufflenet.train.augment import random_crop
 
 ROUNDS = 15
 BATCH = 50

@@ -23,8 +23,8 @@ from pathlib import Path
 from PIL import Image
 
 from shufflenet import open_model
-from shufflenet.engine import classify
 from shufflenet.preprocess import resized
+from shufflenet.runtimes import classify
 
 ROUNDS = 15
 

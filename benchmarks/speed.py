@@ -43,7 +43,7 @@ from shufflenet.benchmark import (
     take_turns,
     times_as_fast,
 )
-from shufflenet.engine import computes_int8_exactly
+from shufflenet.runtimes import computes_int8_exactly
 from shufflenet.zoo import find_network
 
 NETWORKS = (

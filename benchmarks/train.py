@@ -26,7 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from shufflenet.benchmark import ROUNDS, take_turns, times_as_fast
 from shufflenet.deploy import Routed
-from shufflenet.engine import cores
+from shufflenet.machine import cores
 from shufflenet.models import create_model
 from shufflenet.recipes import find_recipe
 from shufflenet.train._groups import parameter_groups

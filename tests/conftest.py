@@ -1,6 +1,7 @@
 """Small images, networks and commands that many tests use; real images where there are some."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,11 @@ from torch import nn
 
 from seeded import photo, seeded_weights
 from shufflenet import cli
-from shufflenet.checkpoint import Checkpoint, write_checkpoint
-from shufflenet.models import create_model, state_arrays
+from shufflenet.files import Checkpoint, write_checkpoint
+from shufflenet.models import create_model
+from shufflenet.networks import ShuffleNet, state_arrays
 from shufflenet.recipes import preprocess_for
 from shufflenet.spec import Card, Label, NetworkSpec, Origin, V2ExLargeSpec, V2LargeSpec, V2PlusSpec
-from shufflenet.trunk import ShuffleNet
 from shufflenet.zoo import NETWORKS
 
 torch.set_num_threads(1)  # tests run side by side
@@ -63,6 +64,14 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("SHUFFLENET_DATA names no folder of real images")
     return Path(folder)
+
+
+def take_away(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a package be missing, and every room be imported anew that may have it by now."""
+    for name in [name for name in sys.modules if name.startswith("shufflenet.")]:
+        if name.split(".")[1] not in ("errors", "cli"):  # tests compare errors by their class
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
 
 
 def with_seeded_weights(net: ShuffleNet) -> ShuffleNet:
@@ -136,7 +145,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
     """Multiply bytes as several processors would, as far as this one has their instructions."""
     binding = pytest.importorskip("llvmlite.binding")
-    from shufflenet.native import _compiled, _int8_tiles  # noqa: PLC0415  # they need llvmlite
+    from shufflenet.codegen import _compiled, _int8_tiles  # noqa: PLC0415  # they need llvmlite
 
     features = binding.get_host_cpu_features()
     wide = features.get("avx512vnni") and features.get("avx512vl")

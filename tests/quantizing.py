@@ -12,11 +12,10 @@ from torch import nn
 from conftest import card_for, with_seeded_weights
 from shufflenet.data import ImageSet, open_images
 from shufflenet.export import export_onnx
-from shufflenet.networks import build
+from shufflenet.networks import ShuffleNet, build
 from shufflenet.preprocess import normalised
 from shufflenet.recipes import preprocess_for
 from shufflenet.spec import Label, NetworkSpec, V2Spec
-from shufflenet.trunk import ShuffleNet
 from shufflenet.zoo import NETWORKS
 
 RNG = np.random.default_rng

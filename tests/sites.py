@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from shufflenet import download
 from shufflenet.errors import DownloadError
+from shufflenet.files import _download as download
 from shufflenet.spec import Preprocess
 from shufflenet.zoo import Weights
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Run, saved, with_seeded_weights
+from conftest import Run, saved, take_away, with_seeded_weights
 from shufflenet import cli
 from shufflenet.networks import build
 from shufflenet.spec import Stage, V2Spec
@@ -220,19 +220,17 @@ def test_an_interrupt_exits_with_130(
     def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("shufflenet.engine.classify", interrupted)
+    monkeypatch.setattr("shufflenet.runtimes.classify", interrupted)
     assert run("predict", photos)[0] == 130
 
 
 def test_a_missing_extra_is_named(
     run: Run, checkpoint: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "shufflenet.models", raising=False)
-    monkeypatch.setitem(sys.modules, "torch", None)
+    take_away("torch", monkeypatch)
     code, _, err = run("predict", photos, "--model", checkpoint)
     assert code == 1
     assert "needs the package 'torch', which is not installed. Install it: pip install" in err
-    monkeypatch.delitem(sys.modules, "shufflenet.export", raising=False)
     code, _, err = run("export", "default", "--to", "a.onnx")
     assert code == 1
     assert "pip install 'shufflenet[torch]'" in err

@@ -13,7 +13,6 @@ from conftest import SPECS, card_for, with_seeded_weights
 from foreign import as_torch, saved, write
 from originals import CLASSES, ORIGINALS, Original, images, weights
 from seeded import photo, seeded_weights
-from shufflenet.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from shufflenet.cli import _convert, main
 from shufflenet.convert import SOURCES, TARGETS, convert_checkpoint, write_layout
 from shufflenet.convert._read import read_arrays
@@ -22,10 +21,9 @@ from shufflenet.errors import (
     LayoutError,
     SpecError,
 )
-from shufflenet.models import state_arrays
-from shufflenet.networks import build
+from shufflenet.files import Checkpoint, read_checkpoint, write_checkpoint
+from shufflenet.networks import ShuffleNet, build, state_arrays
 from shufflenet.spec import Label, NetworkSpec
-from shufflenet.trunk import ShuffleNet
 from shufflenet.zoo import NETWORKS
 from tolerance import FLOAT32_ORIGINAL, FLOAT64_ORIGINAL, FLOAT64_PADDLE
 

@@ -11,9 +11,9 @@ import onnx
 import pytest
 import torch
 
-import shufflenet
 from foreign import as_torch, saved, torch_bytes, write
 from originals import ORIGINALS, weights
+from shufflenet import runtimes
 from shufflenet.convert import convert_checkpoint
 from shufflenet.errors import (
     CheckpointError,
@@ -202,7 +202,7 @@ def test_an_onnx_file_that_computes_something_else_is_refused(tmp_path: Path) ->
 
 
 def test_an_int8_file_is_not_taken_for_a_float_one(tmp_path: Path) -> None:
-    path = Path(shufflenet.__file__).parent / "weights" / "int8-probe.onnx"
+    path = Path(runtimes.__file__).parent / "int8-probe.onnx"
     refused(path, CheckpointError, "computes in int8")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of what is going to be deprecated

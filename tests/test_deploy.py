@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from conftest import SPECS, calmed, with_seeded_weights
-from shufflenet.checkpoint import narrowed
 from shufflenet.deploy import Routed, compact, deploy, fold_batch_norms
-from shufflenet.models import create_model, state_arrays
-from shufflenet.networks import build
+from shufflenet.files import narrowed
+from shufflenet.models import create_model
+from shufflenet.networks import ShuffleNet, V1Unit, build, state_arrays
 from shufflenet.spec import Stage, V1Spec, V2Spec
-from shufflenet.trunk import ShuffleNet
-from shufflenet.v1 import V1Unit
 from tolerance import FLOAT32_RELATIVE, FLOAT64_RELATIVE
 
 

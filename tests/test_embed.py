@@ -15,9 +15,10 @@ from torch import nn
 from conftest import Run, card_for, saved, with_seeded_weights
 from shufflenet.deploy import deploy
 from shufflenet.errors import SpecError
-from shufflenet.models import TorchClassifier, create_model, load_model
+from shufflenet.models import create_model, load_model
+from shufflenet.networks import ShuffleNet
 from shufflenet.preprocess import prepare
-from shufflenet.trunk import ShuffleNet
+from shufflenet.runtimes._torch import TorchClassifier
 from tolerance import FLOAT32_RELATIVE
 
 

@@ -10,7 +10,7 @@ from shufflenet.data import open_images, relabelled
 from shufflenet.evaluate import evaluate
 from shufflenet.labels import class_index
 from shufflenet.spec import Accuracy, Card, Label
-from test_engine import CARD
+from test_runtimes_model import CARD
 
 INDEX = class_index(CARD.labels)
 

@@ -11,12 +11,11 @@ import torch
 from conftest import SPECS, calmed, card_for, with_seeded_weights
 from shufflenet import export
 from shufflenet.deploy import compact
-from shufflenet.engine import OnnxClassifier
 from shufflenet.errors import ParityError, SpecError, WriteError
-from shufflenet.export import Exported, export_onnx
-from shufflenet.networks import build
+from shufflenet.export import Exported, _onnx, export_onnx
+from shufflenet.networks import ShuffleNet, build
+from shufflenet.runtimes import OnnxClassifier
 from shufflenet.spec import NetworkSpec, Stage, UnitKind, V2PlusSpec, V2Spec
-from shufflenet.trunk import ShuffleNet
 from shufflenet.zoo import NETWORKS
 from tolerance import FLOAT32_RELATIVE
 
@@ -129,7 +128,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 @pytest.fixture
 def exported_before(whole: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the exporter write the graph of the fixture ``net``, whatever the network is by now."""
-    monkeypatch.setattr(export, "_graph", lambda *_: onnx_ir.load(whole.path))
+    monkeypatch.setattr(_onnx, "_graph", lambda *_: onnx_ir.load(whole.path))
 
 
 def test_the_shuffle_can_be_kept(net: ShuffleNet, tmp_path: Path) -> None:

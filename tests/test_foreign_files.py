@@ -24,6 +24,7 @@ from safetensors.torch import save_file
 
 from foreign import as_torch, onnx_zoo_v1, torch_bytes, write
 from originals import ORIGINALS, weights
+from shufflenet import zoo
 from shufflenet.convert import convert_checkpoint
 from shufflenet.convert._pickle import Refused, read_pickle
 from shufflenet.convert._read import read_arrays
@@ -120,9 +121,8 @@ def test_weights_of_no_float_type_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_ours_is_not_taken_for_torchvisions(tmp_path: Path) -> None:
-    import shufflenet  # noqa: PLC0415  # for its folder
 
-    ours = Path(shufflenet.__file__).parent / "weights" / "default.safetensors"
+    ours = Path(zoo.__file__).parent / "default.safetensors"
     refused(ours, "is a checkpoint of ours already")
 
 

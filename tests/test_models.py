@@ -7,11 +7,11 @@ import torch
 
 import shufflenet
 from conftest import card_for, saved, with_seeded_weights
-from shufflenet.checkpoint import Checkpoint, write_checkpoint
 from shufflenet.errors import CheckpointError, CheckpointMismatch, SpecError, UnknownName
-from shufflenet.models import create_model, load_model, start_from, state_arrays
+from shufflenet.files import Checkpoint, write_checkpoint
+from shufflenet.models import create_model, load_model, start_from
+from shufflenet.networks import ShuffleNet, state_arrays
 from shufflenet.spec import Label
-from shufflenet.trunk import ShuffleNet
 
 
 def test_a_network_comes_back_from_its_checkpoint(small_net: ShuffleNet, tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from PIL import Image
 
 from preprocessed import digest
 from seeded import photo
-from shufflenet.checkpoint import read_card
 from shufflenet.data import Sample, load
 from shufflenet.errors import CheckpointError, ImageError
+from shufflenet.files import read_card
 from shufflenet.preprocess import cropped, decode, normalised, prepare
 from shufflenet.spec import Preprocess
 

@@ -14,9 +14,9 @@ from onnx import ModelProto, numpy_helper
 from onnxruntime.quantization.calibrate import TensorsData
 
 from quantizing import CLASSES, pictures, write_float_file, written
+from shufflenet import zoo
 from shufflenet.cli import main
 from shufflenet.data import ImageSet, open_images
-from shufflenet.engine import CHECK_KEY, OnnxClassifier
 from shufflenet.errors import AccuracyLost, CheckpointError, DataError, SpecError, WriteError
 from shufflenet.preprocess import normalised
 from shufflenet.quantize import Quantized, _prepare, _quantize, quantize_onnx
@@ -24,6 +24,7 @@ from shufflenet.quantize._graph import Layer
 from shufflenet.quantize._judge import logits_of
 from shufflenet.quantize._layers import name_of
 from shufflenet.quantize._prepare import Prepared
+from shufflenet.runtimes import CHECK_KEY, OnnxClassifier
 from shufflenet.spec import Card
 
 pytestmark = pytest.mark.xdist_group("quantize")  # which make the float and int8 files once
@@ -419,7 +420,7 @@ def test_what_must_be_installed_is_named(
 def test_the_model_that_ships_loses_next_to_nothing(real_data: Path, tmp_path: Path) -> None:
     every = open_images(real_data / "tiny-imagenet-200.val.tar.gz")
     photos = replace(every, samples=every.samples[::12])
-    source = Path(_quantize.__file__).parent.parent / "weights" / "default.onnx"
+    source = Path(zoo.__file__).parent / "default.onnx"
     done = quantize_onnx(source, photos, tmp_path / "a.onnx", calibration_images=100)
     assert done.facts.judged_by == "labels"
     assert not done.facts.kept_in_float

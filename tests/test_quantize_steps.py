@@ -7,14 +7,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from quantizing import RNG, pictures, write_float_file
-from shufflenet.engine import OnnxClassifier
-from shufflenet.engine._int8 import as_pixels
 from shufflenet.preprocess import normalised
 from shufflenet.quantize._equalise import equalised
 from shufflenet.quantize._graph import as_model, read_graph
 from shufflenet.quantize._judge import logits_of
 from shufflenet.quantize._observe import moments_of, open_session, spans_of
 from shufflenet.quantize._round import _round_rows, rounded
+from shufflenet.runtimes import OnnxClassifier
+from shufflenet.runtimes._int8 import as_pixels
 from shufflenet.spec import Preprocess
 
 NO_PROGRESS = lambda done: None  # noqa: E731

@@ -24,8 +24,7 @@ from reference_networks import (
     hard_swish,
     relu,
 )
-from shufflenet.models import state_arrays
-from shufflenet.networks import build
+from shufflenet.networks import build, state_arrays
 from shufflenet.spec import V2ExLargeSpec, V2LargeSpec
 from tolerance import FLOAT32_RELATIVE, FLOAT64_RELATIVE
 

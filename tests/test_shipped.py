@@ -7,12 +7,12 @@ import pytest
 
 from shufflenet.data import ImageSet, open_images, relabelled
 from shufflenet.deploy import deploy
-from shufflenet.engine import Classifier, OnnxClassifier, OpenVinoClassifier
 from shufflenet.evaluate import evaluate
 from shufflenet.labels import class_index
-from shufflenet.models import TorchClassifier, load_model_and_card
-from shufflenet.native import LlvmClassifier
+from shufflenet.models import load_model_and_card
 from shufflenet.recipes import RECIPES
+from shufflenet.runtimes import Classifier, LlvmClassifier, OnnxClassifier, OpenVinoClassifier
+from shufflenet.runtimes._torch import TorchClassifier
 from shufflenet.zoo import SHIPPED
 
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from conftest import card_for, saved
-from shufflenet.checkpoint import Checkpoint, write_checkpoint
 from shufflenet.data import ImageSet, open_images
 from shufflenet.errors import CheckpointMismatch, SpecError
-from shufflenet.models import create_model, load_model, state_arrays
+from shufflenet.files import Checkpoint, write_checkpoint
+from shufflenet.models import create_model, load_model
+from shufflenet.networks import state_arrays
 from shufflenet.spec import Preprocess
 from shufflenet.train import Job, Session, train
 from shufflenet.train._job import prepare

@@ -1,4 +1,4 @@
-"""Write weights/gemm-*.onnx, by which a machine shows how fast it multiplies matrices.
+"""Write benchmark/gemm-*.onnx, by which a machine shows how fast it multiplies matrices.
 
 python tools/make_gemm.py
 """
@@ -9,7 +9,7 @@ import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
 
 SIDE = 512
-FOLDER = Path(__file__).parent.parent / "src" / "shufflenet" / "weights"
+FOLDER = Path(__file__).parent.parent / "src" / "shufflenet"
 KINDS = {
     "float32": ("MatMul", TensorProto.FLOAT, TensorProto.FLOAT, np.float32(1)),
     "int8": ("MatMulInteger", TensorProto.UINT8, TensorProto.INT32, np.int8(1)),

@@ -37,7 +37,7 @@ Pixels = npt.NDArray[np.uint8]
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden"
-MEAN_IMAGE = ROOT / "src" / "shufflenet" / "weights" / "megvii-imagenet-224.npz"
+MEAN_IMAGE = ROOT / "src" / "shufflenet" / "preprocess" / "megvii-imagenet-224.npz"
 LARGE = "ShuffleNetV2.Large/ImageNet_1000_scale224_mean.xml"
 
 

@@ -1,4 +1,4 @@
-"""Write weights/int8-probe.onnx, by which a processor shows how it adds int8 products.
+"""Write runtimes/int8-probe.onnx, by which a processor shows how it adds int8 products.
 
 python tools/make_int8_probe.py
 """
@@ -9,7 +9,7 @@ import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
 
 CHANNELS = 64
-FILE = Path(__file__).parent.parent / "src" / "shufflenet" / "weights" / "int8-probe.onnx"
+FILE = Path(__file__).parent.parent / "src" / "shufflenet" / "runtimes" / "int8-probe.onnx"
 
 
 def main() -> None:

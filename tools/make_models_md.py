@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from shufflenet.checkpoint import read_card
-from shufflenet.tables import models_md
+from shufflenet.files import read_card
+from shufflenet.report import models_md
 from shufflenet.zoo import DEFAULT, NETWORKS, SHIPPED, WEIGHTS
 
 PATH = Path(__file__).parent.parent / "docs" / "models.md"

@@ -12,14 +12,16 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
-from shufflenet.checkpoint import Checkpoint, write_atomic, write_checkpoint
 from shufflenet.data import open_images, relabelled
 from shufflenet.deploy import compact, deploy
-from shufflenet.engine import OnnxClassifier
 from shufflenet.evaluate import evaluate
 from shufflenet.export import export_onnx
+from shufflenet.files import Checkpoint, write_atomic, write_checkpoint
 from shufflenet.labels import class_index
-from shufflenet.models import TorchClassifier, load_model_and_card, state_arrays
+from shufflenet.models import load_model_and_card
+from shufflenet.networks import state_arrays
+from shufflenet.runtimes import OnnxClassifier
+from shufflenet.runtimes._torch import TorchClassifier
 from shufflenet.spec import Preprocess
 from shufflenet.zoo import SHIPPED
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from shufflenet.engine import Classifier, Model
+    from shufflenet.runtimes import Classifier, Model
 
 __all__ = ["__version__", "open_model"]
 
@@ -49,8 +49,8 @@ def open_model(
         DownloadError: published weights cannot be had.
         MissingDependency: the runtime is not installed.
     """
-    from shufflenet.engine import Model
     from shufflenet.errors import CheckpointError, MissingDependency, SpecError
+    from shufflenet.runtimes import Model
     from shufflenet.zoo import find_weights
 
     runtimes = ("auto", "onnxruntime", "openvino", "llvm", "torch")
@@ -64,7 +64,7 @@ def open_model(
         raise SpecError("precision", precision, f"'float32' with {runtime}")
     files = find_weights(name)
     if files.published:
-        from shufflenet.obtain import obtain
+        from shufflenet.hub import obtain
 
         files = obtain(name, as_checkpoint=runtime == "torch")
         if files.onnx is None and runtime != "torch":
@@ -79,7 +79,7 @@ def open_model(
     if files.checkpoint is None:
         raise CheckpointError(name, "is no checkpoint that torch can load", "Use its .safetensors.")
     try:
-        from shufflenet.models import open_torch
+        from shufflenet.runtimes._torch import open_torch
     except ModuleNotFoundError as error:
         raise MissingDependency("The torch runtime", error.name or "torch", "torch") from error
     return Model(open_torch(files.checkpoint, threads=threads))
@@ -88,9 +88,7 @@ def open_model(
 def _opened(
     onnx: Path, runtime: str, threads: int | None, precision: Literal["float32", "bfloat16"]
 ) -> "Classifier":
-    from shufflenet.engine import OnnxClassifier, OpenVinoClassifier
-    from shufflenet.native import LlvmClassifier
-    from shufflenet.runtimes import open_fastest
+    from shufflenet.runtimes import LlvmClassifier, OnnxClassifier, OpenVinoClassifier, open_fastest
 
     if runtime == "openvino":
         return OpenVinoClassifier(onnx, threads=threads, precision=precision)

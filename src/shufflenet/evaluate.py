@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable
 
 from shufflenet.data import ImageSet
-from shufflenet.engine import Classifier, answered
 from shufflenet.errors import ImageError
+from shufflenet.runtimes import Classifier, answered
 from shufflenet.spec import Accuracy
 
 __all__ = ["evaluate"]

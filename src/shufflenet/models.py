@@ -1,31 +1,30 @@
 """From a name or a checkpoint to a network, and from a network to a classifier."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor, nn
-
-from shufflenet.backbone import Backbone
-from shufflenet.checkpoint import read_checkpoint
-from shufflenet.errors import CheckpointError, CheckpointMismatch, SpecError
-from shufflenet.networks import build
-from shufflenet.obtain import obtain
+from shufflenet.errors import CheckpointError, CheckpointMismatch
+from shufflenet.files import read_checkpoint
+from shufflenet.hub import obtain
+from shufflenet.networks import (
+    Backbone,
+    ShuffleNet,
+    build,
+    build_with,
+    can_widen,
+    load_arrays,
+    state_arrays,
+    widened,
+)
 from shufflenet.spec import Card, Label, NetworkSpec, differing_fields
-from shufflenet.trunk import ShuffleNet
-from shufflenet.widen import can_widen, widened
 from shufflenet.zoo import find_network
 
 __all__ = [
-    "TorchClassifier",
     "create_backbone",
     "create_model",
     "load_model",
     "load_model_and_card",
-    "open_torch",
     "start_from",
     "state_arrays",
 ]
@@ -133,21 +132,7 @@ def load_model_and_card(name_or_file: str | Path) -> tuple[ShuffleNet, Card]:
             "Name the .safetensors it was exported from.",
         )
     checkpoint = read_checkpoint(weights.checkpoint)
-    net = build(checkpoint.card.network)
-    _load_arrays(net, checkpoint.tensors)
-    return net.eval(), checkpoint.card
-
-
-def open_torch(checkpoint: str | Path, *, threads: int | None = None) -> "TorchClassifier":
-    """Open a checkpoint as a classifier; ``threads`` holds for all of torch in this process.
-
-    Raises:
-        CheckpointError: the file is damaged or not one of ours.
-        CheckpointMismatch: the weights do not fit the network that the card names.
-    """
-    if threads:
-        torch.set_num_threads(threads)
-    return TorchClassifier(*load_model_and_card(checkpoint))
+    return build_with(checkpoint.card.network, checkpoint.tensors), checkpoint.card
 
 
 def start_from(net: ShuffleNet, labels: Sequence[Label], name_or_file: str | Path) -> bool:
@@ -155,7 +140,7 @@ def start_from(net: ShuffleNet, labels: Sequence[Label], name_or_file: str | Pat
 
     Args:
         net: The network; its stem may shrink images by another factor than the checkpoint's, and
-            of V2 it may be wider (see ``shufflenet.widen``).
+            of V2 it may be wider (see ``shufflenet.networks._widen``).
         labels: Its classes.
         name_or_file: The checkpoint.
 
@@ -175,7 +160,7 @@ def start_from(net: ShuffleNet, labels: Sequence[Label], name_or_file: str | Pat
     if not same_classes:
         own = state_arrays(net)
         arrays |= {key: array for key, array in own.items() if key.startswith("fc.")}
-    _load_arrays(net, arrays)
+    load_arrays(net, arrays)
     return same_classes
 
 
@@ -183,62 +168,3 @@ def _same_weights_fit(wanted: NetworkSpec, given: NetworkSpec) -> bool:
     """Whether two networks take the same weights, but for those of the classifier."""
     free = {"classes", "stem_stride", "dropout"}
     return type(wanted) is type(given) and differing_fields(wanted, given) <= free
-
-
-def state_arrays(net: nn.Module) -> dict[str, npt.NDArray[np.generic]]:
-    """Take a network's parameters and statistics as arrays, by torchvision's key names.
-
-    How many batches a batch norm has seen is left out: it plays no part in its function.
-    """
-    return {
-        key: value.detach().cpu().contiguous().numpy()
-        for key, value in net.state_dict().items()
-        if not key.endswith("num_batches_tracked")
-    }
-
-
-def _load_arrays(net: ShuffleNet, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
-    wanted = state_arrays(net)
-    differences = [
-        *(f"{key} is missing" for key in wanted if key not in arrays),
-        *(f"{key} is not of this network" for key in arrays if key not in wanted),
-        *(
-            f"{key} has shape {arrays[key].shape}, not {wanted[key].shape}"
-            for key in wanted
-            if key in arrays and arrays[key].shape != wanted[key].shape
-        ),
-    ]
-    if differences:
-        raise CheckpointMismatch(net.spec.name, differences)
-    tensors = {key: torch.from_numpy(np.array(array)) for key, array in arrays.items()}
-    net.load_state_dict(tensors, strict=False)  # only num_batches_tracked may be absent
-
-
-class TorchClassifier:
-    """A network as a classifier: the reference that every other runtime is held against."""
-
-    def __init__(self, net: nn.Module, card: Card) -> None:
-        self.card = card
-        self._net = net.eval()
-
-    def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
-        return self._rows(self._net, batch)
-
-    def embed(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Map images ``(n, 3, h, w)`` to what the network's last layer reads, ``(n, d)``.
-
-        Raises:
-            SpecError: the network is a deployed one, which gives logits only.
-        """
-        if not isinstance(self._net, ShuffleNet):
-            raise SpecError("the network", type(self._net).__name__, "a ShuffleNet, to embed with")
-        return self._rows(self._net.embed, batch)
-
-    def _rows(
-        self, compute: Callable[[Tensor], Tensor], batch: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.float32]:
-        weight = next(self._net.parameters())
-        with torch.inference_mode():
-            result = compute(torch.from_numpy(batch).to(weight.device, weight.dtype))
-        return result.float().cpu().numpy()

@@ -20,7 +20,7 @@ Precision: TypeAlias = Literal["float32", "int8"]
 _SIDE = 512  # of the constant matrix, in both files; tools/make_gemm.py wrote them
 _ROWS = (256, 512, 1024)
 GEMMS = len(_ROWS)  # of each precision
-_FOLDER = Path(__file__).parent.parent / "weights"
+_FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)

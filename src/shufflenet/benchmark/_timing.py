@@ -9,8 +9,8 @@ import numpy.typing as npt
 from shufflenet.benchmark._cost import cost
 from shufflenet.benchmark._peak import GEMMS, Precision, gemms, peak_gops
 from shufflenet.benchmark._turns import ROUNDS, Turns, take_turns
-from shufflenet.engine import Classifier
 from shufflenet.preprocess import normalised
+from shufflenet.runtimes import Classifier
 
 __all__ = ["Contender", "Timing", "compare", "turns"]
 

@@ -111,7 +111,9 @@ def _benchmark(args: argparse.Namespace) -> int:
         return 2
     _check_threads(args.threads)
     if args.chart:
-        from shufflenet.report import plot_timings  # before minutes of work that it would waste
+        from shufflenet.report.charts import (
+            plot_timings,  # before minutes of work that it would waste
+        )
     results: list[_Result] = []
     with tempfile.TemporaryDirectory() as folder:
         for threads in args.threads:
@@ -134,8 +136,8 @@ def _check_threads(counts: Iterable[int]) -> None:
     Raises:
         SpecError: one is above four a core.
     """
-    from shufflenet.engine import cores
     from shufflenet.errors import SpecError
+    from shufflenet.machine import cores
 
     most = _THREADS_A_CORE * cores()
     for count in counts:

@@ -15,7 +15,7 @@ from shufflenet.cli._output import add_json, print_json, print_table, say
 from shufflenet.spec import Card, NetworkSpec
 
 if TYPE_CHECKING:
-    from shufflenet.tables import Row
+    from shufflenet.report import Row
     from shufflenet.zoo import Weights
 
 __all__ = ["add_list", "add_show"]
@@ -63,8 +63,8 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _rows(args: argparse.Namespace) -> "list[Row]":
-    from shufflenet.checkpoint import read_card
-    from shufflenet.tables import catalogue, matches
+    from shufflenet.files import read_card
+    from shufflenet.report import catalogue, matches
     from shufflenet.zoo import DEFAULT, NETWORKS, SHIPPED, WEIGHTS
 
     rows = catalogue(NETWORKS, WEIGHTS.values(), read_card(str(SHIPPED.checkpoint)), DEFAULT)
@@ -91,7 +91,7 @@ def _print_groups(rows: "Sequence[Row]") -> None:
 
 
 def _cells(rows: "Sequence[Row]") -> Iterator[dict[str, str]]:
-    from shufflenet.tables import percent
+    from shufflenet.report import percent
 
     for row in rows:
         cells = {
@@ -171,7 +171,7 @@ def _show(args: argparse.Namespace) -> int:
             **layer_fields(all_layers, times),
         })  # fmt: skip
         return 0
-    from shufflenet.tables import card_facts, network_facts, weights_facts
+    from shufflenet.report import card_facts, network_facts, weights_facts
 
     facts = {"name": found.name, **network_facts(found.network, costs, size)}
     if found.card:
@@ -210,7 +210,7 @@ def _print_facts(facts: dict[str, str]) -> None:
 
 def _look_up(name: str) -> _Found:
     """Find a network or a published file by its name, or a model and its card by name or file."""
-    from shufflenet.checkpoint import read_card
+    from shufflenet.files import read_card
     from shufflenet.zoo import NETWORKS, WEIGHTS, find_weights
 
     if name in NETWORKS:
@@ -221,7 +221,7 @@ def _look_up(name: str) -> _Found:
     if files.checkpoint is not None:
         card = read_card(files.checkpoint)
     else:
-        from shufflenet.engine import OnnxClassifier
+        from shufflenet.runtimes import OnnxClassifier
 
         card = OnnxClassifier(files.onnx or name).card
     return _Found(card.name, card.network, card)

@@ -75,10 +75,10 @@ def _convert(args: argparse.Namespace) -> int:
     if args.to.suffix != ".safetensors":
         say(f"--to {str(args.to)!r} must end in .safetensors.")
         return 2
-    from shufflenet.checkpoint import write_checkpoint
     from shufflenet.convert import convert_checkpoint
+    from shufflenet.files import write_checkpoint
+    from shufflenet.hub import converted
     from shufflenet.labels import read_labels
-    from shufflenet.obtain import converted
 
     published = _published(args.file)
     made = (
@@ -132,10 +132,10 @@ def _published(name: str) -> "Weights | None":
 
 
 def _write_layout(args: argparse.Namespace) -> int:
-    from shufflenet.checkpoint import read_checkpoint
     from shufflenet.convert import write_layout
     from shufflenet.errors import CheckpointError
-    from shufflenet.obtain import obtain
+    from shufflenet.files import read_checkpoint
+    from shufflenet.hub import obtain
 
     files = obtain(args.file, as_checkpoint=True)
     if files.checkpoint is None:

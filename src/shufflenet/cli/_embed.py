@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from shufflenet.models import TorchClassifier
+    from shufflenet.runtimes._torch import TorchClassifier
 
     _Vectors = npt.NDArray[np.float32]
 
@@ -59,13 +59,17 @@ def _embed(args: argparse.Namespace) -> int:
         return 2
     if args.to.suffix == ".parquet":
         import pyarrow.parquet  # noqa: F401  # if it is missing, this is the time to say so
-    from shufflenet.models import open_torch
+    import torch
+
+    from shufflenet.models import load_model_and_card
+    from shufflenet.runtimes._torch import TorchClassifier
 
     paths = list(listed(args.images))
     broken = next((str(path) for path in paths if len(str(path).splitlines()) > 1), None)
     if broken and args.to.suffix == ".npy":
         raise SpecError("a path", broken, "of one line, as it is listed so; or write a .parquet")
-    model = open_torch(args.model, threads=1)  # a thread an image
+    torch.set_num_threads(1)  # a thread an image
+    model = TorchClassifier(*load_model_and_card(args.model))
     found, vectors = _computed(model, paths)
     failed = len(paths) - len(found)
     if found:
@@ -93,8 +97,8 @@ def _computed(model: "TorchClassifier", paths: Sequence[Path]) -> "tuple[list[Pa
     """Give the images that can be read, and a row for each; tell of the others."""
     import numpy as np
 
-    from shufflenet.engine import computed
     from shufflenet.errors import ImageError
+    from shufflenet.runtimes import computed
 
     found: list[Path] = []
     vectors = np.empty((0, 0), np.float32)
@@ -114,7 +118,7 @@ def _computed(model: "TorchClassifier", paths: Sequence[Path]) -> "tuple[list[Pa
 def _write_npy(to: Path, paths: Sequence[Path], vectors: "_Vectors") -> None:
     import numpy as np
 
-    from shufflenet.checkpoint import write_atomic
+    from shufflenet.files import write_atomic
 
     content = io.BytesIO()
     np.save(content, vectors)
@@ -129,7 +133,7 @@ def _write_parquet(to: Path, paths: Sequence[Path], vectors: "_Vectors") -> None
     import pyarrow
     import pyarrow.parquet
 
-    from shufflenet.checkpoint import write_atomic
+    from shufflenet.files import write_atomic
 
     # A name that is no UTF-8 cannot stand in a column of text.
     names = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in paths]

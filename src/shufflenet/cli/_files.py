@@ -26,7 +26,7 @@ def file_for(name: str, runtime: str, folder: Path) -> Path:
         WriteError: the disk is full.
     """
     from shufflenet.errors import CheckpointError
-    from shufflenet.obtain import obtain
+    from shufflenet.hub import obtain
 
     if name in NETWORKS:
         files = _untrained(name, folder)
@@ -46,8 +46,8 @@ def _untrained(name: str, folder: Path) -> WeightFiles:
     Raises:
         MissingDependency: torch is not installed.
     """
-    from shufflenet.checkpoint import Checkpoint, write_checkpoint
     from shufflenet.errors import MissingDependency
+    from shufflenet.files import Checkpoint, write_checkpoint
     from shufflenet.labels import label_set
     from shufflenet.recipes import preprocess_for
     from shufflenet.spec import Card, Origin
@@ -55,7 +55,8 @@ def _untrained(name: str, folder: Path) -> WeightFiles:
     path = folder / f"{name}.safetensors"
     if not path.exists():
         try:
-            from shufflenet.models import create_model, state_arrays
+            from shufflenet.models import create_model
+            from shufflenet.networks import state_arrays
         except ModuleNotFoundError as error:
             what = "A network without weights"
             raise MissingDependency(what, error.name or "torch", "torch") from error

@@ -20,7 +20,7 @@ def add_images(parser: argparse.ArgumentParser) -> None:
 
 def batch_for(images: int) -> int:
     """Say how many images to compute at once: few are shared among the cores."""
-    from shufflenet.engine import cores
+    from shufflenet.machine import cores
 
     return max(1, min(8, images // cores()))
 

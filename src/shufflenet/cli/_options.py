@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 from shufflenet.zoo import DEFAULT
 
 if TYPE_CHECKING:
-    from shufflenet.engine import Model
+    from shufflenet.runtimes import Model
 
 __all__ = [
     "Commands",

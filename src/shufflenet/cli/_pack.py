@@ -38,8 +38,7 @@ def add_pack(commands: Commands) -> None:
 
 
 def _pack(args: argparse.Namespace) -> int:
-    from shufflenet.data import open_images
-    from shufflenet.pack import pack
+    from shufflenet.data import open_images, pack
 
     images = open_images(args.data)
     with progress(len(images), "images") as bar:

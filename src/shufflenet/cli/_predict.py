@@ -13,8 +13,8 @@ from shufflenet.cli._options import Commands, add_command, add_model, open_chose
 from shufflenet.cli._output import add_json, print_json, progress, say
 
 if TYPE_CHECKING:
-    from shufflenet.engine import Prediction
     from shufflenet.errors import ImageError
+    from shufflenet.runtimes import Prediction
 
     _Result = tuple[Prediction, ...] | ImageError
 
@@ -41,8 +41,8 @@ def add_predict(commands: Commands) -> None:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from shufflenet.engine import classify
     from shufflenet.errors import ImageError
+    from shufflenet.runtimes import classify
 
     paths = list(listed(args.images))
     show = _as_json if args.json else _csv_writer() if args.csv else _for_people

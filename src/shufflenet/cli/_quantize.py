@@ -120,7 +120,7 @@ def _quantize(args: argparse.Namespace) -> int:
 
 def _float_file(model: str, folder: Path) -> Path:
     """Find the ONNX file of a model, or export its checkpoint into a folder."""
-    from shufflenet.obtain import obtain
+    from shufflenet.hub import obtain
 
     files = obtain(model)
     if files.onnx:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from shufflenet.cli._options import Commands, add_command, not_negative, positive
 from shufflenet.cli._output import add_json, print_json, progress, say
-from shufflenet.engine import cores
+from shufflenet.machine import cores
 from shufflenet.recipes import RECIPES, Recipe, Schedule, find_recipe
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _train(args: argparse.Namespace) -> int:
 
     import torch
 
-    from shufflenet.report import plot_curves
+    from shufflenet.report.charts import plot_curves
     from shufflenet.train import Job, Session, find_rate_for_job, is_first_process, train_job
 
     recipe = find_recipe(args.recipe) if args.recipe is not None else None

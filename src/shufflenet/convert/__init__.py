@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from shufflenet.cards import find_published, published_card
-from shufflenet.checkpoint import Checkpoint
 from shufflenet.convert._fit import apart, fitting, from_layout, recognised, to_layout
 from shufflenet.convert._layouts import SOURCES, TARGETS, Layout
 from shufflenet.convert._read import Arrays, read_arrays
@@ -22,10 +20,11 @@ from shufflenet.errors import (
     CheckpointMismatch,
     UnknownName,
 )
+from shufflenet.files import Checkpoint
 from shufflenet.labels import label_set
 from shufflenet.recipes import preprocess_for
 from shufflenet.spec import Card, Label, NetworkSpec, Origin
-from shufflenet.zoo import NETWORKS, WEIGHTS, Weights
+from shufflenet.zoo import NETWORKS, WEIGHTS, Weights, find_published, published_card
 
 __all__ = [
     "SOURCES",

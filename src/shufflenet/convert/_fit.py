@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from shufflenet.channels import shuffled
 from shufflenet.convert._layouts import LAYOUTS, Layout
 from shufflenet.convert._read import Arrays
 from shufflenet.networks import build
 from shufflenet.spec import NetworkSpec, V1Spec, V2Spec
-from shufflenet.wiring import shuffled
 from shufflenet.zoo import NETWORKS
 
 __all__ = ["apart", "fitting", "from_layout", "recognised", "to_layout"]

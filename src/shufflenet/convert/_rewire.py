@@ -12,9 +12,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from shufflenet.channels import Order, follow, positions, shuffled
 from shufflenet.convert._read import Arrays
 from shufflenet.spec import NetworkSpec, V1Spec, V2Spec, differing_fields
-from shufflenet.wiring import Order, follow, positions, shuffled
 
 __all__ = ["Impossible", "rewire"]
 

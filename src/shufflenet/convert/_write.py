@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from shufflenet.checkpoint import Checkpoint, write_atomic
 from shufflenet.convert._fit import apart, from_layout, to_layout
 from shufflenet.convert._layouts import LAYOUTS, TARGETS, Layout
 from shufflenet.convert._read import Arrays
 from shufflenet.convert._rewire import Impossible, rewire
 from shufflenet.errors import LayoutError, SpecError, UnknownName
+from shufflenet.files import Checkpoint, write_atomic
 from shufflenet.spec import NetworkSpec
 from shufflenet.zoo import NETWORKS
 

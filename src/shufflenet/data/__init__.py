@@ -7,6 +7,7 @@ order; what is compressed as a whole is first laid out in a temporary file.
 from shufflenet.data._folders import files_below
 from shufflenet.data._index import Member, write_index
 from shufflenet.data._open import open_images
+from shufflenet.data._pack import Packed, pack
 from shufflenet.data._sets import (
     IMAGE_SUFFIXES,
     ImageSet,
@@ -23,10 +24,12 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "ImageSet",
     "Member",
+    "Packed",
     "Sample",
     "files_below",
     "load",
     "open_images",
+    "pack",
     "relabelled",
     "split",
     "write_index",

@@ -13,8 +13,8 @@ from shufflenet.deploy._fold import compact, fold_batch_norms
 from shufflenet.deploy._routed import Routed
 from shufflenet.deploy._v1 import deploy_v1
 from shufflenet.deploy._v2 import deploy_v2
+from shufflenet.networks import ShuffleNet
 from shufflenet.spec import V1Spec, V2PlusSpec, V2Spec
-from shufflenet.trunk import ShuffleNet
 
 __all__ = ["Routed", "compact", "deploy", "fold_batch_norms"]
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from shufflenet.trunk import ShuffleNet
+from shufflenet.networks import ShuffleNet
 
 __all__ = ["compact", "fold_batch_norms"]
 

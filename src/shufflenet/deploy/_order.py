@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shufflenet.blocks import SqueezeExcite, convolutions
-from shufflenet.wiring import NOBODY, Order
+from shufflenet.channels import NOBODY, Order
+from shufflenet.networks import SqueezeExcite, convolutions
 
 __all__ = [
     "read_groups_in_order",

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from shufflenet.deploy._v2 import route_stages
+from shufflenet.networks import ShuffleNet
 from shufflenet.spec import V2PlusSpec, V2Spec
-from shufflenet.trunk import ShuffleNet
 
 __all__ = ["Routed"]
 

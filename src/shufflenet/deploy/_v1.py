@@ -4,11 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shufflenet.blocks import ChannelShuffle, convolutions
+from shufflenet.channels import Order, positions, route, shuffled
 from shufflenet.deploy._order import read_groups_in_order, reordered
-from shufflenet.trunk import ShuffleNet
-from shufflenet.v1 import V1Unit
-from shufflenet.wiring import Order, positions, route, shuffled
+from shufflenet.networks import ChannelShuffle, ShuffleNet, V1Unit, convolutions
 
 __all__ = ["BlockShuffle", "deploy_v1"]
 

@@ -7,10 +7,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from shufflenet.blocks import branches, convolutions
+from shufflenet.channels import Order, follow, positions, route, shares
 from shufflenet.deploy._order import read_in_order, widened_middle, write_in_order
-from shufflenet.trunk import ShuffleNet
-from shufflenet.wiring import Order, follow, positions, route, shares
+from shufflenet.networks import ShuffleNet, branches, convolutions
 
 __all__ = ["RoutedStage", "deploy_v2", "route_stages"]
 

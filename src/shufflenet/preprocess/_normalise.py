@@ -10,7 +10,7 @@ from shufflenet.spec import Preprocess
 
 __all__ = ["mean_image", "normalised"]
 
-_FOLDER = Path(__file__).parent.parent / "weights"
+_FOLDER = Path(__file__).parent
 
 
 def normalised(pixels: npt.NDArray[np.uint8], how: Preprocess) -> npt.NDArray[np.float32]:

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.data import ImageSet, Sample, load, relabelled
-from shufflenet.engine import cores
 from shufflenet.errors import DataError, ImageError
 from shufflenet.labels import class_index
+from shufflenet.machine import cores
 from shufflenet.quantize._observe import Pixels, Progress
 from shufflenet.spec import Card
 

@@ -7,7 +7,6 @@ import numpy as np
 import onnx
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 
-from shufflenet.engine import computes_int8_exactly
 from shufflenet.preprocess import normalised
 from shufflenet.quantize._equalise import equalised
 from shufflenet.quantize._fill import fill_up
@@ -19,6 +18,7 @@ from shufflenet.quantize._pixels import centre_of, planes, reads_pixels, takes_b
 from shufflenet.quantize._ranges import Calibrator, ranges_of
 from shufflenet.quantize._round import Rounded, WeightRange, rounded
 from shufflenet.quantize._write import int8_model
+from shufflenet.runtimes import computes_int8_exactly
 from shufflenet.spec import Preprocess
 
 __all__ = ["Prepared", "attempt", "calibrated", "prepare"]

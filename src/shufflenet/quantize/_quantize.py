@@ -9,10 +9,9 @@ import numpy.typing as npt
 import onnx
 from onnxruntime.quantization.calibrate import TensorsData
 
-from shufflenet.checkpoint import write_atomic
 from shufflenet.data import ImageSet
-from shufflenet.engine import CHECK_KEY, OnnxClassifier, check_image
 from shufflenet.errors import AccuracyLost, CheckpointError, SpecError
+from shufflenet.files import write_atomic
 from shufflenet.quantize._graph import read_graph
 from shufflenet.quantize._images import draw
 from shufflenet.quantize._judge import Judge, logits_of
@@ -21,6 +20,7 @@ from shufflenet.quantize._observe import Progress
 from shufflenet.quantize._prepare import Prepared, attempt, calibrated, prepare
 from shufflenet.quantize._ranges import CALIBRATORS, Calibrator
 from shufflenet.quantize._round import WeightRange
+from shufflenet.runtimes import CHECK_KEY, OnnxClassifier, check_image
 from shufflenet.spec import CARD_KEY, Accuracy, Card, Int8
 
 __all__ = ["Quantized", "quantize_onnx"]

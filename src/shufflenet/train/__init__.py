@@ -17,6 +17,7 @@ from lightning_fabric import Fabric
 from shufflenet.data import ImageSet, load, open_images
 from shufflenet.errors import DataError, ImageError, SpecError
 from shufflenet.models import load_model_and_card
+from shufflenet.networks import ShuffleNet
 from shufflenet.recipes import Recipe
 from shufflenet.spec import Card, Preprocess
 from shufflenet.train._choose import settled
@@ -28,7 +29,6 @@ from shufflenet.train._lock import locked
 from shufflenet.train._loop import Loop, Result, Session
 from shufflenet.train._run import facts, open_run
 from shufflenet.train._teacher import Answers, Teacher, open_answers, open_teacher
-from shufflenet.trunk import ShuffleNet
 from shufflenet.zoo import find_network
 
 __all__ = [

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from shufflenet.augment import erased, randomly_changed, trivially_changed
 from shufflenet.data import Sample
 from shufflenet.errors import DataError, ImageError
 from shufflenet.recipes import Recipe
 from shufflenet.train._crops import cropped
 from shufflenet.train._order import apart, epoch_order
 from shufflenet.train._teacher import Answers
+from shufflenet.train.augment import erased, randomly_changed, trivially_changed
 
 __all__ = ["Batches", "Crops", "leave_signals"]
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from shufflenet.augment import random_crop
 from shufflenet.data import Sample
 from shufflenet.preprocess import decode
 from shufflenet.train._jpeg import upright_jpeg
+from shufflenet.train.augment import random_crop
 
 __all__ = ["cropped"]
 

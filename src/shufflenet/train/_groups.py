@@ -5,8 +5,8 @@ from typing import Any
 from torch import nn
 
 from shufflenet.errors import SpecError
+from shufflenet.networks import ShuffleNet
 from shufflenet.recipes import Recipe
-from shufflenet.trunk import ShuffleNet
 
 __all__ = ["freeze", "parameter_groups"]
 

@@ -13,10 +13,9 @@ from shufflenet.data import ImageSet, open_images, relabelled, split
 from shufflenet.errors import SpecError
 from shufflenet.labels import name_classes, read_names
 from shufflenet.models import load_model_and_card, start_from
-from shufflenet.networks import build
+from shufflenet.networks import ShuffleNet, build
 from shufflenet.recipes import Recipe, preprocess_for, stem_stride_for
 from shufflenet.spec import Card, NetworkSpec, Origin, Preprocess
-from shufflenet.trunk import ShuffleNet
 from shufflenet.zoo import find_network
 
 __all__ = ["Job", "prepare"]

@@ -9,6 +9,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from shufflenet.deploy import Routed
+from shufflenet.networks import ShuffleNet
 from shufflenet.recipes import Recipe
 from shufflenet.spec import Preprocess
 from shufflenet.train._average import averaged
@@ -20,7 +21,6 @@ from shufflenet.train._normalise import Normaliser
 from shufflenet.train._run import Parts
 from shufflenet.train._small_maps import pad_small_maps
 from shufflenet.train._teacher import Teacher, distillation_loss
-from shufflenet.trunk import ShuffleNet
 
 __all__ = ["Learner"]
 

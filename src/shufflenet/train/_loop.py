@@ -17,13 +17,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from shufflenet.checkpoint import Checkpoint, write_checkpoint
 from shufflenet.data import ImageSet
-from shufflenet.engine import cores
 from shufflenet.errors import WriteError
 from shufflenet.evaluate import evaluate
-from shufflenet.models import TorchClassifier, state_arrays
+from shufflenet.files import Checkpoint, write_checkpoint
+from shufflenet.machine import cores
+from shufflenet.networks import ShuffleNet, state_arrays
 from shufflenet.recipes import Recipe
+from shufflenet.runtimes._torch import TorchClassifier
 from shufflenet.spec import Accuracy, Card
 from shufflenet.train._batches import Batches, Crops, leave_signals
 from shufflenet.train._devices import added, shard
@@ -33,7 +34,6 @@ from shufflenet.train._memory import TooLarge
 from shufflenet.train._run import Progress, append_row, load_state, save_state
 from shufflenet.train._stop import StopRequest
 from shufflenet.train._teacher import Answers, Teacher
-from shufflenet.trunk import ShuffleNet
 
 __all__ = ["Loop", "Result", "Session"]
 

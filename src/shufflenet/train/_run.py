@@ -15,9 +15,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import nn
 
-from shufflenet.checkpoint import PARTIAL, write_atomic
 from shufflenet.data import ImageSet, Sample
 from shufflenet.errors import RunError
+from shufflenet.files import PARTIAL, write_atomic
 from shufflenet.recipes import Recipe
 from shufflenet.spec import Accuracy, Card
 

@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from shufflenet.data import ImageSet
-from shufflenet.engine import OnnxClassifier
 from shufflenet.errors import DataError, TeacherMismatch
+from shufflenet.hub import obtain
 from shufflenet.models import load_model_and_card
-from shufflenet.obtain import obtain
+from shufflenet.runtimes import OnnxClassifier
 from shufflenet.spec import Label
 from shufflenet.train._normalise import Normaliser
 

@@ -1,5 +1,6 @@
 """The catalogue: the networks of the family, and every published set of weights."""
 
+from shufflenet.zoo._cards import find_published, published_card
 from shufflenet.zoo._files import DEFAULT, SHIPPED, WeightFiles, find_network, find_weights
 from shufflenet.zoo._networks import NETWORKS
 from shufflenet.zoo._weights import WEIGHTS, PublishedCost, Source, Weights
@@ -14,5 +15,7 @@ __all__ = [
     "WeightFiles",
     "Weights",
     "find_network",
+    "find_published",
     "find_weights",
+    "published_card",
 ]

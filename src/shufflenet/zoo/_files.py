@@ -24,7 +24,7 @@ class WeightFiles:
     published: Weights | None = None
 
 
-_FOLDER = Path(__file__).parent.parent / "weights"
+_FOLDER = Path(__file__).parent
 
 DEFAULT = "default"
 SHIPPED = WeightFiles(

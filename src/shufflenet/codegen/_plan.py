@@ -1,0 +1,182 @@
+"""From layers to steps: which map each makes, and what is computed only as it is needed."""
+
+from collections.abc import Sequence
+
+from shufflenet.codegen._kernels import Kernels
+from shufflenet.codegen._layers import (
+    Convolution,
+    Layer,
+    MaxPool,
+    Mean,
+    Piece,
+    added_to,
+    only_reader,
+)
+from shufflenet.codegen._memory import Map, Planes
+from shufflenet.codegen._sources import Corners, Gathered, Source, Whole, Windows
+from shufflenet.codegen._steps import Filtered, Joined, Means, Pooled, Product, Step
+
+__all__ = ["plan"]
+
+
+def plan(layers: Sequence[Layer], kernels: Kernels, images: Planes) -> list[Step]:
+    """Choose the steps from the images, which the first layer reads, to the mean.
+
+    A depthwise convolution is no step where only a 1x1 convolution reads it, which then has it
+    computed some pixels at a time; nor is a concatenation, unless a window moves over it.
+
+    Raises:
+        KeyError: a layer reads what is not made before.
+        ValueError: maps do not fit each other, or nothing reads a layer.
+    """
+    planner = _Planner(layers, kernels)
+    for layer in layers:
+        planner.add(layer, images)
+    read = {id(made) for step in planner.steps for made in step.reads}
+    if any(id(step.made) not in read for step in planner.steps[:-1]):
+        raise ValueError("a layer is read by nothing")
+    return planner.steps
+
+
+class _Planner:
+    """The steps so far, and the maps they make."""
+
+    def __init__(self, layers: Sequence[Layer], kernels: Kernels) -> None:
+        self.steps: list[Step] = []
+        self._layers = layers
+        self._kernels = kernels
+        self._edges = _edges(layers)
+        self._maps: dict[str, Map] = {}
+        self._windows: dict[str, Windows] = {}
+        self._joined: dict[tuple[Piece, ...], Map] = {}
+
+    def add(self, layer: Layer, images: Planes) -> None:
+        match layer:
+            case Convolution(depthwise=True):
+                windows = Windows(self._bordered(layer), layer)
+                if self._read_by_one(layer):
+                    self._windows[layer.made] = windows
+                else:
+                    made = self._make(layer.made, len(layer.weight), windows.size)
+                    self.steps.append(Filtered(made, windows))
+            case Convolution():
+                stem = Corners(images, layer.kernel, layer.stride)
+                source = self._source(layer.reads) if layer.kernel == 1 else stem
+                made = self._make(layer.made, len(layer.weight), source.size, layer.groups)
+                added = self._whole(layer.adds) if layer.adds else None
+                if added and (added.height, added.width) != source.size:
+                    raise ValueError("maps of two sizes are added")
+                self.steps.append(Product(made, source, layer, added))
+            case MaxPool():
+                source_map = self._bordered(layer)
+                size = -(-source_map.height // 2), -(-source_map.width // 2)
+                made = self._make(layer.made, source_map.channels, size)
+                self.steps.append(Pooled(made, source_map))
+            case Mean():
+                source_map = self._whole(layer.reads)
+                if source_map.border:
+                    raise ValueError("a window moves over what the mean is taken of")
+                made = self._make(layer.made, source_map.channels, (1, 1))
+                self.steps.append(Means(made, source_map, layer))
+
+    def _read_by_one(self, layer: Convolution) -> bool:
+        """Say whether a 1x1 convolution alone reads a layer, all of it in its order."""
+        reader = only_reader(self._layers, layer)
+        return isinstance(reader, Convolution) and reader.kernel == 1 and not reader.depthwise
+
+    def _make(self, name: str, channels: int, size: tuple[int, int], groups: int = 1) -> Map:
+        border, outside = self._edges.get(name, (0, 0.0))
+        lanes, own = self._kernels.lanes, channels // groups
+        # The last group fills its panels up beyond its channels.
+        end = channels - own + sum(self._kernels.panels(own))
+        self._maps[name] = Map(
+            channels=channels,
+            height=size[0],
+            width=size[1],
+            pitch=max(self._kernels.vectors(channels), -(-end // lanes)) * lanes,
+            border=border,
+            outside=outside,
+        )
+        return self._maps[name]
+
+    def _whole(self, reads: tuple[Piece, ...]) -> Map:
+        """Find the map that is read, or make it of its pieces."""
+        if len(reads) == 1:
+            found = self._maps[reads[0].map]
+            if found.channels == reads[0].channels:
+                return found
+        return self._join(reads)
+
+    def _source(self, reads: tuple[Piece, ...]) -> Source:
+        if reads[0].map in self._windows:
+            return self._windows[reads[0].map]
+        is_added = len(reads) > 1 and any(reads == added_to(layer) for layer in self._layers)
+        if reads in self._joined or is_added:
+            joined = self._join(reads)
+            return self._piece(joined, 0, joined.channels)
+        if len(reads) == 1:
+            return self._piece(self._maps[reads[0].map], reads[0].first, reads[0].channels)
+        return Gathered(self._parts(reads))
+
+    def _piece(self, found: Map, first: int, channels: int) -> Source:
+        """Read channels of a map as they lie, or without its border."""
+        if found.border and self._kernels.reads_evenly:
+            return Gathered([(found, first, channels)])
+        return Whole(found, first)
+
+    def _bordered(self, layer: Convolution | MaxPool) -> Map:
+        """Find what a window moves over, or make it of its pieces."""
+        reads, (_, outside) = layer.reads, _edge(layer)
+        if len(reads) == 1:
+            found = self._maps[reads[0].map]
+            if found.channels == reads[0].channels and found.outside == outside:
+                return found
+        return self._join(reads)
+
+    def _join(self, reads: tuple[Piece, ...]) -> Map:
+        if reads not in self._joined:
+            edges = {_edge(layer) for layer in self._layers if layer.reads == reads}
+            if len({outside for border, outside in edges if border}) > 1:
+                raise ValueError("a max pool and a depthwise convolution read one map")
+            edge = max([(0, 0.0), *edges])
+            parts = self._parts(reads)
+            name = f"joined {len(self._joined)}"
+            self._edges[name] = edge
+            size = parts[0][0].height, parts[0][0].width
+            made = self._make(name, sum(piece.channels for piece in reads), size)
+            self.steps.append(Joined(made, parts))
+            self._joined[reads] = made
+        return self._joined[reads]
+
+    def _parts(self, reads: tuple[Piece, ...]) -> list[tuple[Map, int, int]]:
+        parts = [(self._maps[piece.map], piece.first, piece.channels) for piece in reads]
+        if len({(part.height, part.width) for part, _, _ in parts}) > 1:
+            raise ValueError("maps of several sizes are joined")
+        return parts
+
+
+def _edges(layers: Sequence[Layer]) -> dict[str, tuple[int, float]]:
+    """Find the maps that windows move over, and what such windows see beyond their edges.
+
+    Raises:
+        ValueError: two windows over one map would see different things there.
+    """
+    found: dict[str, tuple[int, float]] = {}
+    for layer in layers:
+        if len(layer.reads) == 1:
+            name = layer.reads[0].map
+            before, edge = found.get(name, (0, 0.0)), _edge(layer)
+            if before[0] and edge[0] and before[1] != edge[1]:
+                raise ValueError("a max pool and a depthwise convolution read one map")
+            found[name] = max(before, edge)
+    return found
+
+
+def _edge(layer: Layer) -> tuple[int, float]:
+    """Say how many pixels beyond the edge of a map a layer sees, and what it takes them for."""
+    match layer:
+        case Convolution(depthwise=True):
+            return layer.kernel // 2, layer.outside
+        case MaxPool():
+            return 1, layer.outside
+    return 0, 0.0

@@ -1,0 +1,220 @@
+"""From a network to an ONNX file with its card inside, proved equal to the network."""
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+import onnxruntime
+import torch
+from onnx_ir.passes.common import ShapeInferencePass
+from torch import nn
+
+from shufflenet.deploy import deploy, fold_batch_norms
+from shufflenet.errors import CheckpointError, ParityError, SpecError
+from shufflenet.files import narrowed, write_atomic
+from shufflenet.hub import kept
+from shufflenet.models import load_model_and_card
+from shufflenet.networks import ShuffleNet
+from shufflenet.spec import CARD_KEY, Card, NetworkSpec
+from shufflenet.zoo import WeightFiles
+
+__all__ = ["OPSETS", "TOLERANCE", "Exported", "export_kept", "export_onnx"]
+
+_log = logging.getLogger(__name__)
+
+OPSETS = range(18, 24)  # 18 is the oldest that torch's exporter writes without converting down
+# Float32 sums of another order: 2e-6 of the largest logit was seen over all networks and several
+# sizes (as in tests/test_deploy.py), so ten times as much is a fault.
+TOLERANCE = 2e-5
+
+_SIZES = {0: "batch", 2: "height", 3: "width"}  # axes of the images that may be of any size
+# Torch takes four times as long to trace a network with sizes left open as with sizes given (18.7
+# and 4.5 s, V2 0.25). Of a graph of these operators alone the two are the same, since none of them
+# is told a size of its input. (Split is told channels.)
+_OF_ANY_SIZE = {
+    *("Add", "AveragePool", "Concat", "Conv", "Gather", "Gemm", "HardSigmoid", "HardSwish"),
+    *("MaxPool", "Mul", "ReduceMean", "Relu", "Sigmoid", "Split", "Swish", "Unsqueeze"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """A file that was written, and how far its logits lie from the network's."""
+
+    path: str
+    bytes: int
+    shuffle: Literal["free", "keep"]
+    opset: int
+    max_abs_difference: float
+    max_abs_logit: float
+
+
+def export_onnx(
+    net: ShuffleNet,
+    card: Card,
+    path: str | Path,
+    *,
+    shuffle: Literal["free", "keep"] = "free",
+    opset: int = OPSETS[0],
+) -> Exported:
+    """Write a network as ONNX; batch, height and width may vary when it runs.
+
+    Args:
+        net: The network, on any device and in any mode; it is left as it is.
+        card: What must be known to use it; it goes into the file's metadata.
+        path: Where to write.
+        shuffle: ``free`` for the deployed network, ``keep`` for the one with shuffles, which
+            other tools may know by its looks; batch norms are folded in both.
+        opset: The version of ONNX's operators.
+
+    Raises:
+        SpecError: the opset is none that can be written.
+        ParityError: the file's logits differ from the network's; nothing is written.
+        WriteError: the file cannot be written; what stood there before still does.
+    """
+    if opset not in OPSETS:
+        raise SpecError("opset", opset, f"from {OPSETS[0]} to {OPSETS[-1]}")
+    net = copy.deepcopy(net).cpu().float().eval()
+    model = _graph(deploy(net) if shuffle == "free" else fold_batch_norms(net), net, opset)
+    model.metadata_props[CARD_KEY] = card.to_json()
+    content = ir.to_proto(model).SerializeToString()
+    difference, largest = _difference(net, content, card.preprocess.crop_px)
+    if not difference <= TOLERANCE * max(largest, 1.0):  # so written, NaN is refused too
+        raise ParityError("The exported file", difference, TOLERANCE * max(largest, 1.0))
+    write_atomic(path, content)
+    return Exported(
+        path=str(path),
+        bytes=len(content),
+        shuffle=shuffle,
+        opset=opset,
+        max_abs_difference=difference,
+        max_abs_logit=largest,
+    )
+
+
+def export_kept(files: WeightFiles) -> WeightFiles:
+    """Export published weights beside their checkpoint, so that predicting needs torch no more.
+
+    Raises:
+        CheckpointError: there is no checkpoint of them.
+        ParityError: the file's logits differ from the network's; nothing is written.
+        WriteError: the disk is full or the cache cannot be written.
+    """
+    if files.checkpoint is None:
+        raise CheckpointError(files.name, "is no checkpoint", "Name one: shufflenet list.")
+    _log.info("Exporting %s as ONNX, once; it takes some seconds.", files.name)
+    net, card = load_model_and_card(files.checkpoint)
+    onnx = kept(files.name, ".onnx")
+    export_onnx(net, card, onnx)
+    return replace(files, onnx=onnx)
+
+
+def _graph(deployed: nn.Module, net: ShuffleNet, opset: int) -> ir.Model:
+    model = _traced(deployed, net, opset)
+    if all(node.op_type in _OF_ANY_SIZE for node in model.graph):
+        _free_sizes(model, net.spec)
+    else:
+        model = _traced(deployed, net, opset, _SIZES)
+    model.producer_name, model.producer_version = "shufflenet", ""
+    for part in (model, model.graph, *model.graph, *model.graph.inputs, *model.graph.outputs):
+        part.metadata_props.clear()  # torch notes its own file paths there
+    for node in model.graph:
+        for value in node.outputs:
+            value.metadata_props.clear()
+    _store_float16_where_exact(model)
+    return model
+
+
+def _traced(
+    deployed: nn.Module, net: ShuffleNet, opset: int, sizes: dict[int, str] | None = None
+) -> ir.Model:
+    example = torch.zeros(2, net.spec.in_channels, 64, 64)
+    free = {axis: torch.export.Dim(name) for axis, name in sizes.items()} if sizes else None
+    with _quiet():
+        program = torch.onnx.export(
+            deployed,
+            (example,),
+            dynamo=True,
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=(free,) if free else None,
+            opset_version=opset,
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:
+        raise TypeError("torch.onnx.export returns a program when it writes no file")
+    return program.model
+
+
+def _free_sizes(model: ir.Model, spec: NetworkSpec) -> None:
+    """Let a graph that was traced at one size take any: nothing in it depends on sizes."""
+    (images,), (logits,) = model.graph.inputs, model.graph.outputs
+    images.shape = ir.Shape([_SIZES[0], spec.in_channels, _SIZES[2], _SIZES[3]])
+    logits.shape = ir.Shape([_SIZES[0], spec.classes])
+    for node in model.graph:
+        for value in node.outputs:
+            if value is not logits:
+                value.shape = None
+    ShapeInferencePass()(model)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what torch's exporter says of packages that this one has no use for."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _store_float16_where_exact(model: ir.Model) -> None:
+    """Halve the room that float16 numbers take; runtimes widen them once, as they load."""
+    for name, value in list(model.graph.initializers.items()):
+        tensor = value.const_value
+        array = None if tensor is None else tensor.numpy()
+        if array is None or narrowed(array) is array:
+            continue
+        stored = ir.Value(name=f"{name}.float16", const_value=ir.tensor(narrowed(array)))
+        stored.dtype, stored.shape = ir.DataType.FLOAT16, value.shape
+        cast = ir.node("Cast", [stored], attributes={"to": ir.DataType.FLOAT})
+        cast.outputs[0].name = f"{name}.float32"
+        cast.outputs[0].dtype, cast.outputs[0].shape = ir.DataType.FLOAT, value.shape
+        value.replace_all_uses_with(cast.outputs[0])
+        del model.graph.initializers[name]
+        model.graph.register_initializer(stored)
+        model.graph.insert_before(model.graph[0], cast)
+
+
+def _difference(net: ShuffleNet, content: bytes, crop_px: int) -> tuple[float, float]:
+    """Compare logits at the card's size and at an odd one; give the difference and the scale."""
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(0)
+    differences, largest = [], []
+    for n, height, width in ((1, crop_px, crop_px), (3, crop_px + 1, max(32, crop_px - 5))):
+        shape = (n, net.spec.in_channels, height, width)
+        images = rng.standard_normal(shape, dtype=np.float32)
+        expected = _logits(net, images)
+        (got,) = session.run(None, {"images": images})
+        differences.append(float(np.abs(got - expected).max()))
+        largest.append(float(np.abs(expected).max()))
+    return float(np.max(differences)), float(np.max(largest))
+
+
+def _logits(net: ShuffleNet, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    with torch.inference_mode():
+        result: npt.NDArray[np.float32] = net(torch.from_numpy(images)).numpy()
+    return result

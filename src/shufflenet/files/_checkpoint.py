@@ -1,0 +1,101 @@
+"""Our file: safetensors with a card in its header; read safely, written whole or not at all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load as parse
+from safetensors.numpy import save as serialise
+
+from shufflenet.errors import CheckpointError, SpecError
+from shufflenet.files._atomic import write_atomic
+from shufflenet.spec import CARD_KEY, Card
+
+__all__ = [
+    "Checkpoint",
+    "narrowed",
+    "read_card",
+    "read_checkpoint",
+    "write_checkpoint",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A set of weights and what must be known to use them."""
+
+    card: Card
+    tensors: Mapping[str, npt.NDArray[np.generic]]
+
+
+def read_card(path: str | Path) -> Card:
+    """Read the card of a checkpoint without its tensors.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not one of ours.
+    """
+    if Path(path).is_fifo():
+        raise CheckpointError(path, "is a pipe, which might never end", "Name a file.")
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+        return Card.from_json(metadata[CARD_KEY])
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(path, *_problem(path, error)) from error
+    except KeyError as error:
+        raise CheckpointError(path, "has no card", "Use a file that this package wrote.") from error
+    except SpecError as error:
+        raise CheckpointError(path, "has a card that cannot be read", str(error)) from error
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not one of ours.
+    """
+    card = read_card(path)
+    try:
+        return Checkpoint(card, parse(Path(path).read_bytes()))
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(path, *_problem(path, error)) from error
+
+
+def _problem(path: str | Path, error: Exception) -> tuple[str, str]:
+    if isinstance(error, FileNotFoundError):
+        return "does not exist", "See the names you can use: shufflenet list."
+    if isinstance(error, PermissionError):
+        return "may not be read", "Change its permissions."
+    if Path(path).is_dir():
+        return "is a folder", "Name the .safetensors file in it."
+    return (
+        f"is no whole safetensors file ({error})",
+        "It may have been cut short: write, copy or train it again.",
+    )
+
+
+def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Raises:
+        WriteError: the disk is full or the place cannot be written; the old file still stands.
+    """
+    tensors = {name: narrowed(array) for name, array in checkpoint.tensors.items()}
+    write_atomic(path, serialise(tensors, {CARD_KEY: checkpoint.card.to_json()}))
+
+
+def narrowed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Give a float32 array as float16 if that loses nothing, and else as it is.
+
+    >>> narrowed(np.float32([0.5])).dtype, narrowed(np.float32([0.1])).dtype
+    (dtype('float16'), dtype('float32'))
+    """
+    if array.dtype != np.float32:
+        return array
+    with np.errstate(over="ignore"):
+        narrow = array.astype(np.float16)
+    return narrow if np.array_equal(narrow.astype(np.float32), array) else array

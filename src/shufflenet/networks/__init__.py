@@ -1,0 +1,41 @@
+"""The networks of the family as torch modules: from a spec to a network, its maps, its weights."""
+
+from shufflenet.networks._arrays import build_with, load_arrays, state_arrays
+from shufflenet.networks._backbone import Backbone, feature_maps
+from shufflenet.networks._base import ShuffleNet
+from shufflenet.networks._blocks import (
+    ChannelShuffle,
+    SqueezeExcite,
+    branches,
+    channel_shuffle,
+    convolutions,
+)
+from shufflenet.networks._build import build
+from shufflenet.networks._v1 import ShuffleNetV1, V1Unit
+from shufflenet.networks._v2 import ShuffleNetV2
+from shufflenet.networks._v2large import ShuffleNetV2ExLarge, ShuffleNetV2Large
+from shufflenet.networks._v2plus import ShuffleNetV2Plus
+from shufflenet.networks._widen import can_widen, widened
+
+__all__ = [
+    "Backbone",
+    "ChannelShuffle",
+    "ShuffleNet",
+    "ShuffleNetV1",
+    "ShuffleNetV2",
+    "ShuffleNetV2ExLarge",
+    "ShuffleNetV2Large",
+    "ShuffleNetV2Plus",
+    "SqueezeExcite",
+    "V1Unit",
+    "branches",
+    "build",
+    "build_with",
+    "can_widen",
+    "channel_shuffle",
+    "convolutions",
+    "feature_maps",
+    "load_arrays",
+    "state_arrays",
+    "widened",
+]

@@ -1,0 +1,103 @@
+"""ShuffleNet V2+, One-Shot and DetNAS: V2 with units of several kinds, found by search."""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from shufflenet.networks._base import ShuffleNet
+from shufflenet.networks._blocks import (
+    KeepUnit,
+    OpeningUnit,
+    SqueezeExcite,
+    activation_layer,
+    bottleneck,
+    conv_bn,
+    projection,
+    stem_layers,
+)
+from shufflenet.spec import Activation, SearchedStage, V2PlusSpec
+
+__all__ = ["ShuffleNetV2Plus"]
+
+
+def _xception(
+    in_channels: int, middle: int, out_channels: int, *, stride: int, activation: Activation
+) -> nn.Sequential:
+    """Make three depthwise 3x3 convolutions, each followed by a 1x1."""
+    layers: list[nn.Module] = []
+    widths = (in_channels, middle, middle, out_channels)
+    for number, (read, made) in enumerate(pairwise(widths)):
+        layers += conv_bn(read, read, kernel=3, stride=1 if number else stride, groups=read)
+        layers += [*conv_bn(read, made, kernel=1), activation_layer(activation)]
+    return nn.Sequential(*layers)
+
+
+def _branch2(in_channels: int, out_channels: int, stage: SearchedStage, unit: int) -> nn.Sequential:
+    kind, act, stride = stage.kinds[unit], stage.activation, 1 if unit else 2
+    middle = stage.middle(unit)
+    if kind == "xception":
+        branch = _xception(in_channels, middle, out_channels, stride=stride, activation=act)
+    else:
+        branch = bottleneck(
+            in_channels, middle, out_channels, kernel=int(kind[0]), stride=stride, activation=act
+        )
+    if stage.squeeze:
+        branch.append(SqueezeExcite(out_channels, out_channels // 4, "hard-sigmoid"))
+    return branch
+
+
+def _stage(in_channels: int, stage: SearchedStage) -> nn.Sequential:
+    kind, half = stage.kinds[0], stage.channels // 2
+    kernel = 3 if kind == "xception" else int(kind[0])
+    opening = OpeningUnit(
+        projection(in_channels, in_channels, kernel=kernel, stride=2, activation=stage.activation),
+        _branch2(in_channels, stage.channels - in_channels, stage, 0),
+        "even-odd",
+    )
+    units = (
+        KeepUnit(_branch2(half, half, stage, unit), "even-odd") for unit in range(1, stage.repeats)
+    )
+    return nn.Sequential(opening, *units)
+
+
+class Neck(nn.Module):
+    """What V2+ does between the pool and the classifier: squeeze and excite, a linear layer."""
+
+    def __init__(self, spec: V2PlusSpec) -> None:
+        super().__init__()
+        c, hidden = spec.head_channels, spec.hidden_channels
+        self.excite = SqueezeExcite(c, c // 4, "hard-sigmoid") if spec.head_squeeze else None
+        self.hidden = nn.Linear(c, hidden, bias=False) if hidden else None
+        self.activation = activation_layer(spec.activation)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Map ``(n, head_channels)`` to ``(n, hidden_channels)``."""
+        if self.excite is not None:
+            vectors = self.excite(vectors[:, :, None, None])[:, :, 0, 0]
+        return vectors if self.hidden is None else self.activation(self.hidden(vectors))
+
+
+class ShuffleNetV2Plus(ShuffleNet):
+    """The network that a ``V2PlusSpec`` describes.
+
+    Source: megvii-model/ShuffleNet-Series at aa91feb, ShuffleNetV2+/network.py and blocks.py,
+    OneShot/network.py, DetNAS/network.py and blocks.py
+    """
+
+    def __init__(self, spec: V2PlusSpec) -> None:
+        act = spec.activation
+        stem, pool = stem_layers(spec.in_channels, spec.stem_channels, spec.stem_stride, act)
+        inputs = [spec.stem_channels, *(stage.channels for stage in spec.stages)]
+        read = spec.hidden_channels or spec.head_channels
+        super().__init__(
+            spec,
+            stem=stem,
+            pool=pool,
+            stages=[_stage(c, stage) for c, stage in zip(inputs, spec.stages, strict=False)],
+            head=nn.Sequential(
+                *conv_bn(inputs[-1], spec.head_channels, kernel=1), activation_layer(act)
+            ),
+            neck=Neck(spec) if spec.head_squeeze or spec.hidden_channels else nn.Identity(),
+            classifier=nn.Linear(read, spec.classes, bias=spec.classifier_bias),
+            dropout=spec.dropout,
+        )

@@ -1,0 +1,122 @@
+"""One network or model as facts: what it is, one line a fact, for ``shufflenet show``."""
+
+from typing import TypeAlias
+
+from shufflenet.benchmark import Cost
+from shufflenet.report._networks import generation, head_words, stage_words, stem_words, unit_words
+from shufflenet.report._words import (
+    error_words,
+    flops_words,
+    params_words,
+    percent,
+    preprocess_words,
+    use_words,
+)
+from shufflenet.spec import Card, NetworkSpec, SearchedStage, Stage
+from shufflenet.zoo import Weights
+
+__all__ = ["Facts", "card_facts", "network_facts", "weights_facts"]
+
+Facts: TypeAlias = dict[str, str]
+"""What a fact is about, and the fact, in the order they are told."""
+
+
+_USES = {
+    "as it is": "as it is, by ONNX Runtime",
+    "as it is, in int8": "as it is, by ONNX Runtime, in int8",
+    "converted": "once converted to a checkpoint of ours, which takes torch",
+    "not: int8 of torch": "not: it is int8 for torch's own engine; use the float file",
+}
+
+
+def network_facts(spec: NetworkSpec, costs: Cost, size: int) -> Facts:
+    """Tell what a network is made of, and what it costs for images of ``size`` px a side."""
+    stages: tuple[Stage | SearchedStage, ...] = spec.stages
+    return {
+        "network": spec.name,
+        "generation": generation(spec),
+        "stem": stem_words(spec),
+        **{f"stage {number}": stage_words(stage) for number, stage in enumerate(stages, 2)},
+        "units": unit_words(spec),
+        "head": head_words(spec),
+        "classes": str(spec.classes),
+        "parameters": f"{costs.parameters:,}",
+        "multiply-adds": f"{costs.multiply_adds:,} at {size} px",
+        "memory access": f"{costs.memory_access_bytes:,} bytes at {size} px in float32",
+    }
+
+
+def card_facts(card: Card) -> Facts:
+    """Tell what a card says besides the network."""
+    accuracy, origin = card.accuracy, card.origin
+    facts = {
+        "input": preprocess_words(card.preprocess),
+        "labels": f"{card.labels[0].name!r} to {card.labels[-1].name!r}",
+        "trained on": origin.data,
+        "started from": origin.started_from,
+        "taught by": origin.taught_by,
+        "recipe": f"{origin.recipe}; {origin.steps:,} steps" if origin.recipe else "",
+        "software": origin.software,
+        "licence": origin.licence or "not stated",
+    }
+    if accuracy:
+        facts["accuracy"] = (
+            f"top-1 {accuracy.top1_percent:.2f} % ({accuracy.top1} of {accuracy.images}), "
+            f"top-5 {accuracy.top5_percent:.2f} % ({accuracy.top5} of {accuracy.images})"
+        )
+    if published := card.published:
+        facts["published accuracy"] = (
+            f"top-1 {published.top1_percent} %, top-5 {published.top5_percent} %; "
+            f"stated in {published.source}"
+        )
+    return {name: text for name, text in facts.items() if text}
+
+
+def weights_facts(weights: Weights) -> Facts:
+    """Tell what is known of a published file besides the network."""
+    facts = {
+        "published cost": _cost_words(weights),
+        "source": weights.source,
+        "file": weights.filename,
+        "download": weights.url or f"by hand only: get {weights.filename} from the page",
+        "page": weights.page,
+        "sha256": _hash_words(weights),
+        "md5": weights.md5,
+        "size": f"{weights.bytes:,} bytes" if weights.bytes else "not published",
+        "used here": _USES[use_words(weights)],
+        "licence": weights.licence,
+        "labels": weights.labels,
+        "input": preprocess_words(weights.preprocess),
+        "published accuracy": _accuracy_words(weights),
+        "wrong or uncertain": weights.defects or "nothing known",
+    }
+    return {name: text for name, text in facts.items() if text}
+
+
+def _hash_words(weights: Weights) -> str:
+    if not weights.sha256:
+        return "" if weights.md5 else "not published"
+    whole = len(weights.sha256) == 64
+    return weights.sha256 if whole else f"begins with {weights.sha256}; no more is published"
+
+
+def _accuracy_words(weights: Weights) -> str:
+    published, source = weights.published, weights.source
+    if published is None:
+        return "none"
+    top1, top5 = (
+        percent(value, source) for value in (published.top1_percent, published.top5_percent)
+    )
+    errors = error_words(published, source)
+    stated = f", as errors of {errors}," if errors else ""
+    return f"top-1 {top1} %, top-5 {top5} %; stated{stated} in {published.source}"
+
+
+def _cost_words(weights: Weights) -> str:
+    cost, source = weights.cost, weights.source
+    if cost is None:
+        return "none"
+    return (
+        f"{params_words(cost, source)} parameters, {flops_words(cost, source)} FLOPs; stated in "
+        f"{cost.source}; what is counted: {cost.counts}"
+    )

@@ -1,0 +1,151 @@
+"""The section of ``docs/models.md`` on one project's checkpoints."""
+
+from collections.abc import Iterator, Sequence
+from string import ascii_lowercase
+from urllib.parse import urlsplit
+
+from shufflenet.report._markdown import Notes, bullets, code, gather, link, paragraph, table
+from shufflenet.report._rows import cost_at
+from shufflenet.report._words import (
+    beside,
+    error_words,
+    flops_words,
+    megabytes,
+    millions,
+    params_words,
+    percent,
+    preprocess_brief,
+    preprocess_words,
+    use_words,
+)
+from shufflenet.spec import NetworkSpec
+from shufflenet.zoo import Source, Weights
+
+__all__ = ["source_section"]
+
+_NUMBERS = [str(number) for number in range(1, 100)]
+
+# What each project is called, and what to say of it first.
+_SOURCES: dict[Source, tuple[str, str]] = {
+    "torchvision": (
+        "torchvision",
+        "PyTorch's own, in float32 and in int8. The two wide ones are the most accurate V2 of "
+        "their width.",
+    ),
+    "mmpretrain": ("MMPretrain", "OpenMMLab's, once called MMClassification: V1 and V2."),
+    "paddleclas": (
+        "PaddleClas",
+        "PaddlePaddle's, with the two narrowest V2 and one with swish.",
+    ),
+    "paddlevision": (
+        "paddle.vision",
+        "A second set for the networks of PaddleClas, from PaddlePaddle's own library.",
+    ),
+    "megvii": (
+        "Megvii",
+        "The authors' own, of every generation, and of most networks the only ones. They lie in a "
+        "shared folder, from which a person must fetch them.",
+    ),
+    "onnx_zoo": ("ONNX model zoo", "ONNX files. V2 was exported from torchvision's width 1.0."),
+}
+
+
+def source_section(weights: Sequence[Weights], networks: dict[str, NetworkSpec]) -> str:
+    """Write what one project published: accuracies, notes, preprocessing and costs."""
+    title, told = _SOURCES[weights[0].source]
+    return "\n\n".join([
+        f"### {title}",
+        paragraph(f"{told} {_pages(weights)}"),
+        *_checkpoints(weights),
+        *_inputs(weights),
+        *_costs(weights, networks),
+    ])  # fmt: skip
+
+
+def _pages(weights: Sequence[Weights]) -> str:
+    pages = list(dict.fromkeys(each.page for each in weights))
+    if len(pages) == 1:
+        return f"Page: {link(urlsplit(pages[0]).netloc, pages[0])}."
+    links = (link("/".join(page.split("/")[-2:]), page) for page in pages)
+    return f"Pages: {', '.join(links)}."
+
+
+def _checkpoints(weights: Sequence[Weights]) -> Iterator[str]:
+    defects = gather([each.defects for each in weights], _NUMBERS)
+    sources = [f"{each.published.source}." if each.published else "" for each in weights]
+    stated = gather(sources, ascii_lowercase)
+    marked = zip(weights, defects.marks, stated.marks, strict=True)
+    rows = [_checkpoint(each, notes, source) for each, notes, source in marked]
+    yield table(rows, right=("top-1 %", "top-5 %", "errors as published"))
+    yield from _told("Wrong or uncertain", defects)
+    yield from _told("Accuracy is stated in", stated)
+    if not any(sources):
+        yield "The source states no accuracy."
+
+
+def _checkpoint(weights: Weights, notes: str, stated: str) -> dict[str, str]:
+    published, source = weights.published, weights.source
+    return {
+        "name": code(weights.name),
+        "original file": link(code(weights.filename), weights.url),
+        "top-1 %": percent(published.top1_percent, source) if published else "",
+        "top-5 %": percent(published.top5_percent, source) if published else "",
+        "errors as published": error_words(published, source) if published else "",
+        "stated in": stated,
+        "input": preprocess_brief(weights.preprocess),
+        "licence": weights.licence,
+        "get it by": "download" if weights.url else "hand",
+        "used here": use_words(weights),
+        "notes": notes,
+    }
+
+
+def _told(title: str, notes: Notes) -> Iterator[str]:
+    if notes.common:
+        yield paragraph(f"**{title}**{' for all' if notes.listed else ''}: {notes.common}")
+    if notes.listed:
+        yield f"**{title}**, by the marks in the table:"
+        yield bullets(f"{mark}: {text}" for mark, text in notes.listed)
+
+
+def _inputs(weights: Sequence[Weights]) -> Iterator[str]:
+    inputs = {preprocess_brief(each.preprocess): each.preprocess for each in weights}
+    if len(inputs) == 1:
+        yield paragraph(f"**Input**: {preprocess_words(weights[0].preprocess)}.")
+    else:
+        yield "**Input**:"
+        yield bullets(f"{brief}: {preprocess_words(how)}." for brief, how in inputs.items())
+
+
+def _costs(weights: Sequence[Weights], networks: dict[str, NetworkSpec]) -> Iterator[str]:
+    """Write what each network costs, once, beside what the source states."""
+    once = list({each.network: each for each in weights}.values())
+    texts = [each.cost.counts if each.cost else "" for each in once]
+    counts = gather(texts, ascii_lowercase)
+    marked = zip(once, counts.marks, strict=True)
+    rows = [_cost(each, networks[each.network], mark) for each, mark in marked]
+    yield table(rows, right=[name for name in rows[0] if name not in ("network", "counted as")])
+    yield from _told("What the source counts", counts)
+    if not any(texts):
+        yield "The source states no costs."
+
+
+def _cost(weights: Weights, spec: NetworkSpec, mark: str) -> dict[str, str]:
+    costs, stated, source = cost_at(spec), weights.cost, weights.source
+    params = flops = ""
+    if stated:
+        params = beside(
+            params_words(stated, source), stated.params_millions, costs.parameters / 1e6
+        )
+        flops = beside(
+            flops_words(stated, source), stated.flops_millions, costs.multiply_adds / 1e6
+        )
+    return {
+        "network": code(spec.name),
+        "parameters": f"{costs.parameters:,}",
+        "as published": params,
+        "multiply-adds": millions(costs.multiply_adds),
+        "FLOPs as published": flops,
+        "memory access": megabytes(costs.memory_access_bytes),
+        "counted as": mark,
+    }

@@ -1,0 +1,77 @@
+"""What people look at: the curves of a run, and the speed of models, as pictures."""
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from shufflenet.benchmark import RUNTIMES, Timing
+from shufflenet.files import write_atomic
+
+__all__ = ["plot_curves", "plot_timings"]
+
+
+def plot_curves(run: Path) -> None:
+    """Draw a run's ``metrics.jsonl`` as ``curves.png``: loss on the left, accuracy on the right.
+
+    Raises:
+        WriteError: the picture cannot be written.
+    """
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    epochs = [row["epoch"] for row in rows]
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    losses, accuracies = figure.subplots(1, 2)
+    losses.plot(epochs, [row["loss"] for row in rows], label="training loss")
+    for k in (1, 5):
+        percent = [100 * row[f"top{k}"] / row["images"] for row in rows]
+        accuracies.plot(epochs, percent, label=f"validation top-{k}: {percent[-1]:.2f} %")
+    losses.set_ylabel("loss")
+    accuracies.set_ylabel("right answers, %")
+    for axes in (losses, accuracies):
+        axes.set_xlabel("epoch")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    _write(figure, run / "curves.png")
+
+
+def plot_timings(timings: Sequence[Timing], path: Path) -> None:
+    """Draw milliseconds an image as bars, a panel for each batch and number of threads.
+
+    A bar is the median; the line on it spans the middle half of the medians of rounds.
+
+    Args:
+        timings: What was measured.
+        path: Where to write: ``.png`` or ``.svg``.
+
+    Raises:
+        WriteError: the picture cannot be written.
+    """
+    settings = list(dict.fromkeys((t.threads, t.batch) for t in timings))
+    most = max(sum((t.threads, t.batch) == setting for t in timings) for setting in settings)
+    size = (9, len(settings) * (1.2 + 0.3 * most))
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(len(settings), squeeze=False)[:, 0]
+    for axes, (threads, batch) in zip(panels, settings, strict=True):
+        shown = [t for t in timings if (t.threads, t.batch) == (threads, batch)]
+        medians = np.array([t.p50_ms / batch for t in shown])
+        low, high = np.percentile([t.rounds_ms for t in shown], (25, 75), axis=1) / batch
+        error = np.maximum(0, [medians - low, high - medians])
+        names = [f"{t.model}, {RUNTIMES[t.runtime]}, {t.precision}" for t in shown]
+        colours = ["tab:orange" if t.precision == "int8" else "tab:blue" for t in shown]
+        bars = axes.barh(range(len(shown)), medians, xerr=error, color=colours, ecolor="0.4")
+        axes.bar_label(bars, fmt="%.2f", padding=4)
+        axes.set_yticks(range(len(shown)), names)
+        axes.invert_yaxis()
+        axes.margins(x=0.12)
+        axes.set_xlabel("milliseconds an image")
+        axes.set_title(f"batch {batch}, {threads} thread{'' if threads == 1 else 's'}")
+    _write(figure, path)
+
+
+def _write(figure: Figure, path: Path) -> None:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=path.suffix[1:], dpi=120)
+    write_atomic(path, buffer.getvalue())

@@ -1,0 +1,122 @@
+"""ONNX files, run by OpenVINO."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from shufflenet.errors import CheckpointError, MissingDependency, SpecError
+from shufflenet.runtimes._int8 import CHECK_KEY, as_pixels, check_int8
+from shufflenet.runtimes._onnxruntime import card_of
+from shufflenet.spec import CARD_KEY
+
+__all__ = ["OpenVinoClassifier"]
+
+_OFTEN, _MOST_SHAPES = 3, 4
+
+
+class OpenVinoClassifier:
+    """An ONNX file with a card inside, run by OpenVINO on the CPU.
+
+    OpenVINO computes in bfloat16 where a processor has it, unless told otherwise; logits move by
+    0.1 then, so that it is told float32 unless asked.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        threads: int | None = None,
+        precision: Literal["float32", "bfloat16"] = "float32",
+    ) -> None:
+        """Load a model.
+
+        Args:
+            path: A file that ``shufflenet export`` wrote.
+            threads: How many threads one image is computed on; one a core, unless given.
+            precision: Of products and sums.
+
+        Raises:
+            CheckpointError: the file is missing, damaged, or has no card.
+            MissingDependency: OpenVINO is not installed.
+            SpecError: the processor has no bfloat16.
+        """
+        try:
+            import openvino  # noqa: PLC0415  # a second that other runtimes save
+        except ModuleNotFoundError as error:
+            raise MissingDependency("The OpenVINO runtime", "openvino", "openvino") from error
+        if not Path(path).is_file():
+            remedy = "See the names you can use: shufflenet list."
+            raise CheckpointError(path, "does not exist", remedy)
+        core = openvino.Core()
+        if precision == "bfloat16" and "BF16" not in core.get_property(
+            "CPU", "OPTIMIZATION_CAPABILITIES"
+        ):
+            raise SpecError("precision", precision, "'float32' on this processor")
+        hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
+        settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+        if threads:
+            settings["INFERENCE_NUM_THREADS"] = str(threads)
+        self._compile = partial(core.compile_model, device_name="CPU", config=settings)
+        try:
+            self._model = model = core.read_model(str(path))
+            self._any_shape = self._compile(model)
+        except RuntimeError as error:
+            raise CheckpointError(
+                path, "is no ONNX file that OpenVINO can run", "Export it again."
+            ) from error
+        metadata = dict(_metadata(model))
+        self.card, published = card_of(path, metadata)
+        self._takes_bytes = model.inputs[0].element_type == openvino.Type.u8
+        if published is not None:  # their batch sizes and outputs differ
+            problem = "is of the ONNX model zoo, which ONNX Runtime computes as it is"
+            raise CheckpointError(path, problem, "Use --runtime onnxruntime.")
+        self._lock = threading.Lock()
+        self._seen: Counter[tuple[int, ...]] = Counter()
+        self._of_shape: dict[tuple[int, ...], Any] = {}
+        self._requests = _Requests()
+        check_int8(self.logits, self.card, metadata, path)
+
+    def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
+        fed = as_pixels(batch, self.card.preprocess) if self._takes_bytes else batch
+        compiled = self._compiled_for(fed.shape)
+        requests = self._requests.of_models
+        if id(compiled) not in requests:
+            requests[id(compiled)] = compiled.create_infer_request()
+        return np.array(requests[id(compiled)].infer([fed])[0], np.float32)
+
+    def _compiled_for(self, shape: tuple[int, ...]) -> Any:  # noqa: ANN401  # it has no types
+        """Choose a model compiled for any shape, or for this one if it comes again and again.
+
+        The latter answers 5 to 12 % faster (docs/performance.md), but takes as long to compile as a
+        hundred images to answer.
+        """
+        with self._lock:
+            self._seen[shape] += 1
+            often = self._seen[shape] >= _OFTEN and len(self._of_shape) < _MOST_SHAPES
+            if often and shape not in self._of_shape:
+                fixed = self._model.clone()
+                fixed.reshape(list(shape))
+                self._of_shape[shape] = self._compile(fixed)
+            return self._of_shape.get(shape, self._any_shape)
+
+
+def _metadata(model: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  # it has no types
+    """Find what OpenVINO has kept of an ONNX file's metadata."""
+    for key in (CARD_KEY, CHECK_KEY):
+        place = ["framework", key]
+        if model.has_rt_info(place):
+            yield key, model.get_rt_info(place).value
+
+
+class _Requests(threading.local):
+    """Each thread's own, for a request computes one batch at a time; by the model's identity."""
+
+    def __init__(self) -> None:
+        self.of_models: dict[int, Any] = {}

@@ -1,0 +1,317 @@
+import dataclasses
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from fakes import Reddest
+from shufflenet import runtimes
+from shufflenet.benchmark import (
+    ROUNDS,
+    Contender,
+    Gemm,
+    Timing,
+    Turns,
+    compare,
+    gemms,
+    peak_gops,
+    peak_memory_bytes,
+    quietest,
+    take_turns,
+    time_layers,
+    times_as_fast,
+    turns,
+    verdict,
+)
+from shufflenet.cli import main
+from shufflenet.cli._benchmark import _precision
+from shufflenet.errors import CheckpointError
+from shufflenet.layers import layers
+from shufflenet.machine import cores
+from shufflenet.zoo import SHIPPED, find_network
+from test_runtimes_model import CARD
+
+
+class Sleeper(Reddest):
+    """A classifier that takes a known time, more of it when another had its turn in between."""
+
+    last: "Sleeper | None" = None
+
+    def __init__(self, warm_s: float, cold_s: float) -> None:
+        super().__init__(CARD)
+        self.warm_s, self.cold_s = warm_s, cold_s
+
+    def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        time.sleep(self.warm_s if Sleeper.last is self else self.cold_s)
+        Sleeper.last = self
+        return super().logits(batch) + self.warm_s
+
+
+def test_contenders_take_turns_and_first_calls_are_told_apart() -> None:
+    quick, slow = Sleeper(0.002, 0.02), Sleeper(0.006, 0.02)
+    contenders = [
+        Contender("quick", "onnxruntime", "float32", 1, quick),
+        Contender("slow", "onnxruntime", "float32", 2, slow),
+    ]
+    taken: list[int] = []
+    first, second = compare(
+        contenders,
+        batch=2,
+        seconds=0.4,
+        reference=lambda contender: contenders[0],
+        on_progress=taken.append,
+    )
+    assert sum(taken) == turns(contenders) == ROUNDS * 5
+    assert (first.model, second.model) == ("quick", "slow")
+    assert 2 <= first.p50_ms < 5 < second.p50_ms < 15 < second.cold_ms
+    assert first.p50_ms <= first.p95_ms
+    assert first.images_per_second == pytest.approx(2 * 1000 / first.p50_ms)
+    assert first.spread == max(first.rounds_ms) / min(first.rounds_ms) >= 1
+    assert len(first.rounds_ms) == ROUNDS
+    assert (first.is_reference, second.is_reference) == (True, False)
+    assert (first.max_abs_difference, first.calls > second.calls > 20) == (0, True)
+    assert second.max_abs_difference == pytest.approx(0.004, abs=1e-5)
+    assert second.gemm_gops == 2 * first.gemm_gops
+    assert first.gemm_share == pytest.approx(first.gops / first.gemm_gops)
+
+
+def test_what_is_slow_once_is_done_once_before_it_is_measured() -> None:
+    calls: list[int] = []
+    (found,) = take_turns([lambda: calls.append(1)], seconds=[0.0])
+    assert len(calls) == 1 + 2 * ROUNDS
+    assert (len(found.cold), [len(block) for block in found.warm]) == (ROUNDS, [1] * ROUNDS)
+
+
+def test_the_quietest_rounds_are_those_in_which_others_were_fast() -> None:
+    disturbed = [3, 4, 7]
+    count = ROUNDS + len(disturbed)
+    taken = [2.0 if number in disturbed else 1.0 for number in range(count)]
+    own = Turns([float(n) for n in range(count)], [[float(n)] for n in range(count)])
+    judge = Turns([0.0] * count, [[seconds, seconds] for seconds in taken])
+    (found,) = quietest([own], [judge])
+    assert found.rounds == found.cold == [n for n in range(count) if n not in disturbed]
+    assert len(take_turns([int], seconds=[0.0], rounds=3)[0].rounds) == 3
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_products_of_matrices_are_what_they_are_counted_as(precision: str) -> None:
+    for gemm in gemms("float32" if precision == "float32" else "int8"):
+        result = np.asarray(gemm.work())[0]
+        assert result.shape == (gemm.rows, 512)
+        assert (result == 512).all()
+        assert gemm.operations == 2 * gemm.rows * 512 * 512
+
+
+def test_the_peak_is_the_best_rate_of_a_precision() -> None:
+    measured = [
+        (Gemm("float32", rows, lambda: None), Turns([9.0], [[seconds, seconds]] * 3))
+        for rows, seconds in ((256, 0.1), (512, 0.1), (1024, 0.4))
+    ]
+    measured.append((Gemm("int8", 512, lambda: None), Turns([9.0], [[0.001]])))
+    assert peak_gops(measured, "float32") == pytest.approx(2 * 512**3 / 0.1 / 1e9)
+
+
+def test_memory_is_that_of_a_process_of_its_own() -> None:
+    found = peak_memory_bytes("default", "onnxruntime", threads=1, batches=(64, 1))
+    if sys.platform == "win32":
+        assert found is None
+        return
+    assert found
+    images = 64 * 3 * 56 * 56 * 4
+    assert 1e6 < found[1] < found[1] + images < found[64] < 1e9
+
+
+def test_memory_is_not_known_where_the_process_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert peak_memory_bytes("none", "onnxruntime", threads=1, batches=(1,)) is None
+
+
+def timing(model: str, runtime: str, precision: str, rounds: tuple[float, ...]) -> Timing:
+    return Timing(
+        model=model,
+        network="net",
+        runtime=runtime,
+        precision="int8" if precision == "int8" else "float32",
+        threads=1,
+        batch=1,
+        image_px=56,
+        calls=100,
+        p50_ms=float(np.median(rounds)),
+        p95_ms=9.0,
+        cold_ms=9.0,
+        rounds_ms=rounds,
+        images_per_second=1.0,
+        spread=1.0,
+        is_reference=False,
+        max_abs_difference=0.0,
+        max_abs_logit=1.0,
+        gops=1.0,
+        gemm_gops=2.0,
+        gemm_share=0.5,
+    )
+
+
+def test_the_verdict_is_in_words() -> None:
+    both = [
+        timing("a", "onnxruntime", "float32", (4.0, 4.0, 4.0)),
+        timing("a", "openvino", "float32", (2.0, 2.0, 2.0)),
+        timing("b", "onnxruntime", "int8", (2.0, 2.0, 2.0)),
+        timing("b", "openvino", "int8", (1.0, 4.0, 2.0)),
+    ]
+    assert verdict(both) == [
+        "Batch 1, 1 thread: a in float32 by OpenVINO is fastest, 2.00 ms.",
+        "For a, OpenVINO is 2.00 times as fast as ONNX Runtime.",
+        "For b, ONNX Runtime is about as fast as OpenVINO (1.00 times, within what varies).",
+        "int8 pays here by ONNX Runtime: b is 2.00 times as fast as a in float32.",
+        "int8 does not pay here by OpenVINO: "
+        "b is about as fast as a in float32 (1.00 times, within what varies).",
+    ]
+    assert verdict(both[:1]) == []
+    assert verdict([both[0], dataclasses.replace(both[1], batch=8)]) == []
+
+
+def test_ratios_are_of_rounds_that_were_shared() -> None:
+    ratio = times_as_fast((1.0, 10.0, 2.0), (2.0, 20.0, 4.0))
+    assert (ratio.low, ratio.median, ratio.high, ratio.certain) == (2, 2, 2, True)
+    assert not times_as_fast((1.0, 2.0), (1.01, 2.02)).certain
+
+
+def test_layers_are_timed_one_by_one(tmp_path: Path) -> None:
+    assert SHIPPED.onnx
+    spec = dataclasses.replace(find_network("shufflenet_v2_x1_0"), classes=200, stem_stride=2)
+    all_layers = list(layers(spec, 56, 56))
+    times = time_layers(SHIPPED.onnx, all_layers, (1, 3, 56, 56))
+    assert len(times.layers) == len(all_layers)
+    assert all(times.layers)
+    assert {"Split", "Concat", "ReduceMean"} <= set(times.others)
+    assert "Conv" not in times.others
+    assert times.total > max(times.others.values())
+    assert times.call > 0
+    # A convolution of another size is none of these, though its weights are of the same shape.
+    larger = time_layers(SHIPPED.onnx, list(layers(spec, 112, 112)), (1, 3, 56, 56))
+    assert larger.layers[0] is None
+    assert larger.others["Conv"] > 0
+    (tmp_path / "a.onnx").write_bytes(b"no model")
+    with pytest.raises(CheckpointError, match="cannot be run"):
+        time_layers(tmp_path / "a.onnx", all_layers, (1, 3, 56, 56))
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(a) for a in arguments])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def test_the_command_measures_every_runtime(run: Run, tmp_path: Path) -> None:
+    chart = tmp_path / "speed.svg"
+    code, out, _ = run(
+        "benchmark", "default", "--seconds", 0.1, "--batch", "1,3", "--json", "--chart", chart
+    )
+    rows = json.loads(out)
+    assert code == 0
+    assert [(row["runtime"], row["batch"]) for row in rows] == [
+        (runtime, batch)
+        for batch in (1, 3)
+        for runtime in ("onnxruntime", "openvino", "llvm", "torch")
+    ]
+    for row in rows:
+        assert row["model"] == "default"
+        assert row["precision"] == "float32"
+        assert row["max_abs_difference"] < 1e-4
+        assert row["is_reference"] is (row["runtime"] == "torch")
+        assert 0 < row["p50_ms"] <= row["p95_ms"]
+        assert 0 < row["gemm_share"] < 2
+        assert row["file_bytes"] > 1e6
+        assert row["peak_memory_bytes"] > 1e6
+    assert "OpenVINO" in chart.read_text()
+
+
+def test_a_single_contender_is_its_own_reference(run: Run) -> None:
+    code, out, _ = run(
+        "benchmark", "default", "--runtime", "onnxruntime", "--seconds", 0.1, "--threads", "1,2"
+    )
+    assert code == 0
+    assert "p50 ms" in out
+    assert out.count("reference") == 2
+    assert "0.0e+00" not in out
+    assert "billions of multiplications" in out
+
+
+def test_int8_is_told_by_what_a_file_computes() -> None:
+    assert SHIPPED.onnx
+    assert SHIPPED.checkpoint
+    assert _precision(SHIPPED.onnx) == _precision(SHIPPED.checkpoint) == "float32"
+    assert _precision(Path(runtimes.__file__).with_name("int8-probe.onnx")) == "int8"
+
+
+def test_there_may_be_nothing_to_compare(run: Run) -> None:
+    _, out, _ = run("benchmark", "default", "--runtime", "openvino", "--seconds", 0.01)
+    assert out.endswith("There is nothing to compare it with.\n")
+
+
+@pytest.mark.parametrize("arguments", [["--threads", "0"], ["--seconds", "-1"], ["--batch", "x"]])
+def test_the_command_refuses_wrong_usage(run: Run, arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        run("benchmark", "default", *arguments)
+    assert exit_.value.code == 2
+
+
+def test_the_command_refuses_what_it_cannot_do(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("benchmark", "default", "--threads", 999)
+    assert (code, err.count("\n")) == (1, 1)
+    assert f"must be at most {4 * cores()}" in err
+    code, _, err = run("benchmark", "defualt")
+    assert code == 1
+    assert "Did you mean 'default'" in err
+    code, _, err = run("benchmark", "default", "--chart", tmp_path / "speed.pdf")
+    assert (code, "must end in .png or .svg" in err) == (2, True)
+    code, _, err = run("benchmark", SHIPPED.onnx, "--runtime", "torch")
+    assert (code, "no checkpoint that torch can load" in err) == (1, True)
+
+
+def test_a_chart_without_matplotlib_is_refused_before_work(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['matplotlib'] = None; sys.modules['matplotlib.figure'] = None;"
+        "from shufflenet.cli import main;"
+        f"sys.exit(main(['benchmark', 'default', '--chart', {str(tmp_path / 'a.svg')!r}]))"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 1
+    assert "pip install 'shufflenet[chart]'" in process.stderr
+    assert process.stderr.count("\n") == 1
+
+
+def test_show_tells_what_each_layer_costs(run: Run) -> None:
+    shown = json.loads(run("show", "default", "--json")[1])
+    assert sum(layer["parameters"] for layer in shown["layers"]) == shown["parameters"]
+    for field in ("multiply_adds", "memory_access_bytes"):
+        assert sum(layer[field] for layer in shown["layers"]) == shown[field]
+    assert "time" not in shown
+    assert "stage2.0.branch1.0" not in run("show", "default")[1]
+    out = run("show", "shufflenet_v2_x1_0", "--layers")[1]
+    (line,) = (line for line in out.splitlines() if line.startswith("stage2.1.branch2.0"))
+    # G1 of the paper: 4 * (h * w * (c1 + c2) + c1 * c2) bytes.
+    assert line.split()[-1] == f"{4 * (28 * 28 * (58 + 58) + 58 * 58):,}"
+
+
+def test_show_tells_how_long_each_layer_takes(run: Run) -> None:
+    shown = json.loads(run("show", "default", "--time", "--json")[1])
+    assert all(layer["ms"] > 0 for layer in shown["layers"])
+    assert shown["time"]["threads"] == 1
+    assert shown["time"]["others_ms"]["Split"] > 0
+    out = run("show", "default", "--time")[1]
+    assert "all of it" in out
+    assert "A call takes" in out

@@ -1,0 +1,216 @@
+"""Servers, networks, bodies and disks that fail, and what is told of it."""
+
+import errno
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shufflenet.errors import DownloadError, WriteError
+from shufflenet.files import _download as download
+from sites import (
+    BODY,
+    PIECE,
+    SHA256,
+    WRONG_SHA256,
+    Request,
+    Site,
+    body,
+    by_hand,
+    cut,
+    files,
+    home,
+    refused,
+    running,
+    silent,
+    status,
+    weights,
+)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return home(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with running() as server:
+        yield server
+
+
+# Servers and networks that fail
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        (404, "the link is dead (HTTP 404)"),
+        (410, "the link is dead (HTTP 410)"),
+        (403, "the server refuses (HTTP 403)"),
+    ],
+)
+def test_what_will_not_pass_is_told_at_once(
+    site: Site, folder: Path, code: int, meaning: str
+) -> None:
+    site.answers = [status(code)]
+    refused(
+        weights(url=site.url, sha256=SHA256),
+        f"The weights 'net.source' could not be downloaded from {site.url!r}: {meaning}. "
+        f"To go on, {by_hand(folder, site.url)}",
+    )
+    assert len(site.ranges) == 1
+    assert files(folder) == []
+
+
+def test_what_may_pass_is_tried_again_and_then_told(site: Site, folder: Path) -> None:
+    site.answers = [status(500)] * 3
+    refused(
+        weights(url=site.url, sha256=SHA256),
+        f"The weights 'net.source' could not be downloaded from {site.url!r}: the server answered "
+        f"HTTP 500. Run the command again later, or {by_hand(folder, site.url)}",
+    )
+    assert len(site.ranges) == 3
+
+
+def test_a_silent_server_is_not_awaited_for_ever(
+    site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "_TIMEOUT_S", 0.1)
+    site.answers = [silent] * 3
+    refused(
+        weights(url=site.url, sha256=SHA256),
+        f"The weights 'net.source' could not be downloaded from {site.url!r}: the server was "
+        f"silent for 0.1 s. Run the command again later, or {by_hand(folder, site.url)}",
+    )
+
+
+def test_a_server_that_falls_silent_is_asked_for_the_rest(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stuck(request: Request) -> None:
+        cut(PIECE)(request)
+        time.sleep(0.3)
+
+    monkeypatch.setattr(download, "_TIMEOUT_S", 0.1)
+    site.answers = [stuck]
+    download.fetch(weights(url=site.url, sha256=SHA256))
+    assert site.ranges == [None, f"bytes={PIECE}-"]
+
+
+def test_a_missing_network_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*args: object, **kwargs: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    url = "https://example.org/m.pth"
+    refused(
+        weights(url=url, sha256=SHA256),
+        f"The weights 'net.source' could not be downloaded from {url!r}: there is no network, or "
+        f"no host of that name. Run the command again later, or {by_hand(folder, url)}",
+    )
+
+
+def test_a_closed_port_is_told(site: Site, folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/m.pth"
+    with pytest.raises(DownloadError, match=f"{url}': Connection refused. Run the command again"):
+        download.fetch(weights(url=url))
+
+
+def test_a_redirect_is_followed_with_its_range(site: Site, folder: Path) -> None:
+    site.answers = [cut(1000), status(302, ("Location", "/elsewhere"))]
+    download.fetch(weights(url=site.url, sha256=SHA256))
+    assert site.ranges == [None, "bytes=1000-", "bytes=1000-"]
+
+
+def test_a_redirect_out_of_the_web_is_not_followed(site: Site) -> None:
+    site.answers = [status(302, ("Location", "file:///etc/hostname"))]
+    with pytest.raises(DownloadError, match=r"the server refuses \(HTTP 302\)"):
+        download.fetch(weights(url=site.url))
+
+
+# Files that are not what was published
+
+
+@pytest.mark.parametrize(
+    ("known", "fault"),
+    [
+        ({"sha256": "abc"}, f"has the sha256 {WRONG_SHA256}, not abc"),
+        ({"sha256": SHA256, "bytes": 9}, "has 5 of 9 bytes"),
+        ({"bytes": 9}, "has 5 of 9 bytes"),
+        ({"bytes": 3}, "is larger than 3 bytes"),
+    ],
+)
+def test_a_wrong_file_is_told_and_not_kept(
+    site: Site, folder: Path, known: dict[str, str], fault: str
+) -> None:
+    site.answers = [body(b"wrong")]
+    refused(
+        weights(url=site.url, **known),
+        f"The weights 'net.source' came wrong from {site.url!r}: the file {fault}, so it was "
+        f"deleted. Run the command again; if that does not help, {by_hand(folder, site.url)}",
+    )
+    assert files(folder) == []
+    assert len(site.ranges) == 1
+
+
+def test_a_web_page_is_no_file_where_no_hash_would_tell(site: Site, folder: Path) -> None:
+    page = body(b"<html>Log in", ("Content-Type", "text/html; charset=utf-8"))
+    site.answers = [status(302, ("Location", "/login")), page]
+    refused(
+        weights(url=site.url),
+        f"The weights 'net.source' could not be downloaded from {site.url!r}: a web page came "
+        f"instead of the file. To go on, {by_hand(folder, site.url)}",
+    )
+    assert files(folder) == []
+
+
+@pytest.mark.parametrize("size", [1000, 0])
+def test_an_endless_body_is_stopped(
+    site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    def endless(request: Request) -> None:
+        request.send(200, BODY, length=-1)
+        while not site.hung_up:
+            try:
+                request.wfile.write(BODY)
+            except ConnectionError:
+                site.hung_up = True
+
+    monkeypatch.setattr(download, "_CAP_BYTES", 1000)
+    site.answers = [endless]
+    with pytest.raises(DownloadError, match="the file is larger than 1000 bytes, so it was delet"):
+        download.fetch(weights(url=site.url, bytes=size))
+    assert files(folder) == []
+
+
+# Disks, and others at work
+
+
+def test_a_place_that_cannot_be_written_is_told(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path / "file"))
+    with pytest.raises(WriteError, match="Cannot write .*m.pth': Not a directory. What stood"):
+        download.fetch(weights(url=site.url, sha256=SHA256))
+    assert site.ranges == []
+
+
+def test_a_full_disk_is_told_and_the_next_try_goes_on(
+    site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    wanted = weights(url=site.url, sha256=SHA256)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(WriteError, match="m.pth': No space left on device. What stood there"):
+            download.fetch(wanted)
+    assert files(folder) == ["m.pth.partial"]
+    assert download.fetch(wanted).read_bytes() == BODY

@@ -1,0 +1,255 @@
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+import shufflenet
+from conftest import with_seeded_weights
+from foreign import onnx_zoo_v1, torch_bytes
+from originals import ORIGINALS, images, weights
+from seeded import photo
+from shufflenet import runtimes, zoo
+from shufflenet.cli import main
+from shufflenet.convert import convert_checkpoint
+from shufflenet.errors import CheckpointError, CheckpointMismatch, DownloadError
+from shufflenet.files import read_card
+from shufflenet.models import create_model, load_model
+from shufflenet.preprocess import prepare
+from shufflenet.runtimes import OnnxClassifier, _onnxruntime, top_k
+from shufflenet.zoo import WEIGHTS, Weights, _files
+
+NAME = "shufflenet_v2_x0_5.torchvision_in1k"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """The address at which files of ``tmp_path / "web"`` are served."""
+    (tmp_path / "web").mkdir()
+    handler = partial(_Quiet, directory=str(tmp_path / "web"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def published(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weights:
+    """An entry of the catalogue whose file has random weights and lies on a server here."""
+    monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path / "home"))
+    net = with_seeded_weights(create_model("shufflenet_v2_x0_5"))
+    content = torch_bytes(net.state_dict())
+    entry = replace(
+        WEIGHTS[NAME],
+        url=f"{server}/weights.pth",
+        sha256=hashlib.sha256(content).hexdigest()[:10],
+        bytes=len(content),
+    )
+    (tmp_path / "web" / "weights.pth").write_bytes(content)
+    for module in (zoo, _files):
+        monkeypatch.setattr(module, "WEIGHTS", {**WEIGHTS, NAME: entry})
+    return entry
+
+
+def test_a_published_name_is_all_that_a_user_types(
+    published: Weights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cat = tmp_path / "cat.png"
+    Image.fromarray(photo("cat", 300, 400)).save(cat)
+    assert main(["predict", str(cat), "--model", NAME, "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    (tmp_path / "web" / "weights.pth").unlink()  # from here on nothing is downloaded
+    assert main(["predict", str(cat), "--model", NAME, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == first
+    kept = sorted(path.name for path in (tmp_path / "home" / "models").iterdir())
+    assert [f"{NAME}.onnx", f"{NAME}.safetensors"] == [n for n in kept if not n.endswith(".lock")]
+
+    net, model = load_model(NAME), shufflenet.open_model(NAME, runtime="onnxruntime")
+    pixels = prepare(cat, model.card.preprocess)[None]
+    with torch.no_grad():
+        expected = net(torch.from_numpy(pixels)).numpy()
+    assert np.abs(model.logits(pixels) - expected).max() <= 2e-5 * np.abs(expected).max()
+    by_torch = shufflenet.open_model(NAME, runtime="torch")
+    assert np.array_equal(by_torch.logits(pixels), expected)
+    best = top_k(expected[0], model.card.labels, k=5)
+    assert [p["label"] for p in first["predictions"]] == [p.label for p in best]
+    assert model.card.published == published.published
+    assert model.card.name == NAME
+    assert not model.card.preprocess.exif
+
+
+def test_a_file_of_the_wrong_hash_is_never_parsed_and_not_kept(
+    published: Weights, tmp_path: Path
+) -> None:
+    whole = (tmp_path / "web" / "weights.pth").read_bytes()
+    (tmp_path / "web" / "weights.pth").write_bytes(whole[:-1] + b"x")
+    with pytest.raises(DownloadError, match="sha256"):
+        shufflenet.open_model(NAME, runtime="onnxruntime")
+    assert not list((tmp_path / "home").rglob("*.pth"))
+    assert not list((tmp_path / "home").rglob("*.safetensors"))
+
+
+def test_offline_the_sentence_says_what_to_do(
+    published: Weights, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SHUFFLENET_OFFLINE", "1")
+    assert main(["export", NAME, "--to", "x.onnx"]) == 1
+    assert "SHUFFLENET_OFFLINE is set" in capsys.readouterr().err
+
+
+def test_what_must_be_fetched_by_hand_is_told_with_the_place_to_put_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path))
+    with pytest.raises(DownloadError) as caught:
+        load_model("shufflenet_v2_x1_0_megvii.megvii_in1k")
+    for part in ("must be fetched by hand", "1drv.ms", "pan.baidu.com", "mc24", "put it at",
+                 "another name than 'ShuffleNetV2.1.0x.pth.tar'", str(tmp_path)):  # fmt: skip
+        assert part in str(caught.value)
+
+
+def test_torchs_int8_files_are_refused_before_anything_is_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path))
+    with pytest.raises(CheckpointError, match="int8 file of torch's own engine"):
+        load_model("shufflenet_v2_x0_5.torchvision_in1k_fbgemm")
+    assert not list(tmp_path.iterdir())
+
+
+def known_as(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_onnxruntime, "find_published", lambda path: WEIGHTS[name])
+
+
+def test_the_onnx_zoos_v1_runs_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes one image at a time and ends with a softmax."""
+    original = next(o for o in ORIGINALS if o.source == "onnxzoo")
+    path = tmp_path / "shufflenet-9.onnx"
+    onnx.save(onnx_zoo_v1(weights(original)), path)
+    known_as("shufflenet_v1_g4_x0_5_onnx.onnx_zoo_9", monkeypatch)
+    classifier = OnnxClassifier(path, threads=1)
+    batch = images(original).astype(np.float32)
+    logits = classifier.logits(batch)
+    assert logits.shape == (len(batch), 1000)
+    assert [top_k(row, classifier.card.labels, 1)[0].probability for row in logits] == (
+        pytest.approx(_softmax(classifier, batch).max(axis=1))
+    )
+
+
+def _softmax(classifier: OnnxClassifier, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    parts = [classifier._run(batch[i : i + 1]) for i in range(len(batch))]
+    return np.concatenate(parts)
+
+
+def test_an_unknown_onnx_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.onnx"
+    original = next(o for o in ORIGINALS if o.source == "onnxzoo")
+    onnx.save(onnx_zoo_v1(weights(original)), path)
+    with pytest.raises(CheckpointError, match="has no card that can be read"):
+        OnnxClassifier(path)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_an_int8_file_warns_where_this_processor_computes_it_differently(
+    exact: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "shufflenet-v2-12-int8.onnx"
+    onnx.save(_fixed_batch(), path)
+    known_as("shufflenet_v2_x1_0.onnx_zoo_12_int8", monkeypatch)
+    monkeypatch.setattr(_onnxruntime, "computes_int8_exactly", lambda: exact)
+    assert OnnxClassifier(path).logits(np.ones((5, 3, 4, 4), np.float32)).shape == (5, 1000)
+    assert ("answers may differ" in caplog.text) is not exact
+
+
+def _fixed_batch() -> onnx.ModelProto:
+    """Make a file that takes two images at a time, no fewer."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("GlobalAveragePool", ["images"], ["mean"]),
+            helper.make_node("Flatten", ["mean"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
+        ],
+        "fixed",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [2, 3, 4, 4])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [2, 1000])],
+        [numpy_helper.from_array(np.ones((3, 1000), np.float32), "weights")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+
+def test_the_int8_probe_tells_saturation_from_exact_sums() -> None:
+    """Whichever this processor does, it is one of the two results that are possible."""
+    import onnxruntime  # noqa: PLC0415  # as engine
+
+    probe = Path(runtimes.__file__).parent / "int8-probe.onnx"
+    session = onnxruntime.InferenceSession(str(probe), providers=["CPUExecutionProvider"])
+    (small,) = session.run(None, {"pixels": np.full((1, 64, 8, 8), 100, np.uint8)})
+    assert (small == 100).all()  # nothing overflows
+    (large,) = session.run(None, {"pixels": np.full((1, 64, 8, 8), 255, np.uint8)})
+    saturated = round(32767 * 32 / (64 * 127))
+    assert set(np.unique(large)) <= {255, saturated}
+    assert runtimes.computes_int8_exactly() == (large == 255).all()
+
+
+def test_what_was_kept_must_be_what_its_name_says(published: Weights, tmp_path: Path) -> None:
+    shufflenet.open_model(NAME, runtime="onnxruntime")
+    folder = tmp_path / "home" / "models"
+    onnx_file, checkpoint = folder / f"{NAME}.onnx", folder / f"{NAME}.safetensors"
+    assert zoo.SHIPPED.onnx
+    assert zoo.SHIPPED.checkpoint
+    onnx_file.write_bytes(zoo.SHIPPED.onnx.read_bytes())  # another model
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])  # cut short
+    assert shufflenet.open_model(NAME, runtime="onnxruntime").card.name == NAME
+    assert load_model(NAME).spec.classes == 1000
+    checkpoint.write_bytes(zoo.SHIPPED.checkpoint.read_bytes())
+    assert load_model(NAME).spec.classes == 1000
+
+
+def test_a_file_of_another_source_is_not_the_published_one(
+    published: Weights, tmp_path: Path
+) -> None:
+    paddle = WEIGHTS["shufflenet_v2_x0_5.paddleclas_in1k"]
+    assert not (paddle.sha256)
+    assert not (paddle.md5)
+    with pytest.raises(CheckpointMismatch, match="the names of torchvision, not of paddleclas"):
+        convert_checkpoint(tmp_path / "web" / "weights.pth", weights=paddle)
+
+
+def test_convert_takes_published_names(
+    published: Weights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to = tmp_path / "a.safetensors"
+    assert main(["convert", NAME, "--to", str(to)]) == 0
+    assert read_card(to).name == NAME
+    for name, told in (
+        ("shufflenet_v2_x1_0", "is a network, without weights"),
+        ("shufflenet_v2_x0_5.torchvison_in1k", "Did you mean"),
+        ("shufflenet_v2_x0_5.torchvision_in1k_fbgemm", "int8 file of torch's own engine"),
+    ):
+        assert main(["convert", name, "--to", str(to)]) == 1
+        assert told in capsys.readouterr().err
+
+
+def test_where_the_cache_cannot_be_written_a_sentence_says_so(
+    published: Weights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "home").write_text("a file where a folder should be")
+    assert main(["export", NAME, "--to", str(tmp_path / "a.onnx")]) == 1
+    assert capsys.readouterr().err.count("Cannot write") == 1

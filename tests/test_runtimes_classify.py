@@ -1,0 +1,93 @@
+"""A teacher's answers, stored in a file: read, kept with their images, mixed, learnt from."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import card_for
+from shufflenet.data import ImageSet, open_images, split
+from shufflenet.errors import DataError
+from shufflenet.evaluate import evaluate
+from shufflenet.models import create_model
+from shufflenet.runtimes._torch import TorchClassifier
+from shufflenet.train import Session, train
+from shufflenet.train._batches import Crops
+from shufflenet.train._mix import mixed
+from shufflenet.train._teacher import open_answers
+from test_train import RECIPE
+
+
+@pytest.fixture
+def images(class_folders: Path) -> ImageSet:
+    return open_images(class_folders)
+
+
+def test_an_image_comes_with_its_own_answer(images: ImageSet) -> None:
+    answers = np.random.default_rng(0).normal(0, 3, (len(images), 3)).astype(np.float16)
+    crops = Crops(images.samples, RECIPE, 0, answers)
+    for item in (0, len(images) - 1):
+        pixels, label, answer = crops[item]
+        assert label == images.samples[item].label
+        assert np.array_equal(answer, answers[item].astype(np.float32))
+        assert pixels.shape == (32, 32, 3)
+
+
+def test_a_pupil_comes_to_say_what_was_answered(images: ImageSet, tmp_path: Path) -> None:
+    """Of a file that takes every class for the next one, against all labels."""
+    labels = np.array([sample.label for sample in images.samples])
+    answers = np.eye(3, dtype=np.float16)[(labels + 1) % 3] * 20
+    recipe = dataclasses.replace(RECIPE, epochs=20, distillation=1.0)
+    torch.manual_seed(0)
+    net = create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1)
+    how = Session(out=tmp_path / "run", accelerator="cpu", workers=0)
+    train(net, card_for(net.spec), images, images, recipe, how, answers)
+    found = evaluate(TorchClassifier(net.eval(), card_for(net.spec)), images)
+    assert found.top1 < len(images) / 6
+
+
+def test_answers_are_mixed_as_images_are() -> None:
+    recipe = dataclasses.replace(RECIPE, mixup=0.4)
+    images, labels = torch.rand(6, 3, 8, 8), torch.arange(6)
+    answers = torch.eye(6)
+    batch = mixed(images, labels, recipe, 3, answers)
+    assert 0 < batch.share < 1
+    assert batch.answers is not None
+    expected = batch.share * answers + (1 - batch.share) * answers.roll(1, 0)
+    assert torch.allclose(batch.answers, expected)
+    assert [part.answers.shape for part in batch.parts(2) if part.answers is not None] == [
+        (3, 6), (3, 6)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "values", "told"),
+    [
+        (5, 3, 0.0, r"is float32 of shape \(5, 3\)"),
+        (0, 2, 0.0, "is float32 of shape"),
+        (0, 3, np.nan, "holds what is no number"),
+    ],
+)
+def test_answers_to_other_images_are_refused(
+    images: ImageSet, tmp_path: Path, rows: int, columns: int, values: float, told: str
+) -> None:
+    path = tmp_path / "answers.npy"
+    np.save(path, np.full((rows or len(images), columns), values, np.float32))
+    with pytest.raises(DataError, match=told):
+        open_answers(path, images, images)
+    path.write_bytes(b"no array")
+    with pytest.raises(DataError, match="cannot be read as a .npy file"):
+        open_answers(path, images, images)
+
+
+def test_answers_follow_their_images_into_the_part_that_is_trained_on(
+    images: ImageSet, tmp_path: Path
+) -> None:
+    path = tmp_path / "answers.npy"
+    rows = np.repeat(np.arange(len(images), dtype=np.float32)[:, None], len(images.classes), 1)
+    np.save(path, rows)
+    training, _ = split(images, 0.3, 0)
+    found = open_answers(path, images, training)
+    assert [images.samples[int(row[0])] for row in found] == list(training.samples)
