@@ -24,9 +24,8 @@ pytest.importorskip("llvmlite")
 from llvmlite import binding, ir
 
 from shufflenet.codegen import _compiled
-from shufflenet.codegen._layers import Convolution, Network
-from shufflenet.codegen._read import read_network
 from shufflenet.codegen._writer import PIXELS
+from shufflenet.graph import Convolution, Network, read_network
 from shufflenet.runtimes import LlvmClassifier
 
 assert SHIPPED.onnx
@@ -173,10 +172,10 @@ def test_what_is_no_number_stays_none(thin: Path) -> None:
 
 def test_code_of_the_shapes_used_last_is_kept(thin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     classifier = LlvmClassifier(thin)
-    made = []
+    output = []
 
     def compiled(network: Network, *shape: int) -> _compiled.Compiled:
-        made.append(shape[1])
+        output.append(shape[1])
         return one
 
     one = _compiled.Compiled(classifier._network, 3, 8, 8)
@@ -184,7 +183,7 @@ def test_code_of_the_shapes_used_last_is_kept(thin: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(classifier, "_compile", compiled)
     for side in (8, 9, 10, 11, 8, 12, 8, 9):
         classifier.logits(images(1, 3, side, side))
-    assert made == [8, 9, 10, 11, 12, 9]
+    assert output == [8, 9, 10, 11, 12, 9]
 
 
 FEW = (Stage(channels=48, repeats=1),)
@@ -306,8 +305,8 @@ def test_what_was_read_before_a_relu_is_not_read_after_it(thin: Path, tmp_path: 
     early = helper.make_node("Split", [nodes[relu].input[0], "sizes"], ["early", "rest"], axis=1)
     model.graph.initializer.append(numpy_helper.from_array(np.array([4, 6]), "sizes"))
     model.graph.node.insert(relu, early)
-    reads = next(node for node in model.graph.node if split.output[0] in node.input)
-    reads.input[0] = "early"
+    inputs = next(node for node in model.graph.node if split.output[0] in node.input)
+    inputs.input[0] = "early"
     onnx.save(model, tmp_path / "early.onnx")
     with pytest.raises(CheckpointError, match="has a Concat"):
         LlvmClassifier(tmp_path / "early.onnx")
@@ -371,8 +370,8 @@ def test_code_is_made_for_processors_that_are_not_at_hand(
     kernels.begin(f)
     kernels.end(f)
     f.ret_void()
-    for made in (kernels.product("adding"), kernels.depthwise(3), kernels.mean()):
-        made.linkage = "external"
+    for output in (kernels.product("adding"), kernels.depthwise(3), kernels.mean()):
+        output.linkage = "external"
     code = binding.parse_assembly(str(module))
     target = binding.Target.from_triple("x86_64-unknown-linux-gnu")
     machine = target.create_target_machine(cpu=processor)

@@ -24,8 +24,7 @@ pytest.importorskip("llvmlite")
 from llvmlite import binding
 
 from shufflenet.codegen import _compiled
-from shufflenet.codegen._layers import Convolution
-from shufflenet.codegen._read import read_network
+from shufflenet.graph import Convolution, read_network
 from shufflenet.runtimes import LlvmClassifier
 
 FEATURES = binding.get_host_cpu_features()

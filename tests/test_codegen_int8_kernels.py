@@ -15,8 +15,8 @@ from shufflenet.codegen._int8_kernels import Int8Kernels
 from shufflenet.codegen._int8_pairs import PairKernels
 from shufflenet.codegen._int8_weights import STEP, fits
 from shufflenet.codegen._kernels import CLASSES
-from shufflenet.codegen._layers import Linear
 from shufflenet.codegen._memory import Memory, aligned
+from shufflenet.graph import Linear
 
 
 def kernels_of(instructions: str) -> Int8Kernels:
@@ -25,11 +25,11 @@ def kernels_of(instructions: str) -> Int8Kernels:
     return kernels
 
 
-def bounded_weights(read: int, made: int) -> npt.NDArray[np.int8]:
+def bounded_weights(read: int, output: int) -> npt.NDArray[np.int8]:
     """Weights whose neighbours reach what 16 bits hold: sums of 128 of either sign, or 127."""
     rng = np.random.default_rng(read)
-    weights = rng.normal(0, 25, (read, made)).clip(-64, 64).astype(np.int8)
-    most = rng.random((read, made)) < 0.1
+    weights = rng.normal(0, 25, (read, output)).clip(-64, 64).astype(np.int8)
+    most = rng.random((read, output)) < 0.1
     weights[most] = rng.choice([-64, 64], int(most.sum()))
     weights[::2, 0], weights[1::2, 0] = 127, 1
     weights[::2, 1], weights[1::2, 1] = -1, -127
@@ -40,13 +40,13 @@ def bounded_weights(read: int, made: int) -> npt.NDArray[np.int8]:
 def product(instructions: str) -> Iterator[Callable[..., None]]:
     """The function of ``Int8Kernels.product``, to be called with addresses and numbers."""
     kernels = kernels_of(instructions)
-    made = kernels.product()
-    f = kernels.function("between", [argument.type for argument in made.args])
+    output = kernels.product()
+    f = kernels.function("between", [argument.type for argument in output.args])
     kernels.begin(f)
-    f.call(made, f.arguments)
+    f.call(output, f.arguments)
     kernels.end(f)
     f.ret_void()
-    engine = _compiled._built(made.module, _compiled._machine())
+    engine = _compiled._built(output.module, _compiled._machine())
     place, number = ctypes.c_void_p, ctypes.c_int64
     counts = [number] * len(kernels.kinds)
     takes = (place, place, number, number, place, *counts, place, place, place)
@@ -56,22 +56,22 @@ def product(instructions: str) -> Iterator[Callable[..., None]]:
 
 
 @pytest.mark.parametrize("read", [3, 27, 60, 116])
-@pytest.mark.parametrize("made", [8, 24, 58, 130])
+@pytest.mark.parametrize("output", [8, 24, 58, 130])
 @pytest.mark.parametrize("pixels", [1, 11, 49])
 def test_products_are_exact(
-    product: Callable[..., None], instructions: str, read: int, made: int, pixels: int
+    product: Callable[..., None], instructions: str, read: int, output: int, pixels: int
 ) -> None:
     kernels = kernels_of(instructions)
-    weights = bounded_weights(read, made)
+    weights = bounded_weights(read, output)
     assert fits(weights.T)
     if instructions != "AVX2":  # with VNNI they need not fit
         weights[:, 2::5] = np.sign(weights[:, 2::5]) * 127
-    panels = kernels.panels(made)
+    panels = kernels.panels(output)
     bytes_read = np.random.default_rng(pixels).integers(0, 256, (pixels, read), np.uint8)
     bytes_read[0] = 255
     sums = bytes_read.astype(np.int64) @ weights
     scale = (100 / np.abs(sums).max(0, initial=1)).astype(np.float32)
-    bias = np.linspace(100, 156, made, dtype=np.float32)
+    bias = np.linspace(100, 156, output, dtype=np.float32)
     pitch, made_pitch = read + 5, sum(panels) + 3  # whatever lies between changes nothing
     values = aligned(pixels * pitch + 64, np.uint8)
     values[: pixels * pitch] = np.pad(bytes_read, [(0, 0), (0, 5)], constant_values=200).ravel()
@@ -90,7 +90,7 @@ def test_products_are_exact(
     product(where, table, pixels, steps, packed, *counts, ends, goal, places, 110.0, 150.0)
     found = results[: pixels * made_pitch].reshape(pixels, -1)
     exact = (sums * scale.astype(np.float64) + bias).clip(110, 150)
-    assert np.abs(found[:, :made] - exact).max() < 0.501
+    assert np.abs(found[:, :output] - exact).max() < 0.501
     assert not found[:, sum(panels) :].any()
     assert not results[pixels * made_pitch :].any()
 
@@ -101,8 +101,8 @@ def test_logits_of_many_classes_stand_in_order(instructions: str, images: int) -
     kernels = _compiled._INT8_KERNELS[instructions](module)
     rng = np.random.default_rng(0)
     layer = Linear(
-        made="logits",
-        reads=(),
+        output="logits",
+        inputs=(),
         weight=bounded_weights(read, classes).T,
         bias=rng.normal(0, 1, classes).astype(np.float32),
         scale=rng.uniform(1e-4, 1e-3, classes).astype(np.float32),
@@ -112,15 +112,17 @@ def test_logits_of_many_classes_stand_in_order(instructions: str, images: int) -
     kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64)
     features = aligned(images * pitch + 64, np.uint8)
     features[:] = rng.integers(0, 256, len(features))
-    made = np.empty((images, kernels.class_panels(classes) * CLASSES * kernels.columns), np.float32)
-    blocks = features, memory.constants(), memory.tables(), made
+    output = np.empty(
+        (images, kernels.class_panels(classes) * CLASSES * kernels.columns), np.float32
+    )
+    blocks = features, memory.constants(), memory.tables(), output
     compute = kind(engine.get_function_address("logits"))
     compute(*(block.ctypes.data for block in blocks), images)
     engine.close()
     values = features[: images * pitch].reshape(images, pitch)[:, :read].astype(np.int64)
     assert layer.scale is not None
     exact = values @ layer.weight.T.astype(np.int64) * layer.scale.astype(np.float64) + layer.bias
-    assert np.abs(made[:, :classes] - exact).max() < 1e-4
+    assert np.abs(output[:, :classes] - exact).max() < 1e-4
 
 
 def panels_of(packed: npt.NDArray[np.int32], steps: int, width: int) -> list[npt.NDArray[np.int8]]:

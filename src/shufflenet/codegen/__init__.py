@@ -6,6 +6,5 @@ convolution that reads them and while they lie in the nearest cache (``docs/perf
 """
 
 from shufflenet.codegen._compiled import Compiled, check, lacking
-from shufflenet.codegen._read import read_network
 
-__all__ = ["Compiled", "check", "lacking", "read_network"]
+__all__ = ["Compiled", "check", "lacking"]

@@ -16,12 +16,12 @@ from shufflenet.codegen._int8_tiles import TileKernels, tiles_permitted
 from shufflenet.codegen._int8_weights import all_fit
 from shufflenet.codegen._ir import BYTES, FLOATS, INDEX, OFFSETS, Value, index
 from shufflenet.codegen._kernels import CLASSES, Kernels
-from shufflenet.codegen._layers import Codes, Convolution, Floats, Linear, Network
-from shufflenet.codegen._memory import LINE_BYTES, Array, Map, Memory, Planes, aligned
-from shufflenet.codegen._order import write_steps
+from shufflenet.codegen._memory import LINE_BYTES, Array, Buffer, Memory, Planes, aligned
 from shufflenet.codegen._plan import plan
-from shufflenet.codegen._steps import Product, Step
+from shufflenet.codegen._schedule import write_steps
+from shufflenet.codegen._steps import Gemm, Step
 from shufflenet.codegen._writer import PIXELS, Writer, dense
+from shufflenet.graph import Convolution, Floats, Linear, Network, QuantParams
 
 __all__ = ["Compiled", "check", "lacking"]
 
@@ -51,7 +51,7 @@ class Compiled:
         self._memory = Memory(kernels.dtype)
         steps, images = _planned(network, kernels, channels, height, width)
         _write_features(module, kernels, self._memory, images, steps, network.images)
-        self._features = steps[-1].made
+        self._features = steps[-1].output
         self._pitch = kernels.class_panels(self.classes) * CLASSES * kernels.columns
         _write_logits(module, kernels, self._memory, self._features.pitch, network.classifier)
         # Kept, for the code reads them by their addresses.
@@ -113,7 +113,7 @@ class _Arena:
         logits: Of one image, filled up to whole panels.
     """
 
-    def __init__(self, block: Array, features: Map, pitch: int) -> None:
+    def __init__(self, block: Array, features: Buffer, pitch: int) -> None:
         self._block = block  # kept, for the code reads it by its address
         self.features = block[features.at :][: features.pitch]
         self.logits = np.empty((1, pitch), np.float32)
@@ -169,13 +169,13 @@ def _write_features(
     memory: Memory,
     images: Planes,
     steps: Sequence[Step],
-    codes: Codes | None,
+    codes: QuantParams | None,
 ) -> None:
     """Write the function that computes an image's features."""
     f = kernels.function("features", (kernels.elements, BYTES, OFFSETS, FLOATS))
-    f.made.attributes.add("optnone")  # it only calls kernels: there is nothing to gain in it
+    f.function.attributes.add("optnone")  # it only calls kernels: there is nothing to gain in it
     arena, constants, tables, image = f.arguments
-    widest = max(step.source.pitch(kernels) for step in steps if isinstance(step, Product))
+    widest = max(step.source.pitch(kernels) for step in steps if isinstance(step, Gemm))
     memory.settle(images)
     w = Writer(f, kernels, memory, arena, constants, tables, memory.reserve(PIXELS * widest))
     rows = images.channels * images.height

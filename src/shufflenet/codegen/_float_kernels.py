@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from llvmlite import ir
 
-from shufflenet.codegen._ahead import Ahead
 from shufflenet.codegen._ir import FLOAT, FLOATS, INDEX, OFFSETS, Function, Value, index
 from shufflenet.codegen._kernels import Kernels, Kind
-from shufflenet.codegen._layers import Floats, Weights
 from shufflenet.codegen._memory import LINE_WORDS, Array, filled
 from shufflenet.codegen._moves import window
+from shufflenet.codegen._prefetch import Prefetch
+from shufflenet.graph import Floats, Weights
 
 __all__ = ["FloatKernels"]
 
@@ -96,23 +96,23 @@ class FloatKernels(Kernels):
     def depthwise(self, kernel: int) -> ir.Function:
         def write(f: Function) -> None:
             source, windows, pixels, channels, row, pitch, weights, *rest = f.arguments
-            biases, made, places, floor, _ = rest
+            biases, output, places, floor, _ = rest
             taps = window(f, kernel, row, pitch)
-            least = f.all_of(floor)
+            least = f.splat(floor)
             with f.counting(channels, step=self.lanes) as channel:
                 own = f.at(weights, f.mul(channel, index(len(taps))))
                 factors = [f.vector(f.at(own, tap * self.lanes)) for tap in range(len(taps))]
                 bias = f.vector(f.at(biases, channel))
-                here, there = f.at(source, channel), f.at(made, channel)
+                here, there = f.at(source, channel), f.at(output, channel)
                 with f.counting(pixels) as pixel:
                     corner = f.at(here, f.offset(windows, pixel))
                     values = [f.vector(f.at(corner, tap)) for tap in taps]
                     # Two sums, for one would wait for each of its additions.
-                    sums = [bias, f.all_of(0.0)]
+                    sums = [bias, f.splat(0.0)]
                     for tap, (factor, value) in enumerate(zip(factors, values, strict=True)):
                         sums[tap % 2] = f.multiply_add(factor, value, sums[tap % 2])
-                    result = f.largest(f.fadd(*sums), least)
-                    f.keep(result, f.at(there, f.offset(places, pixel)))
+                    result = f.maximum(f.fadd(*sums), least)
+                    f.store_vector(result, f.at(there, f.offset(places, pixel)))
 
         takes = (
             *(FLOATS, OFFSETS, INDEX, INDEX, INDEX, INDEX),
@@ -122,15 +122,15 @@ class FloatKernels(Kernels):
 
     def mean(self) -> ir.Function:
         def write(f: Function) -> None:
-            source, pixels, channels, pitch, share, more, made = f.arguments
+            source, pixels, channels, pitch, share, more, output = f.arguments
             with f.counting(channels, step=self.lanes) as channel:
-                total = f.room()
-                f.store(f.all_of(0.0), total)
+                total = f.variable()
+                f.store(f.splat(0.0), total)
                 with f.counting(pixels) as pixel:
                     value = f.vector(f.at(source, f.mul(pixel, pitch), channel))
                     f.store(f.fadd(f.load(total), value), total)
-                result = f.multiply_add(f.load(total), f.all_of(share), f.all_of(more))
-                f.keep(result, f.at(made, channel))
+                result = f.multiply_add(f.load(total), f.splat(share), f.splat(more))
+                f.store_vector(result, f.at(output, channel))
 
         takes = (FLOATS, INDEX, INDEX, INDEX, FLOAT, FLOAT, FLOATS)
         return self._function("mean", takes, write)
@@ -144,14 +144,14 @@ class FloatKernels(Kernels):
     def _begun(
         self, f: Function, pixels: int, vectors: int, ends: Value, added: Sequence[Value]
     ) -> list[list[Value]]:
-        sums = [[f.room() for _ in range(vectors)] for _ in range(pixels)]
+        sums = [[f.variable() for _ in range(vectors)] for _ in range(pixels)]
         for vector in range(vectors):
             bias = f.vector(f.at(ends, vector * self.lanes))
-            for pixel, rooms in enumerate(sums):
+            for pixel, variables in enumerate(sums):
                 first = bias
                 if added:
                     first = f.fadd(bias, f.vector(f.at(added[pixel], vector * self.lanes)))
-                f.store(first, rooms[vector])
+                f.store(first, variables[vector])
         return sums
 
     def _multiply(
@@ -162,7 +162,7 @@ class FloatKernels(Kernels):
         weights: Value,
         sums: Sequence[Sequence[Value]],
         kind: Kind,
-        ahead: Ahead,
+        ahead: Prefetch,
     ) -> None:
         vectors = len(sums[0])
         places = f.bitcast(weights, OFFSETS)
@@ -172,10 +172,10 @@ class FloatKernels(Kernels):
             own = f.at(first, f.mul(number, index(vectors * self.lanes)))
             place = f.offset(places, number) if kind == "runs" else number
             loaded = [f.vector(f.at(own, vector * self.lanes)) for vector in range(vectors)]
-            for row, rooms in zip(rows, sums, strict=True):
-                value = f.all_of(f.load(f.at(row, place)))
-                for room, weight in zip(rooms, loaded, strict=True):
-                    f.store(f.multiply_add(value, weight, f.load(room)), room)
+            for row, variables in zip(rows, sums, strict=True):
+                value = f.splat(f.load(f.at(row, place)))
+                for variable, weight in zip(variables, loaded, strict=True):
+                    f.store(f.multiply_add(value, weight, f.load(variable)), variable)
 
         # The narrower a panel is, the fewer lines of the next one belong to so many steps.
         between = max(1, _UNROLLED * LINE_WORDS // (vectors * self.lanes))
@@ -198,6 +198,6 @@ class FloatKernels(Kernels):
         goal: Value,
         added: Sequence[Value] = (),
     ) -> None:
-        least = f.all_of(limits[0])
+        least = f.splat(limits[0])
         for vector, total in enumerate(sums):
-            f.keep(f.largest(total, least), f.at(goal, vector * self.lanes))
+            f.store_vector(f.maximum(total, least), f.at(goal, vector * self.lanes))

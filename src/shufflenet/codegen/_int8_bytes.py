@@ -10,7 +10,7 @@ from llvmlite import ir
 
 from shufflenet.codegen._int8_weights import lane_order
 from shufflenet.codegen._ir import BYTE, FLOAT, INT16, INT32, Function, Value
-from shufflenet.codegen._layers import LARGEST_BYTE
+from shufflenet.graph import LARGEST_BYTE
 
 __all__ = ["between", "from_bytes", "interleaved", "rounded", "to_bytes"]
 
@@ -30,7 +30,7 @@ def rounded(f: Function, values: Value) -> Value:
         name = {4: "x86.sse2.cvtps2dq", 8: "x86.avx.cvt.ps2dq.256"}[sums.count]
         return f.intrinsic(name, sums, values)
     every, as_set = ir.Constant(INT16, -1), ir.Constant(INT32, 4)  # lanes, and how to round
-    nothing = f.all_of(0, sums)
+    nothing = f.splat(0, sums)
     return f.intrinsic("x86.avx512.mask.cvtps2dq.512", sums, values, nothing, every, as_set)
 
 
@@ -38,7 +38,7 @@ def to_bytes(f: Function, sums: Sequence[Value]) -> Value:
     """Pack one vector of sums, two or four to bytes; what lies beyond 0 or 255 is cut off."""
     lanes = sums[0].type.count
     if len(sums) == 1:
-        low, high = (f.all_of(end, sums[0].type) for end in (0, LARGEST_BYTE))
+        low, high = (f.splat(end, sums[0].type) for end in (0, LARGEST_BYTE))
         above = f.select(f.icmp_signed("<", sums[0], low), low, sums[0])
         cut = f.select(f.icmp_signed(">", above, high), high, above)
         return f.trunc(cut, ir.VectorType(BYTE, lanes))
@@ -46,15 +46,15 @@ def to_bytes(f: Function, sums: Sequence[Value]) -> Value:
     if len(sums) == 4:
         return _bytes_of(f, *shorts)
     # Halves of one vector are packed as if they were two, and their parts put in order.
-    halves = [f.chosen(shorts[0], shorts[0], half) for half in _parts(range(2 * lanes), 2)]
+    halves = [f.shuffle(shorts[0], shorts[0], half) for half in _parts(range(2 * lanes), 2)]
     found = _bytes_of(f, *halves)
     eights = _parts(range(2 * lanes), 2 * lanes // 8)
-    return f.chosen(found, found, [lane for own in eights[::2] + eights[1::2] for lane in own])
+    return f.shuffle(found, found, [lane for own in eights[::2] + eights[1::2] for lane in own])
 
 
 def between(f: Function, values: Value, low: Value, high: Value) -> Value:
     """Cut off what is less than the first, or more than the second."""
-    values = f.largest(values, low)
+    values = f.maximum(values, low)
     is_float = values.type.element == FLOAT
     more = f.fcmp_ordered(">", values, high) if is_float else f.icmp_unsigned(">", values, high)
     return f.select(more, high, values)
@@ -64,7 +64,7 @@ def from_bytes(f: Function, pointer: Value, vectors: int, lanes: int) -> list[Va
     """Load bytes of channels as sums of them would lie."""
     loaded = f.vector(pointer, ir.VectorType(BYTE, vectors * lanes))
     sums = ir.VectorType(INT32, lanes)
-    chosen = (f.chosen(loaded, loaded, own) for own in _parts(lane_order(vectors, lanes), vectors))
+    chosen = (f.shuffle(loaded, loaded, own) for own in _parts(lane_order(vectors, lanes), vectors))
     return [f.zext(own, sums) for own in chosen]
 
 
@@ -75,7 +75,7 @@ def interleaved(f: Function, a: Value, b: Value) -> list[Value]:
     starts = range(0, lanes, own)
     halves = ((half, half + own // 2) for half in (0, own // 2))
     return [
-        f.chosen(
+        f.shuffle(
             a,
             b,
             [lane + at + of for at in starts for lane in range(*half) for of in (0, lanes)],

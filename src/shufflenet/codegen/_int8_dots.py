@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from llvmlite import ir
 
-from shufflenet.codegen._ahead import Ahead
 from shufflenet.codegen._int8_bytes import interleaved
 from shufflenet.codegen._int8_kernels import LANES, Int8Kernels
 from shufflenet.codegen._int8_weights import STEP
 from shufflenet.codegen._ir import BYTE, INT16, INT32, Function, Value, index
 from shufflenet.codegen._kernels import Kind
+from shufflenet.codegen._prefetch import Prefetch
 
 __all__ = ["DotKernels"]
 
@@ -53,8 +53,8 @@ class DotKernels(Int8Kernels):
         of_bytes, sums = ir.VectorType(BYTE, width), ir.VectorType(INT32, columns)
         shorts = ir.VectorType(INT16, width // 2)
         values = [f.vector(tap, of_bytes) for tap in taps]
-        values += [f.all_of(0, of_bytes)] * (-len(values) % self.taps)
-        totals = [f.all_of(0, sums)] * self.filtered_vectors
+        values += [f.splat(0, of_bytes)] * (-len(values) % self.taps)
+        totals = [f.splat(0, sums)] * self.filtered_vectors
         for start in range(0, len(values), self.taps):
             twos = (interleaved(f, *values[at : at + 2]) for at in (start, start + 2))
             pairs = zip(*([f.bitcast(two, shorts) for two in both] for both in twos), strict=True)
@@ -73,7 +73,7 @@ class DotKernels(Int8Kernels):
         weights: Value,
         sums: Sequence[Sequence[Value]],
         kind: Kind,
-        ahead: Ahead,
+        ahead: Prefetch,
     ) -> None:
         vectors = len(sums[0])
         places, first = f.at(weights, 1), f.at(weights, self._head_words(f, steps, kind))
@@ -83,10 +83,10 @@ class DotKernels(Int8Kernels):
             own = f.at(first, f.mul(number, index(vectors * self.columns)))
             ahead.fetch(f, number)
             loaded = [f.vector(f.at(own, n * self.columns), of_sums) for n in range(vectors)]
-            for row, rooms in zip(rows, sums, strict=True):
-                value = f.all_of(f.word(f.at(row, channel), INT32), of_sums)
-                for room, weight in zip(rooms, loaded, strict=True):
-                    f.store(_added(f, f.load(room), value, weight), room)
+            for row, variables in zip(rows, sums, strict=True):
+                value = f.splat(f.word(f.at(row, channel), INT32), of_sums)
+                for variable, weight in zip(variables, loaded, strict=True):
+                    f.store(_added(f, f.load(variable), value, weight), variable)
 
 
 def _added(f: Function, total: Value, values: Value, weights: Value) -> Value:

@@ -27,9 +27,9 @@ from shufflenet.codegen._ir import (
     index,
 )
 from shufflenet.codegen._kernels import Kernels, Kind
-from shufflenet.codegen._layers import LARGEST_BYTE, Floats, Weights
 from shufflenet.codegen._memory import LINE_WORDS, Array
 from shufflenet.codegen._moves import window
+from shufflenet.graph import LARGEST_BYTE, Floats, Weights
 
 __all__ = ["LANES", "Int8Kernels"]
 
@@ -116,7 +116,7 @@ class Int8Kernels(Kernels):
 
         def write(f: Function) -> None:
             source, windows, pixels, channels, row, pitch, weights, *rest = f.arguments
-            ends, made, places, *limits = rest
+            ends, output, places, *limits = rest
             taps = window(f, kernel, row, pitch)
             done = index(0)
             for width in self.widths():
@@ -124,7 +124,7 @@ class Int8Kernels(Kernels):
                 with f.counting(whole, done, step=width) as channel:
                     own = f.at(weights, f.mul(channel, index(words)))
                     own_ends = f.at(ends, self._end(f, channel))
-                    here, there = f.at(source, channel), f.at(made, channel)
+                    here, there = f.at(source, channel), f.at(output, channel)
                     with f.counting(pixels) as pixel:
                         corner = f.at(here, f.offset(windows, pixel))
                         values = [f.at(corner, tap) for tap in taps]
@@ -154,26 +154,28 @@ class Int8Kernels(Kernels):
 
     def images(self) -> ir.Function:
         def write(f: Function) -> None:
-            source, table, made, places, rows, length, factor, zero = f.arguments
+            source, table, output, places, rows, length, factor, zero = f.arguments
             floats = ir.VectorType(FLOAT, _SHORT)
             whole = f.and_(length, index(-_SHORT))
 
             def bytes_of(values: Value) -> Value:
-                scaled = f.multiply_add(values, f.all_of(factor, floats), all_zero)
+                scaled = f.multiply_add(values, f.splat(factor, floats), all_zero)
                 cut = f.select(f.fcmp_ordered("<", scaled, largest), scaled, largest)
                 return to_bytes(f, [rounded(f, cut)])
 
             with f.counting(rows) as row:
                 all_zero, largest = (
-                    f.all_of(zero, floats),
-                    f.all_of(float(LARGEST_BYTE), floats),
+                    f.splat(zero, floats),
+                    f.splat(float(LARGEST_BYTE), floats),
                 )
                 here = f.at(source, f.offset(table, row))
-                there = f.at(made, f.offset(places, row))
+                there = f.at(output, f.offset(places, row))
                 with f.counting(whole, step=_SHORT) as start:
-                    f.keep(bytes_of(f.vector(f.at(here, start), floats)), f.at(there, start))
+                    f.store_vector(
+                        bytes_of(f.vector(f.at(here, start), floats)), f.at(there, start)
+                    )
                 with f.counting(length, whole) as start:
-                    one = bytes_of(f.all_of(f.load(f.at(here, start)), floats))
+                    one = bytes_of(f.splat(f.load(f.at(here, start)), floats))
                     f.store(f.extract_element(one, ir.Constant(INT32, 0)), f.at(there, start))
 
         takes = (FLOATS, OFFSETS, BYTES, OFFSETS, INDEX, INDEX, FLOAT, FLOAT)
@@ -181,23 +183,24 @@ class Int8Kernels(Kernels):
 
     def mean(self) -> ir.Function:
         def write(f: Function) -> None:
-            source, pixels, channels, pitch, share, more, made = f.arguments
+            source, pixels, channels, pitch, share, more, output = f.arguments
             floats, of_sums = ir.VectorType(FLOAT, _SHORT), ir.VectorType(INT32, _SHORT)
             with f.counting(channels, step=LANES) as channel:
-                rooms = [f.room(of_sums) for _ in range(LANES // _SHORT)]
-                for room in rooms:
-                    f.store(f.all_of(0, of_sums), room)
+                variables = [f.variable(of_sums) for _ in range(LANES // _SHORT)]
+                for variable in variables:
+                    f.store(f.splat(0, of_sums), variable)
                 with f.counting(pixels) as pixel:
                     own = f.at(source, f.mul(pixel, pitch), channel)
-                    values = from_bytes(f, own, len(rooms), _SHORT)
-                    for room, value in zip(rooms, values, strict=True):
-                        f.store(f.add(f.load(room), value), room)
-                factor, offset = f.all_of(share, floats), f.all_of(more, floats)
+                    values = from_bytes(f, own, len(variables), _SHORT)
+                    for variable, value in zip(variables, values, strict=True):
+                        f.store(f.add(f.load(variable), value), variable)
+                factor, offset = f.splat(share, floats), f.splat(more, floats)
                 results = [
-                    f.multiply_add(f.sitofp(f.load(room), floats), factor, offset) for room in rooms
+                    f.multiply_add(f.sitofp(f.load(variable), floats), factor, offset)
+                    for variable in variables
                 ]
                 codes = [rounded(f, result) for result in results]
-                f.keep(to_bytes(f, codes), f.at(made, channel))
+                f.store_vector(to_bytes(f, codes), f.at(output, channel))
 
         takes = (BYTES, INDEX, INDEX, INDEX, FLOAT, FLOAT, BYTES)
         return self._function("mean", takes, write)
@@ -206,9 +209,9 @@ class Int8Kernels(Kernels):
         self, f: Function, pixels: int, vectors: int, ends: Value, added: Sequence[Value]
     ) -> list[list[Value]]:
         of_sums = ir.VectorType(INT32, self.columns)
-        sums = [[f.room(of_sums) for _ in range(vectors)] for _ in range(pixels)]
-        for room in (room for rooms in sums for room in rooms):
-            f.store(f.all_of(0, of_sums), room)
+        sums = [[f.variable(of_sums) for _ in range(vectors)] for _ in range(pixels)]
+        for variable in (variable for variables in sums for variable in variables):
+            f.store(f.splat(0, of_sums), variable)
         return sums
 
     def _head_words(self, f: Function, steps: Value, kind: Kind) -> Value:
@@ -230,7 +233,7 @@ class Int8Kernels(Kernels):
             scale, bias = (f.vector(f.at(ends, start), floats) for start in starts)
             results.append(f.multiply_add(f.sitofp(total, floats), scale, bias))
         if added:
-            factor, low, high = (f.all_of(number, floats) for number in added[1:])
+            factor, low, high = (f.splat(number, floats) for number in added[1:])
             results = [
                 f.multiply_add(f.sitofp(value, floats), factor, between(f, result, low, high))
                 for value, result in zip(
@@ -239,8 +242,8 @@ class Int8Kernels(Kernels):
             ]
         if goal.type == FLOATS:
             for number, result in enumerate(results):
-                f.keep(result, f.at(goal, number * lanes))
+                f.store_vector(result, f.at(goal, number * lanes))
         else:
-            made = to_bytes(f, [rounded(f, result) for result in results])
-            ends_of = (f.all_of(f.fptoui(limit, BYTE), made.type) for limit in limits)
-            f.keep(between(f, made, *ends_of), goal)
+            output = to_bytes(f, [rounded(f, result) for result in results])
+            ends_of = (f.splat(f.fptoui(limit, BYTE), output.type) for limit in limits)
+            f.store_vector(between(f, output, *ends_of), goal)

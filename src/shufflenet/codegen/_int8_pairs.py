@@ -6,11 +6,11 @@ from functools import reduce
 import numpy as np
 from llvmlite import ir
 
-from shufflenet.codegen._ahead import Ahead
 from shufflenet.codegen._int8_bytes import interleaved
 from shufflenet.codegen._int8_kernels import LANES, Int8Kernels
 from shufflenet.codegen._ir import BYTE, INT16, INT32, Function, Value, index
 from shufflenet.codegen._kernels import Kind
+from shufflenet.codegen._prefetch import Prefetch
 
 __all__ = ["PairKernels"]
 
@@ -43,8 +43,8 @@ class PairKernels(Int8Kernels):
         self, f: Function, taps: Sequence[Value], weights: Value, width: int
     ) -> list[Value]:
         values = [_widened(f, tap) for tap in taps]
-        values += [f.all_of(0, _SHORTS16)] * (-len(values) % self.taps)
-        sums = [f.all_of(0, _SUMS)] * self.filtered_vectors
+        values += [f.splat(0, _SHORTS16)] * (-len(values) % self.taps)
+        sums = [f.splat(0, _SUMS)] * self.filtered_vectors
         for first in range(0, len(values), self.taps):
             halves = interleaved(f, *values[first : first + self.taps])
             for number, half in enumerate(halves):
@@ -60,10 +60,10 @@ class PairKernels(Int8Kernels):
         weights: Value,
         sums: Sequence[Sequence[Value]],
         kind: Kind,
-        ahead: Ahead,
+        ahead: Prefetch,
     ) -> None:
         vectors = len(sums[0])
-        width, ones = index(vectors * _COLUMNS), f.all_of(1, _SHORTS16)
+        width, ones = index(vectors * _COLUMNS), f.splat(1, _SHORTS16)
         pairs, places = f.offset(weights, 0), f.at(weights, 1)
         first = f.at(weights, self._head_words(f, steps, kind))
 
@@ -81,15 +81,15 @@ class PairKernels(Int8Kernels):
                     return f.intrinsic("x86.avx2.pmadd.ub.sw", _SHORTS16, value, head)
                 return _multiplied_from(f, value, own, vector)
 
-            for row, rooms in zip(rows, sums, strict=True):
+            for row, variables in zip(rows, sums, strict=True):
                 words = [f.word(f.at(row, channel), INT32) for channel in channels]
-                values = [f.bitcast(f.all_of(word, _SUMS), _BYTES32) for word in words]
-                for vector, room in enumerate(rooms):
+                values = [f.bitcast(f.splat(word, _SUMS), _BYTES32) for word in words]
+                for vector, variable in enumerate(variables):
                     shorts = [
                         times(value, later * vectors + vector) for later, value in enumerate(values)
                     ]
                     total = reduce(f.add, shorts)
-                    f.store(f.add(f.load(room), _multiplied(f, total, ones)), room)
+                    f.store(f.add(f.load(variable), _multiplied(f, total, ones)), variable)
 
         # To fetch a little with each step would take a register more than there are.
         ahead.fetch_all(f, index(0), steps)

@@ -7,13 +7,13 @@ from functools import cache
 
 from llvmlite import ir
 
-from shufflenet.codegen._ahead import Ahead
 from shufflenet.codegen._int8_dots import DotKernels
 from shufflenet.codegen._int8_weights import STEP
 from shufflenet.codegen._ir import BYTE, BYTES, INT32, OFFSETS, Function, Value, index
 from shufflenet.codegen._kernels import Kind
-from shufflenet.codegen._layers import Weights
 from shufflenet.codegen._memory import LINE_BYTES, Array, filled
+from shufflenet.codegen._prefetch import Prefetch
+from shufflenet.graph import Weights
 
 __all__ = ["TileKernels", "tiles_permitted"]
 
@@ -83,20 +83,20 @@ class TileKernels(DotKernels):
         row = vectors * _COLUMNS
 
         def write(f: Function) -> None:
-            values, table, pixels, steps, weights, ends, made, places, *rest = f.arguments
+            values, table, pixels, steps, weights, ends, output, places, *rest = f.arguments
             floor, ceiling, *added = rest
             own, pitch = f.offset(table, 0), f.sub(f.offset(table, 1), f.offset(table, 0))
             with f.goto_entry_block():
-                room = f.alloca(ir.ArrayType(INT32, _ROWS * row))
-                room.align = LINE_BYTES
-            sums = f.bitcast(room, OFFSETS)
+                variable = f.alloca(ir.ArrayType(INT32, _ROWS * row))
+                variable.align = LINE_BYTES
+            sums = f.bitcast(variable, OFFSETS)
             blocks = f.sdiv(f.add(pixels, index(_ROWS - 1)), index(_ROWS))
             following = f.at(weights, self._panel_words(f, steps, vectors, kind))
             words_ahead = self._words_ahead(f, vectors, blocks)
             most = f.sub(pixels, index(_ROWS))
             with f.counting(blocks) as block:
                 words = f.mul(f.mul(block, steps), words_ahead)
-                ahead = Ahead(f.at(following, words), words_ahead)
+                ahead = Prefetch(f.at(following, words), words_ahead)
                 # The last block begins early, with pixels that are done.
                 pixel = f.mul(block, index(_ROWS))
                 first = f.select(f.icmp_signed("<", pixel, most), pixel, most)
@@ -110,7 +110,7 @@ class TileKernels(DotKernels):
                     ]
                     more = f.at(added[0], f.offset(added[1], each)) if added else None
                     also = (more, *added[2:]) if added else ()
-                    goal = f.at(made, f.offset(places, each))
+                    goal = f.at(output, f.offset(places, each))
                     self._finish(f, totals, ends, (floor, ceiling), goal, also)
 
         return self._function(f"blocks_{vectors}_{kind}", self._panel_takes(kind), write)
@@ -123,7 +123,7 @@ class TileKernels(DotKernels):
         weights: Value,
         sums: Value,
         vectors: int,
-        ahead: Ahead,
+        ahead: Prefetch,
     ) -> None:
         """Multiply 16 pixels by a panel, to ``sums``, a row for each pixel."""
         here, pitch = values

@@ -6,8 +6,8 @@ from itertools import accumulate
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.codegen._layers import Convolution, Floats, Linear, Network, Weights
 from shufflenet.codegen._memory import LINE_WORDS, Array, filled
+from shufflenet.graph import Convolution, Floats, Linear, Network, Weights
 
 __all__ = [
     "STEP",

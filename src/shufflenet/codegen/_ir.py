@@ -38,12 +38,12 @@ class Function(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
     def __init__(
         self, module: ir.Module, name: str, takes: Sequence[ir.Type], vector: ir.VectorType
     ) -> None:
-        self.made = ir.Function(module, ir.FunctionType(ir.VoidType(), takes), name)
+        function = ir.Function(module, ir.FunctionType(ir.VoidType(), takes), name)
         # A kernel inlined wherever it is called would be compiled as often.
-        self.made.attributes.add("noinline")
-        self.arguments = self.made.args
+        function.attributes.add("noinline")
+        super().__init__(function.append_basic_block())
+        self.arguments = function.args
         self._vector = vector
-        super().__init__(self.made.append_basic_block())
 
     @contextmanager
     def counting(self, end: Value, start: Value | None = None, step: int = 1) -> Iterator[Value]:
@@ -79,25 +79,25 @@ class Function(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         """Load a vector."""
         return self.word(pointer, kind or self._vector)
 
-    def keep(self, vector: Value, pointer: Value) -> None:
+    def store_vector(self, vector: Value, pointer: Value) -> None:
         """Store a vector."""
         self.store(vector, self.bitcast(pointer, vector.type.as_pointer()), align=1)
 
-    def room(self, kind: ir.VectorType | None = None) -> Value:
+    def variable(self, kind: ir.VectorType | None = None) -> Value:
         """Make a variable for a vector, which ends up in a register."""
         with self.goto_entry_block():  # only there is it known to be needed once
             return self.alloca(kind or self._vector)
 
-    def all_of(self, number: Value | float, kind: ir.VectorType | None = None) -> Value:
+    def splat(self, number: Value | float, kind: ir.VectorType | None = None) -> Value:
         """Make a vector of one number."""
         kind = kind or self._vector
         if isinstance(number, float | int):
             return ir.Constant(kind, [number] * kind.count)
         nothing = ir.Constant(kind, ir.Undefined)
         first = self.insert_element(nothing, number, ir.Constant(INT32, 0))
-        return self.chosen(first, nothing, [0] * kind.count)
+        return self.shuffle(first, nothing, [0] * kind.count)
 
-    def chosen(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
+    def shuffle(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
         """Make a vector of lanes of two, those of the second counted on from the first's."""
         order = ir.Constant(ir.VectorType(INT32, len(lanes)), list(lanes))
         return self.shuffle_vector(a, b, order)
@@ -106,7 +106,7 @@ class Function(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         """Compute ``a * b + c`` of float32 vectors, rounded once where the processor can."""
         return self.intrinsic(f"fmuladd.v{a.type.count}f32", a.type, a, b, c)
 
-    def largest(self, a: Value, b: Value) -> Value:
+    def maximum(self, a: Value, b: Value) -> Value:
         """Compute the larger of two vectors, lane by lane; a NaN in ``a`` stays one, as in ReLU.
 
         Whole numbers are compared without a sign.

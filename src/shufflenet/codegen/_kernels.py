@@ -7,11 +7,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 from llvmlite import ir
 
-from shufflenet.codegen._ahead import Ahead
 from shufflenet.codegen._ir import FLOAT, FLOATS, INDEX, OFFSETS, Function, Value, index
-from shufflenet.codegen._layers import Floats, Weights
 from shufflenet.codegen._memory import LINE_WORDS, Array
 from shufflenet.codegen._moves import Moves
+from shufflenet.codegen._prefetch import Prefetch
+from shufflenet.graph import Floats, Weights
 
 __all__ = ["CLASSES", "Kernels", "Kind"]
 
@@ -178,7 +178,7 @@ class Kernels(Moves):
         def write(f: Function) -> None:
             values, table, pixels, steps, weights, *rest = f.arguments
             counts, rest = rest[: len(self.kinds)], rest[len(self.kinds) :]
-            ends, made, places, floor, ceiling, *added = rest
+            ends, output, places, floor, ceiling, *added = rest
             done = index(0)
             # The classifier is filled up to whole panels of the first kind.
             kinds = self.kinds[:1] if kind == "logits" else self.kinds
@@ -189,7 +189,7 @@ class Kernels(Moves):
                     channel = f.add(done, f.mul(panel, width))
                     own = f.at(weights, f.mul(panel, words)), f.at(ends, self._end(f, channel))
                     also = (f.at(added[0], channel), *added[1:]) if added else ()
-                    given = values, table, pixels, steps, *own, f.at(made, channel), places
+                    given = values, table, pixels, steps, *own, f.at(output, channel), places
                     f.call(panel_of, [*given, floor, ceiling, *also])
                 done = f.add(done, f.mul(panels, width))
                 weights = f.at(weights, f.mul(panels, words))
@@ -208,7 +208,7 @@ class Kernels(Moves):
         """
 
         def write(f: Function) -> None:
-            features, steps, weights, panels, ends, made, zero = f.arguments
+            features, steps, weights, panels, ends, output, zero = f.arguments
             width, words = (
                 index(CLASSES * self.columns),
                 self._panel_words(f, steps, CLASSES, "logits"),
@@ -220,7 +220,7 @@ class Kernels(Moves):
                 limits = (ir.Constant(FLOAT, float(end)) for end in ("-inf", "inf"))
                 one_tile = *limits, f.at(own, words), index(_CLASS_WORDS_AHEAD), index(1)
                 tiles = self._tiles(1, CLASSES, "logits")
-                f.call(tiles, [*given, f.at(made, first), zero, *one_tile])
+                f.call(tiles, [*given, f.at(output, first), zero, *one_tile])
 
         takes = (self.elements, INDEX, self._words, INDEX, FLOATS, FLOATS, OFFSETS)
         return self._function("linear", takes, write)
@@ -248,7 +248,7 @@ class Kernels(Moves):
         most = self._most_pixels[vectors]
 
         def write(f: Function) -> None:
-            values, table, pixels, steps, weights, ends, made, places, *rest = f.arguments
+            values, table, pixels, steps, weights, ends, output, places, *rest = f.arguments
             floor, ceiling, *added = rest
             tiles = f.sdiv(f.add(pixels, index(most - 1)), index(most))
             fewest, larger = f.sdiv(pixels, tiles), f.srem(pixels, tiles)
@@ -260,7 +260,7 @@ class Kernels(Moves):
                 (larger_size, index(0), index(0), larger),
                 (fewest, larger, f.mul(larger, larger_size), f.sub(tiles, larger)),
             ):
-                own = f.at(table, pixel), steps, weights, ends, made, f.at(places, pixel)
+                own = f.at(table, pixel), steps, weights, ends, output, f.at(places, pixel)
                 also = (added[0], f.at(added[1], pixel), *added[2:]) if added else ()
                 ahead = f.at(following, f.mul(first, f.mul(steps, words_ahead)))
                 given = [values, *own, floor, ceiling, ahead, words_ahead, count, *also]
@@ -301,7 +301,7 @@ class Kernels(Moves):
         width = vectors * self.columns
 
         def write(f: Function) -> None:
-            values, table, steps, weights, ends, made, places, floor, ceiling, *rest = f.arguments
+            values, table, steps, weights, ends, output, places, floor, ceiling, *rest = f.arguments
             ahead, words_ahead, tiles, *added = rest
             with f.counting(tiles) as tile:
                 following = f.at(ahead, f.mul(f.mul(tile, steps), words_ahead))
@@ -309,18 +309,18 @@ class Kernels(Moves):
                 own, goals = f.at(table, pixel), f.at(places, pixel)
                 if self.fetches_results:
                     for number in range(pixels):
-                        goal = f.at(made, f.offset(goals, number))
+                        goal = f.at(output, f.offset(goals, number))
                         for start in range(0, width, LINE_WORDS):
                             f.fetch(f.at(goal, start), to_write=True)
                 rows = [f.at(values, f.offset(own, number)) for number in range(pixels)]
                 offsets = f.at(added[1], pixel) if added else None
                 more = [f.at(added[0], f.offset(offsets, n)) for n in range(pixels) if added]
                 sums = self._begun(f, pixels, vectors, ends, more)
-                own_ahead = Ahead(following, words_ahead)
+                own_ahead = Prefetch(following, words_ahead)
                 self._multiply(f, steps, rows, weights, sums, kind, own_ahead)
-                for each, rooms in enumerate(sums):
-                    goal = f.at(made, f.offset(goals, each))
-                    loaded = [f.load(room) for room in rooms]
+                for each, variables in enumerate(sums):
+                    goal = f.at(output, f.offset(goals, each))
+                    loaded = [f.load(variable) for variable in variables]
                     also = (more[each], *added[2:]) if added else ()
                     self._finish(f, loaded, ends, (floor, ceiling), goal, also)
 
@@ -345,7 +345,7 @@ class Kernels(Moves):
         weights: Value,
         sums: Sequence[Sequence[Value]],
         kind: Kind,
-        ahead: Ahead,
+        ahead: Prefetch,
     ) -> None:
         """Write the inner loop: every step of some pixels.
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from shufflenet.errors import SpecError
 
-__all__ = ["LINE_BYTES", "LINE_WORDS", "Array", "Map", "Memory", "Planes", "aligned", "filled"]
+__all__ = ["LINE_BYTES", "LINE_WORDS", "Array", "Buffer", "Memory", "Planes", "aligned", "filled"]
 
 LINE_BYTES = 64  # of a cache
 LINE_WORDS = 16  # likewise; a word is what weights are read by, a float32 or four bytes
@@ -18,7 +18,7 @@ Array: TypeAlias = npt.NDArray[Any]
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
-class Map:
+class Buffer:
     """Pixels of channels, one pixel's channels beside each other.
 
     Attributes:
@@ -109,7 +109,7 @@ class Memory:
 
     dtype: npt.DTypeLike  # of the arena
     _length: int = 0
-    _bordered: list[Map | Planes] = field(default_factory=list)
+    _bordered: list[Buffer | Planes] = field(default_factory=list)
     _free: dict[tuple[object, ...], list[int]] = field(default_factory=dict)
     _constants: dict[bytes, tuple[int, npt.NDArray[np.uint8]]] = field(default_factory=dict)
     _constant_bytes: int = 0
@@ -122,22 +122,22 @@ class Memory:
         self._length += -(-elements // line) * line + line
         return at
 
-    def place(self, made: Map) -> None:
+    def place(self, output: Buffer) -> None:
         """Give a map its place."""
-        free = self._free.get(_kind(made))
+        free = self._free.get(_kind(output))
         if free:
-            made.at = free.pop()
+            output.at = free.pop()
         else:
-            self.settle(made)
+            self.settle(output)
 
-    def settle(self, made: Map | Planes) -> None:
+    def settle(self, output: Buffer | Planes) -> None:
         """Give a place that nothing else had before."""
-        made.at = self.reserve(made.size)
-        self._bordered.append(made)
+        output.at = self.reserve(output.size)
+        self._bordered.append(output)
 
-    def release(self, made: Map) -> None:
+    def release(self, output: Buffer) -> None:
         """Take back the place of a map that nothing reads any more."""
-        self._free.setdefault(_kind(made), []).append(made.at)
+        self._free.setdefault(_kind(output), []).append(output.at)
 
     def constant(self, values: Array) -> int:
         """Keep weights; says at which byte. The same ones are kept once."""
@@ -172,8 +172,8 @@ class Memory:
     def arena(self) -> Array:
         """Make an arena; each thread that computes needs one."""
         block = aligned(self._length, self.dtype)
-        for made in self._bordered:
-            block[made.at : made.at + made.size] = made.outside
+        for output in self._bordered:
+            block[output.at : output.at + output.size] = output.outside
         return block
 
 
@@ -201,5 +201,5 @@ def _offsets(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     return values.astype(np.int32).ravel()
 
 
-def _kind(made: Map) -> tuple[object, ...]:
-    return made.height, made.width, made.pitch, made.border, made.outside
+def _kind(output: Buffer) -> tuple[object, ...]:
+    return output.height, output.width, output.pitch, output.border, output.outside

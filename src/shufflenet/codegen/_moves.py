@@ -40,17 +40,17 @@ class Moves:
         """
 
         def write(f: Function) -> None:
-            source, windows, pixels, channels, row, pitch, made, places = f.arguments
+            source, windows, pixels, channels, row, pitch, output, places = f.arguments
             taps = window(f, 3, row, pitch)
             with f.counting(pixels) as pixel:
                 corner = f.at(source, f.offset(windows, pixel))
-                result = f.at(made, f.offset(places, pixel))
+                result = f.at(output, f.offset(places, pixel))
                 with f.counting(channels, step=self.lanes) as channel:
                     values = [f.vector(f.at(corner, tap, channel)) for tap in taps]
                     largest = values[0]
                     for value in values[1:]:
-                        largest = f.largest(largest, value)
-                    f.keep(largest, f.at(result, channel))
+                        largest = f.maximum(largest, value)
+                    f.store_vector(largest, f.at(result, channel))
 
         takes = (self.elements, OFFSETS, INDEX, INDEX, INDEX, INDEX, self.elements, OFFSETS)
         return self._function("max_pool", takes, write)
@@ -73,10 +73,10 @@ class Moves:
 
         def write(f: Function) -> None:
             sources, tables = f.arguments[: len(pieces)], f.arguments[len(pieces) : -3]
-            made, places, pixels = f.arguments[-3:]
+            output, places, pixels = f.arguments[-3:]
             with f.counting(pixels) as pixel:
                 offsets = [f.offset(table, pixel) for table in tables]
-                result = f.at(made, f.offset(places, pixel))
+                result = f.at(output, f.offset(places, pixel))
                 for source, (_, layout), (start, end) in zip(
                     sources, pieces, pairwise(starts), strict=True
                 ):
@@ -84,7 +84,7 @@ class Moves:
                     while start < end:
                         lanes = self._lanes(end - start, pitch - start)
                         kind = ir.VectorType(self._vector.element, lanes)
-                        f.keep(f.vector(f.at(here, start), kind), f.at(result, start))
+                        f.store_vector(f.vector(f.at(here, start), kind), f.at(result, start))
                         start += lanes
 
         name = "gather" + "".join(f"_{channels}.{layout}" for channels, layout in pieces)
@@ -104,13 +104,13 @@ class Moves:
         """Copy rows. Takes: source, its table, result, its table, rows, elements of a row."""
 
         def write(f: Function) -> None:
-            source, table, made, places, rows, elements = f.arguments
+            source, table, output, places, rows, elements = f.arguments
             whole = f.and_(elements, index(-self.lanes))
             with f.counting(rows) as row:
                 here = f.at(source, f.offset(table, row))
-                there = f.at(made, f.offset(places, row))
+                there = f.at(output, f.offset(places, row))
                 with f.counting(whole, step=self.lanes) as start:
-                    f.keep(f.vector(f.at(here, start)), f.at(there, start))
+                    f.store_vector(f.vector(f.at(here, start)), f.at(there, start))
                 with f.counting(elements, whole) as start:
                     f.store(f.load(f.at(here, start)), f.at(there, start))
 
@@ -121,11 +121,11 @@ class Moves:
         """Fill whole vectors with a value. Takes: result, elements, value as float32."""
 
         def write(f: Function) -> None:
-            made, elements, value = f.arguments
+            output, elements, value = f.arguments
             is_bytes = self._vector.element == BYTE
-            vector = f.all_of(f.fptoui(value, BYTE) if is_bytes else value)
+            vector = f.splat(f.fptoui(value, BYTE) if is_bytes else value)
             with f.counting(elements, step=self.lanes) as start:
-                f.keep(vector, f.at(made, start))
+                f.store_vector(vector, f.at(output, start))
 
         return self._function("fill", (self.elements, INDEX, FLOAT), write)
 
@@ -134,11 +134,11 @@ class Moves:
     ) -> ir.Function:
         if name not in self._made:
             f = self.function(name, takes)
-            f.made.linkage = "internal"
+            f.function.linkage = "internal"
             for argument in f.arguments:
                 if isinstance(argument.type, ir.PointerType):
                     argument.add_attribute("noalias")
-            self._made[name] = f.made
+            self._made[name] = f.function
             write(f)
             f.ret_void()
         return self._made[name]

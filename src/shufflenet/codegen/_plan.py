@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 
 from shufflenet.codegen._kernels import Kernels
-from shufflenet.codegen._layers import (
+from shufflenet.codegen._memory import Buffer, Planes
+from shufflenet.codegen._sources import ConcatSource, Corners, DepthwiseSource, Source, Whole
+from shufflenet.codegen._steps import Concat, Filtered, Gemm, Means, Pooled, Step
+from shufflenet.graph import (
+    ChannelSlice,
     Convolution,
     Layer,
     MaxPool,
     Mean,
-    Piece,
     added_to,
     only_reader,
 )
-from shufflenet.codegen._memory import Map, Planes
-from shufflenet.codegen._sources import Corners, Gathered, Source, Whole, Windows
-from shufflenet.codegen._steps import Filtered, Joined, Means, Pooled, Product, Step
 
 __all__ = ["plan"]
 
@@ -32,8 +32,8 @@ def plan(layers: Sequence[Layer], kernels: Kernels, images: Planes) -> list[Step
     planner = _Planner(layers, kernels)
     for layer in layers:
         planner.add(layer, images)
-    read = {id(made) for step in planner.steps for made in step.reads}
-    if any(id(step.made) not in read for step in planner.steps[:-1]):
+    read = {id(output) for step in planner.steps for output in step.inputs}
+    if any(id(step.output) not in read for step in planner.steps[:-1]):
         raise ValueError("a layer is read by nothing")
     return planner.steps
 
@@ -46,50 +46,50 @@ class _Planner:
         self._layers = layers
         self._kernels = kernels
         self._edges = _edges(layers)
-        self._maps: dict[str, Map] = {}
-        self._windows: dict[str, Windows] = {}
-        self._joined: dict[tuple[Piece, ...], Map] = {}
+        self._maps: dict[str, Buffer] = {}
+        self._windows: dict[str, DepthwiseSource] = {}
+        self._joined: dict[tuple[ChannelSlice, ...], Buffer] = {}
 
     def add(self, layer: Layer, images: Planes) -> None:
         match layer:
             case Convolution(depthwise=True):
-                windows = Windows(self._bordered(layer), layer)
+                windows = DepthwiseSource(self._bordered(layer), layer)
                 if self._read_by_one(layer):
-                    self._windows[layer.made] = windows
+                    self._windows[layer.output] = windows
                 else:
-                    made = self._make(layer.made, len(layer.weight), windows.size)
-                    self.steps.append(Filtered(made, windows))
+                    output = self._make(layer.output, len(layer.weight), windows.size)
+                    self.steps.append(Filtered(output, windows))
             case Convolution():
                 stem = Corners(images, layer.kernel, layer.stride)
-                source = self._source(layer.reads) if layer.kernel == 1 else stem
-                made = self._make(layer.made, len(layer.weight), source.size, layer.groups)
+                source = self._source(layer.inputs) if layer.kernel == 1 else stem
+                output = self._make(layer.output, len(layer.weight), source.size, layer.groups)
                 added = self._whole(layer.adds) if layer.adds else None
                 if added and (added.height, added.width) != source.size:
                     raise ValueError("maps of two sizes are added")
-                self.steps.append(Product(made, source, layer, added))
+                self.steps.append(Gemm(output, source, layer, added))
             case MaxPool():
                 source_map = self._bordered(layer)
                 size = -(-source_map.height // 2), -(-source_map.width // 2)
-                made = self._make(layer.made, source_map.channels, size)
-                self.steps.append(Pooled(made, source_map))
+                output = self._make(layer.output, source_map.channels, size)
+                self.steps.append(Pooled(output, source_map))
             case Mean():
-                source_map = self._whole(layer.reads)
+                source_map = self._whole(layer.inputs)
                 if source_map.border:
                     raise ValueError("a window moves over what the mean is taken of")
-                made = self._make(layer.made, source_map.channels, (1, 1))
-                self.steps.append(Means(made, source_map, layer))
+                output = self._make(layer.output, source_map.channels, (1, 1))
+                self.steps.append(Means(output, source_map, layer))
 
     def _read_by_one(self, layer: Convolution) -> bool:
         """Say whether a 1x1 convolution alone reads a layer, all of it in its order."""
         reader = only_reader(self._layers, layer)
         return isinstance(reader, Convolution) and reader.kernel == 1 and not reader.depthwise
 
-    def _make(self, name: str, channels: int, size: tuple[int, int], groups: int = 1) -> Map:
+    def _make(self, name: str, channels: int, size: tuple[int, int], groups: int = 1) -> Buffer:
         border, outside = self._edges.get(name, (0, 0.0))
         lanes, own = self._kernels.lanes, channels // groups
         # The last group fills its panels up beyond its channels.
         end = channels - own + sum(self._kernels.panels(own))
-        self._maps[name] = Map(
+        self._maps[name] = Buffer(
             channels=channels,
             height=size[0],
             width=size[1],
@@ -99,57 +99,57 @@ class _Planner:
         )
         return self._maps[name]
 
-    def _whole(self, reads: tuple[Piece, ...]) -> Map:
+    def _whole(self, inputs: tuple[ChannelSlice, ...]) -> Buffer:
         """Find the map that is read, or make it of its pieces."""
-        if len(reads) == 1:
-            found = self._maps[reads[0].map]
-            if found.channels == reads[0].channels:
+        if len(inputs) == 1:
+            found = self._maps[inputs[0].map]
+            if found.channels == inputs[0].channels:
                 return found
-        return self._join(reads)
+        return self._join(inputs)
 
-    def _source(self, reads: tuple[Piece, ...]) -> Source:
-        if reads[0].map in self._windows:
-            return self._windows[reads[0].map]
-        is_added = len(reads) > 1 and any(reads == added_to(layer) for layer in self._layers)
-        if reads in self._joined or is_added:
-            joined = self._join(reads)
+    def _source(self, inputs: tuple[ChannelSlice, ...]) -> Source:
+        if inputs[0].map in self._windows:
+            return self._windows[inputs[0].map]
+        is_added = len(inputs) > 1 and any(inputs == added_to(layer) for layer in self._layers)
+        if inputs in self._joined or is_added:
+            joined = self._join(inputs)
             return self._piece(joined, 0, joined.channels)
-        if len(reads) == 1:
-            return self._piece(self._maps[reads[0].map], reads[0].first, reads[0].channels)
-        return Gathered(self._parts(reads))
+        if len(inputs) == 1:
+            return self._piece(self._maps[inputs[0].map], inputs[0].first, inputs[0].channels)
+        return ConcatSource(self._parts(inputs))
 
-    def _piece(self, found: Map, first: int, channels: int) -> Source:
+    def _piece(self, found: Buffer, first: int, channels: int) -> Source:
         """Read channels of a map as they lie, or without its border."""
         if found.border and self._kernels.reads_evenly:
-            return Gathered([(found, first, channels)])
+            return ConcatSource([(found, first, channels)])
         return Whole(found, first)
 
-    def _bordered(self, layer: Convolution | MaxPool) -> Map:
+    def _bordered(self, layer: Convolution | MaxPool) -> Buffer:
         """Find what a window moves over, or make it of its pieces."""
-        reads, (_, outside) = layer.reads, _edge(layer)
-        if len(reads) == 1:
-            found = self._maps[reads[0].map]
-            if found.channels == reads[0].channels and found.outside == outside:
+        inputs, (_, outside) = layer.inputs, _edge(layer)
+        if len(inputs) == 1:
+            found = self._maps[inputs[0].map]
+            if found.channels == inputs[0].channels and found.outside == outside:
                 return found
-        return self._join(reads)
+        return self._join(inputs)
 
-    def _join(self, reads: tuple[Piece, ...]) -> Map:
-        if reads not in self._joined:
-            edges = {_edge(layer) for layer in self._layers if layer.reads == reads}
+    def _join(self, inputs: tuple[ChannelSlice, ...]) -> Buffer:
+        if inputs not in self._joined:
+            edges = {_edge(layer) for layer in self._layers if layer.inputs == inputs}
             if len({outside for border, outside in edges if border}) > 1:
                 raise ValueError("a max pool and a depthwise convolution read one map")
             edge = max([(0, 0.0), *edges])
-            parts = self._parts(reads)
+            parts = self._parts(inputs)
             name = f"joined {len(self._joined)}"
             self._edges[name] = edge
             size = parts[0][0].height, parts[0][0].width
-            made = self._make(name, sum(piece.channels for piece in reads), size)
-            self.steps.append(Joined(made, parts))
-            self._joined[reads] = made
-        return self._joined[reads]
+            output = self._make(name, sum(piece.channels for piece in inputs), size)
+            self.steps.append(Concat(output, parts))
+            self._joined[inputs] = output
+        return self._joined[inputs]
 
-    def _parts(self, reads: tuple[Piece, ...]) -> list[tuple[Map, int, int]]:
-        parts = [(self._maps[piece.map], piece.first, piece.channels) for piece in reads]
+    def _parts(self, inputs: tuple[ChannelSlice, ...]) -> list[tuple[Buffer, int, int]]:
+        parts = [(self._maps[piece.map], piece.first, piece.channels) for piece in inputs]
         if len({(part.height, part.width) for part, _, _ in parts}) > 1:
             raise ValueError("maps of several sizes are joined")
         return parts
@@ -163,8 +163,8 @@ def _edges(layers: Sequence[Layer]) -> dict[str, tuple[int, float]]:
     """
     found: dict[str, tuple[int, float]] = {}
     for layer in layers:
-        if len(layer.reads) == 1:
-            name = layer.reads[0].map
+        if len(layer.inputs) == 1:
+            name = layer.inputs[0].map
             before, edge = found.get(name, (0, 0.0)), _edge(layer)
             if before[0] and edge[0] and before[1] != edge[1]:
                 raise ValueError("a max pool and a depthwise convolution read one map")

@@ -6,20 +6,20 @@ from typing import Protocol, TypeAlias
 
 from shufflenet.codegen._ir import Value
 from shufflenet.codegen._kernels import Kernels
-from shufflenet.codegen._layers import Convolution
-from shufflenet.codegen._memory import Array, Map, Planes
+from shufflenet.codegen._memory import Array, Buffer, Planes
 from shufflenet.codegen._writer import Writer, dense
+from shufflenet.graph import Convolution
 
-__all__ = ["Corners", "Gathered", "Parts", "Source", "Whole", "Windows", "gather"]
+__all__ = ["ConcatSource", "Corners", "DepthwiseSource", "Parts", "Source", "Whole", "gather"]
 
-Parts: TypeAlias = Sequence[tuple[Map, int, int]]  # a map, the first channel, channels
+Parts: TypeAlias = Sequence[tuple[Buffer, int, int]]  # a map, the first channel, channels
 
 
 class Source(Protocol):
     """Where the values come from that a product multiplies."""
 
     @property
-    def reads(self) -> Sequence[Map]:
+    def inputs(self) -> Sequence[Buffer]:
         """The maps that must still be there."""
 
     @property
@@ -45,7 +45,7 @@ class Corners:
     stride: int
 
     @property
-    def reads(self) -> Sequence[Map]:
+    def inputs(self) -> Sequence[Buffer]:
         return []
 
     @property
@@ -66,11 +66,11 @@ class Corners:
 class Whole:
     """Channels of one map, as they lie."""
 
-    map: Map
+    map: Buffer
     first_channel: int
 
     @property
-    def reads(self) -> Sequence[Map]:
+    def inputs(self) -> Sequence[Buffer]:
         return [self.map]
 
     @property
@@ -88,13 +88,13 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class ConcatSource:
     """Channels of several maps of one shape, put beside each other as they are needed."""
 
     parts: Parts
 
     @property
-    def reads(self) -> Sequence[Map]:
+    def inputs(self) -> Sequence[Buffer]:
         return [part for part, _, _ in self.parts]
 
     @property
@@ -111,20 +111,20 @@ class Gathered:
     def write(self, w: Writer, first: Value, pixels: int) -> tuple[Value, Value]:
         pitch = self.pitch(w.kernels)
         places = w.table(dense(pitch))
-        made = w.place(w.scratch)
-        gather(w, self.parts, first, pixels, (made, places, pitch))
-        return made, places
+        output = w.place(w.scratch)
+        gather(w, self.parts, first, pixels, (output, places, pitch))
+        return output, places
 
 
 @dataclass(frozen=True, slots=True)
-class Windows:
+class DepthwiseSource:
     """A depthwise convolution of a map with a border, computed as its results are needed."""
 
-    map: Map
+    map: Buffer
     layer: Convolution
 
     @property
-    def reads(self) -> Sequence[Map]:
+    def inputs(self) -> Sequence[Buffer]:
         return [self.map]
 
     @property
@@ -139,11 +139,11 @@ class Windows:
         return [0]
 
     def write(self, w: Writer, first: Value, pixels: int) -> tuple[Value, Value]:
-        made, places = w.place(w.scratch), w.table(dense(self.pitch(w.kernels)))
-        self.compute(w, first, pixels, made, places)
-        return made, places
+        output, places = w.place(w.scratch), w.table(dense(self.pitch(w.kernels)))
+        self.compute(w, first, pixels, output, places)
+        return output, places
 
-    def compute(self, w: Writer, first: Value, pixels: int, made: Value, places: Value) -> None:
+    def compute(self, w: Writer, first: Value, pixels: int, output: Value, places: Value) -> None:
         """Compute some pixels to where a table says."""
         layer, channels = self.layer, self.pitch(w.kernels)
         weights, ends = w.made_once(id(layer), lambda: self._constants(w.kernels))
@@ -151,7 +151,7 @@ class Windows:
             w.kernels.depthwise(layer.kernel),
             *(w.place(self.map.at), w.windows(self.map, layer.kernel, layer.stride, first)),
             *(pixels, channels, self.map.row, self.map.pitch),
-            *(weights, ends, made, places, layer.floor, layer.ceiling),
+            *(weights, ends, output, places, layer.floor, layer.ceiling),
         )
 
     def _constants(self, kernels: Kernels) -> tuple[Array, Array]:
@@ -173,7 +173,7 @@ def gather(
         pixels: How many.
         goal: Where to: the place, its table of pixels, elements of a pixel.
     """
-    made, places, pitch = goal
+    output, places, pitch = goal
     layouts = {(part.pitch, part.border): part for part, _, _ in parts}
     numbers = {layout: number for number, layout in enumerate(layouts)}
     pieces = [(count, numbers[part.pitch, part.border]) for part, _, count in parts]
@@ -181,5 +181,5 @@ def gather(
         w.kernels.gather(pieces, pitch),
         *(w.place(part.at + channel) for part, channel, _ in parts),
         *(w.pixels(part, first) for part in layouts.values()),
-        *(made, places, pixels),
+        *(output, places, pixels),
     )

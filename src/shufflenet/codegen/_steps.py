@@ -6,21 +6,21 @@ from typing import Protocol
 
 from shufflenet.codegen._ir import Value, index
 from shufflenet.codegen._kernels import Kernels
-from shufflenet.codegen._layers import Convolution, Mean
-from shufflenet.codegen._memory import Array, Map
-from shufflenet.codegen._sources import Parts, Source, Windows, gather
+from shufflenet.codegen._memory import Array, Buffer
+from shufflenet.codegen._sources import DepthwiseSource, Parts, Source, gather
 from shufflenet.codegen._writer import PIXELS, Writer
+from shufflenet.graph import Convolution, Mean
 
-__all__ = ["Filtered", "Joined", "Means", "Pooled", "Product", "Step"]
+__all__ = ["Concat", "Filtered", "Gemm", "Means", "Pooled", "Step"]
 
 
 class Step(Protocol):
     """Something that makes a map of others."""
 
-    made: Map
+    output: Buffer
 
     @property
-    def reads(self) -> Sequence[Map]:
+    def inputs(self) -> Sequence[Buffer]:
         """The maps that must still be there."""
 
     def write(self, w: Writer, source_row: int, made_row: int, rows: int) -> None:
@@ -35,20 +35,20 @@ class Step(Protocol):
 
 
 @dataclass(slots=True)
-class Product:
+class Gemm:
     """A convolution of all channels of a group: 1x1, or larger over windows side by side."""
 
-    made: Map
+    output: Buffer
     source: Source
     layer: Convolution
-    added: Map | None = None
+    added: Buffer | None = None
 
     @property
-    def reads(self) -> Sequence[Map]:
-        return [*self.source.reads, *([self.added] if self.added else [])]
+    def inputs(self) -> Sequence[Buffer]:
+        return [*self.source.inputs, *([self.added] if self.added else [])]
 
     def write(self, w: Writer, source_row: int, made_row: int, rows: int) -> None:
-        width = self.made.width
+        width = self.output.width
         for first, pixels in _portions(w, rows * width):
             values, table = self.source.write(w, w.f.add(first, index(source_row * width)), pixels)
             goal = w.f.add(first, index(made_row * width))
@@ -61,9 +61,9 @@ class Product:
         """Write one group's product; what it fills up with zeros, the next group overwrites."""
         values, table, pixels = given
         layer, kernels, added = self.layer, w.kernels, self.added
-        made, read = len(layer.weight) // layer.groups, layer.weight[0].size
-        channel, runs = group * made, self.source.runs(kernels)
-        panels = kernels.panels(made)
+        output, read = len(layer.weight) // layer.groups, layer.weight[0].size
+        channel, runs = group * output, self.source.runs(kernels)
+        panels = kernels.panels(output)
         packed, ends = w.made_once((id(layer), group), lambda: self._constants(kernels, group))
         also: tuple[Value | float, ...] = ()
         if added:
@@ -73,18 +73,18 @@ class Product:
             kernels.product("runs" if len(runs) > 1 else "adding" if added else ""),
             *(w.f.at(values, group * read), table, pixels, kernels.steps(read, len(runs))),
             *(packed, *kernels.counts(panels), ends),
-            *(w.place(self.made.at + channel), w.pixels(self.made, first)),
+            *(w.place(self.output.at + channel), w.pixels(self.output, first)),
             *(layer.floor, layer.ceiling, *also),
         )
 
     def _constants(self, kernels: Kernels, group: int) -> tuple[Array, Array]:
         """Lay out one group's weights, and what its sums end with."""
         layer = self.layer
-        made = len(layer.weight) // layer.groups
-        own = slice(group * made, (group + 1) * made)
-        panels, runs = kernels.panels(made), self.source.runs(kernels)
+        output = len(layer.weight) // layer.groups
+        own = slice(group * output, (group + 1) * output)
+        panels, runs = kernels.panels(output), self.source.runs(kernels)
         scale = None if layer.scale is None else layer.scale[own]
-        weight = layer.weight[own].reshape(made, -1).T
+        weight = layer.weight[own].reshape(output, -1).T
         ends = kernels.ends(scale, layer.bias[own], panels)
         return kernels.packed(weight, panels, runs=runs), ends
 
@@ -93,35 +93,35 @@ class Product:
 class Filtered:
     """A depthwise convolution that is read by more than a 1x1 convolution alone."""
 
-    made: Map
-    windows: Windows
+    output: Buffer
+    windows: DepthwiseSource
 
     @property
-    def reads(self) -> Sequence[Map]:
-        return self.windows.reads
+    def inputs(self) -> Sequence[Buffer]:
+        return self.windows.inputs
 
     def write(self, w: Writer, source_row: int, made_row: int, rows: int) -> None:
-        width = self.made.width
-        places = w.pixels(self.made, index(made_row * width))
-        made = w.place(self.made.at)
-        self.windows.compute(w, index(source_row * width), rows * width, made, places)
+        width = self.output.width
+        places = w.pixels(self.output, index(made_row * width))
+        output = w.place(self.output.at)
+        self.windows.compute(w, index(source_row * width), rows * width, output, places)
 
 
 @dataclass(slots=True)
-class Joined:
+class Concat:
     """Channels of several maps in one: for windows, with a border, or to be added."""
 
-    made: Map
+    output: Buffer
     parts: Parts
 
     @property
-    def reads(self) -> Sequence[Map]:
+    def inputs(self) -> Sequence[Buffer]:
         return [part for part, _, _ in self.parts]
 
     def write(self, w: Writer, source_row: int, made_row: int, rows: int) -> None:
-        width = self.made.width
-        places = w.pixels(self.made, index(made_row * width))
-        goal = w.place(self.made.at), places, self.made.pitch
+        width = self.output.width
+        places = w.pixels(self.output, index(made_row * width))
+        goal = w.place(self.output.at), places, self.output.pitch
         gather(w, self.parts, index(source_row * width), rows * width, goal)
 
 
@@ -129,20 +129,20 @@ class Joined:
 class Pooled:
     """The maximum of 3x3 windows at a stride of two."""
 
-    made: Map
-    map: Map
+    output: Buffer
+    map: Buffer
 
     @property
-    def reads(self) -> Sequence[Map]:
+    def inputs(self) -> Sequence[Buffer]:
         return [self.map]
 
     def write(self, w: Writer, source_row: int, made_row: int, rows: int) -> None:
-        width = self.made.width
+        width = self.output.width
         w.call(
             w.kernels.max_pool(),
             *(w.place(self.map.at), w.windows(self.map, 3, 2, index(source_row * width))),
-            *(rows * width, self.made.pitch, self.map.row, self.map.pitch),
-            *(w.place(self.made.at), w.pixels(self.made, index(made_row * width))),
+            *(rows * width, self.output.pitch, self.map.row, self.map.pitch),
+            *(w.place(self.output.at), w.pixels(self.output, index(made_row * width))),
         )
 
 
@@ -150,20 +150,20 @@ class Pooled:
 class Means:
     """The mean of all pixels of a map without a border: a map of one."""
 
-    made: Map
-    map: Map
+    output: Buffer
+    map: Buffer
     layer: Mean
 
     @property
-    def reads(self) -> Sequence[Map]:
+    def inputs(self) -> Sequence[Buffer]:
         return [self.map]
 
     def write(self, w: Writer, source_row: int, made_row: int, rows: int) -> None:
         pixels = self.map.height * self.map.width
         w.call(
             w.kernels.mean(),
-            *(w.place(self.map.at), pixels, self.made.pitch, self.map.pitch),
-            *(self.layer.scale / pixels, self.layer.bias, w.place(self.made.at)),
+            *(w.place(self.map.at), pixels, self.output.pitch, self.map.pitch),
+            *(self.layer.scale / pixels, self.layer.bias, w.place(self.output.at)),
         )
 
 

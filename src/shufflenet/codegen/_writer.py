@@ -9,7 +9,7 @@ from llvmlite import ir
 
 from shufflenet.codegen._ir import FLOAT, FLOATS, OFFSETS, Function, Value, index
 from shufflenet.codegen._kernels import Kernels
-from shufflenet.codegen._memory import Array, Map, Memory, Planes
+from shufflenet.codegen._memory import Array, Buffer, Memory, Planes
 
 __all__ = ["PIXELS", "Writer", "dense"]
 
@@ -55,11 +55,11 @@ class Writer:
         """Point at a table."""
         return self.f.at(self.tables, self.memory.table(values))
 
-    def pixels(self, of: Map, first: Value) -> Value:
+    def pixels(self, of: Buffer, first: Value) -> Value:
         """Point at where a pixel of a map lies, and those after it."""
         return self._table((of, of.height), of.pixels, first)
 
-    def windows(self, of: Map, kernel: int, stride: int, first: Value) -> Value:
+    def windows(self, of: Buffer, kernel: int, stride: int, first: Value) -> Value:
         """Point at where a window of a map begins, and those after it."""
         key = of, of.height, kernel, stride
         return self._table(key, lambda: of.windows(kernel, stride), first)

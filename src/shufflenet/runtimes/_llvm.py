@@ -54,8 +54,8 @@ class LlvmClassifier:
                 Compiled,
                 check,
                 lacking,
-                read_network,
             )
+            from shufflenet.graph import read_network  # noqa: PLC0415  # likewise
         except ModuleNotFoundError as error:
             raise MissingDependency("The LLVM runtime", error.name or "llvmlite", "llvm") from error
         if not Path(path).is_file():

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 __all__ = [
     "LARGEST_BYTE",
-    "Codes",
+    "ChannelSlice",
     "Convolution",
     "Floats",
     "Layer",
@@ -17,7 +17,7 @@ __all__ = [
     "MaxPool",
     "Mean",
     "Network",
-    "Piece",
+    "QuantParams",
     "Weights",
     "added_to",
     "only_reader",
@@ -30,7 +30,7 @@ Weights: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True)
-class Codes:
+class QuantParams:
     """What the bytes of an int8 network's map stand for: ``(byte - zero) * scale``."""
 
     scale: float
@@ -43,7 +43,7 @@ class Codes:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ChannelSlice:
     """Neighbouring channels of a map that some layer made."""
 
     map: str
@@ -68,13 +68,13 @@ class Convolution:
         outside: What the values beyond an edge are taken for: the byte that stands for 0.
     """
 
-    made: str
-    reads: tuple[Piece, ...]
+    output: str
+    inputs: tuple[ChannelSlice, ...]
     weight: Weights
     bias: Floats
     stride: int
     groups: int
-    adds: tuple[Piece, ...] = ()
+    adds: tuple[ChannelSlice, ...] = ()
     floor: float = -np.inf
     ceiling: float = np.inf
     scale: Floats | None = None
@@ -102,8 +102,8 @@ class MaxPool:
             bytes.
     """
 
-    made: str
-    reads: tuple[Piece, ...]
+    output: str
+    inputs: tuple[ChannelSlice, ...]
     outside: float = -np.inf
 
 
@@ -111,8 +111,8 @@ class MaxPool:
 class Mean:
     """The mean of all pixels, times ``scale``, plus ``bias``."""
 
-    made: str
-    reads: tuple[Piece, ...]
+    output: str
+    inputs: tuple[ChannelSlice, ...]
     scale: float = 1.0
     bias: float = 0.0
 
@@ -121,8 +121,8 @@ class Mean:
 class Linear:
     """The classifier; its weight is ``(out, in)``, and the rest as of a convolution."""
 
-    made: str
-    reads: tuple[Piece, ...]
+    output: str
+    inputs: tuple[ChannelSlice, ...]
     weight: Weights
     bias: Floats
     scale: Floats | None = None
@@ -141,18 +141,20 @@ class Network:
 
     layers: Sequence[Layer]
     classifier: Linear
-    images: Codes | None = None
+    images: QuantParams | None = None
 
 
-def added_to(layer: Layer) -> tuple[Piece, ...]:
+def added_to(layer: Layer) -> tuple[ChannelSlice, ...]:
     """Say what is added to a layer's result."""
     return layer.adds if isinstance(layer, Convolution) else ()
 
 
-def only_reader(layers: Iterable[Layer], made: Convolution) -> Layer | None:
+def only_reader(layers: Iterable[Layer], output: Convolution) -> Layer | None:
     """Find the layer that alone reads another, all of it in its order, if there is one."""
-    name, whole = made.made, (Piece(made.made, 0, len(made.weight)),)
-    found = [layer for layer in layers if name in {p.map for p in (*layer.reads, *added_to(layer))}]
-    if len(found) != 1 or found[0].reads != whole:
+    name, whole = output.output, (ChannelSlice(output.output, 0, len(output.weight)),)
+    found = [
+        layer for layer in layers if name in {p.map for p in (*layer.inputs, *added_to(layer))}
+    ]
+    if len(found) != 1 or found[0].inputs != whole:
         return None
     return None if name in {piece.map for piece in added_to(found[0])} else found[0]

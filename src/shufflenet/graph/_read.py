@@ -3,11 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-from shufflenet.codegen._int8_reader import Int8Reader
-from shufflenet.codegen._layers import Convolution, Layer, Linear, MaxPool, Mean, Network, Piece
-from shufflenet.codegen._reader import Other, Reader
-from shufflenet.codegen._unread import without_unread
 from shufflenet.errors import CheckpointError, MissingDependency
+from shufflenet.graph._float_reader import Reader, UnsupportedOp
+from shufflenet.graph._int8_reader import Int8Reader
+from shufflenet.graph._layers import (
+    ChannelSlice,
+    Convolution,
+    Layer,
+    Linear,
+    MaxPool,
+    Mean,
+    Network,
+)
+from shufflenet.graph._strip_padding import strip_padding
 
 __all__ = ["read_network"]
 
@@ -46,8 +54,8 @@ def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
         problem = "has layers in an order that the LLVM runtime does not compute"
         inner, classifier = _parted(layers, model.graph)
         images = reader.codes_of(model.graph.input[0].name)
-        network = Network(without_unread(inner), classifier, images)
-    except (Other, IndexError, KeyError, TypeError, ValueError) as error:
+        network = Network(strip_padding(inner), classifier, images)
+    except (UnsupportedOp, IndexError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(path, problem, "Use --runtime onnxruntime.") from error
     return network, {entry.key: entry.value for entry in model.metadata_props}
 
@@ -59,23 +67,23 @@ def _parted(layers: list[Layer], graph: Any) -> tuple[list[Layer], Linear]:  # n
     the mean goes to the classifier.
 
     Raises:
-        Other: they stand otherwise.
+        UnsupportedOp: they stand otherwise.
     """
     stem, *inner, mean, classifier = layers
     images = graph.input[0].name
     stands = (
         isinstance(stem, Convolution)
         and stem.kernel > 1
-        and stem.reads == (Piece(images, 0, stem.weight.shape[1]),)
+        and stem.inputs == (ChannelSlice(images, 0, stem.weight.shape[1]),)
         and all(map(_is_inner, inner))
-        and not any(piece.map == images for layer in layers[1:] for piece in layer.reads)
+        and not any(piece.map == images for layer in layers[1:] for piece in layer.inputs)
         and isinstance(mean, Mean)
         and isinstance(classifier, Linear)
-        and classifier.reads == (Piece(mean.made, 0, classifier.weight.shape[1]),)
-        and classifier.made == graph.output[0].name
+        and classifier.inputs == (ChannelSlice(mean.output, 0, classifier.weight.shape[1]),)
+        and classifier.output == graph.output[0].name
     )
     if not stands or not isinstance(classifier, Linear):
-        raise Other
+        raise UnsupportedOp
     return layers[:-1], classifier
 
 

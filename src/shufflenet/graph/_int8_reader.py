@@ -5,18 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from shufflenet.codegen._layers import (
+from shufflenet.graph._float_reader import Reader, UnsupportedOp, need
+from shufflenet.graph._layers import (
     LARGEST_BYTE,
-    Codes,
+    ChannelSlice,
     Convolution,
     Floats,
     Layer,
     Linear,
     MaxPool,
     Mean,
-    Piece,
+    QuantParams,
 )
-from shufflenet.codegen._reader import Other, Reader, need
 
 __all__ = ["Int8Reader"]
 
@@ -36,7 +36,7 @@ class Int8Reader(Reader):
 
     def __init__(self, graph: Any) -> None:  # noqa: ANN401  # protobuf makes its class at import
         super().__init__(graph)
-        self._codes: dict[str, Codes] = {}  # of maps
+        self._codes: dict[str, QuantParams] = {}  # of maps
         self._scales: dict[str, Floats] = {}  # of weights, and of the layers that have them
         self._unrounded = set(self._values)  # values that only QuantizeLinear or a ReLU may read
         self._bytes: set[str] = set()  # those that only DequantizeLinear may read
@@ -55,34 +55,34 @@ class Int8Reader(Reader):
         # A constant's integers are no numbers, and Cast would take them for such.
         known = node.op_type != "Cast" and self._bytes.isdisjoint(node.input)
         if not known or self._unrounded.isdisjoint(node.input) == (node.op_type == "Relu"):
-            raise Other
+            raise UnsupportedOp
         super().read(node)
         if node.op_type in _ROUNDED_AFTER:
             self._unrounded.add(makes)
         if node.op_type == "MaxPool":
-            self._codes[makes] = self._codes_of(self.layers[-1].reads)
+            self._codes[makes] = self._codes_of(self.layers[-1].inputs)
 
     def finished(self) -> list[Layer]:
         return [self._in_bytes(layer) for layer in self.layers]
 
-    def codes_of(self, name: str) -> Codes | None:
+    def codes_of(self, name: str) -> QuantParams | None:
         return self._codes[name]
 
     def _quantise(self, node: Any) -> None:  # noqa: ANN401
         """Note what a layer's bytes stand for, or see that they stay as they are.
 
         Raises:
-            Other: they do not.
+            UnsupportedOp: they do not.
         """
         name, codes = node.input[0], self._codes_given(node)
         if name in self._bytes:
-            raise Other
+            raise UnsupportedOp
         pieces = self._values[name]
         for piece in pieces:
             before = self._codes.setdefault(piece.map, codes)
             if before != codes:
                 if name in self._unrounded:  # somebody else reads it as other bytes
-                    raise Other
+                    raise UnsupportedOp
                 self._end(piece)
                 low, high = self._kept.get(piece.map, before.range)
                 self._kept[piece.map] = max(low, before.range[0]), min(high, before.range[1])
@@ -93,49 +93,49 @@ class Int8Reader(Reader):
         """Note what a constant's integers stand for, or see that bytes are taken for what they are.
 
         Raises:
-            Other: they are not.
+            UnsupportedOp: they are not.
         """
-        name, made = node.input[0], node.output[0]
+        name, output = node.input[0], node.output[0]
         if name in self._values:
             codes = self._codes_given(node)
             same = all(self._codes[piece.map] == codes for piece in self._values[name])
             if name not in self._bytes or not same:
-                raise Other
-            self._values[made] = self._values[name]
+                raise UnsupportedOp
+            self._values[output] = self._values[name]
             return
         settings = self._settings(node)
         values, scale, zero = (self._constants[each] for each in node.input)
         along = settings.get("axis", 1) == 0 or scale.size == 1
         if zero.any() or scale.dtype != np.float32 or not along:
-            raise Other
+            raise UnsupportedOp
         if values.dtype == np.int8:
-            self._constants[made] = values
-            self._scales[made] = np.broadcast_to(scale, len(values))
+            self._constants[output] = values
+            self._scales[output] = np.broadcast_to(scale, len(values))
         elif values.dtype == np.int32:
-            self._constants[made] = (values * scale.astype(np.float64)).astype(np.float32)
+            self._constants[output] = (values * scale.astype(np.float64)).astype(np.float32)
         else:
-            raise Other
+            raise UnsupportedOp
 
-    def _codes_given(self, node: Any) -> Codes:  # noqa: ANN401
+    def _codes_given(self, node: Any) -> QuantParams:  # noqa: ANN401
         """Read the one scale and zero of a node.
 
         Raises:
-            Other: there are more, or they are not of bytes from 0 to 255.
+            UnsupportedOp: there are more, or they are not of bytes from 0 to 255.
         """
         self._settings(node)
         scale, zero = (self._constants[name] for name in node.input[1:])
         if scale.size != 1 or zero.size != 1 or zero.dtype != np.uint8:
-            raise Other
-        codes = Codes(scale.item(), zero.item())
+            raise UnsupportedOp
+        codes = QuantParams(scale.item(), zero.item())
         if not 0 < codes.scale < np.inf:
-            raise Other
+            raise UnsupportedOp
         return codes
 
     def _settings(self, node: Any) -> dict[str, Any]:  # noqa: ANN401
         """Read a node's settings; none may say that scales are of blocks, or bytes of other kinds.
 
         Raises:
-            Other: one does.
+            UnsupportedOp: one does.
         """
         from onnx.helper import get_attribute_value  # noqa: PLC0415  # read_network has imported it
 
@@ -146,19 +146,19 @@ class Int8Reader(Reader):
     def _weights(self, name: str) -> Any:  # noqa: ANN401
         weights = self._constants[name]
         if weights.dtype != np.int8:
-            raise Other
+            raise UnsupportedOp
         return weights
 
     def _convolution(self, node: Any, settings: dict[str, Any]) -> Convolution:  # noqa: ANN401
-        made = super()._convolution(node, settings)
-        return replace(made, scale=self._scales[node.input[1]])
+        output = super()._convolution(node, settings)
+        return replace(output, scale=self._scales[node.input[1]])
 
     def _linear(self, node: Any, settings: dict[str, Any]) -> Linear:  # noqa: ANN401
-        made = super()._linear(node, settings)
-        return replace(made, scale=self._scales[node.input[1]])
+        output = super()._linear(node, settings)
+        return replace(output, scale=self._scales[node.input[1]])
 
-    def _average(self, made: str, reads: tuple[Piece, ...]) -> Convolution:
-        average = super()._average(made, reads)
+    def _average(self, output: str, inputs: tuple[ChannelSlice, ...]) -> Convolution:
+        average = super()._average(output, inputs)
         share = np.float32(average.weight.flat[0])
         weight = np.ones(average.weight.shape, np.int8)
         return replace(average, weight=weight, scale=np.full(len(weight), share))
@@ -167,18 +167,18 @@ class Int8Reader(Reader):
         super()._add(node)
         (piece,) = self._values[node.output[0]]
         if piece.map in self._kept:
-            raise Other
+            raise UnsupportedOp
         self._added_to[piece.map] = self._codes.pop(piece.map).range
 
-    def _codes_of(self, pieces: tuple[Piece, ...]) -> Codes:
+    def _codes_of(self, pieces: tuple[ChannelSlice, ...]) -> QuantParams:
         """Say what the bytes of pieces stand for.
 
         Raises:
-            Other: not all stand for the same.
+            UnsupportedOp: not all stand for the same.
         """
         first, *others = {self._codes[piece.map] for piece in pieces}
         if others:
-            raise Other
+            raise UnsupportedOp
         return first
 
     def _in_bytes(self, layer: Layer) -> Layer:
@@ -196,67 +196,69 @@ class Int8Reader(Reader):
         equally near, where the zero is odd, it may be the other one.
 
         Raises:
-            Other: float32 might not hold what is rounded.
+            UnsupportedOp: float32 might not hold what is rounded.
         """
-        read = self._codes_of(layer.reads)
+        read = self._codes_of(layer.inputs)
         match layer:
             case MaxPool():
                 return replace(layer, outside=0.0)
             case Mean():
-                made = self._codes[layer.made]
-                factor = _factor(read, made)
-                return replace(layer, scale=factor, bias=made.zero - read.zero * factor)
+                output = self._codes[layer.output]
+                factor = _factor(read, output)
+                return replace(layer, scale=factor, bias=output.zero - read.zero * factor)
             case Convolution():
-                made = self._codes[layer.made]
-                scale, bias = _counted(layer, read, made)
-                floor, ceiling = _cut(self._kept.get(layer.made, made.range), made)
+                output = self._codes[layer.output]
+                scale, bias = _counted(layer, read, output)
+                floor, ceiling = _cut(self._kept.get(layer.output, output.range), output)
                 if layer.floor == 0:
-                    floor = max(floor, float(made.zero))
+                    floor = max(floor, float(output.zero))
                 layer = replace(layer, scale=scale, floor=floor, ceiling=ceiling)
                 layer = replace(layer, bias=bias, outside=read.zero)
-                return self._with_added(layer, made) if layer.adds else layer
+                return self._with_added(layer, output) if layer.adds else layer
             case Linear():
-                scale, bias = _counted(layer, read, Codes(1.0, 0))
+                scale, bias = _counted(layer, read, QuantParams(1.0, 0))
                 return replace(layer, scale=scale, bias=bias)
 
-    def _with_added(self, layer: Convolution, made: Codes) -> Convolution:
+    def _with_added(self, layer: Convolution, output: QuantParams) -> Convolution:
         """Count what is added in the bytes made, too, and what limits hold before."""
         added = self._codes_of(layer.adds)
-        factor = _factor(added, made)
-        more = made.zero - added.zero * factor
-        low, high = (end / made.scale + more for end in self._added_to[layer.made])
+        factor = _factor(added, output)
+        more = output.zero - added.zero * factor
+        low, high = (end / output.scale + more for end in self._added_to[layer.output])
         bias = layer.bias - np.float32(added.zero * factor)
         return replace(layer, bias=bias, added_scale=factor, limits=(low, high))
 
 
-def _factor(read: Codes, made: Codes) -> float:
+def _factor(read: QuantParams, output: QuantParams) -> float:
     """Give what bytes read are multiplied with to count in bytes made.
 
     Raises:
-        Other: it is so large that float32 rounds whole bytes away.
+        UnsupportedOp: it is so large that float32 rounds whole bytes away.
     """
-    factor = read.scale / made.scale
+    factor = read.scale / output.scale
     if not LARGEST_BYTE * factor < _PRECISE:
-        raise Other
+        raise UnsupportedOp
     return factor
 
 
-def _cut(ends: tuple[float, float], made: Codes) -> tuple[float, float]:
+def _cut(ends: tuple[float, float], output: QuantParams) -> tuple[float, float]:
     """Give the least and the largest byte made where values lie between two ends."""
-    low, high = (round(end / made.scale) + made.zero for end in ends)
+    low, high = (round(end / output.scale) + output.zero for end in ends)
     return float(max(low, 0)), float(min(high, LARGEST_BYTE))
 
 
-def _counted(layer: Convolution | Linear, read: Codes, made: Codes) -> tuple[Floats, Floats]:
+def _counted(
+    layer: Convolution | Linear, read: QuantParams, output: QuantParams
+) -> tuple[Floats, Floats]:
     """Compute what sums are multiplied with, and what is added, to count in the bytes made.
 
     Raises:
-        Other: as ``Int8Reader._in_bytes``.
+        UnsupportedOp: as ``Int8Reader._in_bytes``.
     """
     weight = np.asarray(layer.weight, np.float64).reshape(len(layer.weight), -1)
     factor = read.scale * np.asarray(layer.scale, np.float64)
-    bias = (layer.bias - read.zero * weight.sum(1) * factor) / made.scale + made.zero
-    largest = LARGEST_BYTE * np.abs(weight).sum(1) * np.abs(factor) / made.scale + np.abs(bias)
+    bias = (layer.bias - read.zero * weight.sum(1) * factor) / output.scale + output.zero
+    largest = LARGEST_BYTE * np.abs(weight).sum(1) * np.abs(factor) / output.scale + np.abs(bias)
     if not (np.abs(bias).max() < _PRECISE and largest.max() < _WHOLE):
-        raise Other
-    return (factor / made.scale).astype(np.float32), bias.astype(np.float32)
+        raise UnsupportedOp
+    return (factor / output.scale).astype(np.float32), bias.astype(np.float32)

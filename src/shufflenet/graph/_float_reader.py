@@ -5,19 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from shufflenet.codegen._layers import (
-    Codes,
+from shufflenet.graph._layers import (
+    ChannelSlice,
     Convolution,
     Floats,
     Layer,
     Linear,
     MaxPool,
     Mean,
-    Piece,
+    QuantParams,
     Weights,
 )
 
-__all__ = ["Other", "Reader", "need"]
+__all__ = ["Reader", "UnsupportedOp", "need"]
 
 # What ONNX takes a setting for that is not there.
 _POOL = {
@@ -39,7 +39,7 @@ _OF_3X3: dict[str, object] = {
 }
 
 
-class Other(Exception):
+class UnsupportedOp(Exception):
     """An operation, or a setting of one, that is not of the networks compiled here."""
 
 
@@ -53,8 +53,8 @@ class Reader:
         self._constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
         (images,) = graph.input
         channels = images.type.tensor_type.shape.dim[1].dim_value
-        self._values: dict[str, tuple[Piece, ...]] = {
-            images.name: (Piece(images.name, 0, channels),)
+        self._values: dict[str, tuple[ChannelSlice, ...]] = {
+            images.name: (ChannelSlice(images.name, 0, channels),)
         }
 
     def read(self, node: Any) -> None:  # noqa: ANN401  # likewise
@@ -66,12 +66,12 @@ class Reader:
                 self._make(self._convolution(node, settings))
             case "MaxPool":
                 need(_POOL | settings, **_OF_3X3)
-                self._make(MaxPool(made=node.output[0], reads=self._values[node.input[0]]))
+                self._make(MaxPool(output=node.output[0], inputs=self._values[node.input[0]]))
             case "ReduceMean":
                 need({"keepdims": 1, "noop_with_empty_axes": 0} | settings, keepdims=0)
                 if sorted(self._constants[node.input[1]] % 4) != [2, 3]:
-                    raise Other
-                self._make(Mean(made=node.output[0], reads=self._values[node.input[0]]))
+                    raise UnsupportedOp
+                self._make(Mean(output=node.output[0], inputs=self._values[node.input[0]]))
             case "Gemm":
                 self._make(self._linear(node, settings))
             case "AveragePool":
@@ -94,13 +94,13 @@ class Reader:
             case "Add":
                 self._add(node)
             case _:
-                raise Other
+                raise UnsupportedOp
 
     def finished(self) -> list[Layer]:
         """Give the layers."""
         return self.layers
 
-    def codes_of(self, name: str) -> Codes | None:
+    def codes_of(self, name: str) -> QuantParams | None:
         """Say which bytes a map is made of, if it is."""
         return None
 
@@ -108,18 +108,18 @@ class Reader:
         """Note a layer.
 
         Raises:
-            Other: its weights do not fit what it reads.
+            UnsupportedOp: its weights do not fit what it reads.
         """
         self.layers.append(layer)
-        channels = sum(piece.channels for piece in layer.reads)
+        channels = sum(piece.channels for piece in layer.inputs)
         if isinstance(layer, Convolution | Linear):
             groups = layer.groups if isinstance(layer, Convolution) else 1
             out, taken, *kernel = layer.weight.shape
             reads_all = taken * groups == channels > 0 and out % groups == 0
             if not reads_all or len(set(kernel)) > 1 or layer.bias.shape != (out,):
-                raise Other
+                raise UnsupportedOp
             channels = out
-        self._values[layer.made] = (Piece(layer.made, 0, channels),)
+        self._values[layer.output] = (ChannelSlice(layer.output, 0, channels),)
 
     def _convolution(self, node: Any, settings: dict[str, Any]) -> Convolution:  # noqa: ANN401
         weight_name, bias_name = node.input[1:]
@@ -138,36 +138,36 @@ class Reader:
         )
         groups = settings.get("group", 1)
         if not isinstance(groups, int) or groups < 1 or weight.ndim != 4:
-            raise Other
-        made = Convolution(
-            made=node.output[0],
-            reads=self._values[node.input[0]],
+            raise UnsupportedOp
+        output = Convolution(
+            output=node.output[0],
+            inputs=self._values[node.input[0]],
             weight=weight,
             bias=bias,
             stride=stride,
             groups=groups,
         )
         if not kernel % 2 or kernel == 1 < stride or stride > 2:
-            raise Other
-        if not made.depthwise and 1 not in (kernel, groups):
-            raise Other
-        return made
+            raise UnsupportedOp
+        if not output.depthwise and 1 not in (kernel, groups):
+            raise UnsupportedOp
+        return output
 
     def _linear(self, node: Any, settings: dict[str, Any]) -> Linear:  # noqa: ANN401
         need(_GEMM | settings, alpha=1.0, beta=1.0, transA=0, transB=1)
         weight = self._weights(node.input[1])
         if weight.ndim != 2:
-            raise Other
+            raise UnsupportedOp
         bias = self._floats(node.input[2]) if node.input[2:] else np.zeros(len(weight), np.float32)
         read = self._values[node.input[0]]
-        return Linear(made=node.output[0], reads=read, weight=weight, bias=bias)
+        return Linear(output=node.output[0], inputs=read, weight=weight, bias=bias)
 
-    def _average(self, made: str, reads: tuple[Piece, ...]) -> Convolution:
+    def _average(self, output: str, inputs: tuple[ChannelSlice, ...]) -> Convolution:
         """Write the mean of 3x3 pixels, of which those beyond the edge are 0, as a convolution."""
-        channels = sum(piece.channels for piece in reads)
+        channels = sum(piece.channels for piece in inputs)
         return Convolution(
-            made=made,
-            reads=reads,
+            output=output,
+            inputs=inputs,
             weight=np.full((channels, 1, 3, 3), 1 / 9, np.float32),
             bias=np.zeros(channels, np.float32),
             stride=2,
@@ -185,24 +185,24 @@ class Reader:
         """Make a sum part of the convolution whose result is the second of what is added.
 
         Raises:
-            Other: that is no convolution alone, or something is added to it already.
+            UnsupportedOp: that is no convolution alone, or something is added to it already.
         """
         added, (piece,) = (self._values[name] for name in node.input)
         if sum(one.channels for one in added) != piece.channels:
-            raise Other
+            raise UnsupportedOp
         self._end(piece, adds=added)
         self._values[node.output[0]] = (piece,)
 
-    def _end(self, piece: Piece, **changes: Any) -> None:  # noqa: ANN401
+    def _end(self, piece: ChannelSlice, **changes: Any) -> None:  # noqa: ANN401
         """Change what a convolution ends with; nothing may have read it, nor may from now on.
 
         Raises:
-            Other: something has, or it is no convolution, or it ends with a ReLU already.
+            UnsupportedOp: something has, or it is no convolution, or it ends with a ReLU already.
         """
-        numbers = {layer.made: number for number, layer in enumerate(self.layers)}
+        numbers = {layer.output: number for number, layer in enumerate(self.layers)}
         layer = self.layers[numbers[piece.map]]
         added = changes.get("adds", ())
-        read = {p.map for x in self.layers for p in (*x.reads, *getattr(x, "adds", ()))}
+        read = {p.map for x in self.layers for p in (*x.inputs, *getattr(x, "adds", ()))}
         if (
             not isinstance(layer, Convolution)
             or (piece.first, piece.channels) != (0, len(layer.weight))
@@ -211,7 +211,7 @@ class Reader:
             or any(numbers[other.map] >= numbers[piece.map] for other in added)
             or piece.map in read
         ):
-            raise Other
+            raise UnsupportedOp
         self.layers[numbers[piece.map]] = replace(layer, **changes)
         self._values = {
             name: pieces
@@ -223,15 +223,15 @@ class Reader:
         """Read channels of a map in another order.
 
         Raises:
-            Other: it has no such channels.
+            UnsupportedOp: it has no such channels.
         """
         (piece,) = self._values[node.input[0]]
         order = self._constants[node.input[1]]
         if order.ndim != 1 or order.min() < 0 or order.max() >= piece.channels:
-            raise Other
+            raise UnsupportedOp
         runs = np.split(order, 1 + np.flatnonzero(np.diff(order) != 1))
         self._values[node.output[0]] = tuple(
-            Piece(piece.map, piece.first + int(run[0]), len(run)) for run in runs
+            ChannelSlice(piece.map, piece.first + int(run[0]), len(run)) for run in runs
         )
 
     def _split(self, node: Any, settings: dict[str, Any]) -> None:  # noqa: ANN401
@@ -239,10 +239,10 @@ class Reader:
         (piece,) = self._values[node.input[0]]
         sizes = self._constants[node.input[1]]
         if sizes.sum() != piece.channels or sizes.min() < 1:
-            raise Other
+            raise UnsupportedOp
         first = piece.first
         for name, channels in zip(node.output, sizes, strict=True):
-            self._values[name] = (Piece(piece.map, first, int(channels)),)
+            self._values[name] = (ChannelSlice(piece.map, first, int(channels)),)
             first += int(channels)
 
     def _weights(self, name: str) -> Weights:
@@ -251,7 +251,7 @@ class Reader:
     def _floats(self, name: str) -> Floats:
         values = self._constants[name]
         if values.dtype != np.float32:
-            raise Other
+            raise UnsupportedOp
         return values
 
 
@@ -259,7 +259,7 @@ def need(settings: dict[str, Any], **wanted: object) -> None:
     """Refuse a setting that differs, or is not there where the standard has another default.
 
     Raises:
-        Other: one is.
+        UnsupportedOp: one is.
     """
     if any(settings.get(name, value) != value for name, value in wanted.items()):
-        raise Other
+        raise UnsupportedOp

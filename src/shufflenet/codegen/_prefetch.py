@@ -5,10 +5,10 @@ from typing import NamedTuple
 from shufflenet.codegen._ir import Function, Value
 from shufflenet.codegen._memory import LINE_WORDS
 
-__all__ = ["Ahead"]
+__all__ = ["Prefetch"]
 
 
-class Ahead(NamedTuple):
+class Prefetch(NamedTuple):
     """Weights that are fetched before they are needed, with each step of a product a few words.
 
     Many lines at once would keep the loads of a product waiting.

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from shufflenet.codegen._layers import Convolution, Layer, Piece, only_reader
+from shufflenet.graph._layers import ChannelSlice, Convolution, Layer, only_reader
 
-__all__ = ["without_unread"]
+__all__ = ["strip_padding"]
 
 
-def without_unread(layers: Sequence[Layer]) -> list[Layer]:
+def strip_padding(layers: Sequence[Layer]) -> list[Layer]:
     """Leave out the last channels of bottlenecks, as far as they are multiplied with zeros alone.
 
     Of a 1x1, a depthwise and a 1x1 convolution that nothing else reads, these are channels between
@@ -19,7 +19,7 @@ def without_unread(layers: Sequence[Layer]) -> list[Layer]:
     """
     found = list(layers)
     for middle in layers:
-        first = next((layer for layer in found if layer.made == middle.reads[0].map), None)
+        first = next((layer for layer in found if layer.output == middle.inputs[0].map), None)
         if not (isinstance(first, Convolution) and isinstance(middle, Convolution)):
             continue
         last = only_reader(found, middle)
@@ -33,11 +33,11 @@ def without_unread(layers: Sequence[Layer]) -> list[Layer]:
             read = np.flatnonzero(last.weight.any(axis=(0, 2, 3)))
             count = int(read.max(initial=0)) + 1
             if 1 < count < len(middle.weight):
-                made = replace(_first_of(middle, count), groups=count)
+                output = replace(_first_of(middle, count), groups=count)
                 _put(found, first, _first_of(first, count))
-                _put(found, middle, replace(made, reads=(Piece(first.made, 0, count),)))
-                reads = (Piece(middle.made, 0, count),)
-                _put(found, last, replace(last, weight=last.weight[:, :count], reads=reads))
+                _put(found, middle, replace(output, inputs=(ChannelSlice(first.output, 0, count),)))
+                inputs = (ChannelSlice(middle.output, 0, count),)
+                _put(found, last, replace(last, weight=last.weight[:, :count], inputs=inputs))
     return found
 
 
