@@ -23,7 +23,7 @@ from pathlib import Path
 from PIL import Image
 
 from shufflenet import open_model
-from shufflenet.preprocess import resized
+from shufflenet.preprocess import resized_size
 from shufflenet.runtimes import classify
 
 ROUNDS = 15
@@ -55,7 +55,7 @@ def main() -> None:
 
     def load(path: Path) -> object:
         with Image.open(path) as image:
-            width, height = resized(image.width, image.height, how.resize_px)
+            width, height = resized_size(image.width, image.height, how.resize_px)
             return image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
 
     def only_decode() -> object:

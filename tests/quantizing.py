@@ -13,7 +13,7 @@ from conftest import card_for, with_seeded_weights
 from shufflenet.data import ImageSet, open_images
 from shufflenet.export import export_onnx
 from shufflenet.networks import ShuffleNet, build
-from shufflenet.preprocess import normalised
+from shufflenet.preprocess import normalize
 from shufflenet.recipes import preprocess_for
 from shufflenet.spec import Label, NetworkSpec, V2Spec
 from shufflenet.zoo import NETWORKS
@@ -57,5 +57,5 @@ def _fit_statistics(net: ShuffleNet) -> None:
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
     with torch.no_grad():
-        net.train()(torch.from_numpy(normalised(pictures(60), preprocess_for(32))))
+        net.train()(torch.from_numpy(normalize(pictures(60), preprocess_for(32))))
     net.eval()

@@ -15,7 +15,7 @@ from onnx import helper, numpy_helper
 
 from quantizing import CLASSES, pictures, write_float_file, written
 from shufflenet.errors import CheckpointError
-from shufflenet.preprocess import normalised
+from shufflenet.preprocess import normalize
 from shufflenet.quantize import _quantize, quantize_onnx
 from shufflenet.runtimes import CHECK_KEY, OnnxClassifier
 from shufflenet.spec import NetworkSpec, Stage, V1Spec
@@ -62,7 +62,7 @@ def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
 
 
 def prepared(classifier: LlvmClassifier, count: int, side: int) -> npt.NDArray[np.float32]:
-    return normalised(pictures(count, side), classifier.card.preprocess)
+    return normalize(pictures(count, side), classifier.card.preprocess)
 
 
 # --- what is computed ---

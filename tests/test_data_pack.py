@@ -15,7 +15,7 @@ from seeded import photo
 from shufflenet.data import ImageSet, Packed, open_images, pack
 from shufflenet.errors import DataError, SpecError, WriteError
 from shufflenet.files import PARTIAL
-from shufflenet.preprocess import cropped, decode
+from shufflenet.preprocess import decode, resize_and_crop
 from shufflenet.spec import Preprocess
 
 HOW = Preprocess(resize_px=48, crop_px=40)
@@ -35,7 +35,7 @@ def photo_folders(tmp_path: Path) -> Path:
 
 
 def seen(images: ImageSet) -> list[npt.NDArray[np.uint8]]:
-    return [cropped(decode(s.read(), s.name), HOW) for s in images.samples]
+    return [resize_and_crop(decode(s.read(), s.name), HOW) for s in images.samples]
 
 
 def readable(images: ImageSet) -> ImageSet:

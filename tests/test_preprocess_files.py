@@ -19,7 +19,7 @@ from seeded import photo
 from shufflenet.data import Sample, load
 from shufflenet.errors import CheckpointError, ImageError
 from shufflenet.files import read_card
-from shufflenet.preprocess import cropped, decode, normalised, prepare
+from shufflenet.preprocess import decode, normalize, prepare, resize_and_crop
 from shufflenet.spec import Preprocess
 
 SYNTHETIC = np.load(Path(__file__).parent / "golden" / "preprocess-synthetic.npz")
@@ -84,7 +84,7 @@ def sixteen_bit_colour() -> bytes:
 def test_every_kind_of_image_becomes_what_a_viewer_shows(
     content: Callable[[], bytes], colour: tuple[int, int, int]
 ) -> None:
-    pixels = cropped(decode(content()), Preprocess(resize_px=32, crop_px=32))
+    pixels = resize_and_crop(decode(content()), Preprocess(resize_px=32, crop_px=32))
     assert pixels.shape == (32, 32, 3)
     assert np.abs(pixels.astype(int) - colour).max() <= 2  # JPEG and palettes round
 
@@ -111,8 +111,8 @@ def test_every_way_in_asks_the_preprocessing_about_exif(exif: bool, tmp_path: Pa
     path = tmp_path / "turned.jpg"
     path.write_bytes(content)
     how = Preprocess(resize_px=24, crop_px=24, exif=exif)
-    expected = cropped(decode(content, exif=exif), how)
-    assert np.array_equal(prepare(content, how), normalised(expected, how))
+    expected = resize_and_crop(decode(content, exif=exif), how)
+    assert np.array_equal(prepare(content, how), normalize(expected, how))
     for source in (path, Sample("turned.jpg", 0, str(path))):
         pixels = load(source, how)
         assert not isinstance(pixels, ImageError)
@@ -127,7 +127,7 @@ def test_the_thinnest_image_costs_no_more_than_a_square_one(
     image = Image.new("RGB", size, RED)
     how = Preprocess(resize_px=224, crop_px=224, resizer=resizer)
     started = time.perf_counter()
-    pixels = cropped(image, how)
+    pixels = resize_and_crop(image, how)
     assert time.perf_counter() - started < 1  # 14 million columns would take more
     assert np.unique(pixels.reshape(-1, 3), axis=0).tolist() == [list(RED)]
 

@@ -18,7 +18,7 @@ from shufflenet import zoo
 from shufflenet.cli import main
 from shufflenet.data import ImageSet, open_images
 from shufflenet.errors import AccuracyLost, CheckpointError, DataError, SpecError, WriteError
-from shufflenet.preprocess import normalised
+from shufflenet.preprocess import normalize
 from shufflenet.quantize import Quantized, _prepare, _quantize, quantize_onnx
 from shufflenet.quantize._graph import Layer
 from shufflenet.quantize._judge import logits_of
@@ -57,7 +57,7 @@ def one_calibrator(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_int8_file_answers_as_the_float_one(made: Quantized, float_file: Path) -> None:
     int8, exact = OnnxClassifier(made.path), OnnxClassifier(float_file)
-    images = normalised(pictures(20), exact.card.preprocess)
+    images = normalize(pictures(20), exact.card.preprocess)
     expected = exact.logits(images)
     spread = (expected - expected.mean(0)).std()
     assert (int8.logits(images) - expected).std() < 0.3 * spread
@@ -106,7 +106,7 @@ def test_bottlenecks_are_filled_up_to_sixteens_and_nothing_is_computed_otherwise
     filled = quantize_onnx(float_file, photos, tmp_path / "filled.onnx", max_drop_percent=100)
     monkeypatch.setattr(_prepare, "fill_up", lambda model, graph: None)
     plain = quantize_onnx(float_file, photos, tmp_path / "plain.onnx", max_drop_percent=100)
-    images = normalised(pictures(5), OnnxClassifier(plain.path).card.preprocess)
+    images = normalize(pictures(5), OnnxClassifier(plain.path).card.preprocess)
     found = OnnxClassifier(filled.path).logits(images)
     assert np.array_equal(found, OnnxClassifier(plain.path).logits(images))
     before, after = depthwise(plain.path), depthwise(filled.path)
@@ -136,7 +136,7 @@ def test_layers_that_share_a_bias_are_put_in_int8_each_by_itself(
         onnx.save(model, tmp_path / name)
         made = quantize_onnx(tmp_path / name, photos, tmp_path / "i.onnx", max_drop_percent=100)
         int8 = OnnxClassifier(made.path)
-        logits.append(int8.logits(normalised(pictures(5), int8.card.preprocess)))
+        logits.append(int8.logits(normalize(pictures(5), int8.card.preprocess)))
     assert np.array_equal(logits[0], logits[1])
 
 
@@ -191,7 +191,7 @@ def test_a_file_is_computed_as_it_is_meant(made: Quantized) -> None:
     model = onnx.load(made.path)
     how = OnnxClassifier(made.path).card.preprocess
     fast, exact = (
-        logits_of(model, pictures(10), lambda x: normalised(x, how), exactly=exactly)
+        logits_of(model, pictures(10), lambda x: normalize(x, how), exactly=exactly)
         for exactly in (False, True)
     )
     assert np.abs(fast - exact).max() <= 0.02 * np.abs(exact).max()
@@ -235,7 +235,7 @@ def test_a_file_can_take_bytes(
     assert session.get_inputs()[0].type == "tensor(uint8)"
     images = pictures(20)
     (bytes_in,) = session.run(None, {"images": np.moveaxis(images, -1, 1)})
-    prepared = normalised(images, card.preprocess)
+    prepared = normalize(images, card.preprocess)
     assert np.array_equal(OnnxClassifier(done.path).logits(prepared), bytes_in)
     expected = OnnxClassifier(tmp_path / "float.onnx").logits(prepared)
     assert (bytes_in - expected).std() < 0.3 * (expected - expected.mean(0)).std()

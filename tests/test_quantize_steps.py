@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from quantizing import RNG, pictures, write_float_file
-from shufflenet.preprocess import normalised
+from shufflenet.preprocess import normalize
 from shufflenet.quantize._equalise import equalised
 from shufflenet.quantize._graph import as_model, read_graph
 from shufflenet.quantize._judge import logits_of
@@ -79,7 +79,7 @@ def test_equalised_channels_leave_the_function_as_it_is(float_file: Path) -> Non
     how = OnnxClassifier(float_file).card.preprocess
 
     def feed(images: np.ndarray) -> np.ndarray:
-        return normalised(images, how)
+        return normalize(images, how)
 
     spans = spans_of(graph, pictures(20), feed, NO_PROGRESS)
     other = equalised(graph, spans)
@@ -95,7 +95,7 @@ def test_equalised_channels_leave_the_function_as_it_is(float_file: Path) -> Non
 def test_rounding_by_covariance_loses_less_than_plain_rounding(float_file: Path) -> None:
     graph = read_graph(float_file.read_bytes(), float_file)
     how = OnnxClassifier(float_file).card.preprocess
-    moments = moments_of(graph, pictures(50), lambda x: normalised(x, how), NO_PROGRESS)
+    moments = moments_of(graph, pictures(50), lambda x: normalize(x, how), NO_PROGRESS)
     stored, _ = rounded(graph, moments, "full")
     layer = graph.layers[-2]
     rows, ours = (x.weights[layer.weight][:, :, 0, 0] for x in (graph, stored))
@@ -109,7 +109,7 @@ def test_rounding_by_covariance_loses_less_than_plain_rounding(float_file: Path)
 def test_biases_make_up_for_the_mean_of_what_is_lost(float_file: Path) -> None:
     graph = read_graph(float_file.read_bytes(), float_file)
     how = OnnxClassifier(float_file).card.preprocess
-    moments = moments_of(graph, pictures(20), lambda x: normalised(x, how), NO_PROGRESS)
+    moments = moments_of(graph, pictures(20), lambda x: normalize(x, how), NO_PROGRESS)
     stored, _ = rounded(graph, moments, "portable")
     layer = graph.layers[-1]
     means = [
@@ -129,4 +129,4 @@ def test_biases_make_up_for_the_mean_of_what_is_lost(float_file: Path) -> None:
 )  # fmt: skip
 def test_prepared_images_turn_back_into_bytes(how: Preprocess) -> None:
     images = RNG(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
-    assert np.array_equal(as_pixels(normalised(images, how), how), np.moveaxis(images, -1, 1))
+    assert np.array_equal(as_pixels(normalize(images, how), how), np.moveaxis(images, -1, 1))

@@ -5,8 +5,8 @@ the libraries it does it with, which the project does not need: torchvision and 
 
     PYTHONPATH=tests python tools/make_golden_preprocess.py --photos imagenet-samples.tar.gz
 
-It needs a Pillow below 13: see ``_as_pillow`` in src/shufflenet/preprocess/_resize.py. The mean
-image in the package comes from here too, out of a clone of megvii-model/ShuffleNet-Series at
+It needs a Pillow below 13: see src/shufflenet/preprocess/_pillow_resize.py. The mean image in the
+package comes from here too, out of a clone of megvii-model/ShuffleNet-Series at
 aa91feb:
 
     PYTHONPATH=tests python tools/make_golden_preprocess.py --megvii DIR
@@ -182,7 +182,7 @@ def write_photos(path: Path, archive: Path) -> None:
 
 
 def pack_mean_image(megvii: Path, path: Path) -> None:
-    """Write the mean image as ``mean_image`` of shufflenet.preprocess reads it, and its licence."""
+    """Write the mean image in the format of ``read_mean_image``, and its licence."""
     text = ElementTree.parse(megvii / LARGE).findtext("MeanImg/data")
     if text is None:
         raise SystemExit(f"{LARGE} has no MeanImg/data.")

@@ -85,7 +85,8 @@ def main() -> None:
     print(f"of at most {LONG} lines: {1 - len(long) / max(1, len(found)):.1%}")
     print(f"of more than {MANY} parameters: {len(many)}")
     print(
-        f"public array functions: {len(arrays)}; with a shape: {1 - len(bare) / max(1, len(arrays)):.0%}"
+        f"public array functions: {len(arrays)}; "
+        f"with a shape: {1 - len(bare) / max(1, len(arrays)):.0%}"
     )
     print(f"docstrings that begin with {', '.join(_VERBS)}: {len(odd)}")
     if room:

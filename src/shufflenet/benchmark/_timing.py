@@ -9,7 +9,7 @@ import numpy.typing as npt
 from shufflenet.benchmark._cost import cost
 from shufflenet.benchmark._peak import GEMMS, Precision, gemms, peak_gops
 from shufflenet.benchmark._turns import ROUNDS, Turns, take_turns
-from shufflenet.preprocess import normalised
+from shufflenet.preprocess import normalize
 from shufflenet.runtimes import Classifier
 
 __all__ = ["Contender", "Timing", "compare", "turns"]
@@ -122,7 +122,7 @@ def _images(contender: Contender, batch: int) -> npt.NDArray[np.float32]:
     side, channels = card.preprocess.crop_px, card.network.in_channels
     if channels != 3:  # of which no photo is made
         return rng.standard_normal((batch, channels, side, side), np.float32)
-    return normalised(rng.integers(0, 256, (batch, side, side, 3), np.uint8), card.preprocess)
+    return normalize(rng.integers(0, 256, (batch, side, side, 3), np.uint8), card.preprocess)
 
 
 def _work(contender: Contender, images: npt.NDArray[np.float32]) -> Callable[[], object]:

@@ -20,7 +20,7 @@ from shufflenet.data._shards import CLASSES_KEY, IMAGES_KEY
 from shufflenet.errors import DataError, ImageError, SpecError, WriteError
 from shufflenet.files import PARTIAL
 from shufflenet.machine import cores
-from shufflenet.preprocess import decode, resized
+from shufflenet.preprocess import decode, resized_size
 
 __all__ = ["Packed", "pack"]
 
@@ -131,7 +131,7 @@ def _encoded(
 
 def _small(image: Image.Image, size_px: int, quality: int | None) -> bytes:
     if min(image.size) > size_px:
-        size = resized(image.width, image.height, size_px)
+        size = resized_size(image.width, image.height, size_px)
         image = image.resize(size, Image.Resampling.BILINEAR)
     content = io.BytesIO()
     if quality is None:

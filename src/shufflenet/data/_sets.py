@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import DataError, ImageError
-from shufflenet.preprocess import cropped, decode
+from shufflenet.preprocess import decode, resize_and_crop
 from shufflenet.spec import Preprocess
 
 __all__ = [
@@ -167,7 +167,7 @@ def load(source: Path | Sample, how: Preprocess) -> npt.NDArray[np.uint8] | Imag
     """Give an image decoded and cropped, ``(crop_px, crop_px, 3)``, or the reason why not."""
     try:
         if isinstance(source, Sample):
-            return cropped(decode(source.read(), source.name, exif=how.exif), how)
-        return cropped(decode(source, exif=how.exif), how)
+            return resize_and_crop(decode(source.read(), source.name, exif=how.exif), how)
+        return resize_and_crop(decode(source, exif=how.exif), how)
     except ImageError as error:
         return error

@@ -1,22 +1,36 @@
-"""From a file to the network's input: the one preprocessing, in NumPy and Pillow."""
+"""Turns an image file into network input, in NumPy and Pillow."""
 
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from shufflenet.preprocess._crop import resize_and_crop, resized_size
 from shufflenet.preprocess._decode import decode, is_upright
-from shufflenet.preprocess._normalise import normalised
-from shufflenet.preprocess._resize import cropped, resized
+from shufflenet.preprocess._mean_image import mean_image
+from shufflenet.preprocess._normalize import affine, normalize
 from shufflenet.spec import Preprocess
 
-__all__ = ["cropped", "decode", "is_upright", "normalised", "prepare", "resized"]
+__all__ = [
+    "affine",
+    "decode",
+    "is_upright",
+    "mean_image",
+    "normalize",
+    "prepare",
+    "resize_and_crop",
+    "resized_size",
+]
 
 
 def prepare(source: str | Path | bytes, how: Preprocess) -> npt.NDArray[np.float32]:
-    """Read an image and make of it one network input, ``(3, crop_px, crop_px)``.
+    """Read an image and return it as network input, ``(3, crop_px, crop_px)``, without a batch.
+
+    Args:
+        source: A path, or the bytes of an image file.
+        how: How the network's images are resized, cropped and normalized.
 
     Raises:
         ImageError: the file cannot be read as an image.
     """
-    return normalised(cropped(decode(source, exif=how.exif), how), how)
+    return normalize(resize_and_crop(decode(source, exif=how.exif), how), how)

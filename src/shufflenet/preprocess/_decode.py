@@ -1,4 +1,4 @@
-"""From a file to an upright RGB image."""
+"""Reading a file as an upright RGB image."""
 
 import io
 import struct
@@ -12,7 +12,7 @@ from shufflenet.errors import ImageError
 
 __all__ = ["decode", "is_upright"]
 
-# What Pillow's decoders raise on damaged files, found by feeding them such files.
+# What Pillow's decoders raise on damaged files, found by decoding such files.
 _DECODING_ERRORS = (
     OSError,
     SyntaxError,
@@ -34,21 +34,22 @@ def decode(
 ) -> Image.Image:
     """Read an image as RGB, as a viewer would show it.
 
-    The first frame of an animation; grey and palettes widened; 16 bits a channel scaled to 8;
-    CMYK converted; transparent parts laid over white.
+    Of an animation, the first frame is read. Gray and palette images are converted to RGB, 16 bits
+    a channel are scaled to 8, CMYK is converted, and transparent parts are blended with white.
 
     Args:
         source: A path, or the bytes of an image file.
-        name: What errors call the image; the path, if it is not given.
-        exif: Whether the image is turned upright as its EXIF tag says, see ``Preprocess.exif``.
+        name: The image's name in errors; by default the path.
+        exif: Whether the image is rotated upright by its EXIF tag, see ``Preprocess.exif``.
             ``cv2.imdecode(bytes, cv2.IMREAD_COLOR)`` does so, and with it PaddleClas and
             mmpretrain; ``PIL.Image.open`` does not, nor do torchvision and Megvii.
-        shrink: 2, 4 or 8 lets a JPEG's decoder make an image so many times smaller, which costs
-            a fraction; other formats come as they are.
+        shrink: With 2, 4 or 8 a JPEG is decoded that many times smaller, which costs a fraction
+            of the time; other formats are decoded in full.
 
     Raises:
-        ImageError: the file is missing, empty, cut short, no image, of a kind that has no
-            defined colours, or has more pixels than ``PIL.Image.MAX_IMAGE_PIXELS`` (89 million).
+        ImageError: the file is missing, empty, truncated, not an image, of a pixel format
+            without defined colors, or has more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``
+            (89 million).
     """
     name = name or ("image" if isinstance(source, bytes) else str(source))
     if not isinstance(source, bytes) and Path(source).is_fifo():
@@ -69,11 +70,11 @@ def decode(
 
 
 def is_upright(source: bytes) -> bool:
-    """Say whether an image lies in its file as ``decode`` shows it; false if none can be read."""
+    """Return whether EXIF leaves an image as it is stored; false if it cannot be read."""
     try:
         with Image.open(io.BytesIO(source)) as image:
-            turned = range(2, 9)  # EXIF 2.3, table 4, tag 0x0112: 1 is upright, 2 to 8 are not
-            return image.getexif().get(ExifTags.Base.Orientation) not in turned
+            rotated = range(2, 9)  # EXIF 2.3, table 4, tag 0x0112: 1 is upright, 2 to 8 are not
+            return image.getexif().get(ExifTags.Base.Orientation) not in rotated
     except _DECODING_ERRORS:
         return False
 

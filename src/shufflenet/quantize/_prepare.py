@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 
-from shufflenet.preprocess import normalised
+from shufflenet.preprocess import normalize
 from shufflenet.quantize._equalise import equalised
 from shufflenet.quantize._fill import fill_up
 from shufflenet.quantize._graph import Graph, Layer, as_model
@@ -75,7 +75,7 @@ def prepare(
     """
 
     def prepared(images: Pixels) -> Images:
-        return normalised(images, how)
+        return normalize(images, how)
 
     reference = logits_of(as_model(graph), drawn.judging, prepared, on_progress=on_progress)
     labels = reference.argmax(1) if drawn.labels is None else drawn.labels

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from shufflenet.data import Sample, load
 from shufflenet.errors import ImageError, SpecError
 from shufflenet.machine import cores
-from shufflenet.preprocess import normalised
+from shufflenet.preprocess import normalize
 from shufflenet.runtimes._classifier import Classifier, Prediction, top_k
 from shufflenet.spec import Card
 
@@ -80,7 +80,7 @@ def _compute(
     how = card.preprocess
     loaded = [load(source, how) for source in group]
     good = [pixels for pixels in loaded if not isinstance(pixels, ImageError)]
-    rows = iter(compute(normalised(np.stack(good), how)) if good else ())
+    rows = iter(compute(normalize(np.stack(good), how)) if good else ())
     answers = (x if isinstance(x, ImageError) else next(rows) for x in loaded)
     return list(zip(group, answers, strict=True))
 

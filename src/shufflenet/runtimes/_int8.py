@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import CheckpointError
-from shufflenet.preprocess import normalised
+from shufflenet.preprocess import normalize
 from shufflenet.spec import Card, Preprocess
 
 __all__ = [
@@ -79,7 +79,7 @@ def check_int8(
     """
     if card.int8 is None or CHECK_KEY not in metadata:
         return
-    found = logits(normalised(check_image(card.preprocess), card.preprocess))[0]
+    found = logits(normalize(check_image(card.preprocess), card.preprocess))[0]
     try:
         meant = np.array(json.loads(metadata[CHECK_KEY]), np.float32).reshape(found.shape)
     except (TypeError, ValueError) as error:

@@ -9,7 +9,7 @@ __all__ = ["Normaliser"]
 
 
 class Normaliser:
-    """Does to batches on a device what ``preprocess.normalised`` does to arrays."""
+    """Does to batches on a device what ``preprocess.normalize`` does to arrays."""
 
     def __init__(self, how: Preprocess) -> None:
         grey_levels = 255 / how.value_range  # means and deviations are of values in that range
