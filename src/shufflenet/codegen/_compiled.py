@@ -50,7 +50,7 @@ class Compiled:
         kernels = _kernels(module, network)
         self._memory = Memory(kernels.dtype)
         steps, images = _planned(network, kernels, channels, height, width)
-        _write_features(module, kernels, self._memory, images, steps, network.images)
+        _write_features(module, kernels, self._memory, images, steps, network.input_params)
         self._features = steps[-1].output
         self._pitch = kernels.class_panels(self.classes) * CLASSES * kernels.columns
         _write_logits(module, kernels, self._memory, self._features.pitch, network.classifier)
@@ -134,7 +134,7 @@ def check(network: Network, channels: int) -> None:
 
 def lacking(network: Network) -> str:
     """Name the instructions that this processor lacks to compute a network; nothing, if none."""
-    if network.images is None:
+    if network.input_params is None:
         return ""
     best = _instructions()
     if not best:
@@ -158,7 +158,7 @@ def _planned(
         height=height,
         width=width,
         border=stem.kernel // 2,
-        outside=stem.outside,
+        outside=stem.padding_value,
     )
     return plan(network.layers, kernels, images), images
 
@@ -180,7 +180,7 @@ def _write_features(
     w = Writer(f, kernels, memory, arena, constants, tables, memory.reserve(PIXELS * widest))
     rows = images.channels * images.height
     given, kept = w.table(np.arange(rows) * images.width), w.table(images.rows())
-    factor, more = (1 / codes.scale, float(codes.zero)) if codes else (1.0, 0.0)
+    factor, more = (1 / codes.scale, float(codes.zero_point)) if codes else (1.0, 0.0)
     kernels.begin(f)
     planes = w.place(images.at)
     w.call(kernels.images(), image, given, planes, kept, rows, images.width, factor, more)
@@ -221,7 +221,7 @@ def _write_logits(
 
 
 def _kernels(module: ir.Module, network: Network) -> Kernels:
-    if network.images is None:
+    if network.input_params is None:
         return FloatKernels(module, *_vectors())
     return _INT8_KERNELS[_instructions()](module)
 

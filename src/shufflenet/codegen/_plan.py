@@ -12,8 +12,8 @@ from shufflenet.graph import (
     Layer,
     MaxPool,
     Mean,
-    added_to,
     only_reader,
+    residual_of,
 )
 
 __all__ = ["plan"]
@@ -63,7 +63,7 @@ class _Planner:
                 stem = Corners(images, layer.kernel, layer.stride)
                 source = self._source(layer.inputs) if layer.kernel == 1 else stem
                 output = self._make(layer.output, len(layer.weight), source.size, layer.groups)
-                added = self._whole(layer.adds) if layer.adds else None
+                added = self._whole(layer.residual) if layer.residual else None
                 if added and (added.height, added.width) != source.size:
                     raise ValueError("maps of two sizes are added")
                 self.steps.append(Gemm(output, source, layer, added))
@@ -102,20 +102,20 @@ class _Planner:
     def _whole(self, inputs: tuple[ChannelSlice, ...]) -> Buffer:
         """Find the map that is read, or make it of its pieces."""
         if len(inputs) == 1:
-            found = self._maps[inputs[0].map]
+            found = self._maps[inputs[0].tensor]
             if found.channels == inputs[0].channels:
                 return found
         return self._join(inputs)
 
     def _source(self, inputs: tuple[ChannelSlice, ...]) -> Source:
-        if inputs[0].map in self._windows:
-            return self._windows[inputs[0].map]
-        is_added = len(inputs) > 1 and any(inputs == added_to(layer) for layer in self._layers)
+        if inputs[0].tensor in self._windows:
+            return self._windows[inputs[0].tensor]
+        is_added = len(inputs) > 1 and any(inputs == residual_of(layer) for layer in self._layers)
         if inputs in self._joined or is_added:
             joined = self._join(inputs)
             return self._piece(joined, 0, joined.channels)
         if len(inputs) == 1:
-            return self._piece(self._maps[inputs[0].map], inputs[0].first, inputs[0].channels)
+            return self._piece(self._maps[inputs[0].tensor], inputs[0].first, inputs[0].channels)
         return ConcatSource(self._parts(inputs))
 
     def _piece(self, found: Buffer, first: int, channels: int) -> Source:
@@ -128,7 +128,7 @@ class _Planner:
         """Find what a window moves over, or make it of its pieces."""
         inputs, (_, outside) = layer.inputs, _edge(layer)
         if len(inputs) == 1:
-            found = self._maps[inputs[0].map]
+            found = self._maps[inputs[0].tensor]
             if found.channels == inputs[0].channels and found.outside == outside:
                 return found
         return self._join(inputs)
@@ -149,7 +149,7 @@ class _Planner:
         return self._joined[inputs]
 
     def _parts(self, inputs: tuple[ChannelSlice, ...]) -> list[tuple[Buffer, int, int]]:
-        parts = [(self._maps[piece.map], piece.first, piece.channels) for piece in inputs]
+        parts = [(self._maps[piece.tensor], piece.first, piece.channels) for piece in inputs]
         if len({(part.height, part.width) for part, _, _ in parts}) > 1:
             raise ValueError("maps of several sizes are joined")
         return parts
@@ -164,7 +164,7 @@ def _edges(layers: Sequence[Layer]) -> dict[str, tuple[int, float]]:
     found: dict[str, tuple[int, float]] = {}
     for layer in layers:
         if len(layer.inputs) == 1:
-            name = layer.inputs[0].map
+            name = layer.inputs[0].tensor
             before, edge = found.get(name, (0, 0.0)), _edge(layer)
             if before[0] and edge[0] and before[1] != edge[1]:
                 raise ValueError("a max pool and a depthwise convolution read one map")
@@ -176,7 +176,7 @@ def _edge(layer: Layer) -> tuple[int, float]:
     """Say how many pixels beyond the edge of a map a layer sees, and what it takes them for."""
     match layer:
         case Convolution(depthwise=True):
-            return layer.kernel // 2, layer.outside
+            return layer.kernel // 2, layer.padding_value
         case MaxPool():
-            return 1, layer.outside
+            return 1, layer.padding_value
     return 0, 0.0

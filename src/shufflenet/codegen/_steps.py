@@ -67,7 +67,7 @@ class Gemm:
         packed, ends = w.made_once((id(layer), group), lambda: self._constants(kernels, group))
         also: tuple[Value | float, ...] = ()
         if added:
-            also = w.place(added.at + channel), w.pixels(added, first), layer.added_scale
+            also = w.place(added.at + channel), w.pixels(added, first), layer.residual_scale
             also += layer.limits
         w.call(
             kernels.product("runs" if len(runs) > 1 else "adding" if added else ""),

@@ -12,8 +12,8 @@ from shufflenet.graph._layers import (
     Network,
     QuantParams,
     Weights,
-    added_to,
     only_reader,
+    residual_of,
 )
 from shufflenet.graph._read import read_network
 
@@ -29,7 +29,7 @@ __all__ = [
     "Network",
     "QuantParams",
     "Weights",
-    "added_to",
     "only_reader",
     "read_network",
+    "residual_of",
 ]

@@ -190,7 +190,7 @@ class Reader:
         added, (piece,) = (self._values[name] for name in node.input)
         if sum(one.channels for one in added) != piece.channels:
             raise UnsupportedOp
-        self._end(piece, adds=added)
+        self._end(piece, residual=added)
         self._values[node.output[0]] = (piece,)
 
     def _end(self, piece: ChannelSlice, **changes: Any) -> None:  # noqa: ANN401
@@ -200,23 +200,23 @@ class Reader:
             UnsupportedOp: something has, or it is no convolution, or it ends with a ReLU already.
         """
         numbers = {layer.output: number for number, layer in enumerate(self.layers)}
-        layer = self.layers[numbers[piece.map]]
-        added = changes.get("adds", ())
-        read = {p.map for x in self.layers for p in (*x.inputs, *getattr(x, "adds", ()))}
+        layer = self.layers[numbers[piece.tensor]]
+        added = changes.get("residual", ())
+        read = {p.tensor for x in self.layers for p in (*x.inputs, *getattr(x, "residual", ()))}
         if (
             not isinstance(layer, Convolution)
             or (piece.first, piece.channels) != (0, len(layer.weight))
             or layer.floor == 0
-            or (added and (layer.adds or layer.depthwise))
-            or any(numbers[other.map] >= numbers[piece.map] for other in added)
-            or piece.map in read
+            or (added and (layer.residual or layer.depthwise))
+            or any(numbers[other.tensor] >= numbers[piece.tensor] for other in added)
+            or piece.tensor in read
         ):
             raise UnsupportedOp
-        self.layers[numbers[piece.map]] = replace(layer, **changes)
+        self.layers[numbers[piece.tensor]] = replace(layer, **changes)
         self._values = {
             name: pieces
             for name, pieces in self._values.items()
-            if all(other.map != piece.map for other in pieces)
+            if all(other.tensor != piece.tensor for other in pieces)
         }
 
     def _pick(self, node: Any) -> None:  # noqa: ANN401
@@ -231,7 +231,7 @@ class Reader:
             raise UnsupportedOp
         runs = np.split(order, 1 + np.flatnonzero(np.diff(order) != 1))
         self._values[node.output[0]] = tuple(
-            ChannelSlice(piece.map, piece.first + int(run[0]), len(run)) for run in runs
+            ChannelSlice(piece.tensor, piece.first + int(run[0]), len(run)) for run in runs
         )
 
     def _split(self, node: Any, settings: dict[str, Any]) -> None:  # noqa: ANN401
@@ -242,7 +242,7 @@ class Reader:
             raise UnsupportedOp
         first = piece.first
         for name, channels in zip(node.output, sizes, strict=True):
-            self._values[name] = (ChannelSlice(piece.map, first, int(channels)),)
+            self._values[name] = (ChannelSlice(piece.tensor, first, int(channels)),)
             first += int(channels)
 
     def _weights(self, name: str) -> Weights:

@@ -79,14 +79,14 @@ class Int8Reader(Reader):
             raise UnsupportedOp
         pieces = self._values[name]
         for piece in pieces:
-            before = self._codes.setdefault(piece.map, codes)
+            before = self._codes.setdefault(piece.tensor, codes)
             if before != codes:
                 if name in self._unrounded:  # somebody else reads it as other bytes
                     raise UnsupportedOp
                 self._end(piece)
-                low, high = self._kept.get(piece.map, before.range)
-                self._kept[piece.map] = max(low, before.range[0]), min(high, before.range[1])
-                self._codes[piece.map] = codes
+                low, high = self._kept.get(piece.tensor, before.range)
+                self._kept[piece.tensor] = max(low, before.range[0]), min(high, before.range[1])
+                self._codes[piece.tensor] = codes
         self._values[node.output[0]] = pieces
 
     def _dequantise(self, node: Any) -> None:  # noqa: ANN401
@@ -98,7 +98,7 @@ class Int8Reader(Reader):
         name, output = node.input[0], node.output[0]
         if name in self._values:
             codes = self._codes_given(node)
-            same = all(self._codes[piece.map] == codes for piece in self._values[name])
+            same = all(self._codes[piece.tensor] == codes for piece in self._values[name])
             if name not in self._bytes or not same:
                 raise UnsupportedOp
             self._values[output] = self._values[name]
@@ -166,9 +166,9 @@ class Int8Reader(Reader):
     def _add(self, node: Any) -> None:  # noqa: ANN401
         super()._add(node)
         (piece,) = self._values[node.output[0]]
-        if piece.map in self._kept:
+        if piece.tensor in self._kept:
             raise UnsupportedOp
-        self._added_to[piece.map] = self._codes.pop(piece.map).range
+        self._added_to[piece.tensor] = self._codes.pop(piece.tensor).range
 
     def _codes_of(self, pieces: tuple[ChannelSlice, ...]) -> QuantParams:
         """Say what the bytes of pieces stand for.
@@ -176,7 +176,7 @@ class Int8Reader(Reader):
         Raises:
             UnsupportedOp: not all stand for the same.
         """
-        first, *others = {self._codes[piece.map] for piece in pieces}
+        first, *others = {self._codes[piece.tensor] for piece in pieces}
         if others:
             raise UnsupportedOp
         return first
@@ -188,9 +188,9 @@ class Int8Reader(Reader):
         with a scale of their own, a layer computes ::
 
             y = sum(x * w) * (x.scale * w.scale / y.scale)
-                + (bias - x.zero * sum(w) * x.scale * w.scale) / y.scale + y.zero
+                + (bias - x.zero_point * sum(w) * x.scale * w.scale) / y.scale + y.zero_point
 
-        and adds ``(z - z.zero) * (z.scale / y.scale)`` for bytes ``z`` that are added to it.
+        and adds ``(z - z.zero_point) * (z.scale / y.scale)`` for bytes ``z`` that are added to it.
 
         What ONNX rounds before it adds the zero is rounded after it here: of two bytes that are
         equally near, where the zero is odd, it may be the other one.
@@ -201,32 +201,34 @@ class Int8Reader(Reader):
         read = self._codes_of(layer.inputs)
         match layer:
             case MaxPool():
-                return replace(layer, outside=0.0)
+                return replace(layer, padding_value=0.0)
             case Mean():
                 output = self._codes[layer.output]
                 factor = _factor(read, output)
-                return replace(layer, scale=factor, bias=output.zero - read.zero * factor)
+                return replace(
+                    layer, scale=factor, bias=output.zero_point - read.zero_point * factor
+                )
             case Convolution():
                 output = self._codes[layer.output]
                 scale, bias = _counted(layer, read, output)
                 floor, ceiling = _cut(self._kept.get(layer.output, output.range), output)
                 if layer.floor == 0:
-                    floor = max(floor, float(output.zero))
+                    floor = max(floor, float(output.zero_point))
                 layer = replace(layer, scale=scale, floor=floor, ceiling=ceiling)
-                layer = replace(layer, bias=bias, outside=read.zero)
-                return self._with_added(layer, output) if layer.adds else layer
+                layer = replace(layer, bias=bias, padding_value=read.zero_point)
+                return self._with_added(layer, output) if layer.residual else layer
             case Linear():
                 scale, bias = _counted(layer, read, QuantParams(1.0, 0))
                 return replace(layer, scale=scale, bias=bias)
 
     def _with_added(self, layer: Convolution, output: QuantParams) -> Convolution:
         """Count what is added in the bytes made, too, and what limits hold before."""
-        added = self._codes_of(layer.adds)
+        added = self._codes_of(layer.residual)
         factor = _factor(added, output)
-        more = output.zero - added.zero * factor
+        more = output.zero_point - added.zero_point * factor
         low, high = (end / output.scale + more for end in self._added_to[layer.output])
-        bias = layer.bias - np.float32(added.zero * factor)
-        return replace(layer, bias=bias, added_scale=factor, limits=(low, high))
+        bias = layer.bias - np.float32(added.zero_point * factor)
+        return replace(layer, bias=bias, residual_scale=factor, limits=(low, high))
 
 
 def _factor(read: QuantParams, output: QuantParams) -> float:
@@ -243,7 +245,7 @@ def _factor(read: QuantParams, output: QuantParams) -> float:
 
 def _cut(ends: tuple[float, float], output: QuantParams) -> tuple[float, float]:
     """Give the least and the largest byte made where values lie between two ends."""
-    low, high = (round(end / output.scale) + output.zero for end in ends)
+    low, high = (round(end / output.scale) + output.zero_point for end in ends)
     return float(max(low, 0)), float(min(high, LARGEST_BYTE))
 
 
@@ -257,7 +259,9 @@ def _counted(
     """
     weight = np.asarray(layer.weight, np.float64).reshape(len(layer.weight), -1)
     factor = read.scale * np.asarray(layer.scale, np.float64)
-    bias = (layer.bias - read.zero * weight.sum(1) * factor) / output.scale + output.zero
+    bias = (
+        layer.bias - read.zero_point * weight.sum(1) * factor
+    ) / output.scale + output.zero_point
     largest = LARGEST_BYTE * np.abs(weight).sum(1) * np.abs(factor) / output.scale + np.abs(bias)
     if not (np.abs(bias).max() < _PRECISE and largest.max() < _WHOLE):
         raise UnsupportedOp

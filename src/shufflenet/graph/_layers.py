@@ -19,8 +19,8 @@ __all__ = [
     "Network",
     "QuantParams",
     "Weights",
-    "added_to",
     "only_reader",
+    "residual_of",
 ]
 
 LARGEST_BYTE = 255
@@ -34,19 +34,19 @@ class QuantParams:
     """What the bytes of an int8 network's map stand for: ``(byte - zero) * scale``."""
 
     scale: float
-    zero: int
+    zero_point: int
 
     @property
     def range(self) -> tuple[float, float]:
         """The least and the most that a byte stands for."""
-        return -self.zero * self.scale, (LARGEST_BYTE - self.zero) * self.scale
+        return -self.zero_point * self.scale, (LARGEST_BYTE - self.zero_point) * self.scale
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelSlice:
     """Neighbouring channels of a map that some layer made."""
 
-    map: str
+    tensor: str
     first: int
     channels: int
 
@@ -58,14 +58,14 @@ class Convolution:
     Attributes:
         weight: ``(out, in / groups, kernel, kernel)``, float32 or, of an int8 network, int8.
         bias: ``(out,)``; of an int8 network it counts in the bytes made.
-        adds: What is added to its result, channel by channel.
+        residual: What is added to its result, channel by channel.
         floor: What smaller values become: 0 is a ReLU, minus infinity nothing; of an int8 network
             a byte, 0 for nothing.
         ceiling: What larger bytes of an int8 network become.
         scale: ``(out,)``, of an int8 network: what sums are multiplied with to count in bytes.
-        added_scale: Likewise, what is added.
+        residual_scale: Likewise, what is added.
         limits: The least and the most, in bytes, that a result may be before others are added.
-        outside: What the values beyond an edge are taken for: the byte that stands for 0.
+        padding_value: What the values beyond an edge are taken for: the byte that stands for 0.
     """
 
     output: str
@@ -74,13 +74,13 @@ class Convolution:
     bias: Floats
     stride: int
     groups: int
-    adds: tuple[ChannelSlice, ...] = ()
+    residual: tuple[ChannelSlice, ...] = ()
     floor: float = -np.inf
     ceiling: float = np.inf
     scale: Floats | None = None
-    added_scale: float = 1.0
+    residual_scale: float = 1.0
     limits: tuple[float, float] = (-np.inf, np.inf)
-    outside: float = 0.0
+    padding_value: float = 0.0
 
     @property
     def kernel(self) -> int:
@@ -98,13 +98,12 @@ class MaxPool:
     """The maximum of 3x3 pixels, padded by one, at a stride of two.
 
     Attributes:
-        outside: What the values beyond an edge are taken for: less than any other, which is 0 of
-            bytes.
+        padding_value: The value of pixels beyond an edge: smaller than any other; 0 for bytes.
     """
 
     output: str
     inputs: tuple[ChannelSlice, ...]
-    outside: float = -np.inf
+    padding_value: float = -np.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,25 +135,27 @@ class Network:
     """What a file computes: layers in order, from the images to a mean, and a classifier of it.
 
     Attributes:
-        images: Which bytes an int8 network takes images for; or none, of a float32 network.
+        input_params: Which bytes an int8 network takes images for; or none, of a float32 network.
     """
 
     layers: Sequence[Layer]
     classifier: Linear
-    images: QuantParams | None = None
+    input_params: QuantParams | None = None
 
 
-def added_to(layer: Layer) -> tuple[ChannelSlice, ...]:
+def residual_of(layer: Layer) -> tuple[ChannelSlice, ...]:
     """Say what is added to a layer's result."""
-    return layer.adds if isinstance(layer, Convolution) else ()
+    return layer.residual if isinstance(layer, Convolution) else ()
 
 
 def only_reader(layers: Iterable[Layer], output: Convolution) -> Layer | None:
     """Find the layer that alone reads another, all of it in its order, if there is one."""
     name, whole = output.output, (ChannelSlice(output.output, 0, len(output.weight)),)
     found = [
-        layer for layer in layers if name in {p.map for p in (*layer.inputs, *added_to(layer))}
+        layer
+        for layer in layers
+        if name in {p.tensor for p in (*layer.inputs, *residual_of(layer))}
     ]
     if len(found) != 1 or found[0].inputs != whole:
         return None
-    return None if name in {piece.map for piece in added_to(found[0])} else found[0]
+    return None if name in {piece.tensor for piece in residual_of(found[0])} else found[0]

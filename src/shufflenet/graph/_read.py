@@ -76,7 +76,7 @@ def _parted(layers: list[Layer], graph: Any) -> tuple[list[Layer], Linear]:  # n
         and stem.kernel > 1
         and stem.inputs == (ChannelSlice(images, 0, stem.weight.shape[1]),)
         and all(map(_is_inner, inner))
-        and not any(piece.map == images for layer in layers[1:] for piece in layer.inputs)
+        and not any(piece.tensor == images for layer in layers[1:] for piece in layer.inputs)
         and isinstance(mean, Mean)
         and isinstance(classifier, Linear)
         and classifier.inputs == (ChannelSlice(mean.output, 0, classifier.weight.shape[1]),)

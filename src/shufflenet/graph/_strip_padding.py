@@ -19,7 +19,7 @@ def strip_padding(layers: Sequence[Layer]) -> list[Layer]:
     """
     found = list(layers)
     for middle in layers:
-        first = next((layer for layer in found if layer.output == middle.inputs[0].map), None)
+        first = next((layer for layer in found if layer.output == middle.inputs[0].tensor), None)
         if not (isinstance(first, Convolution) and isinstance(middle, Convolution)):
             continue
         last = only_reader(found, middle)
@@ -27,7 +27,7 @@ def strip_padding(layers: Sequence[Layer]) -> list[Layer]:
             isinstance(last, Convolution)
             and first.kernel == first.groups == last.kernel == last.groups == 1
             and middle.depthwise
-            and not (first.adds or middle.adds)
+            and not (first.residual or middle.residual)
             and only_reader(found, first) is middle
         ):
             read = np.flatnonzero(last.weight.any(axis=(0, 2, 3)))
