@@ -4,18 +4,22 @@ import dataclasses
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from conftest import card_for, saved
+from conftest import card_for, saved, with_seeded_weights
 from shufflenet.data import ImageSet, open_images
 from shufflenet.errors import CheckpointMismatch, SpecError
 from shufflenet.files import Checkpoint, write_checkpoint
 from shufflenet.models import create_model, load_model
 from shufflenet.networks import state_arrays
+from shufflenet.preprocess import mean_image, normalize
 from shufflenet.spec import Preprocess
 from shufflenet.train import Job, Session, train
 from shufflenet.train._job import prepare
+from shufflenet.train._normalize import Normalizer
+from shufflenet.train._teacher import open_teacher
 from shufflenet.zoo import WEIGHTS, find_network
 from test_train import RECIPE, Killed, kill_at
 
@@ -60,6 +64,63 @@ def test_fine_tuning_keeps_the_colours_that_the_weights_know(
     made = prepare(job, RECIPE, "run")[1].preprocess
     assert (made.channels, made.value_range, made.mean) == ("bgr", 255, (0, 0, 0))
     assert (made.resizer, made.crop_px) == ("pillow", 32)
+
+
+WAYS = {weights.preprocess: name for name, weights in WEIGHTS.items()}
+WAYS[dataclasses.replace(next(way for way in WAYS if way.mean_image), channels="rgb")] = "rgb"
+
+
+@pytest.mark.parametrize("how", WAYS, ids=WAYS.values())
+def test_training_normalizes_as_prediction_does(how: Preprocess) -> None:
+    side = how.crop_px
+    pixels = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
+    batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+    assert np.array_equal(Normalizer(how)(batch).numpy(), normalize(pixels, how))
+
+
+LARGE = WEIGHTS["shufflenet_v2_large.megvii_in1k"].preprocess
+LARGE_MEAN = np.array(mean_image(LARGE))
+
+
+def test_a_mean_image_is_resized_for_smaller_crops() -> None:
+    """A gray batch less the mean image is, on average, the gray level less the image's mean."""
+    batch = torch.full((1, 3, 96, 96), 100.0)
+    expected = 100 - LARGE_MEAN.mean(axis=(1, 2))
+    found = Normalizer(LARGE)(batch)
+    assert found.shape == (1, 3, 96, 96)
+    assert np.allclose(found.mean(dim=(0, 2, 3)), expected, atol=0.1)
+    assert found.std() > 1  # an image was subtracted, not its mean
+
+
+def test_a_teacher_sees_images_less_its_mean_image(tmp_path: Path) -> None:
+    net = with_seeded_weights(create_model("shufflenet_v2_x0_25", num_classes=3))
+    card = dataclasses.replace(card_for(net.spec), preprocess=LARGE)
+    path = tmp_path / "teacher.safetensors"
+    write_checkpoint(path, Checkpoint(card, state_arrays(net)))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
+    with torch.no_grad():
+        expected = net(torch.from_numpy(normalize(pixels, LARGE)))
+    batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+    found = open_teacher(path, card.labels)(batch)
+    assert float((found - expected).abs().max()) < 1e-5 * float(expected.abs().max())
+
+
+@pytest.mark.parametrize("image_px", [224, 128])
+def test_fine_tuning_keeps_a_mean_image_or_its_mean(
+    image_px: int, class_folders: Path, tmp_path: Path
+) -> None:
+    net = create_model("shufflenet_v2_x0_25", num_classes=3)
+    card = dataclasses.replace(card_for(net.spec), preprocess=LARGE)
+    path = tmp_path / "a.safetensors"
+    write_checkpoint(path, Checkpoint(card, state_arrays(net)))
+    recipe = dataclasses.replace(RECIPE, image_px=image_px)
+    how = prepare(Job(data=class_folders, weights=path), recipe, "run")[1].preprocess
+    if image_px == 224:
+        assert (how.mean_image, how.mean) == (LARGE.mean_image, LARGE.mean)
+    else:
+        means = LARGE_MEAN.mean(axis=(1, 2), dtype=float)
+        assert (how.mean_image, how.channels) == ("", "bgr")
+        assert np.allclose(how.mean, means)  # both have blue first, and values to 255
 
 
 def test_without_a_name_the_network_is_that_of_the_weights(

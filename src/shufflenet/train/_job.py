@@ -14,6 +14,7 @@ from shufflenet.errors import SpecError
 from shufflenet.labels import name_classes, read_names
 from shufflenet.models import load_model_and_card, start_from
 from shufflenet.networks import ShuffleNet, build
+from shufflenet.preprocess import mean_image
 from shufflenet.recipes import Recipe, preprocess_for, stem_stride_for
 from shufflenet.spec import Card, NetworkSpec, Origin, Preprocess
 from shufflenet.zoo import find_network
@@ -121,19 +122,34 @@ def _described(card: Card) -> str:
     return f"{card.name}: {trained or card.origin.data}"
 
 
-def _prepared_as(source: Card | None, image_px: int) -> Preprocess:
-    """Prepare images for a new size, in the colours that the weights to start from know."""
+def _preprocess_like(source: Card | None, image_px: int) -> Preprocess:
+    """Return the preprocessing for a new size, with the colors that the starting weights know.
+
+    A mean image has one size; for images of another its mean of every channel stands in.
+    """
     how = preprocess_for(image_px)
     if source is None:
         return how
     known = source.preprocess
+    own_size = image_px == known.crop_px
     return dataclasses.replace(
         how,
         channels=known.channels,
         value_range=known.value_range,
-        mean=known.mean,
+        mean=known.mean if own_size else _mean_with_image(known),
         std=known.std,
+        mean_image=known.mean_image if own_size else "",
     )
+
+
+def _mean_with_image(how: Preprocess) -> tuple[float, float, float]:
+    """Return the means of channels, in the order and range of ``how.mean``, mean image included."""
+    image = mean_image(how)
+    if image is None:
+        return how.mean
+    of_image = image.mean(axis=(1, 2), dtype=float) * how.value_range / 255
+    first, second, third = (float(a + b) for a, b in zip(how.mean, of_image, strict=True))
+    return first, second, third
 
 
 def _card(
@@ -149,7 +165,7 @@ def _card(
     return Card(
         name=_text(name),
         network=network,
-        preprocess=_prepared_as(source, recipe.image_px),
+        preprocess=_preprocess_like(source, recipe.image_px),
         labels=name_classes(training.classes, read_names(job.labels) if job.labels else {}),
         origin=Origin(
             data=f"{_text(Path(training.source).name)}: {images} images of {classes} classes",

@@ -17,7 +17,7 @@ from shufflenet.train._devices import share_statistics
 from shufflenet.train._groups import parameter_groups
 from shufflenet.train._memory import TooLarge, attempted
 from shufflenet.train._mix import Mixed, mixed
-from shufflenet.train._normalise import Normaliser
+from shufflenet.train._normalize import Normalizer
 from shufflenet.train._run import Parts
 from shufflenet.train._small_maps import pad_small_maps
 from shufflenet.train._teacher import Teacher, distillation_loss
@@ -50,7 +50,7 @@ class Learner:
             pad_small_maps(net)
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
         self._fabric, self._recipe, self._teacher = fabric, recipe, teacher
-        self._normalise = Normaliser(how)
+        self._normalise = Normalizer(how)
         optimizer = torch.optim.SGD(
             parameter_groups(net, recipe),
             lr=0.0,

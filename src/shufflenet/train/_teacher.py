@@ -17,7 +17,7 @@ from shufflenet.hub import obtain
 from shufflenet.models import load_model_and_card
 from shufflenet.runtimes import OnnxClassifier
 from shufflenet.spec import Label
-from shufflenet.train._normalise import Normaliser
+from shufflenet.train._normalize import Normalizer
 
 __all__ = ["Answers", "Teacher", "distillation_loss", "open_answers", "open_teacher"]
 
@@ -102,7 +102,7 @@ def open_teacher(name_or_file: str | Path, labels: Sequence[Label]) -> Teacher:
     if unknown:
         raise TeacherMismatch(str(name_or_file), unknown, len(labels))
     order = [places[label.id] for label in labels]
-    prepare, side = Normaliser(card.preprocess), card.preprocess.crop_px
+    prepare, side = Normalizer(card.preprocess), card.preprocess.crop_px
 
     @torch.no_grad()
     def teach(images: Tensor) -> Tensor:
