@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from shufflenet.errors import DownloadError
-from shufflenet.files import _download as download
+from shufflenet.files import _download, download
 from shufflenet.spec import Preprocess
 from shufflenet.zoo import Weights
 
@@ -129,7 +129,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("SHUFFLENET_OFFLINE", raising=False)
-    monkeypatch.setattr(download, "_PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr(_download, "_PAUSES_S", (0.0, 0.0))
     return tmp_path / "home" / "downloads" / "net.source"
 
 
@@ -146,4 +146,4 @@ def by_hand(folder: Path, where: str = "") -> str:
 
 def refused(wanted: Weights, sentence: str) -> None:
     with pytest.raises(DownloadError, match=f"^{re.escape(sentence)}$"):
-        download.fetch(wanted)
+        download(wanted)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from seeded import photo
-from shufflenet.data import ImageSet, load, open_images, relabelled, split
+from shufflenet.data import ImageSet, load, open_images, relabel, split
 from shufflenet.errors import DataError, ImageError, MissingDependency
 from shufflenet.spec import Preprocess
 
@@ -132,10 +132,10 @@ def test_a_class_that_is_called_by_no_text_is_refused(class_folders: Path, tmp_p
 def test_labels_become_the_models(class_folders: Path) -> None:
     images = open_images(class_folders)
     index = {"red": 0, "green": 5, "blue": 2}
-    renamed = relabelled(images, list("abcdef"), index)
+    renamed = relabel(images, list("abcdef"), index)
     assert [s.label for s in renamed.samples] == [2] * 8 + [5] * 8 + [0] * 8
     with pytest.raises(DataError, match="1 class folders the model does not know, such as 'green'"):
-        relabelled(images, ["red", "blue"], {"red": 0, "blue": 1})
+        relabel(images, ["red", "blue"], {"red": 0, "blue": 1})
 
 
 def test_a_split_takes_its_part_of_every_class_and_depends_on_the_seed(class_folders: Path) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from conftest import SPECS, calmed, with_seeded_weights
 from shufflenet.deploy import Routed, compact, deploy, fold_batch_norms
-from shufflenet.files import narrowed
+from shufflenet.files import narrow
 from shufflenet.models import create_model
 from shufflenet.networks import ShuffleNet, V1Unit, build, state_arrays
 from shufflenet.spec import Stage, V1Spec, V2Spec
@@ -134,7 +134,7 @@ def test_a_compact_network_has_float16_weights_and_almost_the_same_logits(
     assert relative(small(images), small_net(images)) < 5e-3  # 2**-11 a weight, over 56 layers
     for net in (small, deploy(small)):
         weights = [p.detach().numpy() for p in net.parameters() if p.ndim > 1]
-        assert all(narrowed(weight).dtype == np.float16 for weight in weights)
+        assert all(narrow(weight).dtype == np.float16 for weight in weights)
 
 
 def test_a_compact_network_trains_on_from_where_it_was(small_net: ShuffleNet) -> None:

@@ -41,8 +41,8 @@ from shufflenet import errors
             "Use weights of this very network.",
         ),
         (
-            errors.DownloadError("net.torchvision", "must be fetched by hand", "Get them."),
-            "The weights 'net.torchvision' must be fetched by hand. Get them.",
+            errors.DownloadError("net.torchvision", "must be downloaded by hand", "Get them."),
+            "The weights 'net.torchvision' must be downloaded by hand. Get them.",
         ),
         (
             errors.RunError("run", "holds no run", "Start one."),

@@ -6,7 +6,7 @@ import numpy.typing as npt
 import pytest
 
 from fakes import Reddest
-from shufflenet.data import open_images, relabelled
+from shufflenet.data import open_images, relabel
 from shufflenet.evaluate import evaluate
 from shufflenet.labels import class_index
 from shufflenet.spec import Accuracy, Card, Label
@@ -17,7 +17,7 @@ INDEX = class_index(CARD.labels)
 
 @pytest.mark.parametrize("batch", [1, 7, 100])
 def test_every_image_is_counted_once_whatever_the_batch(class_folders: Path, batch: int) -> None:
-    images = relabelled(open_images(class_folders), ["red", "green", "blue"], INDEX)
+    images = relabel(open_images(class_folders), ["red", "green", "blue"], INDEX)
     done: list[int] = []
     accuracy = evaluate(Reddest(CARD), images, batch=batch, on_progress=done.append)
     assert accuracy == Accuracy(images=24, top1=24, top5=24)
@@ -38,7 +38,7 @@ def test_a_network_that_answers_nothing_scores_nothing(class_folders: Path) -> N
     labels = (*CARD.labels, *(Label(str(i), str(i)) for i in range(4)))
     network = dataclasses.replace(CARD.network, classes=7)
     card = dataclasses.replace(CARD, network=network, labels=labels)
-    images = relabelled(open_images(class_folders), ["red", "green", "blue"], INDEX)
+    images = relabel(open_images(class_folders), ["red", "green", "blue"], INDEX)
     assert evaluate(Constant(card), images) == Accuracy(images=24, top1=0, top5=0)
 
 
@@ -47,7 +47,7 @@ def test_a_network_whose_logits_are_no_numbers_scores_nothing(class_folders: Pat
         def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
             return np.full((len(batch), 3), np.nan, np.float32)
 
-    images = relabelled(open_images(class_folders), ["red", "green", "blue"], INDEX)
+    images = relabel(open_images(class_folders), ["red", "green", "blue"], INDEX)
     assert evaluate(Broken(CARD), images).top1 == 0
 
 
@@ -55,6 +55,6 @@ def test_an_image_that_cannot_be_read_counts_as_wrong_and_is_named(
     class_folders: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (class_folders / "red" / "3.png").write_bytes(b"broken")
-    images = relabelled(open_images(class_folders), ["red", "green", "blue"], INDEX)
+    images = relabel(open_images(class_folders), ["red", "green", "blue"], INDEX)
     assert evaluate(Reddest(CARD), images) == Accuracy(images=24, top1=23, top5=24)
     assert "red/3.png" in caplog.text

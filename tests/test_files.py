@@ -16,7 +16,7 @@ from conftest import card_for
 from shufflenet.errors import CheckpointError, WriteError
 from shufflenet.files import (
     Checkpoint,
-    narrowed,
+    narrow,
     read_card,
     read_checkpoint,
     write_atomic,
@@ -51,7 +51,7 @@ def test_a_checkpoint_comes_back_as_it_was(file: Path) -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e6, 2**-25])
 def test_only_what_loses_nothing_is_narrowed(value: float) -> None:
     array = np.array([1.0, value], np.float32)
-    back = narrowed(array)
+    back = narrow(array)
     if back.dtype == np.float16:
         assert np.array_equal(back.astype(np.float32), array)
 

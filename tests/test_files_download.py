@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shufflenet.files import _download as download
+from shufflenet.files import cache_dir, download
 from sites import (
     BODY,
     PIECE,
@@ -50,10 +50,10 @@ def site() -> Iterator[Site]:
 )
 def test_a_file_is_brought_once(site: Site, folder: Path, known: dict[str, str]) -> None:
     wanted = weights(url=site.url, **known)
-    assert download.fetch(wanted) == folder / "m.pth"
+    assert download(wanted) == folder / "m.pth"
     assert (folder / "m.pth").read_bytes() == BODY
     assert files(folder) == ["m.pth"]
-    assert download.fetch(wanted) == folder / "m.pth"
+    assert download(wanted) == folder / "m.pth"
     assert site.ranges == [None]
 
 
@@ -61,7 +61,7 @@ def test_progress_counts_the_bytes_on_disk(site: Site) -> None:
     site.answers = [cut(PIECE + 1)]
     seen: list[tuple[int, int | None]] = []
     wanted = weights(url=site.url, sha256=SHA256)
-    download.fetch(wanted, on_progress=lambda done, total: seen.append((done, total)))
+    download(wanted, on_progress=lambda done, total: seen.append((done, total)))
     assert {total for _, total in seen} == {len(BODY)}
     counts = [done for done, _ in seen]
     assert counts == sorted(counts)
@@ -69,19 +69,19 @@ def test_progress_counts_the_bytes_on_disk(site: Site) -> None:
 
 
 def test_equal_filenames_of_two_sources_do_not_meet(site: Site) -> None:
-    one = download.fetch(weights(url=site.url, sha256=SHA256))
-    other = download.fetch(weights(name="net.other", url=site.url, sha256=SHA256))
+    one = download(weights(url=site.url, sha256=SHA256))
+    other = download(weights(name="net.other", url=site.url, sha256=SHA256))
     assert one != other
 
 
 def test_the_cache_is_the_users_unless_the_environment_names_another(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert download.home() == tmp_path / "home"
+    assert cache_dir() == tmp_path / "home"
     monkeypatch.setenv("SHUFFLENET_HOME", "here")
-    assert download.home() == Path.cwd() / "here"
+    assert cache_dir() == Path.cwd() / "here"
     monkeypatch.delenv("SHUFFLENET_HOME")
-    assert "shufflenet" in str(download.home())
+    assert "shufflenet" in str(cache_dir())
 
 
 def test_a_file_of_no_published_hash_is_taken_and_its_hash_told(
@@ -89,7 +89,7 @@ def test_a_file_of_no_published_hash_is_taken_and_its_hash_told(
 ) -> None:
     caplog.set_level(logging.WARNING)
     for _ in range(2):
-        download.fetch(weights(url=site.url))
+        download(weights(url=site.url))
     told = f"No hash of 'net.source' is published; this file has the sha256 {SHA256}."
     assert caplog.messages == [told, told]
     assert site.ranges == [None]
@@ -102,12 +102,12 @@ def test_a_file_of_no_published_hash_is_taken_and_its_hash_told(
 def test_a_file_that_a_person_put_there_is_used(folder: Path, known: dict[str, str]) -> None:
     refused(
         weights(**known),
-        "The weights 'net.source' must be fetched by hand, and the cached file is missing. "
+        "The weights 'net.source' must be downloaded by hand, and the cached file is missing. "
         f"To go on, {by_hand(folder)}",
     )
     folder.mkdir(parents=True)
     (folder / "m.pth").write_bytes(BODY)
-    assert download.fetch(weights(**known)) == folder / "m.pth"
+    assert download(weights(**known)) == folder / "m.pth"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_wrong_file_that_a_person_put_there_is_refused_and_kept(
     (folder / "m.pth").write_bytes(b"wrong")
     refused(
         weights(**known),
-        f"The weights 'net.source' must be fetched by hand, and the cached file {fault}. "
+        f"The weights 'net.source' must be downloaded by hand, and the cached file {fault}. "
         f"To go on, {by_hand(folder)}",
     )
     assert files(folder) == ["m.pth"]
@@ -143,16 +143,16 @@ def test_offline_the_cache_still_works_and_nothing_else(
         f"cached file is missing. Unset it, or {by_hand(folder, site.url)}",
     )
     monkeypatch.setenv("SHUFFLENET_OFFLINE", "0")
-    download.fetch(wanted)
+    download(wanted)
     monkeypatch.setenv("SHUFFLENET_OFFLINE", "1")
-    assert download.fetch(wanted).read_bytes() == BODY
+    assert download(wanted).read_bytes() == BODY
     assert len(site.ranges) == 1
 
 
 def test_a_cached_file_that_was_damaged_is_brought_again(site: Site, folder: Path) -> None:
     wanted = weights(url=site.url, sha256=SHA256)
-    download.fetch(wanted).write_bytes(b"damaged")
-    assert download.fetch(wanted).read_bytes() == BODY
+    download(wanted).write_bytes(b"damaged")
+    assert download(wanted).read_bytes() == BODY
     assert files(folder) == ["m.pth"]
 
 
@@ -175,29 +175,29 @@ def test_an_interrupted_download_is_continued(site: Site, folder: Path) -> None:
 
     wanted = weights(url=site.url, sha256=SHA256)
     with pytest.raises(KeyboardInterrupt):
-        download.fetch(wanted, on_progress=interrupt)
+        download(wanted, on_progress=interrupt)
     assert (folder / "m.pth.partial").read_bytes() == BODY[:PIECE]
-    assert download.fetch(wanted).read_bytes() == BODY
+    assert download(wanted).read_bytes() == BODY
     assert site.ranges == [None, f"bytes={PIECE}-"]
     assert files(folder) == ["m.pth"]
 
 
 def test_a_transfer_cut_short_is_continued_in_the_same_call(site: Site, folder: Path) -> None:
     site.answers = [cut(1000), status(503)]
-    download.fetch(weights(url=site.url, sha256=SHA256))
+    download(weights(url=site.url, sha256=SHA256))
     assert site.ranges == [None, "bytes=1000-", "bytes=1000-"]
     assert files(folder) == ["m.pth"]
 
 
 def test_a_body_of_unannounced_length_cut_short_is_continued(site: Site) -> None:
     site.answers = [body(BODY[:1000], length=-1)]
-    download.fetch(weights(url=site.url, sha256=SHA256, bytes=len(BODY)))
+    download(weights(url=site.url, sha256=SHA256, bytes=len(BODY)))
     assert site.ranges == [None, "bytes=1000-"]
 
 
 def test_where_no_hash_would_tell_nothing_is_continued_or_kept(site: Site, folder: Path) -> None:
     site.answers = [cut(1000)]
-    assert download.fetch(weights(url=site.url)).read_bytes() == BODY
+    assert download(weights(url=site.url)).read_bytes() == BODY
     assert site.ranges == [None, None]
     (folder / "m.pth").unlink()
 
@@ -205,13 +205,13 @@ def test_where_no_hash_would_tell_nothing_is_continued_or_kept(site: Site, folde
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        download.fetch(weights(url=site.url), on_progress=interrupted)
+        download(weights(url=site.url), on_progress=interrupted)
     assert files(folder) == []
 
 
 def test_a_server_without_ranges_sends_all_again(site: Site, folder: Path) -> None:
     site.answers = [cut(1000), whole]
-    assert download.fetch(weights(url=site.url, sha256=SHA256)).read_bytes() == BODY
+    assert download(weights(url=site.url, sha256=SHA256)).read_bytes() == BODY
     assert site.ranges == [None, "bytes=1000-"]
 
 
@@ -222,14 +222,14 @@ def test_the_rest_of_another_file_is_not_believed(
 ) -> None:
     folder.mkdir(parents=True)
     (folder / "m.pth.partial").write_bytes(left)
-    assert download.fetch(weights(url=site.url, sha256=SHA256, **known)).read_bytes() == BODY
+    assert download(weights(url=site.url, sha256=SHA256, **known)).read_bytes() == BODY
     assert site.ranges[-1] is None
 
 
 def test_a_partial_file_that_was_complete_needs_only_its_name(site: Site, folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "m.pth.partial").write_bytes(BODY)
-    download.fetch(weights(url=site.url, sha256=SHA256, bytes=len(BODY)))
+    download(weights(url=site.url, sha256=SHA256, bytes=len(BODY)))
     assert site.ranges == []
     assert files(folder) == ["m.pth"]
 
@@ -248,13 +248,13 @@ def test_threads_that_want_the_same_file_bring_it_once(site: Site) -> None:
     site.answers = [late]
     wanted = weights(url=site.url, sha256=SHA256)
     with ThreadPoolExecutor(4) as pool:
-        paths = list(pool.map(download.fetch, [wanted] * 4))
+        paths = list(pool.map(download, [wanted] * 4))
     assert all(path.read_bytes() == BODY for path in paths)
     assert site.ranges == [None]
 
 
 def test_processes_that_want_the_same_file_bring_it_once(site: Site, folder: Path) -> None:
-    code = f"from sites import *; download.fetch(weights(url={site.url!r}, sha256=SHA256))"
+    code = f"from sites import *; download(weights(url={site.url!r}, sha256=SHA256))"
     site.answers = [late]
     command = [sys.executable, "-c", code]
     started = [subprocess.Popen(command, cwd=Path(__file__).parent) for _ in range(2)]
@@ -267,8 +267,8 @@ def test_a_process_that_was_killed_holds_nobody_up(site: Site, folder: Path) -> 
     code = (
         "import os; from sites import *;"
         f"wanted = weights(url={site.url!r}, sha256=SHA256);"
-        "download.fetch(wanted, on_progress=lambda done, total: os.kill(os.getpid(), 9))"
+        "download(wanted, on_progress=lambda done, total: os.kill(os.getpid(), 9))"
     )
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, check=False)
     assert files(folder) == ["m.pth.partial"]
-    assert download.fetch(weights(url=site.url, sha256=SHA256)).read_bytes() == BODY
+    assert download(weights(url=site.url, sha256=SHA256)).read_bytes() == BODY

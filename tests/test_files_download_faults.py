@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shufflenet.errors import DownloadError, WriteError
-from shufflenet.files import _download as download
+from shufflenet.files import _download, download
 from sites import (
     BODY,
     PIECE,
@@ -79,12 +79,12 @@ def test_what_may_pass_is_tried_again_and_then_told(site: Site, folder: Path) ->
 def test_a_silent_server_is_not_awaited_for_ever(
     site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(_download, "_TIMEOUT_S", 0.1)
     site.answers = [silent] * 3
     refused(
         weights(url=site.url, sha256=SHA256),
-        f"The weights 'net.source' could not be downloaded from {site.url!r}: the server was "
-        f"silent for 0.1 s. Run the command again later, or {by_hand(folder, site.url)}",
+        f"The weights 'net.source' could not be downloaded from {site.url!r}: the server sent "
+        f"nothing for 0.1 s. Run the command again later, or {by_hand(folder, site.url)}",
     )
 
 
@@ -95,9 +95,9 @@ def test_a_server_that_falls_silent_is_asked_for_the_rest(
         cut(PIECE)(request)
         time.sleep(0.3)
 
-    monkeypatch.setattr(download, "_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(_download, "_TIMEOUT_S", 0.1)
     site.answers = [stuck]
-    download.fetch(weights(url=site.url, sha256=SHA256))
+    download(weights(url=site.url, sha256=SHA256))
     assert site.ranges == [None, f"bytes={PIECE}-"]
 
 
@@ -118,19 +118,19 @@ def test_a_closed_port_is_told(site: Site, folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/m.pth"
     with pytest.raises(DownloadError, match=f"{url}': Connection refused. Run the command again"):
-        download.fetch(weights(url=url))
+        download(weights(url=url))
 
 
 def test_a_redirect_is_followed_with_its_range(site: Site, folder: Path) -> None:
     site.answers = [cut(1000), status(302, ("Location", "/elsewhere"))]
-    download.fetch(weights(url=site.url, sha256=SHA256))
+    download(weights(url=site.url, sha256=SHA256))
     assert site.ranges == [None, "bytes=1000-", "bytes=1000-"]
 
 
 def test_a_redirect_out_of_the_web_is_not_followed(site: Site) -> None:
     site.answers = [status(302, ("Location", "file:///etc/hostname"))]
     with pytest.raises(DownloadError, match=r"the server refuses \(HTTP 302\)"):
-        download.fetch(weights(url=site.url))
+        download(weights(url=site.url))
 
 
 # Files that are not what was published
@@ -151,8 +151,9 @@ def test_a_wrong_file_is_told_and_not_kept(
     site.answers = [body(b"wrong")]
     refused(
         weights(url=site.url, **known),
-        f"The weights 'net.source' came wrong from {site.url!r}: the file {fault}, so it was "
-        f"deleted. Run the command again; if that does not help, {by_hand(folder, site.url)}",
+        f"The weights 'net.source' were downloaded from {site.url!r}, but are not what was "
+        f"published: the file {fault}, so it was deleted. Run the command again; "
+        f"if that does not help, {by_hand(folder, site.url)}",
     )
     assert files(folder) == []
     assert len(site.ranges) == 1
@@ -163,8 +164,8 @@ def test_a_web_page_is_no_file_where_no_hash_would_tell(site: Site, folder: Path
     site.answers = [status(302, ("Location", "/login")), page]
     refused(
         weights(url=site.url),
-        f"The weights 'net.source' could not be downloaded from {site.url!r}: a web page came "
-        f"instead of the file. To go on, {by_hand(folder, site.url)}",
+        f"The weights 'net.source' could not be downloaded from {site.url!r}: the server sent "
+        f"a web page instead of the file. To go on, {by_hand(folder, site.url)}",
     )
     assert files(folder) == []
 
@@ -181,10 +182,10 @@ def test_an_endless_body_is_stopped(
             except ConnectionError:
                 site.hung_up = True
 
-    monkeypatch.setattr(download, "_CAP_BYTES", 1000)
+    monkeypatch.setattr(_download, "_CAP_BYTES", 1000)
     site.answers = [endless]
     with pytest.raises(DownloadError, match="the file is larger than 1000 bytes, so it was delet"):
-        download.fetch(weights(url=site.url, bytes=size))
+        download(weights(url=site.url, bytes=size))
     assert files(folder) == []
 
 
@@ -197,7 +198,7 @@ def test_a_place_that_cannot_be_written_is_told(
     (tmp_path / "file").touch()
     monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path / "file"))
     with pytest.raises(WriteError, match="Cannot write .*m.pth': Not a directory. What stood"):
-        download.fetch(weights(url=site.url, sha256=SHA256))
+        download(weights(url=site.url, sha256=SHA256))
     assert site.ranges == []
 
 
@@ -211,6 +212,6 @@ def test_a_full_disk_is_told_and_the_next_try_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(WriteError, match="m.pth': No space left on device. What stood there"):
-            download.fetch(wanted)
+            download(wanted)
     assert files(folder) == ["m.pth.partial"]
-    assert download.fetch(wanted).read_bytes() == BODY
+    assert download(wanted).read_bytes() == BODY

@@ -120,7 +120,7 @@ def test_what_must_be_fetched_by_hand_is_told_with_the_place_to_put_it(
     monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path))
     with pytest.raises(DownloadError) as caught:
         load_model("shufflenet_v2_x1_0_megvii.megvii_in1k")
-    for part in ("must be fetched by hand", "1drv.ms", "pan.baidu.com", "mc24", "put it at",
+    for part in ("must be downloaded by hand", "1drv.ms", "pan.baidu.com", "mc24", "put it at",
                  "another name than 'ShuffleNetV2.1.0x.pth.tar'", str(tmp_path)):  # fmt: skip
         assert part in str(caught.value)
 

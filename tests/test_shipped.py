@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shufflenet.data import ImageSet, open_images, relabelled
+from shufflenet.data import ImageSet, open_images, relabel
 from shufflenet.deploy import deploy
 from shufflenet.evaluate import evaluate
 from shufflenet.labels import class_index
@@ -20,7 +20,7 @@ from shufflenet.zoo import SHIPPED
 def validation(real_data: Path) -> ImageSet:
     _, card = load_model_and_card("default")
     images = open_images(real_data / "tiny-imagenet-200.val.tar.gz")
-    return relabelled(images, [label.id for label in card.labels], class_index(card.labels))
+    return relabel(images, [label.id for label in card.labels], class_index(card.labels))
 
 
 def shipped(runtime: str) -> Classifier:

@@ -12,7 +12,7 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
-from shufflenet.data import open_images, relabelled
+from shufflenet.data import open_images, relabel
 from shufflenet.deploy import compact, deploy
 from shufflenet.evaluate import evaluate
 from shufflenet.export import export_onnx
@@ -50,7 +50,7 @@ def main() -> None:
         card = dataclasses.replace(card, preprocess=how)
     net = compact(trained)
     labels = card.labels
-    images = relabelled(open_images(args.val), [label.id for label in labels], class_index(labels))
+    images = relabel(open_images(args.val), [label.id for label in labels], class_index(labels))
     before = evaluate(TorchClassifier(trained, card), images)
     counted = {
         "network": evaluate(TorchClassifier(net, card), images),

@@ -27,7 +27,7 @@ def evaluate(
 
     Args:
         classifier: Any runtime.
-        images: The set; see ``data.relabelled``.
+        images: The set; see ``data.relabel``.
         batch: How many images go through the network at once.
         on_progress: Called with the number of images counted since the last call.
     """

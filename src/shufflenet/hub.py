@@ -9,7 +9,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from shufflenet.errors import CheckpointError, CheckpointMismatch, MissingDependency, WriteError
-from shufflenet.files import fetch, home, read_card, write_checkpoint
+from shufflenet.files import cache_dir, download, read_card, write_checkpoint
 from shufflenet.runtimes import OnnxClassifier
 from shufflenet.zoo import WeightFiles, Weights, find_weights
 
@@ -25,7 +25,7 @@ def obtain(name: str | Path, *, as_checkpoint: bool = False) -> WeightFiles:
     """Find the files behind a name, and bring what is not there yet.
 
     A published file is downloaded, with a progress bar on stderr, its hash is checked, and it is
-    converted to a checkpoint of ours; both are kept in ``download.home()``. An ONNX file that
+    converted to a checkpoint of ours; both are kept in ``files.cache_dir()``. An ONNX file that
     ONNX Runtime can compute stays as it is, unless a checkpoint is wanted.
 
     Raises:
@@ -50,7 +50,7 @@ def obtain(name: str | Path, *, as_checkpoint: bool = False) -> WeightFiles:
 
 def kept(name: str, suffix: str) -> Path:
     """Say where what is made of a published file is kept."""
-    return home() / "models" / f"{name}{suffix}"
+    return cache_dir() / "models" / f"{name}{suffix}"
 
 
 def fetched(weights: Weights) -> Path:
@@ -66,7 +66,7 @@ def fetched(weights: Weights) -> Path:
             bar.total = total
             bar.update(done - bar.n)
 
-        return fetch(weights, on_progress=show)
+        return download(weights, on_progress=show)
 
 
 def _holds(path: Path, name: str) -> bool:

@@ -32,14 +32,14 @@ def add_evaluate(commands: Commands) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from shufflenet.data import open_images, relabelled
+    from shufflenet.data import open_images, relabel
     from shufflenet.evaluate import evaluate
     from shufflenet.labels import class_index
 
     images = open_images(args.data)
     model = open_chosen(args, images=len(images))
     labels = model.card.labels
-    images = relabelled(images, [label.id for label in labels], class_index(labels))
+    images = relabel(images, [label.id for label in labels], class_index(labels))
     with progress(len(images), "images") as bar:
         accuracy = evaluate(model, images, batch=args.batch, on_progress=bar.update)
     if args.json:

@@ -13,7 +13,7 @@ from shufflenet.data._sets import (
     ImageSet,
     Sample,
     load,
-    relabelled,
+    relabel,
     split,
 )
 from shufflenet.data._shards import CLASSES_KEY, IMAGES_KEY
@@ -30,7 +30,7 @@ __all__ = [
     "load",
     "open_images",
     "pack",
-    "relabelled",
+    "relabel",
     "split",
     "write_index",
 ]

@@ -25,7 +25,7 @@ __all__ = [
     "check_text",
     "is_image",
     "load",
-    "relabelled",
+    "relabel",
     "split",
 ]
 
@@ -116,7 +116,7 @@ def check_text(source: str, classes: Iterable[str]) -> None:
             raise DataError(source, problem, remedy) from error
 
 
-def relabelled(images: ImageSet, classes: Sequence[str], index: dict[str, int]) -> ImageSet:
+def relabel(images: ImageSet, classes: Sequence[str], index: dict[str, int]) -> ImageSet:
     """Number the labels as a model does: ``index`` maps a class folder's name to its number.
 
     Args:

@@ -19,7 +19,7 @@ from torch import nn
 
 from shufflenet.deploy import deploy, fold_batch_norms
 from shufflenet.errors import CheckpointError, ParityError, SpecError
-from shufflenet.files import narrowed, write_atomic
+from shufflenet.files import narrow, write_atomic
 from shufflenet.hub import kept
 from shufflenet.models import load_model_and_card
 from shufflenet.networks import ShuffleNet
@@ -186,9 +186,9 @@ def _store_float16_where_exact(model: ir.Model) -> None:
     for name, value in list(model.graph.initializers.items()):
         tensor = value.const_value
         array = None if tensor is None else tensor.numpy()
-        if array is None or narrowed(array) is array:
+        if array is None or narrow(array) is array:
             continue
-        stored = ir.Value(name=f"{name}.float16", const_value=ir.tensor(narrowed(array)))
+        stored = ir.Value(name=f"{name}.float16", const_value=ir.tensor(narrow(array)))
         stored.dtype, stored.shape = ir.DataType.FLOAT16, value.shape
         cast = ir.node("Cast", [stored], attributes={"to": ir.DataType.FLOAT})
         cast.outputs[0].name = f"{name}.float32"

@@ -1,22 +1,23 @@
-"""Files: ours, read safely and written whole or not at all; and published ones, brought once."""
+"""Reads and writes this package's files, and downloads published ones into the cache folder."""
 
 from shufflenet.files._atomic import PARTIAL, write_atomic
+from shufflenet.files._cache import cache_dir
 from shufflenet.files._checkpoint import (
     Checkpoint,
-    narrowed,
+    narrow,
     read_card,
     read_checkpoint,
     write_checkpoint,
 )
-from shufflenet.files._download import Progress, fetch, home
+from shufflenet.files._download import Progress, download
 
 __all__ = [
     "PARTIAL",
     "Checkpoint",
     "Progress",
-    "fetch",
-    "home",
-    "narrowed",
+    "cache_dir",
+    "download",
+    "narrow",
     "read_card",
     "read_checkpoint",
     "write_atomic",

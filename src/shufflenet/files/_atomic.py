@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Writing a file whole or not at all."""
 
 import contextlib
 import glob
@@ -10,18 +10,23 @@ from shufflenet.errors import WriteError
 
 __all__ = ["PARTIAL", "write_atomic"]
 
-PARTIAL = ".partial"  # how the names of files end that are being written
-_STALE_S = 3600.0  # after so long without a change nobody writes such a file any more
+PARTIAL = ".partial"  # the suffix of files that are being written
+_STALE_S = 3600.0  # a partial file unchanged for this long belongs to no running process
 
 
 def write_atomic(path: str | Path, content: bytes, *, former: Path | None = None) -> None:
-    """Write a file under a temporary name beside it, then rename: readers see old or new.
+    """Write a file under a temporary name beside it, then rename it.
 
-    What a process that was killed while it wrote this file has left beside it is removed. What
-    stood there before is kept as ``former``, if that is given.
+    Readers see either the old content or the new. Partial files that killed processes left beside
+    this file are removed.
+
+    Args:
+        path: The file to write; missing folders are created.
+        content: All of its bytes.
+        former: Where the old file is moved, if there is one; by default it is replaced.
 
     Raises:
-        WriteError: the disk is full or the place cannot be written; the old file still stands.
+        WriteError: the disk is full or the folder cannot be written; the old file is unchanged.
     """
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
@@ -43,7 +48,7 @@ def write_atomic(path: str | Path, content: bytes, *, former: Path | None = None
 
 
 def _remove_stale(path: Path) -> None:
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}"):
-        with contextlib.suppress(OSError):  # another process removed it, or it is not ours
-            if time.time() - left.stat().st_mtime > _STALE_S:
-                left.unlink()
+    for partial in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}"):
+        with contextlib.suppress(OSError):  # another process removed it, or owns it
+            if time.time() - partial.stat().st_mtime > _STALE_S:
+                partial.unlink()

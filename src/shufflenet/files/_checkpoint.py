@@ -1,4 +1,4 @@
-"""Our file: safetensors with a card in its header; read safely, written whole or not at all."""
+"""This package's checkpoint: a safetensors file with a card in its header."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load as parse
-from safetensors.numpy import save as serialise
+from safetensors.numpy import save as serialize
 
 from shufflenet.errors import CheckpointError, SpecError
 from shufflenet.files._atomic import write_atomic
@@ -17,7 +17,7 @@ from shufflenet.spec import CARD_KEY, Card
 
 __all__ = [
     "Checkpoint",
-    "narrowed",
+    "narrow",
     "read_card",
     "read_checkpoint",
     "write_checkpoint",
@@ -26,14 +26,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A set of weights and what must be known to use them."""
+    """A set of weights, and the card that describes how to use them."""
 
     card: Card
     tensors: Mapping[str, npt.NDArray[np.generic]]
 
 
 def read_card(path: str | Path) -> Card:
-    """Read the card of a checkpoint without its tensors.
+    """Read the card of a checkpoint without loading its tensors.
 
     Raises:
         CheckpointError: the file is missing, damaged, or not one of ours.
@@ -53,7 +53,7 @@ def read_card(path: str | Path) -> Card:
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint.
+    """Read a checkpoint: its card and its tensors, in the types the file has.
 
     Raises:
         CheckpointError: the file is missing, damaged, or not one of ours.
@@ -79,23 +79,23 @@ def _problem(path: str | Path, error: Exception) -> tuple[str, str]:
 
 
 def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint, whole or not at all.
+    """Write a checkpoint, whole or not at all; float32 that is exact in float16 is stored so.
 
     Raises:
-        WriteError: the disk is full or the place cannot be written; the old file still stands.
+        WriteError: the disk is full or the folder cannot be written; the old file is unchanged.
     """
-    tensors = {name: narrowed(array) for name, array in checkpoint.tensors.items()}
-    write_atomic(path, serialise(tensors, {CARD_KEY: checkpoint.card.to_json()}))
+    tensors = {name: narrow(array) for name, array in checkpoint.tensors.items()}
+    write_atomic(path, serialize(tensors, {CARD_KEY: checkpoint.card.to_json()}))
 
 
-def narrowed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Give a float32 array as float16 if that loses nothing, and else as it is.
+def narrow(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Convert a float32 array of any shape to float16 if that is exact; return others unchanged.
 
-    >>> narrowed(np.float32([0.5])).dtype, narrowed(np.float32([0.1])).dtype
+    >>> narrow(np.float32([0.5])).dtype, narrow(np.float32([0.1])).dtype
     (dtype('float16'), dtype('float32'))
     """
     if array.dtype != np.float32:
         return array
     with np.errstate(over="ignore"):
-        narrow = array.astype(np.float16)
-    return narrow if np.array_equal(narrow.astype(np.float32), array) else array
+        half = array.astype(np.float16)
+    return half if np.array_equal(half.astype(np.float32), array) else array

@@ -1,10 +1,10 @@
-"""Bring a published file to disk, once: resumed, checked, whole or not at all.
+"""Downloads a published file once: resumed, verified, whole or not at all.
 
-A file lies at ``home() / "downloads" / NAME / FILENAME``, NAME being that of the weights: no two
-in the catalogue share one, so equal filenames of two sources cannot meet. Beside it lie, while it
-is on its way, ``FILENAME.partial``, which a later try continues where a hash can tell whether that
-went well, and ``FILENAME.lock``, which the process that brings it holds; the system frees the lock
-of a process that dies.
+A file is stored at ``cache_dir() / "downloads" / NAME / FILENAME``, NAME being that of the weights,
+which is unique in the catalogue, so that equal filenames of two sources cannot collide. During a
+download two more files lie beside it: ``FILENAME.partial``, which a later call resumes if a hash
+can verify the result, and ``FILENAME.lock``, held by the downloading process; the system releases
+the lock of a process that dies.
 """
 
 import hashlib
@@ -22,59 +22,53 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from filelock import FileLock
-from platformdirs import user_cache_dir
 
 from shufflenet.errors import DownloadError, WriteError
+from shufflenet.files._cache import cache_dir
 from shufflenet.zoo import Weights
 
-__all__ = ["Progress", "fetch", "home"]
+__all__ = ["Progress", "download"]
 
 Progress = Callable[[int, int | None], None]
-"""Takes the bytes on disk and those of the whole file; None where they are not known."""
+"""Takes the bytes on disk and those of the whole file, or None where that is unknown."""
 
-_TIMEOUT_S = 20.0  # how long a server may be silent
-_PAUSES_S = (0.5, 1.0, 2.0)  # before each further try after a passing fault
+_TIMEOUT_S = 20.0  # without a byte from the server
+_PAUSES_S = (0.5, 1.0, 2.0)  # before each further attempt after a transient failure
 _CHUNK_BYTES = 1 << 16
 _CAP_BYTES = 4 << 30  # of a file of unknown size, so that no transfer is endless
-_PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))  # statuses that may be gone in a second
+_TRANSIENT = frozenset((408, 425, 429, 500, 502, 503, 504))  # HTTP statuses worth another attempt
 
 
-class _PassingFault(Exception):
-    """The network or the server failed in a way that a further try may mend."""
+class _TransientFailure(Exception):
+    """A failure of the network or the server that another attempt may not meet."""
 
 
-def home() -> Path:
-    """Give the folder of everything this package keeps for later: ``$SHUFFLENET_HOME``, if set."""
-    folder = os.environ.get("SHUFFLENET_HOME") or user_cache_dir("shufflenet", appauthor=False)
-    return Path(folder).expanduser().absolute()
+def download(weights: Weights, *, on_progress: Progress = lambda done, total: None) -> Path:
+    """Return the path of a published file; download it unless it is in the cache.
 
-
-def fetch(weights: Weights, *, on_progress: Progress = lambda done, total: None) -> Path:
-    """Give the path of a published file, which is downloaded unless it is there.
-
-    A file that is there is hashed at every call, not only when it comes: a person may have put
-    it there, and what is about to be unpickled must be what was published. Nothing is asked of
-    the network then; and nothing ever while ``SHUFFLENET_OFFLINE`` is 1.
+    A cached file is hashed at every call: a person may have put it there, and what is about to be
+    unpickled must be what was published. The network is used only if the cached file is missing or
+    wrong, and never while ``SHUFFLENET_OFFLINE`` is 1.
 
     Args:
-        weights: What to bring. Where its source publishes no hash, any file of the right size
-            is taken, and a warning with its sha256 is logged.
-        on_progress: Called after each piece that came.
+        weights: The published weights. If their source publishes no hash, any file of the right
+            size is accepted, and a warning with its sha256 is logged.
+        on_progress: Called after each chunk that was received.
 
     Raises:
-        DownloadError: the file cannot be had, or is not what was published. Of a wrong file
-            nothing is kept, of an incomplete one only what the next call can continue.
-        WriteError: the disk is full or the place cannot be written.
+        DownloadError: the file cannot be downloaded, or is not what was published. A wrong file is
+            deleted; of an incomplete one only what the next call can resume is kept.
+        WriteError: the disk is full or the cache cannot be written.
     """
-    path = _place(weights)
-    if fault := _fault(path, weights):
-        _check_allowed(weights, fault)
-        with _writing(path):
+    path = _cached_path(weights)
+    if mismatch := _mismatch(path, weights):
+        _check_allowed(weights, mismatch)
+        with _disk_errors_as_write_error(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{path}.lock"):
-                if _fault(path, weights):  # else another process brought it while this one waited
-                    _bring(weights, path, on_progress)
-    if not _hash(weights)[1]:
+                if _mismatch(path, weights):  # else another process downloaded it meanwhile
+                    _download_and_verify(weights, path, on_progress)
+    if not _published_hash(weights)[1]:
         logging.getLogger(__name__).warning(
             "No hash of %r is published; this file has the sha256 %s.",
             weights.name,
@@ -83,15 +77,17 @@ def fetch(weights: Weights, *, on_progress: Progress = lambda done, total: None)
     return path
 
 
-def _place(weights: Weights) -> Path:
-    return home() / "downloads" / weights.name / weights.filename
+def _cached_path(weights: Weights) -> Path:
+    return cache_dir() / "downloads" / weights.name / weights.filename
 
 
-def _check_allowed(weights: Weights, fault: str) -> None:
+def _check_allowed(weights: Weights, mismatch: str) -> None:
     if not weights.url:
-        _refuse(weights, f"must be fetched by hand, and the cached file {fault}")
+        _refuse(weights, f"must be downloaded by hand, and the cached file {mismatch}")
     if os.environ.get("SHUFFLENET_OFFLINE", "0") not in ("", "0"):
-        problem = f"are not downloaded while SHUFFLENET_OFFLINE is set, and the cached file {fault}"
+        problem = (
+            f"are not downloaded while SHUFFLENET_OFFLINE is set, and the cached file {mismatch}"
+        )
         _refuse(weights, problem, "Unset it, or")
     if (scheme := urlsplit(weights.url).scheme) not in ("http", "https"):
         _refuse(weights, f"{_failed(weights)}: {scheme!r} is neither http nor https")
@@ -102,7 +98,7 @@ def _failed(weights: Weights) -> str:
 
 
 def _refuse(weights: Weights, problem: str, before: str = "To go on,") -> NoReturn:
-    """Raise the error, which ends in how a person gets the file.
+    """Raise the error; its last sentence says where a person finds the file.
 
     Raises:
         DownloadError: always; ``before`` begins its last sentence.
@@ -115,48 +111,51 @@ def _refuse(weights: Weights, problem: str, before: str = "To go on,") -> NoRetu
             f"than {weights.filename!r},"
         )
     raise DownloadError(
-        weights.name, problem, f"{before} {get} and put it at {str(_place(weights))!r}."
+        weights.name, problem, f"{before} {get} and put it at {str(_cached_path(weights))!r}."
     )
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    # Faults of the network are OSErrors too: they are turned into _PassingFault where they arise.
+def _disk_errors_as_write_error(path: Path) -> Iterator[None]:
+    # Network failures are OSErrors too; they became _TransientFailure where they arose.
     try:
         yield
     except OSError as error:
         raise WriteError(path, error.strerror or str(error)) from error
 
 
-def _bring(weights: Weights, path: Path, on_progress: Progress) -> None:
-    """Download a file, check it, and only then give it its name."""
+def _download_and_verify(weights: Weights, path: Path, on_progress: Progress) -> None:
+    """Download into a partial file, verify it, and only then rename it to ``path``."""
     partial = path.with_name(f"{path.name}.partial")
-    continued = partial.exists()
+    resumed = partial.exists()
     try:
-        fault = _transfer(weights, partial, on_progress)
-        if fault and continued:  # perhaps only the old part was wrong
+        mismatch = _transfer(weights, partial, on_progress)
+        if mismatch and resumed:  # perhaps only the old part was wrong
             partial.unlink()
-            fault = _transfer(weights, partial, on_progress)
-        if fault:
+            mismatch = _transfer(weights, partial, on_progress)
+        if mismatch:
             partial.unlink(missing_ok=True)
-            problem = f"came wrong from {weights.url!r}: the file {fault}, so it was deleted"
+            problem = (
+                f"were downloaded from {weights.url!r}, but are not what was published: the file "
+                f"{mismatch}, so it was deleted"
+            )
             _refuse(weights, problem, "Run the command again; if that does not help,")
         os.replace(partial, path)
     finally:
-        if not _hash(weights)[1]:
-            partial.unlink(missing_ok=True)  # nothing would continue it
+        if not _published_hash(weights)[1]:
+            partial.unlink(missing_ok=True)  # it could not be verified, so it is never resumed
 
 
-def _hash(weights: Weights) -> tuple[str, str]:
-    """Give the kind of the published hash and its digits: all, the first, or none."""
+def _published_hash(weights: Weights) -> tuple[str, str]:
+    """Return the kind of the published hash and its digits: all, the first few, or none."""
     only_md5 = weights.md5 and not weights.sha256
     return ("md5", weights.md5) if only_md5 else ("sha256", weights.sha256)
 
 
-def _fault(path: Path, weights: Weights) -> str:
-    """Say in what a file differs from what was published, as a predicate; empty if in nothing."""
+def _mismatch(path: Path, weights: Weights) -> str:
+    """Return how a file differs from the published one, as a predicate; empty if it does not."""
     limit = weights.bytes or _CAP_BYTES
-    kind, published = _hash(weights)
+    kind, published = _published_hash(weights)
     try:
         size = path.stat().st_size
         if size > limit:
@@ -181,45 +180,46 @@ def _digest(path: Path, kind: str) -> str:
 
 
 def _transfer(weights: Weights, partial: Path, on_progress: Progress) -> str:
-    """Complete the partial file, in a few tries if need be, and say what is wrong with it."""
+    """Complete the partial file, with several attempts, and return its mismatch."""
     for pause_s in (*_PAUSES_S, None):
         try:
-            _continue(weights, partial, on_progress)
+            _resume(weights, partial, on_progress)
             break
-        except _PassingFault as fault:
+        except _TransientFailure as failure:
             if pause_s is None:
-                _refuse(weights, f"{_failed(weights)}: {fault}", "Run the command again later, or")
+                problem = f"{_failed(weights)}: {failure}"
+                _refuse(weights, problem, "Run the command again later, or")
             time.sleep(pause_s)
-    return _fault(partial, weights)
+    return _mismatch(partial, weights)
 
 
-def _continue(weights: Weights, partial: Path, on_progress: Progress) -> None:
-    # Only a hash can tell in the end whether what was continued is one file: without, begin anew.
-    done = partial.stat().st_size if _hash(weights)[1] and partial.exists() else 0
+def _resume(weights: Weights, partial: Path, on_progress: Progress) -> None:
+    # Only a hash can verify that two parts belong to one file: without one, start from byte 0.
+    done = partial.stat().st_size if _published_hash(weights)[1] and partial.exists() else 0
     if weights.bytes and done >= weights.bytes:
         return
-    if (response := _open(weights, done)) is None:
+    if (response := _request(weights, done)) is None:
         return
     with response:
-        if response.status != 206:  # the server knows no ranges and sends all
+        if response.status != 206:  # the server supports no ranges and sends the whole file
             done = 0
         announced = response.headers.get("Content-Length", "")
         total = done + int(announced) if announced.isdecimal() else weights.bytes or None
         with partial.open("ab" if done else "wb") as file:
-            for piece in _pieces(response):
-                file.write(piece)
-                done += len(piece)
+            for chunk in _chunks(response):
+                file.write(chunk)
+                done += len(chunk)
                 on_progress(done, total)
                 if done > (weights.bytes or _CAP_BYTES):
-                    return  # it will be refused for its size: do not wait for its end
+                    return  # its size will be refused: do not read to its end
             file.flush()
             os.fsync(file.fileno())  # a power cut must not leave the name without the content
     if total is not None and done < total:
-        raise _PassingFault(f"the transfer ended after {done} of {total} bytes")
+        raise _TransientFailure(f"the transfer ended after {done} of {total} bytes")
 
 
-def _open(weights: Weights, start: int) -> HTTPResponse | None:
-    # Asks for the bytes from `start` on; None where the server says that there are none.
+def _request(weights: Weights, start: int) -> HTTPResponse | None:
+    # Requests the bytes from `start` on; None if the server says that there are none.
     headers = {"User-Agent": "shufflenet"} | ({"Range": f"bytes={start}-"} if start else {})
     request = Request(weights.url, headers=headers)
     try:
@@ -228,24 +228,24 @@ def _open(weights: Weights, start: int) -> HTTPResponse | None:
         error.close()
         if error.code == 416 and start:
             return None
-        if error.code in _PASSING:
-            raise _PassingFault(f"the server answered HTTP {error.code}") from error
+        if error.code in _TRANSIENT:
+            raise _TransientFailure(f"the server answered HTTP {error.code}") from error
         meaning = "the link is dead" if error.code in (404, 410) else "the server refuses"
         _refuse(weights, f"{_failed(weights)}: {meaning} (HTTP {error.code})")
     except (OSError, HTTPException) as error:
-        raise _PassingFault(_reason(error)) from error
-    if response.headers.get_content_type() == "text/html" and not _hash(weights)[1]:
+        raise _TransientFailure(_reason(error)) from error
+    if response.headers.get_content_type() == "text/html" and not _published_hash(weights)[1]:
         response.close()
-        _refuse(weights, f"{_failed(weights)}: a web page came instead of the file")
+        _refuse(weights, f"{_failed(weights)}: the server sent a web page instead of the file")
     return response
 
 
-def _pieces(response: HTTPResponse) -> Iterator[bytes]:
+def _chunks(response: HTTPResponse) -> Iterator[bytes]:
     try:
-        while piece := response.read(_CHUNK_BYTES):
-            yield piece
+        while chunk := response.read(_CHUNK_BYTES):
+            yield chunk
     except (OSError, HTTPException) as error:
-        raise _PassingFault(_reason(error)) from error
+        raise _TransientFailure(_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:
@@ -253,5 +253,5 @@ def _reason(error: Exception) -> str:
     if isinstance(cause, socket.gaierror):
         return "there is no network, or no host of that name"
     if isinstance(cause, TimeoutError):
-        return f"the server was silent for {_TIMEOUT_S:g} s"
+        return f"the server sent nothing for {_TIMEOUT_S:g} s"
     return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__

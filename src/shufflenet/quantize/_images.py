@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.data import ImageSet, Sample, load, relabelled
+from shufflenet.data import ImageSet, Sample, load, relabel
 from shufflenet.errors import DataError, ImageError
 from shufflenet.labels import class_index
 from shufflenet.machine import cores
@@ -63,7 +63,7 @@ def draw(
     labelled = True
     try:
         known = class_index(card.labels)
-        images = relabelled(images, [label.id for label in card.labels], known)
+        images = relabel(images, [label.id for label in card.labels], known)
     except DataError as error:
         _log.warning("%s Judging by what the float network answers.", error)
         labelled = False

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import CheckpointError, MissingDependency, WriteError
-from shufflenet.files import home, write_atomic
+from shufflenet.files import cache_dir, write_atomic
 from shufflenet.machine import cores
 from shufflenet.runtimes._classifier import Classifier
 from shufflenet.runtimes._int8 import INT8_AGREEMENT
@@ -43,7 +43,7 @@ def open_fastest(path: str | Path, *, threads: int | None = None) -> Classifier:
     """Open an ONNX file in the fastest runtime installed that computes what ONNX Runtime does.
 
     Where OpenVINO or LLVM is installed all are tried on one image, for seconds, and the choice is
-    kept in ``download.home() / "runtimes.json"`` for this file, these versions and this processor.
+    kept in ``cache_dir() / "runtimes.json"`` for this file, these versions and this processor.
 
     Args:
         path: A file that ``shufflenet export`` or ``shufflenet quantize`` wrote.
@@ -142,4 +142,4 @@ def _remember(choices: dict[str, str]) -> None:
 
 
 def _place() -> Path:
-    return home() / "runtimes.json"
+    return cache_dir() / "runtimes.json"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from shufflenet.data import ImageSet, open_images, relabelled, split
+from shufflenet.data import ImageSet, open_images, relabel, split
 from shufflenet.errors import SpecError
 from shufflenet.labels import name_classes, read_names
 from shufflenet.models import load_model_and_card, start_from
@@ -94,7 +94,7 @@ def _images(job: Job, recipe: Recipe, images: ImageSet | None) -> tuple[ImageSet
         )
         return split(training, _HELD_OUT, recipe.seed)
     index = {name: number for number, name in enumerate(training.classes)}
-    return training, relabelled(open_images(job.val), training.classes, index)
+    return training, relabel(open_images(job.val), training.classes, index)
 
 
 def _network_of(source: Card | None) -> NetworkSpec:
