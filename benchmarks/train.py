@@ -25,7 +25,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from shufflenet.benchmark import ROUNDS, take_turns, times_as_fast
-from shufflenet.deploy import Routed
+from shufflenet.deploy import RoutedNetwork
 from shufflenet.machine import cores
 from shufflenet.models import create_model
 from shufflenet.recipes import find_recipe
@@ -47,7 +47,7 @@ def step_of(
     torch.manual_seed(0)
     net = create_model(NETWORK, num_classes=CLASSES)
     if routed:
-        net = Routed(net).net
+        net = RoutedNetwork(net).net
         pad_small_maps(net)
     net = net.to(memory_format=layout)  # type: ignore[call-overload]  # missing in torch's stub
     recipe = find_recipe("small-images")

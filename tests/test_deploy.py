@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from conftest import SPECS, calmed, with_seeded_weights
-from shufflenet.deploy import Routed, compact, deploy, fold_batch_norms
+from shufflenet.deploy import RoutedNetwork, compact, deploy, fold_batch_norms
 from shufflenet.files import narrow
 from shufflenet.models import create_model
 from shufflenet.networks import ShuffleNet, V1Unit, build, state_arrays
@@ -166,14 +166,14 @@ def test_a_routed_network_learns_what_the_original_does(name: str) -> None:
     net = with_seeded_weights(build(replace(SPECS[name], classes=7)).double())
     net.dropout.p = 0.0
     images, labels = torch.randn(8, 3, 64, 64, dtype=torch.float64), torch.arange(8) % 7
-    way = Routed(net)
+    way = RoutedNetwork(net)
     assert any(not torch.equal(a, b) for a, b in _pairs(net, way.net)) is ("v2" in name)
     for learner in (net, way.net):
         learner.train()
         optimizer = torch.optim.SGD(learner.parameters(), lr=1e-3, momentum=0.9, weight_decay=0.1)
         nn.functional.cross_entropy(learner(images), labels).backward()  # type: ignore[no-untyped-call]  # torch's own has no types
         optimizer.step()
-    back = way.original_order(way.net.state_dict())
+    back = way.restore_order(way.net.state_dict())
     expected = net.state_dict()
     assert back.keys() == expected.keys()
     for key, value in expected.items():
@@ -181,8 +181,8 @@ def test_a_routed_network_learns_what_the_original_does(name: str) -> None:
 
 
 def test_weights_come_back_from_routing_to_the_bit(small_net: ShuffleNet) -> None:
-    way = Routed(small_net)
-    back = way.original_order(way.net.state_dict())
+    way = RoutedNetwork(small_net)
+    back = way.restore_order(way.net.state_dict())
     assert all(torch.equal(back[key], value) for key, value in small_net.state_dict().items())
 
 

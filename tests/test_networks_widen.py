@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from conftest import card_for, saved, with_seeded_weights
 from shufflenet.errors import CheckpointMismatch
 from shufflenet.models import create_model, start_from
-from shufflenet.networks import ShuffleNet, build, can_widen, state_arrays, widened
+from shufflenet.networks import ShuffleNet, build, can_widen, state_arrays, widen
 from shufflenet.spec import Split, Stage, V2Spec
 from tolerance import FLOAT64_RELATIVE
 
@@ -37,7 +37,7 @@ def test_a_widened_network_computes_the_same(narrow_name: str, wide_name: str) -
     narrow, wide = seeded(narrow_name), seeded(wide_name)
     before = state_arrays(wide)
     images = torch.randn(2, 3, 33, 40, dtype=torch.float64)
-    begun = widened(narrow, wide)
+    begun = widen(narrow, wide)
     assert relative(begun(images), narrow(images)) <= FLOAT64_RELATIVE
     for net in (begun, narrow):
         net.train()
@@ -73,7 +73,7 @@ def test_networks_of_any_width_widen_or_are_refused(
     many = _spec("many", [(half + more, r) for half, more, r in stages], sum(others), split)
     narrow, wide = (with_seeded_weights(build(spec)).double() for spec in (few, many))
     try:
-        begun = widened(narrow, wide)
+        begun = widen(narrow, wide)
     except CheckpointMismatch:
         assume(False)
     images = torch.randn(1, 3, 9, 9, dtype=torch.float64)
@@ -86,7 +86,7 @@ def test_what_is_not_read_yet_is_read_after_some_steps() -> None:
         create_model(f"shufflenet_v2_{width}", num_classes=3, stem_stride=1)
         for width in ("x0_25", "x1_0")
     )
-    net = widened(narrow, wide).train()
+    net = widen(narrow, wide).train()
     images = torch.randn(8, 3, 32, 32)
 
     def part_of_zeros() -> float:
@@ -125,10 +125,10 @@ def test_only_wider_networks_of_v2_can_be_meant() -> None:
     for other in (megvii, v1, deeper):
         assert not can_widen(x05, other)
     with pytest.raises(CheckpointMismatch, match="no narrower form"):
-        widened(x05, megvii)
+        widen(x05, megvii)
     with pytest.raises(CheckpointMismatch, match="no narrower form"):
-        widened(x10, x05)
+        widen(x10, x05)
     slim_head = build(replace(x10.spec, head_channels=512))  # type: ignore[arg-type]  # a V2Spec
     assert not can_widen(x05, slim_head)
     with pytest.raises(CheckpointMismatch, match="none of its own go"):
-        widened(create_model("shufflenet_v2_x0_25"), x05)
+        widen(create_model("shufflenet_v2_x0_25"), x05)

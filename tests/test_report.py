@@ -9,13 +9,13 @@ from shufflenet.benchmark import cost
 from shufflenet.files import read_card
 from shufflenet.report import (
     Row,
-    card_facts,
-    catalogue,
+    describe_card,
+    describe_network,
+    describe_preprocess,
+    describe_weights,
+    format_models_md,
+    list_models,
     matches,
-    models_md,
-    network_facts,
-    preprocess_words,
-    weights_facts,
 )
 from shufflenet.spec import NetworkSpec, Preprocess, SearchedStage, Stage
 from shufflenet.zoo import DEFAULT, NETWORKS, SHIPPED, WEIGHTS, Weights
@@ -28,12 +28,12 @@ each_weights = pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS)
 
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
-    return catalogue(NETWORKS, WEIGHTS.values(), read_card(str(SHIPPED.checkpoint)), DEFAULT)
+    return list_models(NETWORKS, WEIGHTS.values(), read_card(str(SHIPPED.checkpoint)), DEFAULT)
 
 
 @pytest.fixture(scope="module")
 def document() -> str:
-    return models_md(NETWORKS, WEIGHTS.values(), read_card(str(SHIPPED.checkpoint)), DEFAULT)
+    return format_models_md(NETWORKS, WEIGHTS.values(), read_card(str(SHIPPED.checkpoint)), DEFAULT)
 
 
 def cells(document: str, name: str) -> list[list[str]]:
@@ -77,7 +77,7 @@ def test_a_file_is_found_by_what_its_source_calls_it(weights: Weights, rows: lis
 
 @each_network
 def test_networks_are_described_whole(spec: NetworkSpec) -> None:
-    facts = network_facts(spec, cost(spec), 224)
+    facts = describe_network(spec, cost(spec), 224)
     assert all(facts.values())
     channels = spec.stem_channels
     for number in channels if isinstance(channels, tuple) else (channels,):
@@ -90,14 +90,14 @@ def test_networks_are_described_whole(spec: NetworkSpec) -> None:
 
 
 def test_networks_that_differ_are_told_apart() -> None:
-    told = [network_facts(spec, cost(spec), 224) for spec in NETWORKS.values()]
+    told = [describe_network(spec, cost(spec), 224) for spec in NETWORKS.values()]
     described = {tuple((k, v) for k, v in facts.items() if k != "network") for facts in told}
     assert len(described) == len(NETWORKS)
 
 
 @each_weights
 def test_published_files_are_described_whole(weights: Weights) -> None:
-    facts = weights_facts(weights)
+    facts = describe_weights(weights)
     assert all(facts.values())
     text = " ".join(facts.values())
     for field in ("filename", "url", "page", "sha256", "md5", "licence", "labels", "defects"):
@@ -111,7 +111,7 @@ def test_published_files_are_described_whole(weights: Weights) -> None:
 def test_the_card_of_the_package_is_described_whole() -> None:
     card = read_card(str(SHIPPED.checkpoint))
     assert card.accuracy
-    facts = card_facts(card)
+    facts = describe_card(card)
     assert f"({card.accuracy.top1} of {card.accuracy.images})" in facts["accuracy"]
     assert facts["trained on"] == card.origin.data
 
@@ -136,7 +136,7 @@ def test_the_card_of_the_package_is_described_whole() -> None:
 )
 def test_every_field_of_preprocessing_is_told(other: dict[str, Any]) -> None:
     how = Preprocess(resize_px=256, crop_px=224)
-    assert preprocess_words(dataclasses.replace(how, **other)) != preprocess_words(how)
+    assert describe_preprocess(dataclasses.replace(how, **other)) != describe_preprocess(how)
 
 
 # The document.
@@ -211,7 +211,7 @@ def test_the_document_tells_all_of_every_checkpoint(weights: Weights, document: 
     assert weights.licence in row
     assert weights.page in document
     flat = re.sub(r"\s+", " ", document)
-    assert preprocess_words(weights.preprocess) in flat
+    assert describe_preprocess(weights.preprocess) in flat
     for text in (weights.defects, weights.cost.counts if weights.cost else ""):
         for sentence in re.split(r"(?<=\.) (?=[A-Z])", text):
             assert sentence in flat

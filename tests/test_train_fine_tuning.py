@@ -16,7 +16,7 @@ from torch import nn
 from conftest import Run, card_for, saved, with_seeded_weights, write_colours
 from seeded import photo
 from shufflenet.data import ImageSet, open_images
-from shufflenet.deploy import Routed
+from shufflenet.deploy import RoutedNetwork
 from shufflenet.errors import SpecError
 from shufflenet.models import create_model, load_model, load_model_and_card
 from shufflenet.networks import ShuffleNet
@@ -58,7 +58,7 @@ def test_frozen_parts_stay_to_the_bit_and_the_rest_learns(kept: str, frozen_run:
     state = torch.load(frozen_run / "last.pt", weights_only=True)[kept]
     learnt = {name.removeprefix("module."): value for name, value in state.items()}
     learnt.pop("n_averaged", None)
-    after = Routed(net).original_order(learnt)
+    after = RoutedNetwork(net).restore_order(learnt)
     still = {name for name, value in before.items() if torch.equal(after[name], value)}
     assert still == {name for name in before if name.startswith(("conv1.", "stage2."))}
 
@@ -189,7 +189,7 @@ def test_a_step_moves_every_part_by_its_rate(images: ImageSet, tmp_path: Path) -
         )
         with pytest.raises(Killed):  # the checkpoint is of the first step
             train(net, card_for(net.spec), images, images, recipe, session)
-        learnt = Routed(net).original_order(
+        learnt = RoutedNetwork(net).restore_order(
             torch.load(out / "last.pt", weights_only=True)["routed"]
         )
         moved[decay] = {name: float((learnt[name] - before[name]).norm()) for name in before}

@@ -57,7 +57,7 @@ def test_what_has_no_weights_says_so(tmp_path: Path) -> None:
 
 
 def test_every_published_checkpoint_is_here() -> None:
-    assert Counter((w.source, w.quantised) for w in WEIGHTS.values()) == {
+    assert Counter((w.source, w.quantized) for w in WEIGHTS.values()) == {
         ("torchvision", False): 4,
         ("torchvision", True): 4,
         ("mmpretrain", False): 2,

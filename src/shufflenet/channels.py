@@ -11,22 +11,31 @@ import numpy.typing as npt
 
 from shufflenet.spec import Split
 
-__all__ = ["NOBODY", "Order", "Routing", "follow", "positions", "route", "shares", "shuffled"]
+__all__ = [
+    "ZEROS",
+    "Order",
+    "Routing",
+    "count_transfers",
+    "find_positions",
+    "interleave",
+    "route",
+    "trace_stage",
+]
 
 Order = npt.NDArray[np.intp]  # position i holds the channel that was at position order[i]
-NOBODY = -1  # in an order: a channel of zeros
+ZEROS = -1  # in an order: a channel of zeros
 
 
-def shuffled(channels: Order, groups: int) -> Order:
+def interleave(channels: Order, groups: int) -> Order:
     """Interleave names as ``blocks.channel_shuffle`` interleaves channels.
 
-    >>> shuffled(np.arange(6), groups=2).tolist()
+    >>> interleave(np.arange(6), groups=2).tolist()
     [0, 3, 1, 4, 2, 5]
     """
     return channels.reshape(groups, -1).T.reshape(-1)
 
 
-def follow(made: Sequence[int], split: Split) -> tuple[Order, list[Order]]:
+def trace_stage(made: Sequence[int], split: Split) -> tuple[Order, list[Order]]:
     """Follow channels through a stage of V2.
 
     Args:
@@ -37,10 +46,10 @@ def follow(made: Sequence[int], split: Split) -> tuple[Order, list[Order]]:
     Returns:
         The names of the stage's output channels in order, and of what every later unit reads.
 
-    >>> out, reads = follow([2, 2, 2], "halves")
+    >>> out, reads = trace_stage([2, 2, 2], "halves")
     >>> [read.tolist() for read in reads], out.tolist()
     ([[1, 3]], [0, 4, 2, 5])
-    >>> out, reads = follow([2, 2, 2], "even-odd")
+    >>> out, reads = trace_stage([2, 2, 2], "even-odd")
     >>> [read.tolist() for read in reads], out.tolist()
     ([[1, 3]], [0, 2, 4, 5])
     """
@@ -56,7 +65,7 @@ def follow(made: Sequence[int], split: Split) -> tuple[Order, list[Order]]:
 
 def _joined(first: Order, second: Order, split: Split) -> Order:
     both = np.concatenate((first, second))
-    return shuffled(both, groups=2) if split == "halves" else both
+    return interleave(both, groups=2) if split == "halves" else both
 
 
 def _parted(channels: Order, split: Split) -> tuple[Order, Order]:
@@ -66,21 +75,21 @@ def _parted(channels: Order, split: Split) -> tuple[Order, Order]:
     return channels[0::2], channels[1::2]
 
 
-def positions(names: Order, arrival: Order) -> Order:
+def find_positions(names: Order, arrival: Order) -> Order:
     """Say at which position of ``names`` each name of ``arrival`` stands.
 
-    >>> positions(np.array([7, 8, 9]), np.array([9, 7, NOBODY, 8])).tolist()
+    >>> find_positions(np.array([7, 8, 9]), np.array([9, 7, ZEROS, 8])).tolist()
     [2, 0, -1, 1]
     """
     by_name = np.argsort(names)
     at = np.searchsorted(names, np.maximum(arrival, names[by_name[0]]), sorter=by_name)
-    return np.where(arrival == NOBODY, NOBODY, by_name[at])
+    return np.where(arrival == ZEROS, ZEROS, by_name[at])
 
 
-def shares(made: Sequence[int], reads: Sequence[Order]) -> npt.NDArray[np.intp]:
+def count_transfers(made: Sequence[int], reads: Sequence[Order]) -> npt.NDArray[np.intp]:
     """Count how many channels go from every producer to every consumer, ``(made, reads)``.
 
-    >>> shares([2, 2], [np.array([0, 1, 3]), np.array([2])]).tolist()
+    >>> count_transfers([2, 2], [np.array([0, 1, 3]), np.array([2])]).tolist()
     [[2, 0], [1, 1]]
     """
     ends = np.cumsum(made)
@@ -129,11 +138,11 @@ def route(
     for own, padding in zip(made, zeros, strict=True):
         names = np.arange(first, first + own)
         pieces = [
-            np.append(names[consumer[names] == k], np.full(padding[k], NOBODY))
+            np.append(names[consumer[names] == k], np.full(padding[k], ZEROS))
             for k in range(len(reads))
         ]
         together = np.concatenate(pieces)
-        rows.append(np.where(together == NOBODY, NOBODY, together - first))
+        rows.append(np.where(together == ZEROS, ZEROS, together - first))
         routes.append(tuple((k, len(piece)) for k, piece in enumerate(pieces) if len(piece)))
         for k, piece in enumerate(pieces):
             arrivals[k].append(piece)

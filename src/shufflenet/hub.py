@@ -39,7 +39,7 @@ def obtain(name: str | Path, *, as_checkpoint: bool = False) -> WeightFiles:
     weights = files.published
     if weights is None:
         return files
-    if weights.as_it_is and not as_checkpoint:
+    if weights.runs_unconverted and not as_checkpoint:
         return replace(files, onnx=fetched(weights))
     _check_convertible(weights)
     checkpoint, onnx = kept(weights.name, ".safetensors"), kept(weights.name, ".onnx")
@@ -83,7 +83,7 @@ def _check_convertible(weights: Weights) -> None:
         what = "is an int8 file, of which no network can be made"
         other = "is an int8 file of torch's own engine, which this package does not run"
         remedy = f"Use float weights of the same network: shufflenet list {weights.network}."
-        raise CheckpointError(weights.filename, what if weights.as_it_is else other, remedy)
+        raise CheckpointError(weights.filename, what if weights.runs_unconverted else other, remedy)
 
 
 def converted(weights: Weights) -> "Converted":

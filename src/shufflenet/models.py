@@ -15,7 +15,7 @@ from shufflenet.networks import (
     can_widen,
     load_arrays,
     state_arrays,
-    widened,
+    widen,
 )
 from shufflenet.spec import Card, Label, NetworkSpec, differing_fields
 from shufflenet.zoo import find_network
@@ -154,7 +154,7 @@ def start_from(net: ShuffleNet, labels: Sequence[Label], name_or_file: str | Pat
     if not _same_weights_fit(net.spec, source.spec):
         if not can_widen(source, net):
             raise CheckpointMismatch(net.spec.name, [f"{name_or_file} is a {source.spec.name}"])
-        source = widened(source, net)
+        source = widen(source, net)
     arrays = state_arrays(source)
     same_classes = [label.id for label in card.labels] == [label.id for label in labels]
     if not same_classes:

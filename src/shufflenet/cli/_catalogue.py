@@ -64,10 +64,10 @@ def _list(args: argparse.Namespace) -> int:
 
 def _rows(args: argparse.Namespace) -> "list[Row]":
     from shufflenet.files import read_card
-    from shufflenet.report import catalogue, matches
+    from shufflenet.report import list_models, matches
     from shufflenet.zoo import DEFAULT, NETWORKS, SHIPPED, WEIGHTS
 
-    rows = catalogue(NETWORKS, WEIGHTS.values(), read_card(str(SHIPPED.checkpoint)), DEFAULT)
+    rows = list_models(NETWORKS, WEIGHTS.values(), read_card(str(SHIPPED.checkpoint)), DEFAULT)
     return [
         row
         for row in rows
@@ -91,7 +91,7 @@ def _print_groups(rows: "Sequence[Row]") -> None:
 
 
 def _cells(rows: "Sequence[Row]") -> Iterator[dict[str, str]]:
-    from shufflenet.report import percent
+    from shufflenet.report import format_percent
 
     for row in rows:
         cells = {
@@ -101,8 +101,8 @@ def _cells(rows: "Sequence[Row]") -> Iterator[dict[str, str]]:
         }
         if row.source:
             cells |= {
-                "top-1": percent(row.top1_percent, row.source),
-                "top-5": percent(row.top5_percent, row.source),
+                "top-1": format_percent(row.top1_percent, row.source),
+                "top-5": format_percent(row.top5_percent, row.source),
                 "licence": row.licence or "-",
                 "get": row.get or "-",
                 "!": "!" if row.defects else "",
@@ -171,13 +171,13 @@ def _show(args: argparse.Namespace) -> int:
             **layer_fields(all_layers, times),
         })  # fmt: skip
         return 0
-    from shufflenet.report import card_facts, network_facts, weights_facts
+    from shufflenet.report import describe_card, describe_network, describe_weights
 
-    facts = {"name": found.name, **network_facts(found.network, costs, size)}
+    facts = {"name": found.name, **describe_network(found.network, costs, size)}
     if found.card:
-        facts |= card_facts(found.card)
+        facts |= describe_card(found.card)
     if found.weights:
-        facts |= weights_facts(found.weights)
+        facts |= describe_weights(found.weights)
     _print_facts(facts)
     if args.layers or args.time:
         print()

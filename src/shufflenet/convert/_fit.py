@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from shufflenet.channels import shuffled
+from shufflenet.channels import interleave
 from shufflenet.convert._layouts import LAYOUTS, Layout
 from shufflenet.convert._read import Arrays
 from shufflenet.networks import build
@@ -170,7 +170,7 @@ def _move_depthwise(arrays: Arrays, spec: V1Spec, *, behind: bool) -> None:
     With ``y[p] = x[order[p]]`` the shuffle, row ``p`` behind it is row ``order[p]`` before it.
     """
     for name in [n for n in arrays if ".dw." in n]:
-        order = shuffled(np.arange(len(arrays[name])), spec.groups)
+        order = interleave(np.arange(len(arrays[name])), spec.groups)
         arrays[name] = arrays[name][np.argsort(order) if behind else order]
 
 

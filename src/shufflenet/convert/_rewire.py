@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.channels import Order, follow, positions, shuffled
+from shufflenet.channels import Order, find_positions, interleave, trace_stage
 from shufflenet.convert._read import Arrays
 from shufflenet.spec import NetworkSpec, V1Spec, V2Spec, differing_fields
 
@@ -92,8 +92,8 @@ def _rewire_v2(arrays: Arrays, spec: V2Spec, target: V2Spec) -> Arrays:
     arrival = np.arange(spec.stem_channels)
     for number, made in enumerate(_made(spec), 2):
         stage = f"stage{number}"
-        out, reads = follow(made, spec.split)
-        new_out, new_reads = follow(made, target.split)
+        out, reads = trace_stage(made, spec.split)
+        new_out, new_reads = trace_stage(made, target.split)
         old_name = _matched(made, reads, new_reads, stage)
         _reorder(arrays, f"{stage}.0.branch1.0", f"{stage}.0.branch1.1", arrival)
         _reorder_reads(arrays, f"{stage}.0.branch1.2", arrival)
@@ -108,9 +108,9 @@ def _rewire_v2(arrays: Arrays, spec: V2Spec, target: V2Spec) -> Arrays:
             conv, norm = (f"{stage}.{unit}.{part}" for part in pair.split())
             _reorder(arrays, conv, norm, old_name[start:end] - start)
         for unit, (read, new_read) in enumerate(zip(reads, new_reads, strict=True), 1):
-            order = positions(read, old_name[new_read])
+            order = find_positions(read, old_name[new_read])
             _reorder_reads(arrays, f"{stage}.{unit}.branch2.0", order)
-        arrival = positions(out, old_name[new_out])
+        arrival = find_positions(out, old_name[new_out])
     _reorder_reads(arrays, "conv5.0", arrival)
     return arrays
 
@@ -172,7 +172,7 @@ def _matched_v1(middle: int, groups: int, shuffle: str, target: str) -> tuple[Or
     """
     size = middle // groups
     old, new = (
-        shuffled(np.arange(middle), groups if way == "standard" else size)
+        interleave(np.arange(middle), groups if way == "standard" else size)
         for way in (shuffle, target)
     )
     arrives = np.arange(middle) // size  # the group of a place after the shuffle

@@ -10,13 +10,13 @@ order (``wiring.route``). Channels that a unit of V2 would let pass are not touc
 from torch import nn
 
 from shufflenet.deploy._fold import compact, fold_batch_norms
-from shufflenet.deploy._routed import Routed
+from shufflenet.deploy._routed import RoutedNetwork
 from shufflenet.deploy._v1 import deploy_v1
 from shufflenet.deploy._v2 import deploy_v2
 from shufflenet.networks import ShuffleNet
 from shufflenet.spec import V1Spec, V2PlusSpec, V2Spec
 
-__all__ = ["Routed", "compact", "deploy", "fold_batch_norms"]
+__all__ = ["RoutedNetwork", "compact", "deploy", "fold_batch_norms"]
 
 
 def deploy(net: ShuffleNet) -> nn.Module:

@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shufflenet.channels import NOBODY, Order
+from shufflenet.channels import ZEROS, Order
 from shufflenet.networks import SqueezeExcite, convolutions
 
 __all__ = [
+    "pad_middle",
     "read_groups_in_order",
     "read_in_order",
-    "reordered",
-    "widened_middle",
+    "reorder_outputs",
     "write_in_order",
 ]
 
@@ -45,13 +45,13 @@ def write_in_order(branch: Iterable[nn.Module], order: Order) -> None:
 def _pass_on(layer: nn.Module, order: Order) -> None:
     """Let a layer that keeps channels apart, or the last to mix them, give them in an order."""
     if isinstance(layer, nn.Conv2d):
-        reordered(layer, order)
+        reorder_outputs(layer, order)
     if isinstance(layer, nn.BatchNorm2d):
         _reorder_norm(layer, order)
     if isinstance(layer, SqueezeExcite):
         first, last = convolutions(layer.squeeze)
         _set(first, _columns(first.weight, order), first.bias)
-        reordered(last, order)
+        reorder_outputs(last, order)
 
 
 def _reorder_norm(norm: nn.BatchNorm2d, order: Order) -> None:
@@ -62,18 +62,18 @@ def _reorder_norm(norm: nn.BatchNorm2d, order: Order) -> None:
             statistic.copy_(_rows(statistic, order))
 
 
-def widened_middle(branch: Iterable[nn.Module], multiple: int) -> None:
+def pad_middle(branch: Iterable[nn.Module], multiple: int) -> None:
     """Add channels of zeros between the 1x1, the depthwise and the 1x1 of a bottleneck."""
     found = convolutions(branch)
     if len(found) != 3 or found[1].groups != found[1].out_channels:
         return
     channels = found[0].out_channels
-    order = np.append(np.arange(channels), np.full(-channels % multiple, NOBODY))
-    reordered(found[0], order)
+    order = np.append(np.arange(channels), np.full(-channels % multiple, ZEROS))
+    reorder_outputs(found[0], order)
     read_in_order(found[1:], order)
 
 
-def reordered(conv: nn.Conv2d, order: Order) -> None:
+def reorder_outputs(conv: nn.Conv2d, order: Order) -> None:
     """Let a convolution make other channels of its own, in this order; groups keep their inputs."""
     bias = None if conv.bias is None else _rows(conv.bias, order)
     _set(conv, _rows(conv.weight, order), bias)
@@ -94,7 +94,7 @@ def _rows(x: Tensor, order: Order) -> Tensor:
     """Take rows by their number; those of nobody are zeros."""
     index = torch.from_numpy(order).to(x.device)
     taken = x.index_select(0, index.clamp(min=0))
-    return taken.masked_fill((index == NOBODY).view(-1, *[1] * (x.ndim - 1)), 0)
+    return taken.masked_fill((index == ZEROS).view(-1, *[1] * (x.ndim - 1)), 0)
 
 
 def _columns(weight: Tensor, order: Order) -> Tensor:

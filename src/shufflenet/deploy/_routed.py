@@ -9,10 +9,10 @@ from shufflenet.deploy._v2 import route_stages
 from shufflenet.networks import ShuffleNet
 from shufflenet.spec import V2PlusSpec, V2Spec
 
-__all__ = ["Routed"]
+__all__ = ["RoutedNetwork"]
 
 
-class Routed:
+class RoutedNetwork:
     """A network without its shuffle that trains, and the way back to the order of the original.
 
     ``net`` has batch norms and computes, and learns, what the original does, to rounding. Its
@@ -25,7 +25,7 @@ class Routed:
             self.net.get_parameter(name).requires_grad_(parameter.requires_grad)
         self._sources = _sources(original)
 
-    def original_order(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    def restore_order(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Put the weights and statistics of ``net``, or of a copy of it, in the original's order.
 
         Not a bit of them changes.

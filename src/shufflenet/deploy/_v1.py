@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shufflenet.channels import Order, positions, route, shuffled
-from shufflenet.deploy._order import read_groups_in_order, reordered
+from shufflenet.channels import Order, find_positions, interleave, route
+from shufflenet.deploy._order import read_groups_in_order, reorder_outputs
 from shufflenet.networks import ChannelShuffle, ShuffleNet, V1Unit, convolutions
 
 __all__ = ["BlockShuffle", "deploy_v1"]
@@ -42,16 +42,16 @@ def _absorbed(unit: V1Unit, shuffle_groups: int) -> nn.Module:
     (first,), (depthwise,), (second,) = map(convolutions, (unit.pw1, unit.dw, unit.pw2))
     middle = first.out_channels
     made = [middle // first.groups] * first.groups
-    reads = np.split(shuffled(np.arange(middle), shuffle_groups), second.groups)
+    reads = np.split(interleave(np.arange(middle), shuffle_groups), second.groups)
     routing = route(made, reads)
     starts = np.cumsum([0, *made[:-1]])
     rows = np.concatenate([start + own for start, own in zip(starts, routing.rows, strict=True)])
-    reordered(first, rows)
-    reordered(depthwise, rows)
+    reorder_outputs(first, rows)
+    reorder_outputs(depthwise, rows)
     read_groups_in_order(
         second,
-        [positions(read, names) for read, names in zip(reads, routing.arrivals, strict=True)],
+        [find_positions(read, names) for read, names in zip(reads, routing.arrivals, strict=True)],
     )
     if first.groups == 1:
         return nn.Identity()
-    return BlockShuffle(positions(rows, np.concatenate(routing.arrivals)))
+    return BlockShuffle(find_positions(rows, np.concatenate(routing.arrivals)))

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from shufflenet.channels import Order, follow, positions, route, shares
-from shufflenet.deploy._order import read_in_order, widened_middle, write_in_order
+from shufflenet.channels import Order, count_transfers, find_positions, route, trace_stage
+from shufflenet.deploy._order import pad_middle, read_in_order, write_in_order
 from shufflenet.networks import ShuffleNet, branches, convolutions
 
 __all__ = ["RoutedStage", "deploy_v2", "route_stages"]
@@ -25,7 +25,7 @@ def deploy_v2(folded: ShuffleNet) -> ShuffleNet:
     """
     for stage in folded.stages:
         for branch in branches(stage)[0]:
-            widened_middle(branch, _MULTIPLE)
+            pad_middle(branch, _MULTIPLE)
     return route_stages(folded, _MULTIPLE)
 
 
@@ -90,13 +90,13 @@ def _routed(stage: nn.Sequential, arrival: Order, multiple: int) -> tuple[Routed
     for branch in producers[:2]:
         read_in_order(branch, arrival)
     made = [convolutions(branch)[-1].out_channels for branch in producers]
-    out, reads = follow(made, split)
-    routing = route(made, [*reads, out], _zeros(shares(made, [*reads, out]), multiple))
+    out, reads = trace_stage(made, split)
+    routing = route(made, [*reads, out], _zeros(count_transfers(made, [*reads, out]), multiple))
     for branch, rows in zip(producers, routing.rows, strict=True):
         write_in_order(branch, rows)
     for branch, read, arrived in zip(producers[2:], reads, routing.arrivals, strict=False):
-        read_in_order(branch, positions(read, arrived))
-    return RoutedStage(stage, routing.routes), positions(out, routing.arrivals[-1])
+        read_in_order(branch, find_positions(read, arrived))
+    return RoutedStage(stage, routing.routes), find_positions(out, routing.arrivals[-1])
 
 
 def _zeros(shares: npt.NDArray[np.intp], multiple: int) -> npt.NDArray[np.intp]:

@@ -15,7 +15,7 @@ from shufflenet.networks._v1 import ShuffleNetV1, V1Unit
 from shufflenet.networks._v2 import ShuffleNetV2
 from shufflenet.networks._v2large import ShuffleNetV2ExLarge, ShuffleNetV2Large
 from shufflenet.networks._v2plus import ShuffleNetV2Plus
-from shufflenet.networks._widen import can_widen, widened
+from shufflenet.networks._widen import can_widen, widen
 
 __all__ = [
     "Backbone",
@@ -37,5 +37,5 @@ __all__ = [
     "feature_maps",
     "load_arrays",
     "state_arrays",
-    "widened",
+    "widen",
 ]

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shufflenet.channels import Order, follow, positions
+from shufflenet.channels import Order, find_positions, trace_stage
 from shufflenet.errors import CheckpointMismatch
 from shufflenet.networks._base import ShuffleNet
 from shufflenet.networks._blocks import branches, convolutions
 from shufflenet.spec import V2Spec, differing_fields
 
-__all__ = ["can_widen", "widened"]
+__all__ = ["can_widen", "widen"]
 
 
 class _NoPartner(Exception):
@@ -28,7 +28,7 @@ class _NoPartner(Exception):
 
 
 def can_widen(narrow: ShuffleNet, wide: ShuffleNet) -> bool:
-    """Whether ``widened`` is for these: networks of V2 that differ in width and in classes."""
+    """Whether ``widen`` is for these: networks of V2 that differ in width and in classes."""
     small, large = narrow.spec, wide.spec
     if not (isinstance(small, V2Spec) and isinstance(large, V2Spec)):
         return False
@@ -43,7 +43,7 @@ def _widths(spec: V2Spec) -> list[int]:
 
 
 @torch.no_grad()
-def widened(narrow: ShuffleNet, wide: ShuffleNet) -> ShuffleNet:
+def widen(narrow: ShuffleNet, wide: ShuffleNet) -> ShuffleNet:
     """Give a copy of a wide network that computes what a narrow one does.
 
     Args:
@@ -76,16 +76,16 @@ def _widen_stage(narrow: nn.Sequential, wide: nn.Sequential, arrival: Order) -> 
     """Widen a stage whose input channels stand at ``arrival``; say where its outputs stand."""
     (small, split), (large, _) = branches(narrow), branches(wide)
     made = [[convolutions(branch)[-1].out_channels for branch in s] for s in (small, large)]
-    (out, reads), (wide_out, wide_reads) = (follow(counts, split) for counts in made)
+    (out, reads), (wide_out, wide_reads) = (trace_stage(counts, split) for counts in made)
     name = _partners(made, [*reads, out], [*wide_reads, wide_out])
     inputs = [arrival, arrival]
-    inputs += [positions(wide_reads[k], name[read]) for k, read in enumerate(reads)]
+    inputs += [find_positions(wide_reads[k], name[read]) for k, read in enumerate(reads)]
     starts = [np.cumsum([0, *counts]) for counts in made]
     for number, (branch, wide_branch) in enumerate(zip(small, large, strict=True)):
         first, last = starts[0][number : number + 2]
         rows = name[first:last] - starts[1][number]
         _placed(branch, wide_branch, inputs[number], rows)
-    return positions(wide_out, name[out])
+    return find_positions(wide_out, name[out])
 
 
 def _partners(made: list[list[int]], reads: list[Order], wide_reads: list[Order]) -> Order:

@@ -1,19 +1,19 @@
 """The catalogue as tables: values in, text out, for the terminal and for ``docs/models.md``."""
 
-from shufflenet.report._facts import Facts, card_facts, network_facts, weights_facts
-from shufflenet.report._models_md import models_md
-from shufflenet.report._rows import Row, catalogue, matches
-from shufflenet.report._words import percent, preprocess_words
+from shufflenet.report._facts import Facts, describe_card, describe_network, describe_weights
+from shufflenet.report._models_md import format_models_md
+from shufflenet.report._rows import Row, list_models, matches
+from shufflenet.report._words import describe_preprocess, format_percent
 
 __all__ = [
     "Facts",
     "Row",
-    "card_facts",
-    "catalogue",
+    "describe_card",
+    "describe_network",
+    "describe_preprocess",
+    "describe_weights",
+    "format_models_md",
+    "format_percent",
+    "list_models",
     "matches",
-    "models_md",
-    "network_facts",
-    "percent",
-    "preprocess_words",
-    "weights_facts",
 ]

@@ -3,19 +3,25 @@
 from typing import TypeAlias
 
 from shufflenet.benchmark import Cost
-from shufflenet.report._networks import generation, head_words, stage_words, stem_words, unit_words
+from shufflenet.report._networks import (
+    describe_head,
+    describe_stage,
+    describe_stem,
+    describe_units,
+    generation,
+)
 from shufflenet.report._words import (
-    error_words,
-    flops_words,
-    params_words,
-    percent,
-    preprocess_words,
-    use_words,
+    describe_preprocess,
+    describe_use,
+    format_errors,
+    format_flops,
+    format_params,
+    format_percent,
 )
 from shufflenet.spec import Card, NetworkSpec, SearchedStage, Stage
 from shufflenet.zoo import Weights
 
-__all__ = ["Facts", "card_facts", "network_facts", "weights_facts"]
+__all__ = ["Facts", "describe_card", "describe_network", "describe_weights"]
 
 Facts: TypeAlias = dict[str, str]
 """What a fact is about, and the fact, in the order they are told."""
@@ -29,16 +35,16 @@ _USES = {
 }
 
 
-def network_facts(spec: NetworkSpec, costs: Cost, size: int) -> Facts:
+def describe_network(spec: NetworkSpec, costs: Cost, size: int) -> Facts:
     """Tell what a network is made of, and what it costs for images of ``size`` px a side."""
     stages: tuple[Stage | SearchedStage, ...] = spec.stages
     return {
         "network": spec.name,
         "generation": generation(spec),
-        "stem": stem_words(spec),
-        **{f"stage {number}": stage_words(stage) for number, stage in enumerate(stages, 2)},
-        "units": unit_words(spec),
-        "head": head_words(spec),
+        "stem": describe_stem(spec),
+        **{f"stage {number}": describe_stage(stage) for number, stage in enumerate(stages, 2)},
+        "units": describe_units(spec),
+        "head": describe_head(spec),
         "classes": str(spec.classes),
         "parameters": f"{costs.parameters:,}",
         "multiply-adds": f"{costs.multiply_adds:,} at {size} px",
@@ -46,11 +52,11 @@ def network_facts(spec: NetworkSpec, costs: Cost, size: int) -> Facts:
     }
 
 
-def card_facts(card: Card) -> Facts:
+def describe_card(card: Card) -> Facts:
     """Tell what a card says besides the network."""
     accuracy, origin = card.accuracy, card.origin
     facts = {
-        "input": preprocess_words(card.preprocess),
+        "input": describe_preprocess(card.preprocess),
         "labels": f"{card.labels[0].name!r} to {card.labels[-1].name!r}",
         "trained on": origin.data,
         "started from": origin.started_from,
@@ -72,7 +78,7 @@ def card_facts(card: Card) -> Facts:
     return {name: text for name, text in facts.items() if text}
 
 
-def weights_facts(weights: Weights) -> Facts:
+def describe_weights(weights: Weights) -> Facts:
     """Tell what is known of a published file besides the network."""
     facts = {
         "published cost": _cost_words(weights),
@@ -83,10 +89,10 @@ def weights_facts(weights: Weights) -> Facts:
         "sha256": _hash_words(weights),
         "md5": weights.md5,
         "size": f"{weights.bytes:,} bytes" if weights.bytes else "not published",
-        "used here": _USES[use_words(weights)],
+        "used here": _USES[describe_use(weights)],
         "licence": weights.licence,
         "labels": weights.labels,
-        "input": preprocess_words(weights.preprocess),
+        "input": describe_preprocess(weights.preprocess),
         "published accuracy": _accuracy_words(weights),
         "wrong or uncertain": weights.defects or "nothing known",
     }
@@ -105,9 +111,9 @@ def _accuracy_words(weights: Weights) -> str:
     if published is None:
         return "none"
     top1, top5 = (
-        percent(value, source) for value in (published.top1_percent, published.top5_percent)
+        format_percent(value, source) for value in (published.top1_percent, published.top5_percent)
     )
-    errors = error_words(published, source)
+    errors = format_errors(published, source)
     stated = f", as errors of {errors}," if errors else ""
     return f"top-1 {top1} %, top-5 {top5} %; stated{stated} in {published.source}"
 
@@ -117,6 +123,6 @@ def _cost_words(weights: Weights) -> str:
     if cost is None:
         return "none"
     return (
-        f"{params_words(cost, source)} parameters, {flops_words(cost, source)} FLOPs; stated in "
+        f"{format_params(cost, source)} parameters, {format_flops(cost, source)} FLOPs; stated in "
         f"{cost.source}; what is counted: {cost.counts}"
     )

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from shufflenet.report._markdown import code, paragraph, table
-from shufflenet.report._networks import channel_words, differences
-from shufflenet.report._rows import cost_at
+from shufflenet.report._networks import differences, format_channels
+from shufflenet.report._rows import count_cost
 from shufflenet.report._source_md import source_section
-from shufflenet.report._words import megabytes, millions, preprocess_brief
+from shufflenet.report._words import format_megabytes, format_millions, summarize_preprocess
 from shufflenet.spec import (
     Card,
     NetworkSpec,
@@ -19,7 +19,7 @@ from shufflenet.spec import (
 )
 from shufflenet.zoo import Weights
 
-__all__ = ["models_md"]
+__all__ = ["format_models_md"]
 
 _INTRODUCTION = """\
 <!-- `make models` writes this file from src/shufflenet/zoo: change that, not this. -->
@@ -91,7 +91,7 @@ _GROUPS: tuple[tuple[str, tuple[type[NetworkSpec], ...], str], ...] = (
 )
 
 
-def models_md(
+def format_models_md(
     networks: dict[str, NetworkSpec], weights: Iterable[Weights], shipped: Card, alias: str
 ) -> str:
     """Write the document.
@@ -114,15 +114,15 @@ def models_md(
 
 def _shipped(card: Card, alias: str) -> Iterator[str]:
     size = card.preprocess.crop_px
-    costs, accuracy = cost_at(card.network, size), card.accuracy
+    costs, accuracy = count_cost(card.network, size), card.accuracy
     row = {
         "name": f"{code(alias)}, {code(card.name)}",
         "network": f"{code(card.network.name)}, stem stride {card.network.stem_stride}",
         "parameters": f"{costs.parameters:,}",
-        f"multiply-adds at {size} px": millions(costs.multiply_adds),
+        f"multiply-adds at {size} px": format_millions(costs.multiply_adds),
         "top-1 %": f"{accuracy.top1_percent:.2f}" if accuracy else "",
         "top-5 %": f"{accuracy.top5_percent:.2f}" if accuracy else "",
-        "input": preprocess_brief(card.preprocess),
+        "input": summarize_preprocess(card.preprocess),
     }
     yield "Trained by this package; `--model` left out means it, and it needs no internet."
     yield table([row], right=[name for name in row if name not in ("name", "network", "input")])
@@ -143,12 +143,12 @@ def _networks(specs: Sequence[NetworkSpec]) -> Iterator[str]:
 
 
 def _network(spec: NetworkSpec) -> dict[str, str]:
-    costs = cost_at(spec)
+    costs = count_cost(spec)
     return {
         "name": code(spec.name),
-        "channels": channel_words(spec),
+        "channels": format_channels(spec),
         "what is its own": differences(spec),
         "parameters": f"{costs.parameters:,}",
-        "multiply-adds": millions(costs.multiply_adds),
-        "memory access": megabytes(costs.memory_access_bytes),
+        "multiply-adds": format_millions(costs.multiply_adds),
+        "memory access": format_megabytes(costs.memory_access_bytes),
     }

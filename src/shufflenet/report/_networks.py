@@ -13,8 +13,15 @@ from shufflenet.spec import (
     V2Spec,
 )
 
-__all__ = ["channel_words", "differences", "generation", "head_words", "stage_words", "stem_words",
-           "unit_words"]  # fmt: skip
+__all__ = [
+    "describe_head",
+    "describe_stage",
+    "describe_stem",
+    "describe_units",
+    "differences",
+    "format_channels",
+    "generation",
+]  # fmt: skip
 
 _GENERATIONS: dict[type[NetworkSpec], str] = {
     V1Spec: "ShuffleNet V1 (Zhang et al. 2017, arXiv:1707.01083)",
@@ -32,7 +39,7 @@ def generation(spec: NetworkSpec) -> str:
     return _GENERATIONS[type(spec)]
 
 
-def stem_words(spec: NetworkSpec) -> str:
+def describe_stem(spec: NetworkSpec) -> str:
     """Tell what comes before the first stage."""
     shrunk = f"image shrunk by {spec.stem_stride}, by {_STEM_STRIDES[spec.stem_stride]}"
     widths = ", ".join(map(str, _stem(spec)))
@@ -42,10 +49,10 @@ def stem_words(spec: NetworkSpec) -> str:
     )
 
 
-def stage_words(stage: Stage | SearchedStage) -> str:
+def describe_stage(stage: Stage | SearchedStage) -> str:
     """Tell what a stage is made of.
 
-    >>> stage_words(SearchedStage(channels=36, kinds=("3x3", "xception"), middles=(18, 20)))
+    >>> describe_stage(SearchedStage(channels=36, kinds=("3x3", "xception"), middles=(18, 20)))
     '2 units of 36 channels: 3x3, xception; middles of 18, 20; relu'
     """
     text = f"{stage.repeats} units of {stage.channels} channels"
@@ -56,7 +63,7 @@ def stage_words(stage: Stage | SearchedStage) -> str:
     return f"{text}: {', '.join(stage.kinds)}{middles}; {stage.activation}{squeeze}"
 
 
-def unit_words(spec: NetworkSpec) -> str:
+def describe_units(spec: NetworkSpec) -> str:
     """Tell how the units of a network route and transform channels."""
     match spec:
         case V1Spec():
@@ -96,7 +103,7 @@ def _v2_units(spec: V2Spec) -> Iterator[str]:
     yield spec.activation
 
 
-def head_words(spec: NetworkSpec) -> str:
+def describe_head(spec: NetworkSpec) -> str:
     """Tell what follows the last stage."""
     return "; ".join(_head(spec))
 
@@ -115,11 +122,11 @@ def _head(spec: NetworkSpec) -> Iterator[str]:
     yield f"classifier {'with' if spec.classifier_bias else 'without'} bias"
 
 
-def channel_words(spec: NetworkSpec) -> str:
+def format_channels(spec: NetworkSpec) -> str:
     """Write the channels of stem, stages and head in short.
 
     >>> from shufflenet.zoo import find_network
-    >>> channel_words(find_network("shufflenet_v2_x1_0"))
+    >>> format_channels(find_network("shufflenet_v2_x1_0"))
     '24; 4x116, 8x232, 4x464; 1024'
     """
     stages = ", ".join(f"{stage.repeats}x{stage.channels}" for stage in spec.stages)

@@ -11,7 +11,7 @@ from shufflenet.benchmark import Cost, cost
 from shufflenet.spec import Card, NetworkSpec
 from shufflenet.zoo import Weights
 
-__all__ = ["OURS", "Get", "Row", "catalogue", "cost_at", "matches"]
+__all__ = ["OURS", "Get", "Row", "count_cost", "list_models", "matches"]
 
 Get: TypeAlias = Literal["download", "by hand", "in the package"]
 
@@ -69,7 +69,7 @@ class Row:
     defects: str | None = None
 
 
-def catalogue(
+def list_models(
     networks: dict[str, NetworkSpec],
     weights: Iterable[Weights],
     shipped: Card,
@@ -121,13 +121,13 @@ def _bare(name: str) -> str:
 
 
 @cache
-def cost_at(spec: NetworkSpec, image_px: int = 224) -> Cost:
+def count_cost(spec: NetworkSpec, image_px: int = 224) -> Cost:
     """Count once what a network costs; several checkpoints share one."""
     return cost(spec, image_px, image_px)
 
 
 def _network_row(spec: NetworkSpec) -> Row:
-    costs = cost_at(spec)
+    costs = count_cost(spec)
     return Row(
         name=spec.name,
         network=spec.name,
@@ -140,7 +140,7 @@ def _network_row(spec: NetworkSpec) -> Row:
 
 def _shipped_row(card: Card, alias: str) -> Row:
     image_px = card.preprocess.crop_px
-    costs = cost_at(card.network, image_px)
+    costs = count_cost(card.network, image_px)
     accuracy = card.accuracy
     return Row(
         name=card.name,
@@ -161,7 +161,7 @@ def _shipped_row(card: Card, alias: str) -> Row:
 
 def _weights_row(weights: Weights, spec: NetworkSpec) -> Row:
     image_px = weights.preprocess.crop_px
-    costs, published = cost_at(spec, image_px), weights.published
+    costs, published = count_cost(spec, image_px), weights.published
     return Row(
         name=weights.name,
         network=weights.network,
@@ -181,6 +181,6 @@ def _weights_row(weights: Weights, spec: NetworkSpec) -> Row:
         top1_percent=published.top1_percent if published else None,
         top5_percent=published.top5_percent if published else None,
         published_in=published.source if published else None,
-        quantised=weights.quantised,
+        quantised=weights.quantized,
         defects=weights.defects or None,
     )

@@ -5,18 +5,18 @@ from string import ascii_lowercase
 from urllib.parse import urlsplit
 
 from shufflenet.report._markdown import Notes, bullets, code, gather, link, paragraph, table
-from shufflenet.report._rows import cost_at
+from shufflenet.report._rows import count_cost
 from shufflenet.report._words import (
-    beside,
-    error_words,
-    flops_words,
-    megabytes,
-    millions,
-    params_words,
-    percent,
-    preprocess_brief,
-    preprocess_words,
-    use_words,
+    add_difference,
+    describe_preprocess,
+    describe_use,
+    format_errors,
+    format_flops,
+    format_megabytes,
+    format_millions,
+    format_params,
+    format_percent,
+    summarize_preprocess,
 )
 from shufflenet.spec import NetworkSpec
 from shufflenet.zoo import Source, Weights
@@ -88,14 +88,14 @@ def _checkpoint(weights: Weights, notes: str, stated: str) -> dict[str, str]:
     return {
         "name": code(weights.name),
         "original file": link(code(weights.filename), weights.url),
-        "top-1 %": percent(published.top1_percent, source) if published else "",
-        "top-5 %": percent(published.top5_percent, source) if published else "",
-        "errors as published": error_words(published, source) if published else "",
+        "top-1 %": format_percent(published.top1_percent, source) if published else "",
+        "top-5 %": format_percent(published.top5_percent, source) if published else "",
+        "errors as published": format_errors(published, source) if published else "",
         "stated in": stated,
-        "input": preprocess_brief(weights.preprocess),
+        "input": summarize_preprocess(weights.preprocess),
         "licence": weights.licence,
         "get it by": "download" if weights.url else "hand",
-        "used here": use_words(weights),
+        "used here": describe_use(weights),
         "notes": notes,
     }
 
@@ -109,12 +109,12 @@ def _told(title: str, notes: Notes) -> Iterator[str]:
 
 
 def _inputs(weights: Sequence[Weights]) -> Iterator[str]:
-    inputs = {preprocess_brief(each.preprocess): each.preprocess for each in weights}
+    inputs = {summarize_preprocess(each.preprocess): each.preprocess for each in weights}
     if len(inputs) == 1:
-        yield paragraph(f"**Input**: {preprocess_words(weights[0].preprocess)}.")
+        yield paragraph(f"**Input**: {describe_preprocess(weights[0].preprocess)}.")
     else:
         yield "**Input**:"
-        yield bullets(f"{brief}: {preprocess_words(how)}." for brief, how in inputs.items())
+        yield bullets(f"{brief}: {describe_preprocess(how)}." for brief, how in inputs.items())
 
 
 def _costs(weights: Sequence[Weights], networks: dict[str, NetworkSpec]) -> Iterator[str]:
@@ -131,21 +131,21 @@ def _costs(weights: Sequence[Weights], networks: dict[str, NetworkSpec]) -> Iter
 
 
 def _cost(weights: Weights, spec: NetworkSpec, mark: str) -> dict[str, str]:
-    costs, stated, source = cost_at(spec), weights.cost, weights.source
+    costs, stated, source = count_cost(spec), weights.cost, weights.source
     params = flops = ""
     if stated:
-        params = beside(
-            params_words(stated, source), stated.params_millions, costs.parameters / 1e6
+        params = add_difference(
+            format_params(stated, source), stated.params_millions, costs.parameters / 1e6
         )
-        flops = beside(
-            flops_words(stated, source), stated.flops_millions, costs.multiply_adds / 1e6
+        flops = add_difference(
+            format_flops(stated, source), stated.flops_millions, costs.multiply_adds / 1e6
         )
     return {
         "network": code(spec.name),
         "parameters": f"{costs.parameters:,}",
         "as published": params,
-        "multiply-adds": millions(costs.multiply_adds),
+        "multiply-adds": format_millions(costs.multiply_adds),
         "FLOPs as published": flops,
-        "memory access": megabytes(costs.memory_access_bytes),
+        "memory access": format_megabytes(costs.memory_access_bytes),
         "counted as": mark,
     }

@@ -4,16 +4,16 @@ from shufflenet.spec import Preprocess, Published
 from shufflenet.zoo import PublishedCost, Weights
 
 __all__ = [
-    "beside",
-    "error_words",
-    "flops_words",
-    "megabytes",
-    "millions",
-    "params_words",
-    "percent",
-    "preprocess_brief",
-    "preprocess_words",
-    "use_words",
+    "add_difference",
+    "describe_preprocess",
+    "describe_use",
+    "format_errors",
+    "format_flops",
+    "format_megabytes",
+    "format_millions",
+    "format_params",
+    "format_percent",
+    "summarize_preprocess",
 ]
 
 # How many decimals each source gives: of percentages, of parameters and of FLOPs in millions. A
@@ -32,48 +32,50 @@ _OTHERS = (2, 2, 2)
 _STATE_ERRORS = ("megvii", "onnx_zoo")
 
 
-def percent(value: float | None, source: str | None) -> str:
+def format_percent(value: float | None, source: str | None) -> str:
     """Write a percentage as precise as its source states it; ``-`` where it states none.
 
-    >>> percent(76.23, "torchvision"), percent(97.1, "megvii"), percent(81.44, "megvii")
-    ('76.230', '97.1', '81.44')
+    >>> format_percent(76.23, "torchvision")
+    '76.230'
+    >>> format_percent(97.1, "megvii"), format_percent(81.44, "megvii")
+    ('97.1', '81.44')
     """
     return "-" if value is None else _decimal(value, _DECIMALS.get(source or "", _OTHERS)[0])
 
 
-def error_words(published: Published, source: str) -> str:
+def format_errors(published: Published, source: str) -> str:
     """Write the errors that a source states, top-1 and top-5; empty where it states accuracies.
 
-    >>> error_words(Published(top1_percent=69.36, top5_percent=88.32, source=""), "onnx_zoo")
+    >>> format_errors(Published(top1_percent=69.36, top5_percent=88.32, source=""), "onnx_zoo")
     '30.64 / 11.68'
     """
     if source not in _STATE_ERRORS:
         return ""
     errors = (100 - published.top1_percent, 100 - published.top5_percent)
-    return " / ".join(percent(round(error, 2), source) for error in errors)
+    return " / ".join(format_percent(round(error, 2), source) for error in errors)
 
 
-def params_words(cost: PublishedCost, source: str) -> str:
+def format_params(cost: PublishedCost, source: str) -> str:
     """Write the parameters that a source states, in millions."""
     return f"{_decimal(cost.params_millions, _DECIMALS.get(source, _OTHERS)[1])} M"
 
 
-def flops_words(cost: PublishedCost, source: str) -> str:
+def format_flops(cost: PublishedCost, source: str) -> str:
     """Write what a source calls FLOPs, in millions."""
     return f"{cost.flops_millions:,.{_DECIMALS.get(source, _OTHERS)[2]}f} M"
 
 
-def use_words(weights: Weights) -> str:
+def describe_use(weights: Weights) -> str:
     """Say how this package uses a published file; ``obtain`` is what does it."""
-    if weights.as_it_is:
-        return "as it is, in int8" if weights.quantised else "as it is"
+    if weights.runs_unconverted:
+        return "as it is, in int8" if weights.quantized else "as it is"
     return "converted" if weights.convertible else "not: int8 of torch"
 
 
-def beside(text: str, stated: float, counted: float) -> str:
+def add_difference(text: str, stated: float, counted: float) -> str:
     """Add to what a source states how far it is from what is counted.
 
-    >>> beside("149 M", 149.0, 144.908), beside("2.28 M", 2.28, 2.28)
+    >>> add_difference("149 M", 149.0, 144.908), add_difference("2.28 M", 2.28, 2.28)
     ('149 M (+2.8 %)', '2.28 M (=)')
     """
     if abs(stated - counted) < 1e-9:
@@ -82,12 +84,12 @@ def beside(text: str, stated: float, counted: float) -> str:
     return f"{text} ({difference.replace('-0.0', '+0.0')})"
 
 
-def millions(number: int) -> str:
+def format_millions(number: int) -> str:
     """Write a number in millions, to a digit behind the point."""
     return f"{number / 1e6:,.1f} M"
 
 
-def megabytes(number: int) -> str:
+def format_megabytes(number: int) -> str:
     """Write a number of bytes in millions, to a digit behind the point."""
     return f"{number / 1e6:,.1f} MB"
 
@@ -108,10 +110,10 @@ _ROUNDING = {
 }
 
 
-def preprocess_brief(how: Preprocess) -> str:
+def summarize_preprocess(how: Preprocess) -> str:
     """Name the sizes, the library and the colours.
 
-    >>> preprocess_brief(Preprocess(resize_px=256, crop_px=224))
+    >>> summarize_preprocess(Preprocess(resize_px=256, crop_px=224))
     '256/224 Pillow RGB'
     """
     extra = ", less mean image" if how.mean_image else ""
@@ -119,7 +121,7 @@ def preprocess_brief(how: Preprocess) -> str:
     return f"{size} {_RESIZERS[how.resizer]} {how.channels.upper()}{extra}"
 
 
-def preprocess_words(how: Preprocess) -> str:
+def describe_preprocess(how: Preprocess) -> str:
     """Tell every step from a file to the network's input."""
     upright = "turned upright by its EXIF tag" if how.exif else "EXIF tag ignored"
     mean, std = how.mean, how.std

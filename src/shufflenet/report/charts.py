@@ -60,8 +60,8 @@ def plot_timings(timings: Sequence[Timing], path: Path) -> None:
         low, high = np.percentile([t.rounds_ms for t in shown], (25, 75), axis=1) / batch
         error = np.maximum(0, [medians - low, high - medians])
         names = [f"{t.model}, {RUNTIMES[t.runtime]}, {t.precision}" for t in shown]
-        colours = ["tab:orange" if t.precision == "int8" else "tab:blue" for t in shown]
-        bars = axes.barh(range(len(shown)), medians, xerr=error, color=colours, ecolor="0.4")
+        colors = ["tab:orange" if t.precision == "int8" else "tab:blue" for t in shown]
+        bars = axes.barh(range(len(shown)), medians, xerr=error, color=colors, ecolor="0.4")
         axes.bar_label(bars, fmt="%.2f", padding=4)
         axes.set_yticks(range(len(shown)), names)
         axes.invert_yaxis()

@@ -60,12 +60,12 @@ class OnnxClassifier:
             ) from error
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.card, published = card_of(path, metadata)
-        self._log_of_output = published is not None and published.gives == "probabilities"
+        self._log_of_output = published is not None and published.output == "probabilities"
         images = self._session.get_inputs()[0]
         self._input = images.name
         self._takes_bytes = images.type == "tensor(uint8)"
         self._fixed_batch = images.shape[0] if isinstance(images.shape[0], int) else None
-        if published is not None and published.quantised and not computes_int8_exactly():
+        if published is not None and published.quantized and not computes_int8_exactly():
             _log.warning(
                 "This processor rounds sums of int8 products that %s was made without: "
                 "its answers may differ from those published.",

@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from shufflenet.deploy import Routed
+from shufflenet.deploy import RoutedNetwork
 from shufflenet.networks import ShuffleNet
 from shufflenet.recipes import Recipe
 from shufflenet.spec import Preprocess
@@ -42,7 +42,7 @@ class Learner:
         *,
         compiled: bool = False,
     ) -> None:
-        self._original, self._routed = net, Routed(net)
+        self._original, self._routed = net, RoutedNetwork(net)
         net = self._routed.net
         if fabric.world_size > 1 and recipe.global_norms:
             share_statistics(net)
@@ -70,7 +70,7 @@ class Learner:
         learnt = self.average.module if self.average else self.net
         like = next(learnt.parameters())
         net = self._original.to(device=like.device, dtype=like.dtype)
-        net.load_state_dict(self._routed.original_order(learnt.state_dict()))
+        net.load_state_dict(self._routed.restore_order(learnt.state_dict()))
         return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]  # missing in torch's stub
 
     def step(

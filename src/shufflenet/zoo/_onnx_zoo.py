@@ -42,7 +42,7 @@ def _v1(opset: int, size: int, sha256: str) -> Weights:
     weights = _weights(
         "shufflenet_v1_g4_x0_5_onnx", f"{opset}", f"shufflenet-{opset}.onnx", size, sha256, told
     )
-    return replace(weights, runs=opset >= 7, gives="probabilities")
+    return replace(weights, onnxruntime_reads=opset >= 7, output="probabilities")
 
 
 def _v2(
@@ -85,7 +85,7 @@ def _weights(
         licence="BSD-3-Clause",  # its README.md; shufflenet/README.md, older, says MIT of V1
         preprocess=TORCHVISION_256,
         published=published,
-        quantised=tag.endswith(("int8", "qdq")),
+        quantized=tag.endswith(("int8", "qdq")),
         defects=" ".join(defects),
     )
 

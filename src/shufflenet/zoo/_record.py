@@ -54,9 +54,9 @@ class Weights:
         published: The accuracy its authors state; None where they state none.
         cost: What its authors state it costs; None where they state nothing.
         labels: The set of classes.
-        quantised: Whether the file computes in int8.
-        runs: Whether ONNX Runtime computes the file as it is, if it is ONNX.
-        gives: What the file puts out.
+        quantized: Whether the file computes in int8.
+        onnxruntime_reads: Whether ONNX Runtime computes the file as it is, if it is ONNX.
+        output: What the file puts out.
         defects: What is known to be wrong with it, a sentence or more; or empty.
     """
 
@@ -75,17 +75,17 @@ class Weights:
     published: Published | None = None
     cost: PublishedCost | None = None
     labels: Literal["imagenet-1k"] = "imagenet-1k"
-    quantised: bool = False
-    runs: bool = True
-    gives: Literal["logits", "probabilities"] = "logits"
+    quantized: bool = False
+    onnxruntime_reads: bool = True
+    output: Literal["logits", "probabilities"] = "logits"
     defects: str = ""
 
     @property
-    def as_it_is(self) -> bool:
+    def runs_unconverted(self) -> bool:
         """Whether ONNX Runtime computes the file, so that predicting needs no conversion."""
-        return self.filename.endswith(".onnx") and self.runs
+        return self.filename.endswith(".onnx") and self.onnxruntime_reads
 
     @property
     def convertible(self) -> bool:
         """Whether a network can be made of the file: not of integers."""
-        return not self.quantised
+        return not self.quantized

@@ -8,7 +8,7 @@ __all__ = ["TORCHVISION"]
 _FLOAT = "models/shufflenetv2.py"
 _INT8 = "models/quantization/shufflenetv2.py"
 _INT8_DEFECTS = (
-    "The int8 weights are laid out for torchvision's quantised network and its fbgemm backend, "
+    "The int8 weights are laid out for torchvision's quantized network and its fbgemm backend, "
     "with batch norm folded into them, and run on CPUs only."
 )
 
@@ -27,18 +27,18 @@ def _weights(
     licence: str,
     cost: tuple[float, float],
     *,
-    quantised: bool = False,
+    quantized: bool = False,
     sha256: str = "",
     size: int = 0,
 ) -> Weights:
-    file = _INT8 if quantised else _FLOAT
+    file = _INT8 if quantized else _FLOAT
     source = f"torchvision 0.28.0, {file}"
     ported = " (of weights ported from ericsun99/Shufflenet-v2-Pytorch at 7f198bd)"
     params_millions, flops_millions = cost
-    folder = "quantized/" if quantised else ""
+    folder = "quantized/" if quantized else ""
     network = f"shufflenet_v2_{width}"
     return Weights(
-        name=f"{network}.torchvision_in1k{'_fbgemm' if quantised else ''}",
+        name=f"{network}.torchvision_in1k{'_fbgemm' if quantized else ''}",
         network=network,
         source="torchvision",
         filename=filename,
@@ -64,8 +64,8 @@ def _weights(
                 "(pytorch/vision at 3bc462f, test/common_extended_utils.py); parameters that train."
             ),
         ),
-        quantised=quantised,
-        defects=_INT8_DEFECTS if quantised else "",
+        quantized=quantized,
+        defects=_INT8_DEFECTS if quantized else "",
     )
 
 
@@ -88,12 +88,12 @@ TORCHVISION = (
     _weights("x2_0", "shufflenetv2_x2_0-8be3c8ee.pth",
              76.230, 93.006, TORCHVISION_232, _BSD_3, _X2_0),
     _weights("x0_5", "shufflenetv2_x0.5_fbgemm-00845098.pth",
-             57.972, 79.780, TORCHVISION_256, _BSD_2, _X0_5, quantised=True),
+             57.972, 79.780, TORCHVISION_256, _BSD_2, _X0_5, quantized=True),
     _weights("x1_0", "shufflenetv2_x1_fbgemm-1e62bb32.pth",
-             68.360, 87.582, TORCHVISION_256, _BSD_2, _X1_0, quantised=True),
+             68.360, 87.582, TORCHVISION_256, _BSD_2, _X1_0, quantized=True),
     _weights("x1_5", "shufflenetv2_x1_5_fbgemm-d7401f05.pth",
-             72.052, 90.700, TORCHVISION_232, _BSD_3, _X1_5, quantised=True),
+             72.052, 90.700, TORCHVISION_232, _BSD_3, _X1_5, quantized=True),
     _weights("x2_0", "shufflenetv2_x2_0_fbgemm-5cac526c.pth",
-             75.354, 92.488, TORCHVISION_232, _BSD_3, _X2_0, quantised=True),
+             75.354, 92.488, TORCHVISION_232, _BSD_3, _X2_0, quantized=True),
 )
 # fmt: on
