@@ -37,7 +37,7 @@ from contenders import (
 )
 from speed import machine
 
-from shufflenet.benchmark import take_turns, times_as_fast
+from shufflenet.benchmark import speedup, time_interleaved
 from shufflenet.deploy import deploy, fold_batch_norms
 
 NETWORK = "shufflenet_v2_x1_0"
@@ -121,9 +121,9 @@ def main() -> None:
     images = np.random.default_rng(0).standard_normal((1, 3, SIDE, SIDE), np.float32)
     with tempfile.TemporaryDirectory() as folder:
         entries = works(Networks(Path(folder)), images, Path(folder))
-        turns = take_turns(list(entries.values()), seconds=[args.seconds] * len(entries))
+        times = time_interleaved(list(entries.values()), seconds=[args.seconds] * len(entries))
     expected = entries[STANDARD, "ONNX Runtime"]()
-    base = turns[list(entries).index((OURS, "ONNX Runtime"))].rounds
+    base = times[list(entries).index((OURS, "ONNX Runtime"))].round_medians
     rows: list[dict[str, Any]] = [
         {
             "graph": graph,
@@ -131,11 +131,11 @@ def main() -> None:
             "p50_ms": round(1e3 * float(np.median(np.concatenate(found.warm))), 3),
             "cold_ms": round(1e3 * float(np.median(found.cold)), 3),
             "times_as_fast_as_shuffle_free_onnxruntime": round(
-                times_as_fast(found.rounds, base).median, 3
+                speedup(found.round_medians, base).median, 3
             ),
             "max_abs_difference": float(np.abs(work() - expected).max()),
         }
-        for ((graph, runtime), work), found in zip(entries.items(), turns, strict=True)
+        for ((graph, runtime), work), found in zip(entries.items(), times, strict=True)
     ]
     for row in rows:
         print("  ".join(f"{name} {value}" for name, value in row.items()))

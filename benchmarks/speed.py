@@ -35,13 +35,13 @@ from without_amx import amx_permitted
 
 from shufflenet.benchmark import (
     ROUNDS,
-    Turns,
+    CallTimes,
     cost,
     gemms,
     peak_gops,
-    quietest,
-    take_turns,
-    times_as_fast,
+    quietest_rounds,
+    speedup,
+    time_interleaved,
 )
 from shufflenet.runtimes import computes_int8_exactly
 from shufflenet.zoo import find_network
@@ -133,12 +133,12 @@ def measure(
     images = np.random.default_rng(0).standard_normal((batch, 3, SIDE, SIDE), np.float32)
     entries = networks.entries(name, images, threads, left_out)
     products = [*gemms("float32"), *gemms("int8")]
-    works = [entry.work for entry in entries] + [gemm.work for gemm in products]
+    works = [entry.work for entry in entries] + [gemm.run for gemm in products]
     lengths = [seconds] * len(entries) + [_GEMM_SECONDS] * len(products)
-    with tqdm(total=rounds * len(works), unit=" turns", mininterval=5.0) as bar:
-        all_turns = take_turns(works, seconds=lengths, rounds=rounds, on_progress=bar.update)
-    turns = quietest(all_turns, all_turns[len(entries) :])
-    rates = list(zip(products, turns[len(entries) :], strict=True))
+    with tqdm(total=rounds * len(works), unit=" blocks", mininterval=5.0) as bar:
+        all_times = time_interleaved(works, seconds=lengths, rounds=rounds, on_progress=bar.update)
+    times = quietest_rounds(all_times, all_times[len(entries) :])
+    rates = list(zip(products, times[len(entries) :], strict=True))
     peaks = {kind: threads * peak_gops(rates, kind) for kind in ("float32", "int8")}
     expected = entries[0].work()
     about = {"network": name, "threads": threads, "batch": batch, "rounds": rounds}
@@ -156,17 +156,17 @@ def measure(
             "gops": round(operations / float(np.median(np.concatenate(found.warm))), 1),
             "gemm_gops": round(peaks[entry.precision], 1),
         }
-        for entry, found in zip(entries, turns, strict=False)
+        for entry, found in zip(entries, times, strict=False)
     ]
 
 
-def _times(turns: Turns) -> Row:
-    calls, rounds = np.concatenate(turns.warm), np.array(turns.rounds)
+def _times(times: CallTimes) -> Row:
+    calls, rounds = np.concatenate(times.warm), np.array(times.round_medians)
     values = {
         "p10_ms": np.percentile(calls, 10),
         "p50_ms": np.median(calls),
         "p95_ms": np.percentile(calls, 95),
-        "cold_ms": np.median(turns.cold),
+        "cold_ms": np.median(times.cold),
     }
     return {
         **{name: round(1e3 * float(value), 4) for name, value in values.items()},
@@ -239,7 +239,7 @@ def _ratios(rows: Sequence[Row]) -> Iterator[tuple[str, list[float]]]:
     }  # fmt: skip
     for name, (one, other) in pairs.items():
         if one and other:
-            found = times_as_fast(one["rounds_ms"], other["rounds_ms"])
+            found = speedup(one["rounds_ms"], other["rounds_ms"])
             yield name, [round(value, 3) for value in (found.low, found.median, found.high)]
 
 

@@ -24,7 +24,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from shufflenet.benchmark import ROUNDS, take_turns, times_as_fast
+from shufflenet.benchmark import ROUNDS, speedup, time_interleaved
 from shufflenet.deploy import RoutedNetwork
 from shufflenet.machine import cores
 from shufflenet.models import create_model
@@ -113,12 +113,12 @@ def main() -> None:
         ),
         "a process a core: as train --devices does": step_of_processes(cores()),
     }
-    turns = take_turns([*contenders.values()], seconds=[SECONDS] * len(contenders))
-    plain = turns[0].rounds
+    times = time_interleaved([*contenders.values()], seconds=[SECONDS] * len(contenders))
+    plain = times[0].round_medians
     rows = []
-    for name, found in zip(contenders, turns, strict=True):
-        ratio = times_as_fast(found.rounds, plain)
-        median = float(np.median(found.rounds))
+    for name, found in zip(contenders, times, strict=True):
+        ratio = speedup(found.round_medians, plain)
+        median = float(np.median(found.round_medians))
         rows.append({
             "contender": name,
             "images_per_second": round(BATCH / median, 1),

@@ -2,7 +2,6 @@ import dataclasses
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,23 +9,24 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fakes import Reddest
+from fakes import FakeClock, Reddest
 from shufflenet import runtimes
 from shufflenet.benchmark import (
     ROUNDS,
+    CallTimes,
     Contender,
     Gemm,
     Timing,
-    Turns,
     compare,
+    cost,
+    count_blocks,
     gemms,
     peak_gops,
     peak_memory_bytes,
-    quietest,
-    take_turns,
+    quietest_rounds,
+    speedup,
+    time_interleaved,
     time_layers,
-    times_as_fast,
-    turns,
     verdict,
 )
 from shufflenet.cli import main
@@ -38,71 +38,81 @@ from shufflenet.zoo import SHIPPED, find_network
 from test_runtimes_model import CARD
 
 
-class Sleeper(Reddest):
-    """A classifier that takes a known time, more of it when another had its turn in between."""
+class Timed(Reddest):
+    """A classifier that takes a known time, more of it when another was called in between."""
 
-    last: "Sleeper | None" = None
+    last: "Timed | None" = None
 
-    def __init__(self, warm_s: float, cold_s: float) -> None:
+    def __init__(self, clock: FakeClock, warm_s: float, cold_s: float) -> None:
         super().__init__(CARD)
-        self.warm_s, self.cold_s = warm_s, cold_s
+        self.clock, self.warm_s, self.cold_s = clock, warm_s, cold_s
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        time.sleep(self.warm_s if Sleeper.last is self else self.cold_s)
-        Sleeper.last = self
-        return super().logits(batch) + self.warm_s
+        self.clock.advance(self.warm_s if Timed.last is self else self.cold_s)
+        Timed.last = self
+        return super().logits(batch) + np.float32(self.warm_s)
 
 
-def test_contenders_take_turns_and_first_calls_are_told_apart() -> None:
-    quick, slow = Sleeper(0.002, 0.02), Sleeper(0.006, 0.02)
+def test_contenders_alternate_and_first_calls_are_kept_apart() -> None:
+    clock, tick = FakeClock(), FakeClock.STEP  # a call takes a tick more: the clock is read once
+    quick, slow = Timed(clock, 3 * tick, 31 * tick), Timed(clock, 7 * tick, 31 * tick)
     contenders = [
         Contender("quick", "onnxruntime", "float32", 1, quick),
         Contender("slow", "onnxruntime", "float32", 2, slow),
     ]
-    taken: list[int] = []
+    blocks: list[int] = []
     first, second = compare(
-        contenders,
-        batch=2,
-        seconds=0.4,
-        reference=lambda contender: contenders[0],
-        on_progress=taken.append,
+        contenders, batch=2, seconds=ROUNDS * 64 * tick, clock=clock, on_progress=blocks.append
     )
-    assert sum(taken) == turns(contenders) == ROUNDS * 5
+    assert sum(blocks) == count_blocks(contenders) == ROUNDS * 5
     assert (first.model, second.model) == ("quick", "slow")
-    assert 2 <= first.p50_ms < 5 < second.p50_ms < 15 < second.cold_ms
-    assert first.p50_ms <= first.p95_ms
-    assert first.images_per_second == pytest.approx(2 * 1000 / first.p50_ms)
-    assert first.spread == max(first.rounds_ms) / min(first.rounds_ms) >= 1
-    assert len(first.rounds_ms) == ROUNDS
+    assert (first.p50_ms, second.p50_ms) == (4e3 * tick, 8e3 * tick)
+    assert (first.p95_ms, second.p95_ms) == (4e3 * tick, 8e3 * tick)
+    assert first.cold_ms == second.cold_ms == 32e3 * tick
+    assert first.calls > second.calls >= ROUNDS * 4  # as many as fit into 64 ticks a round
+    assert first.images_per_second == 2 * 1000 / first.p50_ms
+    assert first.rounds_ms == (first.p50_ms,) * ROUNDS
+    assert first.spread == 1
     assert (first.is_reference, second.is_reference) == (True, False)
-    assert (first.max_abs_difference, first.calls > second.calls > 20) == (0, True)
-    assert second.max_abs_difference == pytest.approx(0.004, abs=1e-5)
+    assert first.max_abs_difference == 0
+    assert second.max_abs_difference == pytest.approx(4 * tick, rel=1e-4)
     assert second.gemm_gops == 2 * first.gemm_gops
-    assert first.gemm_share == pytest.approx(first.gops / first.gemm_gops)
+    assert first.gemm_gops == 2e-9 * 1024 * 512 * 512 / tick  # a matrix product takes a tick here
+    assert first.gops == pytest.approx(4e-9 * cost(CARD.network, 32, 32).multiply_adds / 4 / tick)
+    assert first.gemm_share == first.gops / first.gemm_gops
 
 
-def test_what_is_slow_once_is_done_once_before_it_is_measured() -> None:
+def test_the_spread_is_that_of_the_medians_of_rounds() -> None:
+    clock = FakeClock()
+    seconds = iter([1.0] * 3 + [2.0, 4.0] * ROUNDS)  # one call beforehand, then two a round
+    (times,) = time_interleaved(
+        [lambda: clock.advance(next(seconds))], seconds=[0.0], rounds=2, clock=clock
+    )
+    assert times.cold == [1 + FakeClock.STEP, 2 + FakeClock.STEP]
+    assert times.round_medians == [1 + FakeClock.STEP, 4 + FakeClock.STEP]
+
+
+def test_a_function_longer_than_a_block_is_called_twice_a_round() -> None:
     calls: list[int] = []
-    (found,) = take_turns([lambda: calls.append(1)], seconds=[0.0])
+    (times,) = time_interleaved([lambda: calls.append(1)], seconds=[0.0], clock=FakeClock())
     assert len(calls) == 1 + 2 * ROUNDS
-    assert (len(found.cold), [len(block) for block in found.warm]) == (ROUNDS, [1] * ROUNDS)
+    assert (len(times.cold), [len(block) for block in times.warm]) == (ROUNDS, [1] * ROUNDS)
 
 
-def test_the_quietest_rounds_are_those_in_which_others_were_fast() -> None:
+def test_the_quietest_rounds_are_those_in_which_the_references_were_fast() -> None:
     disturbed = [3, 4, 7]
     count = ROUNDS + len(disturbed)
-    taken = [2.0 if number in disturbed else 1.0 for number in range(count)]
-    own = Turns([float(n) for n in range(count)], [[float(n)] for n in range(count)])
-    judge = Turns([0.0] * count, [[seconds, seconds] for seconds in taken])
-    (found,) = quietest([own], [judge])
-    assert found.rounds == found.cold == [n for n in range(count) if n not in disturbed]
-    assert len(take_turns([int], seconds=[0.0], rounds=3)[0].rounds) == 3
+    slowed = [2.0 if number in disturbed else 1.0 for number in range(count)]
+    own = CallTimes([float(n) for n in range(count)], [[float(n)] for n in range(count)])
+    reference = CallTimes([0.0] * count, [[seconds, seconds] for seconds in slowed])
+    (quiet,) = quietest_rounds([own], [reference])
+    assert quiet.round_medians == quiet.cold == [n for n in range(count) if n not in disturbed]
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
-def test_products_of_matrices_are_what_they_are_counted_as(precision: str) -> None:
+def test_matrix_products_have_the_operations_that_are_counted(precision: str) -> None:
     for gemm in gemms("float32" if precision == "float32" else "int8"):
-        result = np.asarray(gemm.work())[0]
+        result = np.asarray(gemm.run())[0]
         assert result.shape == (gemm.rows, 512)
         assert (result == 512).all()
         assert gemm.operations == 2 * gemm.rows * 512 * 512
@@ -110,24 +120,24 @@ def test_products_of_matrices_are_what_they_are_counted_as(precision: str) -> No
 
 def test_the_peak_is_the_best_rate_of_a_precision() -> None:
     measured = [
-        (Gemm("float32", rows, lambda: None), Turns([9.0], [[seconds, seconds]] * 3))
+        (Gemm("float32", rows, lambda: None), CallTimes([9.0], [[seconds, seconds]] * 3))
         for rows, seconds in ((256, 0.1), (512, 0.1), (1024, 0.4))
     ]
-    measured.append((Gemm("int8", 512, lambda: None), Turns([9.0], [[0.001]])))
+    measured.append((Gemm("int8", 512, lambda: None), CallTimes([9.0], [[0.001]])))
     assert peak_gops(measured, "float32") == pytest.approx(2 * 512**3 / 0.1 / 1e9)
 
 
 def test_memory_is_that_of_a_process_of_its_own() -> None:
-    found = peak_memory_bytes("default", "onnxruntime", threads=1, batches=(64, 1))
+    peaks = peak_memory_bytes("default", "onnxruntime", threads=1, batches=(64, 1))
     if sys.platform == "win32":
-        assert found is None
+        assert peaks is None
         return
-    assert found
+    assert peaks
     images = 64 * 3 * 56 * 56 * 4
-    assert 1e6 < found[1] < found[1] + images < found[64] < 1e9
+    assert 1e6 < peaks[1] < peaks[1] + images < peaks[64] < 1e9
 
 
-def test_memory_is_not_known_where_the_process_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_not_known_where_the_process_fails() -> None:
     assert peak_memory_bytes("none", "onnxruntime", threads=1, batches=(1,)) is None
 
 
@@ -166,36 +176,37 @@ def test_the_verdict_is_in_words() -> None:
     assert verdict(both) == [
         "Batch 1, 1 thread: a in float32 by OpenVINO is fastest, 2.00 ms.",
         "For a, OpenVINO is 2.00 times as fast as ONNX Runtime.",
-        "For b, ONNX Runtime is about as fast as OpenVINO (1.00 times, within what varies).",
+        "For b, ONNX Runtime is about as fast as OpenVINO "
+        "(1.00 times, within the measured variation).",
         "int8 pays here by ONNX Runtime: b is 2.00 times as fast as a in float32.",
         "int8 does not pay here by OpenVINO: "
-        "b is about as fast as a in float32 (1.00 times, within what varies).",
+        "b is about as fast as a in float32 (1.00 times, within the measured variation).",
     ]
     assert verdict(both[:1]) == []
     assert verdict([both[0], dataclasses.replace(both[1], batch=8)]) == []
 
 
-def test_ratios_are_of_rounds_that_were_shared() -> None:
-    ratio = times_as_fast((1.0, 10.0, 2.0), (2.0, 20.0, 4.0))
-    assert (ratio.low, ratio.median, ratio.high, ratio.certain) == (2, 2, 2, True)
-    assert not times_as_fast((1.0, 2.0), (1.01, 2.02)).certain
+def test_a_speedup_compares_rounds_that_were_shared() -> None:
+    ratio = speedup((1.0, 10.0, 2.0), (2.0, 20.0, 4.0))
+    assert (ratio.low, ratio.median, ratio.high, ratio.is_clear) == (2, 2, 2, True)
+    assert not speedup((1.0, 2.0), (1.01, 2.02)).is_clear
 
 
 def test_layers_are_timed_one_by_one(tmp_path: Path) -> None:
     assert SHIPPED.onnx
     spec = dataclasses.replace(find_network("shufflenet_v2_x1_0"), classes=200, stem_stride=2)
     all_layers = list(layers(spec, 56, 56))
-    times = time_layers(SHIPPED.onnx, all_layers, (1, 3, 56, 56))
-    assert len(times.layers) == len(all_layers)
-    assert all(times.layers)
-    assert {"Split", "Concat", "ReduceMean"} <= set(times.others)
-    assert "Conv" not in times.others
-    assert times.total > max(times.others.values())
-    assert times.call > 0
-    # A convolution of another size is none of these, though its weights are of the same shape.
+    times = time_layers(SHIPPED.onnx, all_layers, (1, 3, 56, 56), clock=FakeClock())
+    assert len(times.layers_ms) == len(all_layers)
+    assert None not in times.layers_ms
+    assert {"Split", "Concat", "ReduceMean"} <= set(times.others_ms)
+    assert "Conv" not in times.others_ms
+    assert times.total_ms == sum(filter(None, times.layers_ms)) + sum(times.others_ms.values())
+    assert times.call_ms == 1e3 * FakeClock.STEP
+    # Convolutions of other sizes are not these layers, even where their weights have equal shapes.
     larger = time_layers(SHIPPED.onnx, list(layers(spec, 112, 112)), (1, 3, 56, 56))
-    assert larger.layers[0] is None
-    assert larger.others["Conv"] > 0
+    assert larger.layers_ms[0] is None
+    assert "Conv" in larger.others_ms
     (tmp_path / "a.onnx").write_bytes(b"no model")
     with pytest.raises(CheckpointError, match="cannot be run"):
         time_layers(tmp_path / "a.onnx", all_layers, (1, 3, 56, 56))
@@ -231,7 +242,7 @@ def test_the_command_measures_every_runtime(run: Run, tmp_path: Path) -> None:
         assert row["max_abs_difference"] < 1e-4
         assert row["is_reference"] is (row["runtime"] == "torch")
         assert 0 < row["p50_ms"] <= row["p95_ms"]
-        assert 0 < row["gemm_share"] < 2
+        assert row["gemm_share"] == row["gops"] / row["gemm_gops"]
         assert row["file_bytes"] > 1e6
         assert row["peak_memory_bytes"] > 1e6
     assert "OpenVINO" in chart.read_text()

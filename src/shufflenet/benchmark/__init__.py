@@ -1,33 +1,40 @@
-"""What a network costs: counted from its spec, and measured on this machine."""
+"""Costs of networks counted from their specs, and latency and memory measured on this machine."""
 
 from shufflenet.benchmark._cost import Cost, cost
-from shufflenet.benchmark._layers import LayerTimes, time_layers
+from shufflenet.benchmark._gemm import Gemm, Precision, gemms, peak_gops
+from shufflenet.benchmark._interleave import (
+    ROUNDS,
+    CallTimes,
+    Clock,
+    quietest_rounds,
+    time_interleaved,
+)
+from shufflenet.benchmark._layer_times import LayerTimes, time_layers
 from shufflenet.benchmark._memory import peak_memory_bytes
-from shufflenet.benchmark._peak import Gemm, Precision, gemms, peak_gops
-from shufflenet.benchmark._timing import Contender, Timing, compare, turns
-from shufflenet.benchmark._turns import ROUNDS, Turns, quietest, take_turns
-from shufflenet.benchmark._verdict import RUNTIMES, Ratio, times_as_fast, verdict
+from shufflenet.benchmark._timing import Contender, Timing, compare, count_blocks
+from shufflenet.benchmark._verdict import RUNTIMES, Speedup, speedup, verdict
 
 __all__ = [
     "ROUNDS",
     "RUNTIMES",
+    "CallTimes",
+    "Clock",
     "Contender",
     "Cost",
     "Gemm",
     "LayerTimes",
     "Precision",
-    "Ratio",
+    "Speedup",
     "Timing",
-    "Turns",
     "compare",
     "cost",
+    "count_blocks",
     "gemms",
     "peak_gops",
     "peak_memory_bytes",
-    "quietest",
-    "take_turns",
+    "quietest_rounds",
+    "speedup",
+    "time_interleaved",
     "time_layers",
-    "times_as_fast",
-    "turns",
     "verdict",
 ]

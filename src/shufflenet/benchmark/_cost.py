@@ -1,4 +1,4 @@
-"""What a network costs, known from its spec."""
+"""Count what a network costs from its spec, without computing it."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,15 @@ __all__ = ["Cost", "cost"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one image costs in convolutions and linear layers; nothing else is counted."""
+    """What one image costs in convolutions and linear layers; other operations are not counted."""
 
     parameters: int
     multiply_adds: int
-    memory_access_bytes: int  # of float32
+    memory_access_bytes: int  # in float32
 
 
 def cost(spec: NetworkSpec, height: int = 224, width: int = 224) -> Cost:
-    """Count what a network costs for one image.
+    """Count parameters, multiply-adds and memory access of a network for one image.
 
     >>> from shufflenet.zoo import find_network
     >>> cost(find_network("shufflenet_v2_x1_0"))

@@ -1,4 +1,4 @@
-"""How much memory a process needs to compute a model."""
+"""Measure how much memory a process needs to run a model."""
 
 import json
 import subprocess
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 __all__ = ["peak_memory_bytes"]
 
-# What runs in a process of its own. The most memory a process ever had never falls, so it is read
-# before the runtime is loaded, and again after each batch, of which the smallest comes first.
-# Linux tells of this process in /proc; its getrusage counts what the parent had at the fork too.
+# Runs in a process of its own. The peak memory of a process never falls, so it is read before the
+# runtime is loaded and again after each batch, the smallest batch first. On Linux it is read from
+# /proc, because getrusage there also counts what the parent process had at the fork.
 _PROBE = """
 import json, sys
 import numpy as np
 from shufflenet import open_model
 
-def most():
+def peak_bytes():
     try:
         lines = open("/proc/self/status").read().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
@@ -26,36 +26,36 @@ def most():
         )
 
 name, runtime, threads, batches = json.loads(sys.argv[1])
-before = most()
+before = peak_bytes()
 model = open_model(name, runtime=runtime, threads=threads)
 side, channels = model.card.preprocess.crop_px, model.card.network.in_channels
-found = []
+peaks = []
 for batch in batches:
     images = np.zeros((batch, channels, side, side), np.float32)
     for _ in range(3):
         model.logits(images)
-    found.append(most() - before)
-print(json.dumps(found))
+    peaks.append(peak_bytes() - before)
+print(json.dumps(peaks))
 """
 
 
 def peak_memory_bytes(
     model: str, runtime: str, *, threads: int, batches: Sequence[int]
 ) -> dict[int, int] | None:
-    """Measure what computing batches adds to the memory of a process that has loaded NumPy.
+    """Measure the peak memory that a model adds to a process, for each of several batch sizes.
 
-    That is the runtime's own code, the weights, what the network holds meanwhile, and the images.
+    A new Python process loads NumPy and this package, then the model; the difference is the
+    runtime's code, the weights, the activations and the images.
 
     Args:
-        model: A name or a file, which must have been opened before: what is not there yet would be
-            downloaded.
-        runtime: What computes.
-        threads: On how many threads.
-        batches: Images a call.
+        model: A name or a file that has been opened before, so that nothing is downloaded.
+        runtime: A runtime that ``open_model`` knows.
+        threads: How many threads compute.
+        batches: Batch sizes, in images.
 
     Returns:
-        For each batch the bytes; nothing where the system does not tell (Windows), or where the
-        process failed.
+        The bytes for each batch size; None where the system does not report peak memory (Windows)
+        or where the process failed.
     """
     ordered = sorted(set(batches))
     arguments = json.dumps([model, runtime, threads, ordered])

@@ -1,5 +1,6 @@
-"""How fast classifiers answer, measured side by side."""
+"""Measure and compare the latency of several classifiers, side by side."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -7,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.benchmark._cost import cost
-from shufflenet.benchmark._peak import GEMMS, Precision, gemms, peak_gops
-from shufflenet.benchmark._turns import ROUNDS, Turns, take_turns
+from shufflenet.benchmark._gemm import GEMMS, Precision, gemms, peak_gops
+from shufflenet.benchmark._interleave import ROUNDS, CallTimes, Clock, time_interleaved
 from shufflenet.preprocess import normalize
 from shufflenet.runtimes import Classifier
 
-__all__ = ["Contender", "Timing", "compare", "turns"]
+__all__ = ["Contender", "Timing", "compare", "count_blocks"]
 
-_GEMM_SECONDS = 0.5  # for each size; the best of them counts
+_GEMM_SECONDS = 0.5  # for each size
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +31,26 @@ class Contender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """How long one call of a contender takes.
+    """The latency of one contender.
 
     Attributes:
-        network: The name of the architecture; those of one network do the same work.
+        network: The name of the architecture; contenders of one network do the same work.
         batch: Images a call.
-        image_px: Their side.
-        calls: How many were measured.
-        p50_ms: The median of calls that found the weights in cache.
-        p95_ms: What 95 % of them did not exceed.
-        cold_ms: The median of first calls after another contender's turn, as when a device wakes.
-        rounds_ms: The median of each round; contenders of one comparison share the rounds.
+        image_px: The side of the images.
+        calls: How many calls were measured.
+        p50_ms: The median of the calls that found the weights in cache.
+        p95_ms: Their 95th percentile.
+        cold_ms: The median of the first calls after another contender's block, when the weights
+            are not in cache.
+        rounds_ms: The median of each round; the contenders of a comparison share the rounds.
         images_per_second: ``batch`` divided by the median.
-        spread: The largest of the medians of rounds divided by the smallest.
-        is_reference: Whether others are held against it, and it against itself.
-        max_abs_difference: From the logits of the reference.
-        max_abs_logit: The largest of the reference's logits.
-        gops: Multiplications and additions of convolutions and linear layers, in billions a second.
-        gemm_gops: What products of matrices reach in the same numbers and the same rounds, on as
-            many threads: the rate of one thread, times their number.
+        spread: The largest median of a round divided by the smallest.
+        is_reference: Whether this contender is its own reference.
+        max_abs_difference: Between its logits and those of the reference.
+        max_abs_logit: The largest absolute logit of the reference.
+        gops: Multiplications and additions of convolutions and linear layers, in 1e9 a second.
+        gemm_gops: The rate of matrix products in the same precision and the same rounds: that of
+            one thread, times the number of threads.
         gemm_share: ``gops`` divided by ``gemm_gops``.
     """
 
@@ -74,10 +76,10 @@ class Timing:
     gemm_share: float
 
 
-def turns(contenders: Sequence[Contender]) -> int:
-    """Say how many turns ``compare`` takes for these, those of matrices with them."""
-    kinds = {contender.precision for contender in contenders}
-    return ROUNDS * (len(contenders) + GEMMS * len(kinds))
+def count_blocks(contenders: Sequence[Contender]) -> int:
+    """Count the blocks that ``compare`` measures, those of matrix products included."""
+    precisions = {contender.precision for contender in contenders}
+    return ROUNDS * (len(contenders) + GEMMS * len(precisions))
 
 
 def compare(
@@ -85,59 +87,76 @@ def compare(
     *,
     batch: int,
     seconds: float = 3.0,
-    reference: Callable[[Contender], Contender],
-    on_progress: Callable[[int], None] = lambda turns: None,
+    clock: Clock = time.perf_counter,
+    on_progress: Callable[[int], None] = lambda blocks: None,
 ) -> list[Timing]:
-    """Measure contenders in turns, on random images of the size that each model's card says.
+    """Measure contenders side by side, on random images of the size in each model's card.
 
-    Products of matrices take turns with them, to tell what the machine could give meanwhile.
+    Matrix products are measured in the same rounds, which gives the peak rate of the machine under
+    the same conditions. The reference of a contender is the same model in float32, computed by
+    torch if that is among the contenders.
 
     Args:
         contenders: What is compared.
         batch: Images a call.
-        seconds: How long each is measured, in all.
-        reference: Gives the one whose logits a contender's are held against.
-        on_progress: Called with 1 after each turn; ``turns`` says how many there are.
+        seconds: How long each contender is measured, in all rounds together.
+        clock: Returns the time in seconds.
+        on_progress: Called with 1 after each block; ``count_blocks`` returns how many there are.
     """
-    images = [_images(contender, batch) for contender in contenders]
-    works = [_work(c, pixels) for c, pixels in zip(contenders, images, strict=True)]
-    kinds = sorted({contender.precision for contender in contenders})
-    products = [gemm for kind in kinds for gemm in gemms(kind)]
-    measured = take_turns(
-        [*works, *(gemm.work for gemm in products)],
-        seconds=[seconds] * len(works) + [min(seconds, _GEMM_SECONDS)] * len(products),
+    images = [_random_images(contender, batch) for contender in contenders]
+    calls = [_call(c, pixels) for c, pixels in zip(contenders, images, strict=True)]
+    precisions = sorted({contender.precision for contender in contenders})
+    products = [gemm for precision in precisions for gemm in gemms(precision)]
+    times = time_interleaved(
+        [*calls, *(gemm.run for gemm in products)],
+        seconds=[seconds] * len(calls) + [min(seconds, _GEMM_SECONDS)] * len(products),
+        clock=clock,
         on_progress=on_progress,
     )
-    rates = list(zip(products, measured[len(works) :], strict=True))
-    peaks = {kind: peak_gops(rates, kind) for kind in kinds}
+    rates = list(zip(products, times[len(calls) :], strict=True))
+    peaks = {precision: peak_gops(rates, precision) for precision in precisions}
     return [
-        _timing(contender, pixels, found, reference(contender), peaks[contender.precision])
-        for contender, pixels, found in zip(contenders, images, measured, strict=False)
+        _timing(c, pixels, taken, _reference(c, contenders), peaks[c.precision])
+        for c, pixels, taken in zip(contenders, images, times, strict=False)
     ]
 
 
-def _images(contender: Contender, batch: int) -> npt.NDArray[np.float32]:
-    """Make images that could have been photos: random bytes, prepared as the card says."""
+def _reference(contender: Contender, contenders: Sequence[Contender]) -> Contender:
+    """Choose the contender whose logits another is compared with.
+
+    A float file and the int8 file quantized from it are the same model: their cards agree.
+    """
+
+    def identity(one: Contender) -> tuple[object, ...]:
+        card = one.classifier.card
+        return card.network, card.preprocess, card.labels, card.origin
+
+    same = [other for other in contenders if identity(other) == identity(contender)]
+    return min(same, key=lambda other: (other.precision != "float32", other.runtime != "torch"))
+
+
+def _random_images(contender: Contender, batch: int) -> npt.NDArray[np.float32]:
+    """Return ``(batch, c, h, w)``: random pixels, normalized as the card says."""
     card, rng = contender.classifier.card, np.random.default_rng(0)
     side, channels = card.preprocess.crop_px, card.network.in_channels
-    if channels != 3:  # of which no photo is made
+    if channels != 3:  # photos have three
         return rng.standard_normal((batch, channels, side, side), np.float32)
     return normalize(rng.integers(0, 256, (batch, side, side, 3), np.uint8), card.preprocess)
 
 
-def _work(contender: Contender, images: npt.NDArray[np.float32]) -> Callable[[], object]:
+def _call(contender: Contender, images: npt.NDArray[np.float32]) -> Callable[[], object]:
     return lambda: contender.classifier.logits(images)
 
 
 def _timing(
     contender: Contender,
     images: npt.NDArray[np.float32],
-    found: Turns,
+    times: CallTimes,
     reference: Contender,
     peak: float,
 ) -> Timing:
-    calls = np.concatenate(found.warm) * 1e3
-    rounds = [1e3 * seconds for seconds in found.rounds]
+    calls = np.concatenate(times.warm) * 1e3
+    rounds = [1e3 * seconds for seconds in times.round_medians]
     median = float(np.median(calls))
     logits, expected = (c.classifier.logits(images) for c in (contender, reference))
     network = contender.classifier.card.network
@@ -154,7 +173,7 @@ def _timing(
         calls=len(calls),
         p50_ms=median,
         p95_ms=float(np.percentile(calls, 95)),
-        cold_ms=1e3 * float(np.median(found.cold)),
+        cold_ms=1e3 * float(np.median(times.cold)),
         rounds_ms=tuple(rounds),
         images_per_second=1e3 * len(images) / median,
         spread=max(rounds) / min(rounds),

@@ -192,7 +192,7 @@ def _precision(file: Path) -> "Precision":
 
 
 def _measured(entrants: Sequence[_Entrant], args: argparse.Namespace) -> Iterator[_Result]:
-    from shufflenet.benchmark import compare, peak_memory_bytes, turns
+    from shufflenet.benchmark import compare, count_blocks, peak_memory_bytes
 
     contenders = [entrant.contender for entrant in entrants]
     memory = {}
@@ -203,31 +203,11 @@ def _measured(entrants: Sequence[_Entrant], args: argparse.Namespace) -> Iterato
             )
             bar.update(1)
     for batch in args.batch:
-        with progress(turns(contenders), "turns") as bar:
-            timings = compare(
-                contenders,
-                batch=batch,
-                seconds=args.seconds,
-                reference=lambda contender: _reference(contender, contenders),
-                on_progress=bar.update,
-            )
+        with progress(count_blocks(contenders), "blocks") as bar:
+            timings = compare(contenders, batch=batch, seconds=args.seconds, on_progress=bar.update)
         for (contender, file), timing in zip(entrants, timings, strict=True):
             most = memory[id(contender)]
             yield _Result(timing, file.stat().st_size, most[batch] if most else None)
-
-
-def _reference(contender: "Contender", contenders: Iterable["Contender"]) -> "Contender":
-    """Choose what a contender is held against: the float network, by torch where it is one.
-
-    A float file and the int8 file made of it have cards that tell of the same origin.
-    """
-
-    def identity(one: "Contender") -> tuple[object, ...]:
-        card = one.classifier.card
-        return card.network, card.preprocess, card.labels, card.origin
-
-    same = [other for other in contenders if identity(other) == identity(contender)]
-    return min(same, key=lambda other: (other.precision != "float32", other.runtime != "torch"))
 
 
 def _fields(result: _Result) -> dict[str, object]:

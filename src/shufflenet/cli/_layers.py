@@ -60,7 +60,7 @@ def layer_fields(
             "parameters": layer.parameters,
             "multiply_adds": layer.multiply_adds,
             "memory_access_bytes": layer.memory_access_bytes,
-            "ms": times.layers[number] if times else None,
+            "ms": times.layers_ms[number] if times else None,
         }
         for number, layer in enumerate(layers)
     ]
@@ -69,9 +69,9 @@ def layer_fields(
     whole: dict[str, object] = {
         "runtime": "onnxruntime",
         "threads": 1,
-        "call_ms": times.call,
-        "total_ms": times.total,
-        "others_ms": times.others,
+        "call_ms": times.call_ms,
+        "total_ms": times.total_ms,
+        "others_ms": times.others_ms,
     }
     return {"layers": rows, "time": whole}
 
@@ -81,7 +81,7 @@ def print_layers(layers: "Sequence[Layer]", times: "LayerTimes | None") -> None:
     print_table(list(_rows(layers, times)))
     if times:
         print(
-            f"\nA call takes {times.call:.4f} ms; the clock that looks into it adds "
+            f"\nA call takes {times.call_ms:.4f} ms; the clock that looks into it adds "
             "a few microseconds to each operation."
         )
 
@@ -98,12 +98,12 @@ def _rows(layers: "Sequence[Layer]", times: "LayerTimes | None") -> Iterator[dic
             "memory access, bytes": f"{layer.memory_access_bytes:,}",
         }
         if times:
-            cells |= _time_cells(layer.multiply_adds, times.layers[number])
+            cells |= _time_cells(layer.multiply_adds, times.layers_ms[number])
         yield cells
     if times:
         blank = dict.fromkeys(("kernel", "channels", "made"), "")
         nothing = dict.fromkeys(("parameters", "mult-adds", "memory access, bytes"), "-")
-        for kind, milliseconds in times.others.items():
+        for kind, milliseconds in times.others_ms.items():
             yield {"layer": kind, **blank, **nothing, **_time_cells(0, milliseconds)}
         sums = {
             "parameters": f"{sum(layer.parameters for layer in layers):,}",
@@ -111,7 +111,7 @@ def _rows(layers: "Sequence[Layer]", times: "LayerTimes | None") -> Iterator[dic
             "memory access, bytes": f"{sum(layer.memory_access_bytes for layer in layers):,}",
         }
         done = sum(layer.multiply_adds for layer in layers)
-        yield {"layer": "all of it", **blank, **sums, **_time_cells(done, times.total)}
+        yield {"layer": "all of it", **blank, **sums, **_time_cells(done, times.total_ms)}
 
 
 def _kernel(layer: "Layer") -> str:
