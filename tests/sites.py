@@ -95,7 +95,8 @@ def body(content: bytes, *headers: tuple[str, str], length: int | None = None) -
 
 
 def silent(request: Request) -> None:
-    time.sleep(0.3)
+    """Send nothing until the client hangs up."""
+    request.rfile.read(1)
 
 
 def late(request: Request) -> None:

@@ -145,7 +145,7 @@ def test_callers_in_several_threads_do_not_wait_for_each_other(
 ) -> None:
     classifier = LlvmClassifier(thin, threads=1)
     classifier.logits(images(1, 3, 16, 16))
-    together = threading.Barrier(2, timeout=20)
+    together = threading.Barrier(2, timeout=300)
 
     def features(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         together.wait()

@@ -258,7 +258,7 @@ def test_processes_that_want_the_same_file_bring_it_once(site: Site, folder: Pat
     site.answers = [late]
     command = [sys.executable, "-c", code]
     started = [subprocess.Popen(command, cwd=Path(__file__).parent) for _ in range(2)]
-    assert [process.wait(20) for process in started] == [0, 0]
+    assert [process.wait(300) for process in started] == [0, 0]
     assert site.ranges == [None]
     assert files(folder) == ["m.pth"]
 

@@ -3,7 +3,6 @@
 import errno
 import os
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,9 +92,9 @@ def test_a_server_that_falls_silent_is_asked_for_the_rest(
 ) -> None:
     def stuck(request: Request) -> None:
         cut(PIECE)(request)
-        time.sleep(0.3)
+        silent(request)
 
-    monkeypatch.setattr(_download, "_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(_download, "_TIMEOUT_S", 1.0)  # a busy machine may take a while to answer
     site.answers = [stuck]
     download(weights(url=site.url, sha256=SHA256))
     assert site.ranges == [None, f"bytes={PIECE}-"]

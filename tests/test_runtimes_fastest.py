@@ -104,7 +104,7 @@ def test_all_are_really_timed_by_turns() -> None:
     kinds = {"first": OnnxClassifier, "second": OpenVinoClassifier, "third": LlvmClassifier}
     times = _fastest._times({name: kind(FILE, threads=1) for name, kind in kinds.items()}, image)
     assert list(times) == list(kinds)
-    assert all(0 < seconds < 10 for seconds in times.values())
+    assert all(seconds > 0 for seconds in times.values())
 
 
 def test_what_cannot_open_a_file_is_left_aside(monkeypatch: pytest.MonkeyPatch) -> None:
