@@ -1,0 +1,126 @@
+"""README and docs: the Python in them runs, and the commands in them exist."""
+
+import contextlib
+import io
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from shutil import copy
+
+import pytest
+from PIL import Image
+
+import shufflenet
+from conftest import Run
+from seeded import photo
+from shufflenet.cli import main
+from shufflenet.zoo import SHIPPED
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(page.read_text()) if kind == language]
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """Every ``shufflenet ...`` of a page: lines of its shell blocks, and code in its prose."""
+    text = page.read_text()
+    for block in blocks(page, ""):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if "shufflenet" in words:
+                yield words[words.index("shufflenet") + 1 :]
+    for code in re.findall(r"`shufflenet ([^`]+)`", BLOCK.sub("", text)):
+        yield shlex.split(code.replace("\n", " "))
+
+
+@cache
+def help_of(command: str) -> str:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), pytest.raises(SystemExit) as left:
+        main([command, "--help"])
+    assert left.value.code == 0
+    return out.getvalue()
+
+
+@pytest.fixture
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the examples name."""
+    assert SHIPPED.onnx
+    assert SHIPPED.checkpoint
+    Image.fromarray(photo("cat", 120, 161)).save(tmp_path / "cat.jpg")
+    copy(SHIPPED.onnx, tmp_path / "model.onnx")
+    (tmp_path / "runs" / "photos").mkdir(parents=True)
+    copy(SHIPPED.checkpoint, tmp_path / "runs" / "photos" / "best.safetensors")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("page", "code"),
+    [(page.name, code) for page in PAGES for code in blocks(page, "python")],
+)
+def test_python_examples_run(page: str, code: str, working_folder: Path) -> None:
+    exec(compile(code, page, "exec"), {"__name__": page})
+
+
+def test_the_example_without_this_package_predicts_the_same(
+    working_folder: Path, capsys: pytest.CaptureFixture[str], run: Run
+) -> None:
+    (code,) = blocks(ROOT / "docs" / "files.md", "python")
+    assert "import shufflenet" not in code
+    exec(compile(code, "files.md", "exec"), {})
+    alone = capsys.readouterr().out.splitlines()
+    code_, out, _ = run("predict", "cat.jpg", "--model", "model.onnx", "--top", "5")
+    assert code_ == 0
+    assert [line.split() for line in alone] == [line.split() for line in out.splitlines()[1:]]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_their_options_exist(page: Path) -> None:
+    for name, *words in commands(page):
+        if name.startswith("-"):
+            assert name == "--version"
+            continue
+        text = help_of(name)
+        options = [word.partition("=")[0] for word in words if word.startswith("--")]
+        for option in options:
+            assert re.search(rf"{option}(?![\w-])", text), f"{name} {option}"
+
+
+def headings(page: Path) -> set[str]:
+    """The names by which GitHub links to the headings of a page."""
+    titles = re.findall(r"^#+ (.*)$", BLOCK.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for file, heading in LINK.findall(BLOCK.sub("", page.read_text())):
+        target = page.parent / file if file else page
+        assert target.exists(), file
+        assert not heading or heading in headings(target), f"{file}#{heading}"
+
+
+def test_files_that_the_pages_name_exist() -> None:
+    """Paths in code quotes, of this repository."""
+    for page in PAGES:
+        text = BLOCK.sub("", page.read_text())
+        for path in re.findall(r"`((?:src|tests|tools|benchmarks|docs)/[\w./-]+)`", text):
+            assert (ROOT / path).exists(), f"{page.name}: {path}"
+
+
+def test_the_readme_has_the_figures_of_the_card() -> None:
+    accuracy = shufflenet.open_model(runtime="onnxruntime").card.accuracy
+    assert accuracy
+    row = (
+        f"| `default` | {accuracy.top1_percent:.2f} % ({accuracy.top1}) "
+        f"| {accuracy.top5_percent:.2f} % ({accuracy.top5}) |"
+    )
+    assert row in (ROOT / "README.md").read_text()
