@@ -65,7 +65,7 @@ def test_list_prints_a_table_a_source(run: Run) -> None:
     ]
     marked = lines["shufflenet_v2_x1_0_megvii.megvii_in1k"]
     assert marked == ["2.28", "145.8", "69.4", "88.9", "MIT", "by", "hand", "!", marked[-1]]
-    assert out.endswith("! something is wrong or uncertain: `shufflenet show NAME` tells what.\n")
+    assert out.endswith("! has a known defect or doubt: `shufflenet show NAME` explains it.\n")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_list_leaves_networks_or_checkpoints_out(run: Run) -> None:
 
 
 def test_list_says_when_nothing_is_found(run: Run) -> None:
-    told = "Nothing is called 'mobilenet'; `shufflenet list` shows what there is.\n"
+    told = "No entry matches 'mobilenet'. `shufflenet list` prints all entries.\n"
     assert run("list", "mobilenet") == (1, "", told)
     assert run("list", "mobilenet", "--json") == (1, "[]\n", told)
 

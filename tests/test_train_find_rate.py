@@ -144,20 +144,28 @@ def test_for_people_it_says_which_option_and_why(
     code, text, _ = run("train", "--data", class_folders, *FIELDS, "--find-rate")
     assert code == 0
     assert text == (
-        "--learning-rate 0.03: a quarter of 0.12, at which the loss had risen, or the test ended, "
-        "in 2 steps from 0.0001 on\n"
+        "Use --learning-rate 0.03. The loss began to rise at 0.12; a quarter of that is safe.\n"
+    )
+    to_the_end = dataclasses.replace(found, risen_at=0.5)
+    monkeypatch.setattr("shufflenet.train.find_rate_for_job", lambda *args: to_the_end)
+    assert (
+        "The loss did not rise before 0.5, the last rate tried"
+        in run("train", "--data", class_folders, *FIELDS, "--find-rate")[1]
     )
     none = dataclasses.replace(found, learning_rate=None)
     monkeypatch.setattr("shufflenet.train.find_rate_for_job", lambda *args: none)
     code, text, err = run("train", "--data", class_folders, *FIELDS, "--find-rate")
     assert (code, text) == (1, "")
-    assert "Within ten steps the loss is no number" in err
+    assert "The loss was not a finite number within the first ten steps." in err
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--find-rate", "--resume"], "--find-rate keeps nothing that --resume could go on with"),
+        (
+            ["--find-rate", "--resume"],
+            "--resume is of no use with --find-rate",
+        ),
         ([], "the following arguments are required: --out"),
     ],
 )

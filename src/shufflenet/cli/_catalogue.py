@@ -9,18 +9,20 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from shufflenet.cli._layers import add_layers, layer_fields, print_layers, timed
+from shufflenet.cli._layers import add_layers, layer_fields, print_layers, time_named
 from shufflenet.cli._options import Commands, add_command, positive
 from shufflenet.cli._output import add_json, print_json, print_table, say
 from shufflenet.spec import Card, NetworkSpec
 
 if TYPE_CHECKING:
+    from shufflenet.benchmark import Cost
     from shufflenet.report import Row
     from shufflenet.zoo import Weights
 
 __all__ = ["add_list", "add_show"]
 
-_WIDTH = 100  # of the lines of `show`
+_WIDTH = 100  # characters in a line of `show`
+_DEFAULT_PX = 224  # for networks without weights
 
 
 def add_list(commands: Commands) -> None:
@@ -40,12 +42,13 @@ def add_list(commands: Commands) -> None:
         "patterns",
         nargs="*",
         metavar="PATTERN",
-        help="only what has these words, in any order, or fits this pattern of * and ?, in its "
-        "name, its source or the name of the published file; of several patterns, all",
+        help="words, in any order, or a pattern with * and ?; it is compared with names, sources "
+        "and names of published files, and only entries that match every PATTERN are listed "
+        "(default: list all)",
     )
     only = parser.add_mutually_exclusive_group()
-    only.add_argument("--networks", action="store_true", help="no checkpoints")
-    only.add_argument("--checkpoints", action="store_true", help="no networks")
+    only.add_argument("--networks", action="store_true", help="list networks only")
+    only.add_argument("--checkpoints", action="store_true", help="list checkpoints only")
     add_json(parser)
 
 
@@ -56,9 +59,7 @@ def _list(args: argparse.Namespace) -> int:
     else:
         _print_groups(rows)
     if not rows:
-        say(
-            f"Nothing is called {' '.join(args.patterns)!r}; `shufflenet list` shows what there is."
-        )
+        say(f"No entry matches {' '.join(args.patterns)!r}. `shufflenet list` prints all entries.")
     return 0 if rows else 1
 
 
@@ -71,23 +72,23 @@ def _rows(args: argparse.Namespace) -> "list[Row]":
     return [
         row
         for row in rows
-        if not (args.networks if row.source else args.checkpoints)  # each leaves the other out
+        if not (args.networks if row.source else args.checkpoints)
         and all(matches(row, pattern) for pattern in args.patterns)
     ]
 
 
 def _print_groups(rows: "Sequence[Row]") -> None:
-    """Print a table a source, each under its name."""
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    """Print one table per source, each below its title."""
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for number, (source, group) in enumerate(groupby(rows, key=lambda row: row.source)):
         table = list(_cells(list(group)))
         title = f"checkpoints of {source}" if source else "networks"
         print(f"{'' if number == 0 else chr(10)}{title} ({len(table)})")
-        if room is not None and _width(table) > room:
+        if columns is not None and _table_width(table) > columns:
             table = [{name: row[name] for name in row if name != "file"} for row in table]
         print_table(table)
     if any(row.defects for row in rows):
-        print("\n! something is wrong or uncertain: `shufflenet show NAME` tells what.")
+        print("\n! has a known defect or doubt: `shufflenet show NAME` explains it.")
 
 
 def _cells(rows: "Sequence[Row]") -> Iterator[dict[str, str]]:
@@ -111,7 +112,7 @@ def _cells(rows: "Sequence[Row]") -> Iterator[dict[str, str]]:
         yield cells
 
 
-def _width(table: Sequence[dict[str, str]]) -> int:
+def _table_width(table: Sequence[dict[str, str]]) -> int:
     columns = [max(len(name), *(len(row[name]) for row in table)) for name in table[0]]
     return sum(columns) + 2 * (len(columns) - 1)
 
@@ -122,27 +123,27 @@ def add_show(commands: Commands) -> None:
         commands,
         _show,
         "show",
-        "show what a network or a model is, and what it costs",
+        "print the architecture, cost and origin of a network or a model",
         "  shufflenet show default\n"
         "  shufflenet show shufflenet_v2_x0_5 --size 160 --layers\n"
         "  shufflenet show default --time\n"
         "  shufflenet show shufflenet_v2_x1_0.torchvision_in1k\n",
     )
     parser.add_argument(
-        "name", metavar="NAME|FILE", help="a name of `shufflenet list`, or a model file"
+        "name", metavar="NAME|FILE", help="a name of `shufflenet list`, or a file of a model"
     )
     parser.add_argument(
         "--size",
         type=positive,
         metavar="PX",
-        help="side of the images that costs are counted for (default: the model's own, or 224)",
+        help="image size for which costs are counted (default: the model's own, or 224)",
     )
     add_layers(parser)
     add_json(parser)
 
 
-class _Found(NamedTuple):
-    """What a name stands for: a network, and what there is besides."""
+class _Entry(NamedTuple):
+    """What a name refers to: a network, and the card or the published file if it has one."""
 
     name: str
     network: NetworkSpec
@@ -154,46 +155,56 @@ def _show(args: argparse.Namespace) -> int:
     from shufflenet.benchmark import cost
     from shufflenet.layers import layers
 
-    found = _look_up(args.name)
-    known = found.card or found.weights
-    size = args.size or (known.preprocess.crop_px if known else 224)
-    costs = cost(found.network, size, size)
-    all_layers = list(layers(found.network, size, size))
-    times = timed(args.name, found.network, all_layers) if args.time else None
+    entry = _look_up(args.name)
+    model = entry.card or entry.weights
+    size = args.size or (model.preprocess.crop_px if model else _DEFAULT_PX)
+    costs = cost(entry.network, size, size)
+    all_layers = list(layers(entry.network, size, size))
+    times = time_named(args.name, entry.network, all_layers) if args.time else None
     if args.json:
         print_json({
-            "name": found.name,
+            "name": entry.name,
             "image_px": size,
             **dataclasses.asdict(costs),
-            "network": dataclasses.asdict(found.network),
-            "card": dataclasses.asdict(found.card) if found.card else None,
-            "weights": _known(found.weights) if found.weights else None,
+            **_json_fields(entry),
             **layer_fields(all_layers, times),
         })  # fmt: skip
         return 0
-    from shufflenet.report import describe_card, describe_network, describe_weights
-
-    facts = {"name": found.name, **describe_network(found.network, costs, size)}
-    if found.card:
-        facts |= describe_card(found.card)
-    if found.weights:
-        facts |= describe_weights(found.weights)
-    _print_facts(facts)
+    _print_facts(_facts(entry, costs, size))
     if args.layers or args.time:
         print()
         print_layers(all_layers, times)
     return 0
 
 
-def _known(weights: "Weights") -> dict[str, object]:
-    """Give the fields of a published file; None is what is not known of it, as in ``list``."""
+def _json_fields(entry: _Entry) -> dict[str, object]:
+    return {
+        "network": dataclasses.asdict(entry.network),
+        "card": dataclasses.asdict(entry.card) if entry.card else None,
+        "weights": _published_fields(entry.weights) if entry.weights else None,
+    }
+
+
+def _facts(entry: _Entry, costs: "Cost", image_px: int) -> dict[str, str]:
+    from shufflenet.report import describe_card, describe_network, describe_weights
+
+    facts = {"name": entry.name, **describe_network(entry.network, costs, image_px)}
+    if entry.card:
+        facts |= describe_card(entry.card)
+    if entry.weights:
+        facts |= describe_weights(entry.weights)
+    return facts
+
+
+def _published_fields(weights: "Weights") -> dict[str, object]:
+    """Return the fields of a published file; unknown ones are None, as in ``list``."""
     fields = dataclasses.asdict(weights)
     unknown = ("url", "page", "mirror", "sha256", "md5", "bytes", "defects")
     return fields | {name: fields[name] or None for name in unknown}
 
 
 def _print_facts(facts: dict[str, str]) -> None:
-    """Print a fact a line; long ones go on below themselves, and nothing long is broken."""
+    """Print each fact on a line; long ones continue below, and long words are not broken."""
     indent = max(map(len, facts)) + 2
     for name, text in facts.items():
         print(
@@ -208,15 +219,15 @@ def _print_facts(facts: dict[str, str]) -> None:
         )
 
 
-def _look_up(name: str) -> _Found:
-    """Find a network or a published file by its name, or a model and its card by name or file."""
+def _look_up(name: str) -> _Entry:
+    """Find a network or a published file by name, or a model's card by name or file."""
     from shufflenet.files import read_card
     from shufflenet.zoo import NETWORKS, WEIGHTS, find_weights
 
     if name in NETWORKS:
-        return _Found(name, NETWORKS[name])
+        return _Entry(name, NETWORKS[name])
     if name in WEIGHTS:
-        return _Found(name, NETWORKS[WEIGHTS[name].network], weights=WEIGHTS[name])
+        return _Entry(name, NETWORKS[WEIGHTS[name].network], weights=WEIGHTS[name])
     files = find_weights(name)
     if files.checkpoint is not None:
         card = read_card(files.checkpoint)
@@ -224,4 +235,4 @@ def _look_up(name: str) -> _Found:
         from shufflenet.runtimes import OnnxClassifier
 
         card = OnnxClassifier(files.onnx or name).card
-    return _Found(card.name, card.network, card)
+    return _Entry(card.name, card.network, card)

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 
 from shufflenet.cli._options import Commands, add_command, add_model, open_chosen, positive
-from shufflenet.cli._output import add_json, print_json, progress
+from shufflenet.cli._output import add_json, print_accuracy, print_json, progress
 
 __all__ = ["add_evaluate"]
 
@@ -15,17 +15,19 @@ def add_evaluate(commands: Commands) -> None:
         commands,
         _evaluate,
         "evaluate",
-        "count how many labelled images a model answers rightly",
+        "measure the accuracy of a model on labeled images",
         "  shufflenet evaluate --data val/\n"
         "  shufflenet evaluate --data val.tar.gz --model runs/photos/best.safetensors --json\n",
     )
     parser.add_argument(
         "--data",
         required=True,
-        help="what `shufflenet train --data` takes, its classes named by the model's labels",
+        help="labeled images that the model was not trained on: a folder with one folder per "
+        "class, or any other form that `shufflenet train --data` takes; the folders must have the "
+        "identifiers or names of the model's classes",
     )
     parser.add_argument(
-        "--batch", type=positive, default=50, metavar="N", help="images at once (default: 50)"
+        "--batch", type=positive, default=50, metavar="N", help="images per batch (default: 50)"
     )
     add_model(parser)
     add_json(parser)
@@ -46,6 +48,5 @@ def _evaluate(args: argparse.Namespace) -> int:
         percent = {"top1_percent": accuracy.top1_percent, "top5_percent": accuracy.top5_percent}
         print_json({**dataclasses.asdict(accuracy), **percent, "model": model.card.name})
     else:
-        print(f"top-1  {accuracy.top1_percent:.2f} %  {accuracy.top1} of {accuracy.images}")
-        print(f"top-5  {accuracy.top5_percent:.2f} %  {accuracy.top5} of {accuracy.images}")
+        print_accuracy(accuracy, model.card.network.classes)
     return 0

@@ -1,4 +1,4 @@
-"""The layers of a network, for ``shufflenet show``: what each costs, and how long it takes."""
+"""The table of layers that ``shufflenet show`` prints: costs and, if measured, times."""
 
 import argparse
 import tempfile
@@ -15,22 +15,25 @@ if TYPE_CHECKING:
     from shufflenet.layers import Layer
     from shufflenet.spec import NetworkSpec
 
-__all__ = ["add_layers", "layer_fields", "print_layers", "timed"]
+__all__ = ["add_layers", "layer_fields", "print_layers", "time_named"]
 
 
 def add_layers(parser: argparse.ArgumentParser) -> None:
-    """Add the options that ask for layers."""
-    parser.add_argument("--layers", action="store_true", help="tell what each layer costs too")
+    """Add the options that print layers."""
+    parser.add_argument("--layers", action="store_true", help="print the cost of each layer too")
     parser.add_argument(
         "--time",
         action="store_true",
-        help="and how long it takes here, deployed, by ONNX Runtime's own clock, one thread; "
-        "a network without weights gets random ones, which takes torch",
+        help="also measure how long each layer of the deployed network takes on this machine, by "
+        "ONNX Runtime's profiler on one thread; a network without weights gets random ones, which "
+        "needs torch",
     )
 
 
-def timed(name: str, network: "NetworkSpec", layers: "Sequence[Layer]") -> "LayerTimes":
-    """Measure the layers of what a name stands for; nothing is downloaded for it.
+def time_named(name: str, network: "NetworkSpec", layers: "Sequence[Layer]") -> "LayerTimes":
+    """Measure the layers of the model or network of a name; nothing is downloaded.
+
+    A published checkpoint takes the time of its network, so that is measured with random weights.
 
     Raises:
         CheckpointError: ONNX Runtime cannot run the file.
@@ -47,7 +50,7 @@ def timed(name: str, network: "NetworkSpec", layers: "Sequence[Layer]") -> "Laye
 def layer_fields(
     layers: "Sequence[Layer]", times: "LayerTimes | None"
 ) -> dict[str, list[dict[str, object]] | dict[str, object]]:
-    """Give the layers as fields of a JSON object, with times where they were measured."""
+    """Return the layers as fields of a JSON object, with times if they were measured."""
     rows: list[dict[str, object]] = [
         {
             "name": layer.name,
@@ -77,12 +80,12 @@ def layer_fields(
 
 
 def print_layers(layers: "Sequence[Layer]", times: "LayerTimes | None") -> None:
-    """Print a table of layers; with times, also what is no layer, and the sum."""
+    """Print a table of layers; with times, also other operations and the total."""
     print_table(list(_rows(layers, times)))
     if times:
         print(
-            f"\nA call takes {times.call_ms:.4f} ms; the clock that looks into it adds "
-            "a few microseconds to each operation."
+            f"\nA call without the profiler takes {times.call_ms:.4f} ms; the profiler adds a few "
+            "microseconds to each operation."
         )
 
 
@@ -92,7 +95,7 @@ def _rows(layers: "Sequence[Layer]", times: "LayerTimes | None") -> Iterator[dic
             "layer": layer.name,
             "kernel": _kernel(layer),
             "channels": f"{layer.in_channels} to {layer.out_channels}",
-            "made": "x".join(map(str, layer.out_size)),
+            "output": "x".join(map(str, layer.out_size)),
             "parameters": f"{layer.parameters:,}",
             "mult-adds": f"{layer.multiply_adds:,}",
             "memory access, bytes": f"{layer.memory_access_bytes:,}",
@@ -101,7 +104,7 @@ def _rows(layers: "Sequence[Layer]", times: "LayerTimes | None") -> Iterator[dic
             cells |= _time_cells(layer.multiply_adds, times.layers_ms[number])
         yield cells
     if times:
-        blank = dict.fromkeys(("kernel", "channels", "made"), "")
+        blank = dict.fromkeys(("kernel", "channels", "output"), "")
         nothing = dict.fromkeys(("parameters", "mult-adds", "memory access, bytes"), "-")
         for kind, milliseconds in times.others_ms.items():
             yield {"layer": kind, **blank, **nothing, **_time_cells(0, milliseconds)}
@@ -110,8 +113,8 @@ def _rows(layers: "Sequence[Layer]", times: "LayerTimes | None") -> Iterator[dic
             "mult-adds": f"{sum(layer.multiply_adds for layer in layers):,}",
             "memory access, bytes": f"{sum(layer.memory_access_bytes for layer in layers):,}",
         }
-        done = sum(layer.multiply_adds for layer in layers)
-        yield {"layer": "all of it", **blank, **sums, **_time_cells(done, times.total_ms)}
+        multiply_adds = sum(layer.multiply_adds for layer in layers)
+        yield {"layer": "total", **blank, **sums, **_time_cells(multiply_adds, times.total_ms)}
 
 
 def _kernel(layer: "Layer") -> str:

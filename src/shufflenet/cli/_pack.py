@@ -15,24 +15,29 @@ def add_pack(commands: Commands) -> None:
         commands,
         _pack,
         "pack",
-        "make images small once, into shards that train and evaluate read many times",
+        "write images at a smaller size into shards, which train and evaluate then read faster",
         "  shufflenet pack photos/ --to photos-256.tar\n"
         "  shufflenet pack imagenet/train --to imagenet-256/ --size 256\n"
         "  shufflenet train --data photos-256.tar --out runs/photos\n",
     )
-    parser.add_argument("data", metavar="DATA", help="what `shufflenet train --data` takes")
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        help="labeled images in any form that `shufflenet train --data` takes",
+    )
     parser.add_argument(
         "--to", required=True, type=Path, metavar="FOLDER|FILE.tar",
-        help="where to write; a folder is filled with shards of about 1 GB",
+        help="one .tar file to write, or a folder to fill with shards of about 1 GB",
     )  # fmt: skip
     parser.add_argument(
         "--size", type=positive, default=256, metavar="PX",
-        help="the shorter side; shorter ones are kept (default: 256)",
+        help="the shorter side of the images written; smaller images keep their size "
+        "(default: 256)",
     )  # fmt: skip
     parser.add_argument(
         "--quality", type=positive, metavar="N",
-        help="write JPEG of quality N, up to 95: a tenth as large, read half as fast (default: raw "
-        "pixels, which change no answer)",
+        help="write JPEG of this quality, at most 95, which takes a tenth of the space and is read "
+        "half as fast (default: raw pixels)",
     )  # fmt: skip
     add_json(parser)
 

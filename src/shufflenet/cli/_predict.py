@@ -27,17 +27,23 @@ def add_predict(commands: Commands) -> None:
         commands,
         _predict,
         "predict",
-        "classify images",
-        "  shufflenet predict cat.jpg --top 3\n  shufflenet predict photos/ 'more/*.png' --csv\n",
+        "print the most probable classes of each image",
+        "  shufflenet predict cat.jpg --top 3\n"
+        "  shufflenet predict photos/ 'more/**/*.png' --csv > predictions.csv\n"
+        "  shufflenet predict photos/ --model runs/photos/best.safetensors --json\n",
     )
     add_images(parser)
     parser.add_argument(
-        "--top", type=positive, default=5, metavar="K", help="classes to name an image (default: 5)"
+        "--top",
+        type=positive,
+        default=5,
+        metavar="K",
+        help="classes per image (default: 5)",
     )
     add_model(parser)
     formats = parser.add_mutually_exclusive_group()
     add_json(formats)
-    formats.add_argument("--csv", action="store_true", help="print a row a class, with a header")
+    formats.add_argument("--csv", action="store_true", help="print CSV, one row per class")
 
 
 def _predict(args: argparse.Namespace) -> int:
@@ -45,12 +51,12 @@ def _predict(args: argparse.Namespace) -> int:
     from shufflenet.runtimes import classify
 
     paths = list(listed(args.images))
-    show = _as_json if args.json else _csv_writer() if args.csv else _for_people
+    show = _print_as_json if args.json else _csv_writer() if args.csv else _print_for_people
     model = open_chosen(args, images=len(paths))
     started, failed = time.perf_counter(), 0
-    people_watch = show is _for_people and sys.stdout.isatty()  # the answers are the progress
+    output_shows_progress = show is _print_for_people and sys.stdout.isatty()
     with progress(len(paths), "images") as bar:
-        bar.disable = people_watch
+        bar.disable = output_shows_progress
         for path, result in classify(model, paths, k=args.top, batch=batch_for(len(paths))):
             if isinstance(result, ImageError):
                 failed += 1
@@ -59,12 +65,12 @@ def _predict(args: argparse.Namespace) -> int:
             bar.update()
     if len(paths) > 1:
         seconds = time.perf_counter() - started
-        rate = f"{len(paths)} files in {seconds:.2f} s, {len(paths) / seconds:.0f} a second"
+        rate = f"{len(paths)} files in {seconds:.2f} s, {len(paths) / seconds:.0f} per second"
         say(f"{rate}; {failed} could not be read." if failed else f"{rate}.")
     return 1 if failed else 0
 
 
-def _as_json(path: str, result: "_Result") -> None:
+def _print_as_json(path: str, result: "_Result") -> None:
     if isinstance(result, tuple):
         predictions = [dataclasses.asdict(prediction) for prediction in result]
         print_json({"path": path, "predictions": predictions})
@@ -78,15 +84,16 @@ def _csv_writer() -> "Callable[[str, _Result], None]":
 
     def write(path: str, result: "_Result") -> None:
         if isinstance(result, tuple):
-            for rank, found in enumerate(result, 1):
-                probability = f"{found.probability:.6f}"
-                writer.writerow((path, rank, found.index, found.label, probability))
+            for rank, prediction in enumerate(result, 1):
+                probability = f"{prediction.probability:.6f}"
+                row = (path, rank, prediction.index, prediction.label, probability)
+                writer.writerow(row)
 
     return write
 
 
-def _for_people(path: str, result: "_Result") -> None:
+def _print_for_people(path: str, result: "_Result") -> None:
     if isinstance(result, tuple):
         print(path)
-        for found in result:
-            print(f"  {found.probability:6.1%}  {found.label}")
+        for prediction in result:
+            print(f"  {prediction.probability:6.1%}  {prediction.label}")
