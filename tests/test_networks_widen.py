@@ -130,5 +130,5 @@ def test_only_wider_networks_of_v2_can_be_meant() -> None:
         widen(x10, x05)
     slim_head = build(replace(x10.spec, head_channels=512))  # type: ignore[arg-type]  # a V2Spec
     assert not can_widen(x05, slim_head)
-    with pytest.raises(CheckpointMismatch, match="none of its own go"):
+    with pytest.raises(CheckpointMismatch, match="more channels between two of its units"):
         widen(create_model("shufflenet_v2_x0_25"), x05)

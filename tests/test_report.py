@@ -79,14 +79,13 @@ def test_a_file_is_found_by_what_its_source_calls_it(weights: Weights, rows: lis
 def test_networks_are_described_whole(spec: NetworkSpec) -> None:
     facts = describe_network(spec, cost(spec), 224)
     assert all(facts.values())
-    channels = spec.stem_channels
-    for number in channels if isinstance(channels, tuple) else (channels,):
+    for number in spec.stem_widths:
         assert re.search(rf"\b{number}\b", facts["stem"])
     stages: tuple[Stage | SearchedStage, ...] = spec.stages
     for number, stage in enumerate(stages, 2):
         expected = f"{stage.repeats} units of {stage.channels} channels"
         assert facts[f"stage {number}"].startswith(expected)
-    assert str(getattr(spec, "head_channels", "average pool")) in facts["head"]
+    assert str(spec.head_channels or "average pool") in facts["head"]
 
 
 def test_networks_that_differ_are_told_apart() -> None:

@@ -1,8 +1,9 @@
-"""What a network computes, layer by layer, known from its spec alone."""
+"""The layers of a network and the sizes they work at, computed from its spec without torch."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import assert_never
 
 from shufflenet.spec import (
     NetworkSpec,
@@ -19,285 +20,281 @@ __all__ = ["Layer", "layers"]
 
 Size = tuple[int, int]  # height, width
 
-_NORM, _BIAS, _PLAIN = 2, 1, 0  # numbers a channel besides the weights
+_NORM, _BIAS, _PLAIN = 2, 1, 0  # numbers of an output channel besides the weights
+_ONE: Size = (1, 1)  # the size of what is averaged over all pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """A convolution or a linear layer, with its batch norm or its bias, and the sizes it works at.
+    """A convolution or a linear layer, with its batch norm or its bias.
 
-    ``extras`` is how many numbers it has for each output channel besides its weights: 2 for a batch
-    norm's scale and shift, 1 for a bias.
+    Attributes:
+        name: The name of its module in the network.
+        in_channels: The channels of its input.
+        out_channels: The channels of its output.
+        kernel: The height and the width of its kernel.
+        groups: The groups of its channels.
+        in_size: The height and the width of its input.
+        out_size: The height and the width of its output.
+        extras: How many numbers it has for each output channel besides its weights: 2 for the
+            scale and the shift of a batch norm, 1 for a bias.
     """
 
     name: str
     in_channels: int
     out_channels: int
-    kernel: int
-    groups: int
+    kernel: int = 1
+    groups: int = 1
     in_size: Size
     out_size: Size
-    extras: int
+    extras: int = _NORM
 
     @property
     def weights(self) -> int:
-        """How many numbers the kernel holds."""
+        """The number of weights of the kernel."""
         return self.out_channels * self.in_channels // self.groups * self.kernel**2
 
     @property
     def parameters(self) -> int:
-        """Weights, and the batch norm's scale and shift or the bias."""
+        """The number of weights, and of the batch norm's scales and shifts or of biases."""
         return self.weights + self.out_channels * self.extras
 
     @property
     def multiply_adds(self) -> int:
-        """Multiplications of a weight and a value, each with its addition; norms are folded."""
+        """The number of multiplications of a weight and a value; batch norms count as folded."""
         return self.weights * self.out_size[0] * self.out_size[1]
 
     @property
     def memory_access(self) -> int:
-        """How many numbers are read and written: input, output and weights, each once.
+        """The number of values loaded and stored: input, weights and output, each once.
 
         Source: Ma et al. 2018, section 2, G1, equation 1 for a 1x1 convolution
         """
-        height, width = self.in_size
-        read = self.in_channels * height * width
-        written = self.out_channels * self.out_size[0] * self.out_size[1]
-        return read + written + self.weights
+        loaded = self.in_channels * self.in_size[0] * self.in_size[1]
+        stored = self.out_channels * self.out_size[0] * self.out_size[1]
+        return loaded + stored + self.weights
 
     @property
     def memory_access_bytes(self) -> int:
-        """The same in bytes of float32.
+        """The bytes loaded and stored in float32.
 
         >>> size = (56, 56)
-        >>> layer = Layer(name="", in_channels=24, out_channels=58, kernel=1, groups=1,
-        ...               in_size=size, out_size=size, extras=2)
+        >>> layer = Layer(name="", in_channels=24, out_channels=58, in_size=size, out_size=size)
         >>> layer.memory_access_bytes == 4 * (56 * 56 * (24 + 58) + 24 * 58)
         True
         """
         return 4 * self.memory_access
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unit:
+    """A unit's place in its network.
+
+    Attributes:
+        stage: The index of its stage in ``spec.stages``.
+        index: Its index in that stage; the unit of index 0 opens the stage.
+        stage_inputs: The input channels of the stage.
+        sizes: The sizes of its input and of its output.
+    """
+
+    stage: int
+    index: int
+    stage_inputs: int
+    sizes: tuple[Size, Size]
+
+    @property
+    def name(self) -> str:
+        """The name of its module; papers count stages from 2."""
+        return f"stage{self.stage + 2}.{self.index}"
+
+    @property
+    def opens(self) -> bool:
+        """Whether it is the first unit of its stage."""
+        return self.index == 0
+
+
 def layers(spec: NetworkSpec, height: int, width: int) -> Iterator[Layer]:
-    """List the layers of a network by the names of its modules, for an image of this size.
+    """Compute the layers of a network for images of ``height`` by ``width`` pixels.
 
     Yields:
         The convolutions in the order of computation, then the classifier.
     """
     size = (height, width)
-    stem = spec.stem_channels if isinstance(spec.stem_channels, tuple) else (spec.stem_channels,)
-    for number, (read, made) in enumerate(pairwise((spec.in_channels, *stem))):
-        out = _shrunk(size, 2 if spec.stem_stride > 1 and number == 0 else 1)
-        yield _layer(f"conv1.{3 * number}", read, made, size, out, kernel=3)
-        size = out
-    size = _shrunk(size, 2 if spec.stem_stride == 4 else 1)
-    channels = stem[-1]
+    for number, channels in enumerate(pairwise((spec.in_channels, *spec.stem_widths))):
+        output = _strided(size, 2 if spec.stem_stride > 1 and number == 0 else 1)
+        yield _conv(f"conv1.{3 * number}", channels, (size, output), kernel=3)
+        size = output
+    size = _strided(size, 2 if spec.stem_stride == 4 else 1)
     stages: tuple[Stage | SearchedStage, ...] = spec.stages
-    for number, stage in enumerate(stages, 2):
-        yield from _stage(f"stage{number}", channels, stage, size, spec, first=number == 2)
-        size = _shrunk(size, stage.stride if isinstance(stage, Stage) else 2)
-        channels = stage.channels
-    yield from _head(channels, size, spec)
+    for number, (inputs, stage) in enumerate(zip(spec.stage_inputs, stages, strict=True)):
+        output = _strided(size, stage.stride)
+        for index in range(stage.repeats):
+            unit = _Unit(stage=number, index=index, stage_inputs=inputs, sizes=(size, output))
+            yield from _unit_layers(unit, spec)
+            size = output
+    yield from _head(spec, size)
 
 
-def _shrunk(size: Size, stride: int) -> Size:
+def _strided(size: Size, stride: int) -> Size:
     return -(-size[0] // stride), -(-size[1] // stride)
 
 
-def _stage(
-    name: str,
-    in_channels: int,
-    stage: Stage | SearchedStage,
-    size: Size,
-    spec: NetworkSpec,
-    *,
-    first: bool,
-) -> Iterator[Layer]:
-    stride = stage.stride if isinstance(stage, Stage) else 2
-    out = _shrunk(size, stride)
-    for unit in range(stage.repeats):
-        at = f"{name}.{unit}"
-        sizes = (size, out) if unit == 0 else (out, out)
-        match spec, stage:
-            case V1Spec(), Stage():
-                yield from _v1_unit(at, in_channels, stage, sizes, spec, unit=unit, first=first)
-            case V2Spec(), Stage():
-                yield from _v2_unit(at, in_channels, stage, sizes, spec, unit=unit)
-            case V2PlusSpec(), SearchedStage():
-                yield from _searched_unit(at, in_channels, stage, sizes, unit=unit)
-            case V2LargeSpec(), Stage():
-                yield from _large_unit(at, in_channels, stage, sizes, spec, unit=unit)
-            case V2ExLargeSpec(), Stage():
-                yield from _exlarge_unit(at, in_channels, stage, sizes, spec, unit=unit)
-    if isinstance(spec, V2ExLargeSpec):
-        yield _layer(f"{name}.{stage.repeats}.0", stage.channels, stage.channels, out, out)
+def _unit_layers(unit: _Unit, spec: NetworkSpec) -> Iterator[Layer]:
+    match spec:
+        case V1Spec():
+            return _v1_unit(unit, spec)
+        case V2Spec():
+            return _v2_unit(unit, spec)
+        case V2PlusSpec():
+            return _searched_unit(unit, spec)
+        case V2LargeSpec():
+            return _large_unit(unit, spec)
+        case V2ExLargeSpec():
+            return _exlarge_unit(unit, spec)
+        case _:
+            assert_never(spec)
 
 
-def _v1_unit(
-    name: str,
-    in_channels: int,
-    stage: Stage,
-    sizes: tuple[Size, Size],
-    spec: V1Spec,
-    *,
-    unit: int,
-    first: bool,
-) -> Iterator[Layer]:
-    size, out = sizes
-    read = stage.channels if unit else in_channels
-    made = stage.channels if unit else stage.channels - in_channels
-    middle = spec.middle(stage.channels, made)
-    groups = 1 if first and unit == 0 and not spec.first_grouped else spec.groups
-    yield _layer(f"{name}.pw1.0", read, middle, size, size, groups=groups)
-    yield _layer(f"{name}.dw.0", middle, middle, size, out, kernel=3, groups=middle)
-    yield _layer(f"{name}.pw2.0", middle, made, out, out, groups=spec.groups)
+def _v1_unit(unit: _Unit, spec: V1Spec) -> Iterator[Layer]:
+    name, (size, output), channels = unit.name, unit.sizes, spec.stages[unit.stage].channels
+    inputs = unit.stage_inputs if unit.opens else channels
+    convolved = channels - inputs if unit.opens else channels
+    middle = spec.middle(channels, convolved)
+    first = unit.opens and unit.stage == 0
+    groups = 1 if first and not spec.first_grouped else spec.groups
+    yield _conv(f"{name}.pw1.0", (inputs, middle), (size, size), groups=groups)
+    yield _depthwise(f"{name}.dw.0", middle, (size, output))
+    yield _conv(f"{name}.pw2.0", (middle, convolved), (output, output), groups=spec.groups)
 
 
-def _v2_unit(
-    name: str,
-    in_channels: int,
-    stage: Stage,
-    sizes: tuple[Size, Size],
-    spec: V2Spec,
-    *,
-    unit: int,
-) -> Iterator[Layer]:
-    half = stage.channels // 2
-    read = half if unit else in_channels
-    projected = half if unit else spec.projected(in_channels, stage.channels)
-    if unit == 0:
-        yield from _projection(f"{name}.branch1", read, projected, sizes)
-    yield from _bottleneck(f"{name}.branch2", read, half, stage.channels - projected, sizes)
+def _v2_unit(unit: _Unit, spec: V2Spec) -> Iterator[Layer]:
+    channels = spec.stages[unit.stage].channels
+    half = channels // 2
+    inputs = unit.stage_inputs if unit.opens else half
+    projected = spec.projected(inputs, channels) if unit.opens else half
+    if unit.opens:
+        yield from _projection(f"{unit.name}.branch1", (inputs, projected), unit.sizes)
+    widths = (inputs, half, channels - projected)
+    yield from _bottleneck(f"{unit.name}.branch2", widths, unit.sizes)
 
 
-def _searched_unit(
-    name: str, in_channels: int, stage: SearchedStage, sizes: tuple[Size, Size], *, unit: int
-) -> Iterator[Layer]:
-    half, kind, middle = stage.channels // 2, stage.kinds[unit], stage.middle(unit)
-    read = half if unit else in_channels
-    made = half if unit else stage.channels - in_channels
+def _searched_unit(unit: _Unit, spec: V2PlusSpec) -> Iterator[Layer]:
+    stage, name = spec.stages[unit.stage], f"{unit.name}.branch2"
+    half, kind, middle = stage.channels // 2, stage.kinds[unit.index], stage.middle(unit.index)
+    inputs = unit.stage_inputs if unit.opens else half
+    outputs = stage.channels - inputs if unit.opens else half
     kernel = 3 if kind == "xception" else int(kind[0])
-    if unit == 0:
-        yield from _projection(f"{name}.branch1", read, read, sizes, kernel)
+    if unit.opens:
+        yield from _projection(f"{unit.name}.branch1", (inputs, inputs), unit.sizes, kernel)
     if kind == "xception":
-        yield from _xception(f"{name}.branch2", (read, middle, middle, made), sizes)
+        yield from _xception(name, (inputs, middle, middle, outputs), unit.sizes)
     else:
-        yield from _bottleneck(f"{name}.branch2", read, middle, made, sizes, kernel)
+        yield from _bottleneck(name, (inputs, middle, outputs), unit.sizes, kernel)
     if stage.squeeze:
-        at = 15 if kind == "xception" else 8
-        yield from _squeeze(f"{name}.branch2.{at}", made, made // 4, _NORM, _PLAIN)
+        number = 15 if kind == "xception" else 8
+        yield from _squeeze_with_norm(f"{name}.{number}", outputs, outputs // 4)
 
 
-def _large_unit(
-    name: str,
-    in_channels: int,
-    stage: Stage,
-    sizes: tuple[Size, Size],
-    spec: V2LargeSpec,
-    *,
-    unit: int,
-) -> Iterator[Layer]:
-    size, out = sizes
+def _large_unit(unit: _Unit, spec: V2LargeSpec) -> Iterator[Layer]:
+    stage, name, (size, output) = spec.stages[unit.stage], unit.name, unit.sizes
     half = stage.channels // 2
-    read = half if unit else in_channels // 2
-    if unit == 0:
-        yield _layer(f"{name}.branch1.0", read, half, size, out, kernel=3)
-    yield _layer(f"{name}.branch2.0", read, half, size, size)
-    yield _layer(f"{name}.branch2.3", half, half, size, out, kernel=3, groups=spec.groups)
-    yield _layer(f"{name}.branch2.6", half, half, out, out)
-    yield from _squeeze(f"{name}.branch2.8", half, half, _BIAS, _BIAS)
-    if unit == 0 and stage.stride == 2:
-        yield _layer(f"{name}.down.0", stage.channels, stage.channels, out, out)
+    inputs = unit.stage_inputs // 2 if unit.opens else half
+    if unit.opens:
+        yield _conv(f"{name}.branch1.0", (inputs, half), (size, output), kernel=3)
+    yield _conv(f"{name}.branch2.0", (inputs, half), (size, size))
+    yield _conv(f"{name}.branch2.3", (half, half), (size, output), kernel=3, groups=spec.groups)
+    yield _conv(f"{name}.branch2.6", (half, half), (output, output))
+    yield from _squeeze_with_bias(f"{name}.branch2.8", half, half)
+    if unit.opens and stage.stride == 2:
+        yield _conv(f"{name}.down.0", (stage.channels, stage.channels), (output, output))
 
 
-def _exlarge_unit(
-    name: str,
-    in_channels: int,
-    stage: Stage,
-    sizes: tuple[Size, Size],
-    spec: V2ExLargeSpec,
-    *,
-    unit: int,
-) -> Iterator[Layer]:
-    size, out = sizes
+def _exlarge_unit(unit: _Unit, spec: V2ExLargeSpec) -> Iterator[Layer]:
+    stage, name, (size, output) = spec.stages[unit.stage], unit.name, unit.sizes
     c, half = stage.channels, stage.channels // 2
-    read = half if unit else in_channels
-    if unit == 0:
-        yield _layer(f"{name}.branch1.0", read, half, size, out, kernel=3)
-    yield _layer(f"{name}.branch2.0", read, c, size, size)
-    yield _layer(f"{name}.branch2.3", c, c, size, out, kernel=3, groups=spec.groups)
-    yield _layer(f"{name}.branch2.6", c, c, out, out, kernel=3, groups=c)
-    yield _layer(f"{name}.branch2.8", c, half, out, out)
-    yield from _squeeze(f"{name}.branch2.10", half, half // spec.squeeze_reduction, _BIAS, _BIAS)
+    inputs = unit.stage_inputs if unit.opens else half
+    if unit.opens:
+        yield _conv(f"{name}.branch1.0", (inputs, half), (size, output), kernel=3)
+    yield _conv(f"{name}.branch2.0", (inputs, c), (size, size))
+    yield _conv(f"{name}.branch2.3", (c, c), (size, output), kernel=3, groups=spec.groups)
+    yield _depthwise(f"{name}.branch2.6", c, (output, output))
+    yield _conv(f"{name}.branch2.8", (c, half), (output, output))
+    yield from _squeeze_with_bias(f"{name}.branch2.10", half, half // spec.squeeze_reduction)
+    if unit.index == stage.repeats - 1:  # a 1x1 convolution ends the stage
+        yield _conv(f"stage{unit.stage + 2}.{stage.repeats}.0", (c, c), (output, output))
 
 
 def _projection(
-    name: str, read: int, made: int, sizes: tuple[Size, Size], kernel: int = 3
+    name: str, channels: tuple[int, int], sizes: tuple[Size, Size], kernel: int = 3
 ) -> Iterator[Layer]:
-    size, out = sizes
-    yield _layer(f"{name}.0", read, read, size, out, kernel=kernel, groups=read)
-    yield _layer(f"{name}.2", read, made, out, out)
+    yield _depthwise(f"{name}.0", channels[0], sizes, kernel)
+    yield _conv(f"{name}.2", channels, (sizes[1], sizes[1]))
 
 
 def _bottleneck(
-    name: str, read: int, middle: int, made: int, sizes: tuple[Size, Size], kernel: int = 3
+    name: str, widths: tuple[int, int, int], sizes: tuple[Size, Size], kernel: int = 3
 ) -> Iterator[Layer]:
-    size, out = sizes
-    yield _layer(f"{name}.0", read, middle, size, size)
-    yield _layer(f"{name}.3", middle, middle, size, out, kernel=kernel, groups=middle)
-    yield _layer(f"{name}.5", middle, made, out, out)
+    (inputs, middle, outputs), (size, output) = widths, sizes
+    yield _conv(f"{name}.0", (inputs, middle), (size, size))
+    yield _depthwise(f"{name}.3", middle, sizes, kernel)
+    yield _conv(f"{name}.5", (middle, outputs), (output, output))
 
 
 def _xception(name: str, widths: tuple[int, ...], sizes: tuple[Size, Size]) -> Iterator[Layer]:
-    size, out = sizes
-    for number, (read, made) in enumerate(pairwise(widths)):
-        yield _layer(f"{name}.{5 * number}", read, read, size, out, kernel=3, groups=read)
-        yield _layer(f"{name}.{5 * number + 2}", read, made, out, out)
-        size = out
+    size, output = sizes
+    for number, (inputs, outputs) in enumerate(pairwise(widths)):
+        yield _depthwise(f"{name}.{5 * number}", inputs, (size, output))
+        yield _conv(f"{name}.{5 * number + 2}", (inputs, outputs), (output, output))
+        size = output
 
 
-def _squeeze(
-    name: str, channels: int, middle: int, first_extras: int, last_extras: int
-) -> Iterator[Layer]:
-    at, last = (1, 1), 3 if first_extras == _NORM else 2
-    yield _layer(f"{name}.squeeze.0", channels, middle, at, at, extras=first_extras)
-    yield _layer(f"{name}.squeeze.{last}", middle, channels, at, at, extras=last_extras)
+def _squeeze_with_norm(name: str, channels: int, middle: int) -> Iterator[Layer]:
+    yield _dense(f"{name}.squeeze.0", channels, middle, _NORM)
+    yield _dense(f"{name}.squeeze.3", middle, channels, _PLAIN)
 
 
-def _head(channels: int, size: Size, spec: NetworkSpec) -> Iterator[Layer]:
-    if isinstance(spec, V2Spec | V2PlusSpec | V2LargeSpec):
-        kernel = 3 if isinstance(spec, V2LargeSpec) else 1
-        yield _layer("conv5.0", channels, spec.head_channels, size, size, kernel=kernel)
-        channels = spec.head_channels
-    at = (1, 1)
-    if isinstance(spec, V2PlusSpec):
-        if spec.head_squeeze:
-            yield from _squeeze("neck.excite", channels, channels // 4, _NORM, _PLAIN)
-        if spec.hidden_channels:
-            yield _layer("neck.hidden", channels, spec.hidden_channels, at, at, extras=_PLAIN)
-            channels = spec.hidden_channels
-    extras = _BIAS if spec.classifier_bias else _PLAIN
-    yield _layer("fc", channels, spec.classes, at, at, extras=extras)
+def _squeeze_with_bias(name: str, channels: int, middle: int) -> Iterator[Layer]:
+    yield _dense(f"{name}.squeeze.0", channels, middle, _BIAS)
+    yield _dense(f"{name}.squeeze.2", middle, channels, _BIAS)
 
 
-def _layer(
+def _head(spec: NetworkSpec, size: Size) -> Iterator[Layer]:
+    if spec.head_channels:
+        channels = (spec.stages[-1].channels, spec.head_channels)
+        yield _conv("conv5.0", channels, (size, size), kernel=spec.head_kernel)
+    features, hidden = spec.feature_channels, spec.hidden_channels
+    if spec.head_squeeze:
+        yield from _squeeze_with_norm("neck.excite", features, features // 4)
+    if hidden:
+        yield _dense("neck.hidden", features, hidden, _PLAIN)
+    bias = _BIAS if spec.classifier_bias else _PLAIN
+    yield _dense("fc", spec.embedding_channels, spec.classes, bias)
+
+
+def _conv(
     name: str,
-    in_channels: int,
-    out_channels: int,
-    in_size: Size,
-    out_size: Size,
+    channels: tuple[int, int],
+    sizes: tuple[Size, Size],
     *,
     kernel: int = 1,
     groups: int = 1,
-    extras: int = _NORM,
 ) -> Layer:
+    """Return a convolution with a batch norm; ``channels`` and ``sizes`` are input, output."""
     return Layer(
         name=name,
-        in_channels=in_channels,
-        out_channels=out_channels,
+        in_channels=channels[0],
+        out_channels=channels[1],
         kernel=kernel,
         groups=groups,
-        in_size=in_size,
-        out_size=out_size,
-        extras=extras,
+        in_size=sizes[0],
+        out_size=sizes[1],
     )
+
+
+def _depthwise(name: str, channels: int, sizes: tuple[Size, Size], kernel: int = 3) -> Layer:
+    return _conv(name, (channels, channels), sizes, kernel=kernel, groups=channels)
+
+
+def _dense(name: str, inputs: int, outputs: int, extras: int) -> Layer:
+    """Return a layer of one pixel: a linear layer, or a 1x1 convolution of averages."""
+    return replace(_conv(name, (inputs, outputs), (_ONE, _ONE)), extras=extras)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias, get_args
 
 from shufflenet.errors import SpecError, UnknownName
-from shufflenet.spec import NetworkSpec, Preprocess, Stage
+from shufflenet.spec import NetworkSpec, Preprocess
 
 __all__ = ["RECIPES", "Recipe", "find_recipe", "preprocess_for", "stem_stride_for"]
 
@@ -268,5 +268,5 @@ def stem_stride_for(spec: NetworkSpec, image_px: int) -> int:
     [1, 1, 2]
     """
     shrinks = 4 if image_px > 96 else 2 if image_px > 40 else 1
-    stages = math.prod(s.stride if isinstance(s, Stage) else 2 for s in spec.stages)
+    stages = math.prod(stage.stride for stage in spec.stages)
     return min(spec.stem_stride, max(1, 8 * shrinks // stages))

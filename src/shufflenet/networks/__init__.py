@@ -1,4 +1,4 @@
-"""The networks of the family as torch modules: from a spec to a network, its maps, its weights."""
+"""The networks of the family as torch modules, built from their specs."""
 
 from shufflenet.networks._arrays import build_with, load_arrays, state_arrays
 from shufflenet.networks._backbone import Backbone, feature_maps
@@ -6,13 +6,12 @@ from shufflenet.networks._base import ShuffleNet
 from shufflenet.networks._blocks import (
     ChannelShuffle,
     SqueezeExcite,
-    branches,
     channel_shuffle,
     convolutions,
 )
 from shufflenet.networks._build import build
 from shufflenet.networks._v1 import ShuffleNetV1, V1Unit
-from shufflenet.networks._v2 import ShuffleNetV2
+from shufflenet.networks._v2 import ShuffleNetV2, branches
 from shufflenet.networks._v2large import ShuffleNetV2ExLarge, ShuffleNetV2Large
 from shufflenet.networks._v2plus import ShuffleNetV2Plus
 from shufflenet.networks._widen import can_widen, widen

@@ -1,4 +1,4 @@
-"""A network's weights as arrays, and back."""
+"""The weights of a network as NumPy arrays."""
 
 from collections.abc import Mapping
 
@@ -16,10 +16,14 @@ __all__ = ["build_with", "load_arrays", "state_arrays"]
 
 
 def build_with(spec: NetworkSpec, arrays: Mapping[str, npt.NDArray[np.generic]]) -> ShuffleNet:
-    """Return the network of a spec with these weights, in evaluation mode.
+    """Build the network of a spec with these weights, in evaluation mode.
+
+    Args:
+        spec: The network.
+        arrays: Its weights by key, such as a convolution's, ``(out, in / groups, kernel, kernel)``.
 
     Raises:
-        CheckpointMismatch: the weights do not fit the network.
+        CheckpointMismatch: keys or shapes are not those of the network.
     """
     net = build(spec)
     load_arrays(net, arrays)
@@ -27,9 +31,10 @@ def build_with(spec: NetworkSpec, arrays: Mapping[str, npt.NDArray[np.generic]])
 
 
 def state_arrays(net: nn.Module) -> dict[str, npt.NDArray[np.generic]]:
-    """Take a network's parameters and statistics as arrays, by torchvision's key names.
+    """Return a network's parameters and statistics as arrays, by torchvision's key names.
 
-    How many batches a batch norm has seen is left out: it plays no part in its function.
+    A convolution's weights are ``(out, in / groups, kernel, kernel)``. ``num_batches_tracked`` of
+    batch norms is left out: their output does not depend on it.
     """
     return {
         key: value.detach().cpu().contiguous().numpy()
@@ -39,14 +44,23 @@ def state_arrays(net: nn.Module) -> dict[str, npt.NDArray[np.generic]]:
 
 
 def load_arrays(net: ShuffleNet, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
-    wanted = state_arrays(net)
+    """Load weights into a network.
+
+    Args:
+        net: The network.
+        arrays: Its weights by key, such as a convolution's, ``(out, in / groups, kernel, kernel)``.
+
+    Raises:
+        CheckpointMismatch: keys or shapes are not those of the network.
+    """
+    expected = state_arrays(net)
     differences = [
-        *(f"{key} is missing" for key in wanted if key not in arrays),
-        *(f"{key} is not of this network" for key in arrays if key not in wanted),
+        *(f"{key} is missing" for key in expected if key not in arrays),
+        *(f"{key} is not of this network" for key in arrays if key not in expected),
         *(
-            f"{key} has shape {arrays[key].shape}, not {wanted[key].shape}"
-            for key in wanted
-            if key in arrays and arrays[key].shape != wanted[key].shape
+            f"{key} has shape {arrays[key].shape}, not {expected[key].shape}"
+            for key in expected
+            if key in arrays and arrays[key].shape != expected[key].shape
         ),
     ]
     if differences:

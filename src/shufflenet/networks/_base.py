@@ -1,4 +1,4 @@
-"""What every generation has in common: stem, stages, head, pool, classifier."""
+"""The order in which every network runs its parts: stem, stages, head, pool, classifier."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -9,16 +9,17 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from shufflenet.errors import SpecError
+from shufflenet.networks._blocks import stem_pool
 from shufflenet.spec import NetworkSpec
 
 __all__ = ["ShuffleNet", "Trunk"]
 
 
 class Trunk(nn.Module):
-    """What makes feature maps: the stem, stages and, where there is one, the head.
+    """The stem, the stages and, if there is one, the head of a network: all but the classifier.
 
-    Attributes bear torchvision's names: ``conv1``, ``maxpool``, ``stage2`` and on, and ``conv5``
-    (the identity where there is no head).
+    Attributes have torchvision's names: ``conv1``, ``maxpool``, ``stage2`` and on, and ``conv5``
+    (the identity if there is no head).
 
     Source of the names: torchvision 0.28, models/shufflenetv2.py
     """
@@ -50,26 +51,26 @@ class Trunk(nn.Module):
         return [self.get_submodule(f"stage{number}") for number in numbers]  # type: ignore[misc]  # __init__ put them there
 
     def feature_maps(self, images: Tensor) -> list[Tensor]:
-        """Give what the stem, every stage and the head make of ``(n, in_channels, h, w)``.
+        """Map images ``(n, in_channels, h, w)`` to feature maps, each ``(n, c, h / s, w / s)``.
 
-        The stem's map is the first; the head's is the last where there is a head.
+        They are the outputs of the stem, of every stage and, if there is one, of the head.
         """
-        maps = [self._passed(images, self.conv1, self.maxpool)]
+        maps = [self._run(images, self.conv1, self.maxpool)]
         for stage in self.stages:
-            maps.append(self._passed(maps[-1], stage))
+            maps.append(self._run(maps[-1], stage))
         if not isinstance(self.conv5, nn.Identity):
-            maps.append(self._passed(maps[-1], self.conv5))
+            maps.append(self._run(maps[-1], self.conv5))
         return maps
 
     def freeze(self, stages: int | None) -> Self:
-        """Hold the stem and the first stages as they are, batch statistics too, in training.
+        """Exclude the stem and the first stages from training, batch statistics included.
 
         Args:
-            stages: How many; 0 freezes the stem alone, ``None`` nothing. What an earlier call
-                froze beyond that learns again.
+            stages: How many stages; 0 freezes the stem alone, ``None`` nothing. A later call
+                replaces an earlier one.
 
         Raises:
-            SpecError: there are not so many stages.
+            SpecError: the network has fewer stages.
         """
         if stages is not None and not 0 <= stages <= self._stages:
             raise SpecError("frozen stages", stages, f"from 0 to {self._stages}")
@@ -81,16 +82,16 @@ class Trunk(nn.Module):
         return self.train(self.training)
 
     def checkpoint_gradients(self, on: bool = True) -> Self:
-        """Keep only what ``feature_maps`` gives for the backward pass, and recompute the rest.
+        """Store only the feature maps for the backward pass, which recomputes the rest.
 
-        Training needs less memory and computes everything twice forwards; gradients and batch
-        statistics stay the same to the bit.
+        Training needs less memory and runs the forward pass twice; gradients and batch statistics
+        are bitwise the same.
         """
         self._recompute = on
         return self
 
     def train(self, mode: bool = True) -> Self:
-        """Set training mode; what is frozen stays in evaluation mode."""
+        """Set training mode; frozen parts stay in evaluation mode."""
         super().train(mode)
         for part in self._frozen():
             part.eval()
@@ -101,7 +102,7 @@ class Trunk(nn.Module):
             return []
         return [self.conv1, *self.stages[: self._frozen_stages]]
 
-    def _passed(self, x: Tensor, *parts: nn.Module) -> Tensor:
+    def _run(self, x: Tensor, *parts: nn.Module) -> Tensor:
         def run(x: Tensor) -> Tensor:
             for part in parts:
                 x = part(x)
@@ -111,17 +112,15 @@ class Trunk(nn.Module):
             return run(x)
 
         def contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
-            return nullcontext(), _statistics_kept(parts)
+            return nullcontext(), _keep_statistics(parts)
 
-        if torch.compiler.is_compiling():  # it cannot trace contexts, and updates statistics once
-            return cast(Tensor, checkpoint(run, x, use_reentrant=False))
         return cast(Tensor, checkpoint(run, x, use_reentrant=False, context_fn=contexts))
 
 
 class ShuffleNet(Trunk):
-    """A network of the family; ``v1``, ``v2``, ``v2plus`` and ``v2large`` give it its parts.
+    """A network of the family, from the parts that the class of its generation builds.
 
-    ``neck`` acts on what was pooled (the identity but in V2+), ``fc`` is the classifier.
+    ``neck`` acts on the pooled features (the identity except in V2+), ``fc`` is the classifier.
     """
 
     def __init__(
@@ -129,24 +128,24 @@ class ShuffleNet(Trunk):
         spec: NetworkSpec,
         *,
         stem: nn.Sequential,
-        pool: nn.Module,
         stages: Sequence[nn.Sequential],
-        head: nn.Module,
-        neck: nn.Module,
-        classifier: nn.Linear,
-        dropout: float = 0.0,
+        head: nn.Module | None = None,
+        neck: nn.Module | None = None,
     ) -> None:
-        super().__init__(spec, stem=stem, pool=pool, stages=stages, head=head)
-        self.neck = neck
-        self.dropout = nn.Dropout(dropout)
-        self.fc = classifier
+        pool = stem_pool(spec.stem_stride)
+        super().__init__(spec, stem=stem, pool=pool, stages=stages, head=head or nn.Identity())
+        self.neck = neck or nn.Identity()
+        self.dropout = nn.Dropout(spec.dropout)
+        self.fc = nn.Linear(spec.embedding_channels, spec.classes, bias=spec.classifier_bias)
+        for norm in (module for module in self.modules() if isinstance(module, nn.BatchNorm2d)):
+            norm.eps = spec.norm_eps
 
     def features(self, images: Tensor) -> Tensor:
-        """Map images ``(n, in_channels, h, w)`` to the last feature map, before the pool."""
+        """Map ``(n, in_channels, h, w)`` to the last feature map, ``(n, c, h / s, w / s)``."""
         return self.feature_maps(images)[-1]
 
     def embed(self, images: Tensor) -> Tensor:
-        """Map images to what the classifier reads: one vector each, ``(n, fc.in_features)``."""
+        """Map ``(n, in_channels, h, w)`` to the classifier's input, ``(n, fc.in_features)``."""
         vectors: Tensor = self.neck(self.features(images).mean(dim=(2, 3)))
         return vectors
 
@@ -157,15 +156,15 @@ class ShuffleNet(Trunk):
 
 
 @contextmanager
-def _statistics_kept(parts: Sequence[nn.Module]) -> Iterator[None]:
-    """Let batch norms see a batch again without counting it twice."""
+def _keep_statistics(parts: Sequence[nn.Module]) -> Iterator[None]:
+    """Leave the running statistics of batch norms as they are while a batch is recomputed."""
     norms = [m for part in parts for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
         norm.momentum = 0.0  # running statistics become 1 times themselves
-        norm.num_batches_tracked = None  # not counted where there is no count
+        norm.num_batches_tracked = None  # batch norms without this counter do not count
     try:
         yield
     finally:
-        for norm, (momentum, counted) in zip(norms, before, strict=True):
-            norm.momentum, norm.num_batches_tracked = momentum, counted
+        for norm, (momentum, batches) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, batches

@@ -1,28 +1,23 @@
-"""The parts that the networks are built from."""
+"""The layers that several networks are built from."""
 
 from collections.abc import Iterable
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from shufflenet.errors import SpecError
-from shufflenet.spec import Activation, Split
+from shufflenet.spec import Activation, V1Spec, V2PlusSpec, V2Spec
 
 __all__ = [
     "ChannelShuffle",
-    "KeepUnit",
-    "OpeningUnit",
     "SqueezeExcite",
     "activation_layer",
-    "bottleneck",
-    "branches",
     "channel_shuffle",
     "conv_bn",
     "convolutions",
-    "even_odd",
-    "projection",
+    "split_even_odd",
     "stem_layers",
+    "stem_pool",
 ]
 
 
@@ -49,7 +44,7 @@ def channel_shuffle(x: Tensor, groups: int) -> Tensor:
     return x.reshape(n, c, h, w)
 
 
-def even_odd(x: Tensor) -> tuple[Tensor, Tensor]:
+def split_even_odd(x: Tensor) -> tuple[Tensor, Tensor]:
     """Split ``(n, c, h, w)`` into its even and its odd channels, ``(n, c / 2, h, w)`` each.
 
     Source: megvii-model/ShuffleNet-Series at aa91feb, ShuffleNetV2/blocks.py, channel_shuffle
@@ -58,7 +53,7 @@ def even_odd(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def activation_layer(name: Activation) -> nn.Module:
-    """Make the layer that a spec calls by this name.
+    """Build the activation that a spec calls by this name.
 
     Swish is ``x * sigmoid(x)``, hard-swish ``x * clip(x + 3, 0, 6) / 6``.
     """
@@ -67,61 +62,29 @@ def activation_layer(name: Activation) -> nn.Module:
 
 
 def conv_bn(
-    in_channels: int,
-    out_channels: int,
-    *,
-    kernel: int,
-    stride: int = 1,
-    groups: int = 1,
-    eps: float = 1e-5,
+    in_channels: int, out_channels: int, *, kernel: int, stride: int = 1, groups: int = 1
 ) -> list[nn.Module]:
-    """Make a convolution without bias, padded by ``kernel // 2``, and its batch norm."""
+    """Build a convolution without bias, padded by ``kernel // 2``, and its batch norm."""
     padding = kernel // 2
     conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False)
-    return [conv, nn.BatchNorm2d(out_channels, eps)]
+    return [conv, nn.BatchNorm2d(out_channels)]
 
 
-def stem_layers(
-    in_channels: int, channels: int, stem_stride: int, activation: Activation
-) -> tuple[nn.Sequential, nn.Module]:
-    """Make the convolution and the pool that together shrink an image by 4, 2 or 1."""
-    conv = conv_bn(in_channels, channels, kernel=3, stride=min(stem_stride, 2))
-    return nn.Sequential(*conv, activation_layer(activation)), stem_pool(stem_stride)
+def stem_layers(spec: V1Spec | V2Spec | V2PlusSpec, activation: Activation) -> nn.Sequential:
+    """Build a stem of one 3x3 convolution, of stride 2 unless the stem's stride is 1."""
+    stride = min(spec.stem_stride, 2)
+    conv = conv_bn(spec.in_channels, spec.stem_channels, kernel=3, stride=stride)
+    return nn.Sequential(*conv, activation_layer(activation))
 
 
 def stem_pool(stem_stride: int) -> nn.Module:
-    """Make the max pool that halves once more, where the stem shrinks by 4."""
+    """Build what follows the stem's convolutions: a max pool of stride 2 if the stem's is 4."""
     return nn.MaxPool2d(3, 2, padding=1) if stem_stride == 4 else nn.Identity()
 
 
-def projection(
-    in_channels: int, out_channels: int, *, kernel: int, stride: int, activation: Activation
-) -> nn.Sequential:
-    """Make the first branch of a unit that opens a stage: depthwise, then 1x1."""
-    return nn.Sequential(
-        *conv_bn(in_channels, in_channels, kernel=kernel, stride=stride, groups=in_channels),
-        *conv_bn(in_channels, out_channels, kernel=1),
-        activation_layer(activation),
-    )
-
-
-def bottleneck(
-    in_channels: int,
-    middle: int,
-    out_channels: int,
-    *,
-    kernel: int,
-    stride: int,
-    activation: Activation,
-) -> nn.Sequential:
-    """Make the branch that transforms: 1x1, depthwise, 1x1."""
-    return nn.Sequential(
-        *conv_bn(in_channels, middle, kernel=1),
-        activation_layer(activation),
-        *conv_bn(middle, middle, kernel=kernel, stride=stride, groups=middle),
-        *conv_bn(middle, out_channels, kernel=1),
-        activation_layer(activation),
-    )
+def convolutions(layers: Iterable[nn.Module]) -> list[nn.Conv2d]:
+    """Return the convolutions among layers, without those inside another layer."""
+    return [layer for layer in layers if isinstance(layer, nn.Conv2d)]
 
 
 class ChannelShuffle(nn.Module):
@@ -136,62 +99,12 @@ class ChannelShuffle(nn.Module):
         return channel_shuffle(x, self.groups)
 
 
-class KeepUnit(nn.Module):
-    """Figure 3c: half of the channels pass untouched, the others are transformed."""
-
-    def __init__(self, branch2: nn.Sequential, split: Split) -> None:
-        super().__init__()
-        self.branch2 = branch2
-        self.split = split
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(n, c, h, w)`` to the same shape."""
-        if self.split == "even-odd":
-            kept, worked = even_odd(x)
-            return torch.cat((kept, self.branch2(worked)), dim=1)
-        kept, worked = x.chunk(2, dim=1)
-        return channel_shuffle(torch.cat((kept, self.branch2(worked)), dim=1), groups=2)
-
-
-class OpeningUnit(nn.Module):
-    """Figure 3d: both branches see every channel and shrink height and width."""
-
-    def __init__(self, branch1: nn.Sequential, branch2: nn.Sequential, split: Split) -> None:
-        super().__init__()
-        self.branch1 = branch1
-        self.branch2 = branch2
-        self.split = split
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(n, c, h, w)`` to ``(n, channels, h / stride, w / stride)``, sizes rounded up."""
-        made = torch.cat((self.branch1(x), self.branch2(x)), dim=1)
-        return made if self.split == "even-odd" else channel_shuffle(made, groups=2)
-
-
-def convolutions(layers: Iterable[nn.Module]) -> list[nn.Conv2d]:
-    """List the convolutions among layers; those inside another layer do not count."""
-    return [layer for layer in layers if isinstance(layer, nn.Conv2d)]
-
-
-def branches(stage: nn.Sequential) -> tuple[list[nn.Sequential], Split]:
-    """List the branches of a stage: two of the unit that opens it, one of each that keeps."""
-    found: list[nn.Sequential] = []
-    split: Split = "halves"
-    for unit in stage:
-        if isinstance(unit, OpeningUnit):
-            found += [unit.branch1, unit.branch2]
-            split = unit.split
-        if isinstance(unit, KeepUnit):
-            found.append(unit.branch2)
-    return found, split
-
-
 class SqueezeExcite(nn.Module):
-    """Scale every channel by a number between 0 and 1 that all channels' averages decide.
+    """A scale between 0 and 1 for every channel, computed from the averages of all channels.
 
     Args:
-        channels: Of the input and the output.
-        middle: Between the two 1x1 convolutions.
+        channels: The channels of the input and the output.
+        middle: The channels between the two 1x1 convolutions.
         gate: ``hard-sigmoid`` with a batch norm in the middle and no biases (V2+), or ``sigmoid``
             with biases and no batch norm (Large and ExLarge).
 

@@ -1,4 +1,4 @@
-"""ShuffleNet V1, all of it."""
+"""ShuffleNet V1: its unit, its stages and the network; ``_base`` has ``forward``."""
 
 import torch
 from torch import Tensor, nn
@@ -11,32 +11,30 @@ __all__ = ["ShuffleNetV1", "V1Unit"]
 
 
 class V1Unit(nn.Module):
-    """Figure 2b and 2c: grouped 1x1, depthwise 3x3, shuffle, grouped 1x1, and what came in.
+    """Grouped 1x1, depthwise 3x3, shuffle, grouped 1x1, and the input added or concatenated.
 
-    The shuffle stands behind the depthwise convolution, as in Megvii's and MMPretrain's code; the
-    paper's place before it is the same function with the depthwise rows in another order.
+    A unit with more output than input channels opens a stage (Figure 2c): it concatenates the
+    average-pooled input. The others (Figure 2b) add their input.
+
+    The shuffle follows the depthwise convolution, as in Megvii's and MMPretrain's code; the paper
+    has it before, which is the same function with the rows of the depthwise weights permuted.
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        spec: V1Spec,
-        *,
-        stride: int,
-        opens: bool,
-        first: bool,
+        self, in_channels: int, channels: int, spec: V1Spec, *, stride: int = 1, first: bool = False
     ) -> None:
+        """Build the unit; the ``first`` of the network may have an ungrouped 1x1 convolution."""
         super().__init__()
-        made = channels - in_channels if opens else channels
-        middle = spec.middle(channels, made)
+        opens = channels > in_channels
+        convolved = channels - in_channels if opens else channels
+        middle = spec.middle(channels, convolved)
         groups = spec.groups
         first_groups = 1 if first and not spec.first_grouped else groups
         self.pw1 = nn.Sequential(
             *conv_bn(in_channels, middle, kernel=1, groups=first_groups), nn.ReLU(inplace=True)
         )
         self.dw = nn.Sequential(*conv_bn(middle, middle, kernel=3, stride=stride, groups=middle))
-        self.pw2 = nn.Sequential(*conv_bn(middle, made, kernel=1, groups=groups))
+        self.pw2 = nn.Sequential(*conv_bn(middle, convolved, kernel=1, groups=groups))
         self.shuffle: nn.Module = ChannelShuffle(
             groups if spec.shuffle == "standard" else middle // groups
         )
@@ -48,22 +46,19 @@ class V1Unit(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(n, c, h, w)`` to the same shape, or to more channels at a smaller size."""
-        made = self.pw2(self.shuffle(self.dw(self.pw1(x))))
+        """Map ``(n, c, h, w)`` to ``(n, channels, h / stride, w / stride)``, sizes rounded up."""
+        convolved = self.pw2(self.shuffle(self.dw(self.pw1(x))))
         if self.pool is None:
-            return torch.relu(x + made)
+            return torch.relu(x + convolved)
         pooled = self.pool(x)
-        both = (pooled, made) if self.pooled_first else (made, pooled)
+        both = (pooled, convolved) if self.pooled_first else (convolved, pooled)
         return torch.relu(torch.cat(both, dim=1))
 
 
 def _stage(in_channels: int, stage: Stage, spec: V1Spec, *, first: bool) -> nn.Sequential:
     c = stage.channels
-    opening = V1Unit(in_channels, c, spec, stride=stage.stride, opens=True, first=first)
-    units = (
-        V1Unit(c, c, spec, stride=1, opens=False, first=False) for _ in range(stage.repeats - 1)
-    )
-    return nn.Sequential(opening, *units)
+    opening = V1Unit(in_channels, c, spec, stride=stage.stride, first=first)
+    return nn.Sequential(opening, *(V1Unit(c, c, spec) for _ in range(stage.repeats - 1)))
 
 
 class ShuffleNetV1(ShuffleNet):
@@ -73,19 +68,9 @@ class ShuffleNetV1(ShuffleNet):
     """
 
     def __init__(self, spec: V1Spec) -> None:
-        stem, pool = stem_layers(spec.in_channels, spec.stem_channels, spec.stem_stride, "relu")
-        inputs = [spec.stem_channels, *(stage.channels for stage in spec.stages)]
+        inputs = zip(spec.stage_inputs, spec.stages, strict=True)
         super().__init__(
             spec,
-            stem=stem,
-            pool=pool,
-            stages=[
-                _stage(in_channels, stage, spec, first=number == 0)
-                for number, (in_channels, stage) in enumerate(
-                    zip(inputs, spec.stages, strict=False)
-                )
-            ],
-            head=nn.Identity(),
-            neck=nn.Identity(),
-            classifier=nn.Linear(inputs[-1], spec.classes, bias=spec.classifier_bias),
+            stem=stem_layers(spec, "relu"),
+            stages=[_stage(c, stage, spec, first=n == 0) for n, (c, stage) in enumerate(inputs)],
         )

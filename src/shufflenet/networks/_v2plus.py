@@ -1,46 +1,38 @@
-"""ShuffleNet V2+, One-Shot and DetNAS: V2 with units of several kinds, found by search."""
+"""ShuffleNet V2+, One-Shot and DetNAS: V2 whose units are of several kinds, found by search."""
 
 from itertools import pairwise
 
 from torch import Tensor, nn
 
 from shufflenet.networks._base import ShuffleNet
-from shufflenet.networks._blocks import (
-    KeepUnit,
-    OpeningUnit,
-    SqueezeExcite,
-    activation_layer,
-    bottleneck,
-    conv_bn,
-    projection,
-    stem_layers,
-)
+from shufflenet.networks._blocks import SqueezeExcite, activation_layer, conv_bn, stem_layers
+from shufflenet.networks._v2 import KeepUnit, OpeningUnit, bottleneck, projection
 from shufflenet.spec import Activation, SearchedStage, V2PlusSpec
 
 __all__ = ["ShuffleNetV2Plus"]
 
 
 def _xception(
-    in_channels: int, middle: int, out_channels: int, *, stride: int, activation: Activation
+    widths: tuple[int, int, int], *, stride: int, activation: Activation
 ) -> nn.Sequential:
-    """Make three depthwise 3x3 convolutions, each followed by a 1x1."""
+    """Build three depthwise 3x3 convolutions, each followed by a 1x1."""
+    in_channels, middle, out_channels = widths
     layers: list[nn.Module] = []
-    widths = (in_channels, middle, middle, out_channels)
-    for number, (read, made) in enumerate(pairwise(widths)):
-        layers += conv_bn(read, read, kernel=3, stride=1 if number else stride, groups=read)
-        layers += [*conv_bn(read, made, kernel=1), activation_layer(activation)]
+    for number, (inputs, outputs) in enumerate(
+        pairwise((in_channels, middle, middle, out_channels))
+    ):
+        layers += conv_bn(inputs, inputs, kernel=3, stride=1 if number else stride, groups=inputs)
+        layers += [*conv_bn(inputs, outputs, kernel=1), activation_layer(activation)]
     return nn.Sequential(*layers)
 
 
 def _branch2(in_channels: int, out_channels: int, stage: SearchedStage, unit: int) -> nn.Sequential:
-    kind, act, stride = stage.kinds[unit], stage.activation, 1 if unit else 2
-    middle = stage.middle(unit)
+    kind, act, stride = stage.kinds[unit], stage.activation, 1 if unit else stage.stride
+    widths = (in_channels, stage.middle(unit), out_channels)
     if kind == "xception":
-        branch = _xception(in_channels, middle, out_channels, stride=stride, activation=act)
+        branch = _xception(widths, stride=stride, activation=act)
     else:
-        branch = bottleneck(
-            in_channels, middle, out_channels, kernel=int(kind[0]), stride=stride, activation=act
-        )
+        branch = bottleneck(widths, kernel=int(kind[0]), stride=stride, activation=act)
     if stage.squeeze:
         branch.append(SqueezeExcite(out_channels, out_channels // 4, "hard-sigmoid"))
     return branch
@@ -48,9 +40,9 @@ def _branch2(in_channels: int, out_channels: int, stage: SearchedStage, unit: in
 
 def _stage(in_channels: int, stage: SearchedStage) -> nn.Sequential:
     kind, half = stage.kinds[0], stage.channels // 2
-    kernel = 3 if kind == "xception" else int(kind[0])
+    kernel, act = 3 if kind == "xception" else int(kind[0]), stage.activation
     opening = OpeningUnit(
-        projection(in_channels, in_channels, kernel=kernel, stride=2, activation=stage.activation),
+        projection(in_channels, in_channels, kernel=kernel, stride=stage.stride, activation=act),
         _branch2(in_channels, stage.channels - in_channels, stage, 0),
         "even-odd",
     )
@@ -61,7 +53,7 @@ def _stage(in_channels: int, stage: SearchedStage) -> nn.Sequential:
 
 
 class Neck(nn.Module):
-    """What V2+ does between the pool and the classifier: squeeze and excite, a linear layer."""
+    """The layers of V2+ between the pool and the classifier: squeeze and excite, a linear layer."""
 
     def __init__(self, spec: V2PlusSpec) -> None:
         super().__init__()
@@ -85,19 +77,14 @@ class ShuffleNetV2Plus(ShuffleNet):
     """
 
     def __init__(self, spec: V2PlusSpec) -> None:
-        act = spec.activation
-        stem, pool = stem_layers(spec.in_channels, spec.stem_channels, spec.stem_stride, act)
-        inputs = [spec.stem_channels, *(stage.channels for stage in spec.stages)]
-        read = spec.hidden_channels or spec.head_channels
+        act, features = spec.activation, spec.stages[-1].channels
+        inputs = zip(spec.stage_inputs, spec.stages, strict=True)
         super().__init__(
             spec,
-            stem=stem,
-            pool=pool,
-            stages=[_stage(c, stage) for c, stage in zip(inputs, spec.stages, strict=False)],
+            stem=stem_layers(spec, act),
+            stages=[_stage(c, stage) for c, stage in inputs],
             head=nn.Sequential(
-                *conv_bn(inputs[-1], spec.head_channels, kernel=1), activation_layer(act)
+                *conv_bn(features, spec.head_channels, kernel=1), activation_layer(act)
             ),
-            neck=Neck(spec) if spec.head_squeeze or spec.hidden_channels else nn.Identity(),
-            classifier=nn.Linear(read, spec.classes, bias=spec.classifier_bias),
-            dropout=spec.dropout,
+            neck=Neck(spec) if spec.head_squeeze or spec.hidden_channels else None,
         )

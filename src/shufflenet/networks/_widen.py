@@ -1,10 +1,11 @@
-"""A wide network of V2 that begins as a narrower one: it computes the same, and has room to learn.
+"""Wide networks of V2 that start as a narrower one: they compute the same and have room to learn.
 
-The narrow network's channels keep their way: each becomes a channel that the same unit makes and
-the same unit reads. The others begin at random, and what is read of them begins at zero.
+Every channel of the narrow network becomes a channel of the wide one that the same unit computes
+and the same unit reads. The other channels start with random weights; weights that read them start
+at zero.
 
 Source of the idea: Chen et al. 2016, Net2Net, https://arxiv.org/abs/1511.05641; there channels are
-doubled, here new ones stand beside the old.
+duplicated, here new ones are added beside the old.
 """
 
 from copy import deepcopy
@@ -17,18 +18,19 @@ from torch import Tensor, nn
 from shufflenet.channels import Order, find_positions, trace_stage
 from shufflenet.errors import CheckpointMismatch
 from shufflenet.networks._base import ShuffleNet
-from shufflenet.networks._blocks import branches, convolutions
+from shufflenet.networks._blocks import convolutions
+from shufflenet.networks._v2 import branches
 from shufflenet.spec import V2Spec, differing_fields
 
 __all__ = ["can_widen", "widen"]
 
 
 class _NoPartner(Exception):
-    """A channel is made and read by units between which the wide stage has no channel left."""
+    """The wide stage has too few channels between a pair of units."""
 
 
 def can_widen(narrow: ShuffleNet, wide: ShuffleNet) -> bool:
-    """Whether ``widen`` is for these: networks of V2 that differ in width and in classes."""
+    """Whether both are networks of V2 that differ only in width, stem stride and classes."""
     small, large = narrow.spec, wide.spec
     if not (isinstance(small, V2Spec) and isinstance(large, V2Spec)):
         return False
@@ -44,92 +46,103 @@ def _widths(spec: V2Spec) -> list[int]:
 
 @torch.no_grad()
 def widen(narrow: ShuffleNet, wide: ShuffleNet) -> ShuffleNet:
-    """Give a copy of a wide network that computes what a narrow one does.
+    """Return a copy of a wide network that computes what a narrow one does.
 
     Args:
         narrow: A network of V2.
-        wide: One with as many units, and at least as many channels everywhere; what is left of its
-            weights are those of the channels the narrow one does not have. Where their numbers of
-            classes differ, its classifier stays.
+        wide: A network with as many units and at least as many channels everywhere. The copy keeps
+            its weights for the channels that the narrow one lacks, and its classifier if the
+            numbers of classes differ.
 
     Raises:
-        CheckpointMismatch: it is no wider form of the narrow one, or some channels of the
-            narrow one go from a unit to another between which the wide one has none (0.25 to 0.5).
+        CheckpointMismatch: ``wide`` is not a wider form of ``narrow``, or some channels of
+            ``narrow`` go from one unit to another between which ``wide`` has too few (0.25 to 0.5).
     """
     if not can_widen(narrow, wide):
         raise CheckpointMismatch(wide.spec.name, [f"{narrow.spec.name} is no narrower form of it"])
     wide = deepcopy(wide)
-    at = _placed(narrow.conv1, wide.conv1, np.arange(wide.spec.in_channels), None)
+    places = _place_layers(narrow.conv1, wide.conv1, np.arange(wide.spec.in_channels), None)
     for small, large in zip(narrow.stages, wide.stages, strict=True):
         try:
-            at = _widen_stage(small, large, at)
+            places = _widen_stage(small, large, places)
         except _NoPartner as error:
-            reason = f"{narrow.spec.name} has channels that go a way which none of its own go"
+            reason = f"{narrow.spec.name} has more channels between two of its units"
             raise CheckpointMismatch(wide.spec.name, [reason]) from error
-    at = _placed(narrow.conv5, wide.conv5, at, None)
+    places = _place_layers(narrow.conv5, wide.conv5, places, None)
     if narrow.fc.out_features == wide.fc.out_features:
-        _place(narrow.fc, wide.fc, np.arange(wide.fc.out_features), at)
+        _place(narrow.fc, wide.fc, np.arange(wide.fc.out_features), places)
     return wide
 
 
-def _widen_stage(narrow: nn.Sequential, wide: nn.Sequential, arrival: Order) -> Order:
-    """Widen a stage whose input channels stand at ``arrival``; say where its outputs stand."""
+def _widen_stage(narrow: nn.Sequential, wide: nn.Sequential, places: Order) -> Order:
+    """Widen a stage.
+
+    Args:
+        narrow: The stage of the narrow network.
+        wide: The stage of the wide network, which is changed.
+        places: The positions of the narrow stage's input channels in the wide stage's input.
+
+    Returns:
+        The positions of the narrow stage's output channels in the wide stage's output.
+    """
     (small, split), (large, _) = branches(narrow), branches(wide)
-    made = [[convolutions(branch)[-1].out_channels for branch in s] for s in (small, large)]
-    (out, reads), (wide_out, wide_reads) = (trace_stage(counts, split) for counts in made)
-    name = _partners(made, [*reads, out], [*wide_reads, wide_out])
-    inputs = [arrival, arrival]
-    inputs += [find_positions(wide_reads[k], name[read]) for k, read in enumerate(reads)]
-    starts = [np.cumsum([0, *counts]) for counts in made]
+    widths = [[convolutions(branch)[-1].out_channels for branch in s] for s in (small, large)]
+    (out, reads), (wide_out, wide_reads) = (trace_stage(counts, split) for counts in widths)
+    partner = _match_channels(widths, [*reads, out], [*wide_reads, wide_out])
+    inputs = [places, places]  # of the two branches of the opening unit
+    inputs += [find_positions(wide_reads[k], partner[names]) for k, names in enumerate(reads)]
+    starts = [np.cumsum([0, *counts]) for counts in widths]
     for number, (branch, wide_branch) in enumerate(zip(small, large, strict=True)):
         first, last = starts[0][number : number + 2]
-        rows = name[first:last] - starts[1][number]
-        _placed(branch, wide_branch, inputs[number], rows)
-    return find_positions(wide_out, name[out])
+        rows = partner[first:last] - starts[1][number]
+        _place_layers(branch, wide_branch, inputs[number], rows)
+    return find_positions(wide_out, partner[out])
 
 
-def _partners(made: list[list[int]], reads: list[Order], wide_reads: list[Order]) -> Order:
-    """Give the name in the wide stage of every channel of the narrow one.
+def _match_channels(widths: list[list[int]], reads: list[Order], wide_reads: list[Order]) -> Order:
+    """Return for every channel of the narrow stage a channel of the wide stage.
 
-    Partners are made by the same branch and read by the same unit.
+    The same branch computes both, and the same unit reads both.
 
     Raises:
-        _NoPartner: there are fewer of some kind in the wide stage.
+        _NoPartner: the wide stage has fewer channels between a branch and a unit.
     """
-    name = np.empty(sum(made[0]), np.intp)
-    bounds = [list(pairwise(np.cumsum([0, *counts]))) for counts in made]
-    for ours, theirs in zip(reads, wide_reads, strict=True):
+    partner = np.empty(sum(widths[0]), np.intp)
+    bounds = [list(pairwise(np.cumsum([0, *counts]))) for counts in widths]
+    for names, wide_names in zip(reads, wide_reads, strict=True):
         for (first, last), (wide_first, wide_last) in zip(*bounds, strict=True):
-            few = np.sort(ours[(ours >= first) & (ours < last)])
-            many = np.sort(theirs[(theirs >= wide_first) & (theirs < wide_last)])
+            few = np.sort(names[(names >= first) & (names < last)])
+            many = np.sort(wide_names[(wide_names >= wide_first) & (wide_names < wide_last)])
             if len(few) > len(many):
                 raise _NoPartner
-            name[few] = many[: len(few)]
-    return name
+            partner[few] = many[: len(few)]
+    return partner
 
 
-def _placed(narrow: nn.Module, wide: nn.Module, at: Order, rows: Order | None) -> Order:
-    """Place layers that follow each other, of which the last convolution writes to ``rows``.
+def _place_layers(narrow: nn.Module, wide: nn.Module, places: Order, rows: Order | None) -> Order:
+    """Copy the weights of consecutive layers into those of the wide network.
 
     Args:
         narrow: Convolutions, each with its batch norm.
-        wide: The same of the wide network.
-        at: Where the channels they read stand in the wide network.
-        rows: Where what they make is to stand; first of all unless given.
+        wide: The same layers of the wide network.
+        places: The positions of the narrow layers' input channels in the wide layers' input.
+        rows: The positions of their output channels; the first ones if None.
 
     Returns:
-        Where what they make stands.
+        The positions of their output channels.
     """
     convs = list(zip(*(convolutions(net.children()) for net in (narrow, wide)), strict=True))
     norms = zip(_norms(narrow), _norms(wide), strict=True)
     for (conv, wide_conv), (norm, wide_norm) in zip(convs, norms, strict=True):
-        columns = np.arange(1)  # all that a depthwise convolution has
         if conv.groups == 1:
-            columns, at = at, np.arange(conv.out_channels)
-            at = rows if rows is not None and conv is convs[-1][0] else at
-        _place(conv, wide_conv, at, columns)
-        _place_norm(norm, wide_norm, at)
-    return at
+            columns, places = places, np.arange(conv.out_channels)
+            if rows is not None and conv is convs[-1][0]:
+                places = rows
+        else:  # depthwise: outputs stand where inputs do
+            columns = np.arange(1)
+        _place(conv, wide_conv, places, columns)
+        _place_norm(norm, wide_norm, places)
+    return places
 
 
 def _norms(layers: nn.Module) -> list[nn.BatchNorm2d]:
@@ -139,17 +152,17 @@ def _norms(layers: nn.Module) -> list[nn.BatchNorm2d]:
 def _place(
     narrow: nn.Conv2d | nn.Linear, wide: nn.Conv2d | nn.Linear, rows: Order, columns: Order
 ) -> None:
-    """Put weights into some rows; what else these rows read counts nothing for now."""
-    to = torch.from_numpy(rows)
-    placed: Tensor = wide.weight.new_zeros(len(rows), *wide.weight.shape[1:])
-    placed[:, torch.from_numpy(columns)] = narrow.weight
-    wide.weight[to] = placed
+    """Copy weights to these rows and columns; the other columns of the rows become zero."""
+    index = torch.from_numpy(rows)
+    weight: Tensor = wide.weight.new_zeros(len(rows), *wide.weight.shape[1:])
+    weight[:, torch.from_numpy(columns)] = narrow.weight
+    wide.weight[index] = weight
     if narrow.bias is not None and wide.bias is not None:
-        wide.bias[to] = narrow.bias
+        wide.bias[index] = narrow.bias
 
 
 def _place_norm(narrow: nn.BatchNorm2d, wide: nn.BatchNorm2d, rows: Order) -> None:
-    to = torch.from_numpy(rows)
+    index = torch.from_numpy(rows)
     for key, value in narrow.state_dict().items():
         if value.ndim:  # not the number of batches
-            wide.state_dict()[key][to] = value
+            wide.state_dict()[key][index] = value

@@ -2,12 +2,8 @@
 
 from shufflenet.spec._card import CARD_KEY, Accuracy, Card, Int8, Label, Origin, Published
 from shufflenet.spec._networks import (
-    Activation,
     NetworkSpec,
-    SearchedStage,
     Split,
-    Stage,
-    UnitKind,
     V1Spec,
     V2ExLargeSpec,
     V2LargeSpec,
@@ -16,6 +12,7 @@ from shufflenet.spec._networks import (
     differing_fields,
 )
 from shufflenet.spec._preprocess import Preprocess
+from shufflenet.spec._stages import Activation, SearchedStage, Stage, UnitKind
 
 __all__ = [
     "CARD_KEY",

@@ -8,8 +8,6 @@ from typing import Any, Literal
 from shufflenet.errors import SpecError
 from shufflenet.spec._networks import (
     NetworkSpec,
-    SearchedStage,
-    Stage,
     V1Spec,
     V2ExLargeSpec,
     V2LargeSpec,
@@ -17,6 +15,7 @@ from shufflenet.spec._networks import (
     V2Spec,
 )
 from shufflenet.spec._preprocess import Preprocess
+from shufflenet.spec._stages import SearchedStage, Stage
 
 __all__ = ["CARD_KEY", "Accuracy", "Card", "Int8", "Label", "Origin", "Published"]
 

@@ -1,18 +1,16 @@
-"""What networks are: every difference between two of them is a field here."""
+"""The networks as values: every difference between two of them is a field of their specs."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from typing import Literal, TypeAlias
 
 from shufflenet.errors import SpecError
+from shufflenet.spec._stages import Activation, SearchedStage, Stage, require_one_of
 
 __all__ = [
-    "Activation",
     "NetworkSpec",
-    "SearchedStage",
     "Split",
-    "Stage",
-    "UnitKind",
     "V1Spec",
     "V2ExLargeSpec",
     "V2LargeSpec",
@@ -21,65 +19,89 @@ __all__ = [
     "differing_fields",
 ]
 
-Activation: TypeAlias = Literal["relu", "swish", "hard-swish"]
 Split: TypeAlias = Literal["halves", "even-odd"]
-UnitKind: TypeAlias = Literal["3x3", "5x5", "7x7", "xception"]
 
 
-def _require_positive(spec: object, *fields: str) -> None:
-    for field in fields:
-        if getattr(spec, field) < 1:
-            raise SpecError(field, getattr(spec, field), "at least 1")
+class _Network:
+    """The properties that all specs share.
 
+    A property that returns a constant here describes a part that most generations lack; a spec
+    whose generation has the part overrides it with a field.
+    """
 
-def _require_one_of(spec: object, field: str, *allowed: object) -> None:
-    if getattr(spec, field) not in allowed:
-        *most, last = map(repr, allowed)
-        raise SpecError(field, getattr(spec, field), f"{', '.join(most)} or {last}")
+    __slots__ = ()
+    stages: tuple[Stage, ...] | tuple[SearchedStage, ...]
+    stem_channels: int | tuple[int, ...]
 
+    @property
+    def stem_widths(self) -> tuple[int, ...]:
+        """The output channels of each 3x3 convolution of the stem."""
+        channels = self.stem_channels
+        return channels if isinstance(channels, tuple) else (channels,)
 
-def _require_dropout(dropout: float) -> None:
-    if not 0 <= dropout < 1:
-        raise SpecError("dropout", dropout, "at least 0 and less than 1")
+    @property
+    def stage_inputs(self) -> tuple[int, ...]:
+        """The input channels of each stage."""
+        return (self.stem_widths[-1], *(stage.channels for stage in self.stages[:-1]))
+
+    @property
+    def head_channels(self) -> int:
+        """The output channels of the convolution after the last stage; 0 if there is none."""
+        return 0
+
+    @property
+    def head_kernel(self) -> int:
+        """The kernel size of that convolution."""
+        return 1
+
+    @property
+    def feature_channels(self) -> int:
+        """The channels of the last feature map, which the average pool reads."""
+        return self.head_channels or self.stages[-1].channels
+
+    @property
+    def head_squeeze(self) -> bool:
+        """Whether squeeze and excitation follows the average pool."""
+        return False
+
+    @property
+    def hidden_channels(self) -> int:
+        """The outputs of a linear layer before the classifier; 0 if there is none."""
+        return 0
+
+    @property
+    def embedding_channels(self) -> int:
+        """The number of inputs of the classifier."""
+        return self.hidden_channels or self.feature_channels
+
+    @property
+    def dropout(self) -> float:
+        """The probability that training sets an input of the classifier to 0."""
+        return 0.0
+
+    @property
+    def norm_eps(self) -> float:
+        """The number that batch norms add to variances."""
+        return 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """Units at one resolution: the first shrinks height and width by ``stride``, 2 or 1."""
+class V1Spec(_Network):
+    """A ShuffleNet V1.
 
-    channels: int
-    repeats: int
-    stride: int = 2
-
-    def __post_init__(self) -> None:
-        if self.channels < 2 or self.channels % 2:
-            raise SpecError("channels", self.channels, "even and positive, to be split in two")
-        if self.repeats < 1:
-            raise SpecError("repeats", self.repeats, "at least 1, the unit that opens the stage")
-        _require_one_of(self, "stride", 2, 1)
-
-
-def _require_stages(stages: tuple[object, ...]) -> None:
-    if not stages:
-        raise SpecError("stages", stages, "at least one stage")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class V1Spec:
-    """One ShuffleNet V1.
-
-    In every unit a grouped 1x1 convolution, a depthwise 3x3, the shuffle, and a grouped 1x1 follow
-    one another; the first unit of a stage halves the image and adds channels to its average pool.
+    A unit is a grouped 1x1 convolution, a depthwise 3x3, the shuffle and a grouped 1x1. The first
+    unit of a stage has a stride, and concatenates its convolved channels with its average-pooled
+    input; the others add their input.
 
     Attributes:
-        groups: Of the 1x1 convolutions.
-        stem_stride: How far the stem shrinks the image, as in ``V2Spec``.
-        shuffle: Which way channels are interleaved: ``standard`` is the paper's; ``inverse``
-            undoes it (Megvii's own code).
-        first_grouped: Whether the very first 1x1 convolution is grouped too.
-        bottleneck: How wide the middle of a unit is: a ``quarter`` of the channels that leave it,
-            or as many as its last convolution makes (``none``).
-        pooled_first: In a unit that halves, whether pooled channels come before convolved ones.
+        groups: The groups of the 1x1 convolutions.
+        stem_stride: The stride of the stem, as in ``V2Spec``.
+        shuffle: The direction in which channels are interleaved: ``standard`` as in the paper,
+            ``inverse`` the inverse permutation (Megvii's own code).
+        first_grouped: Whether the first 1x1 convolution of the network is grouped too.
+        bottleneck: The width of a unit between its convolutions: a ``quarter`` of the unit's
+            output channels, or as many as its last convolution has outputs (``none``).
+        pooled_first: Whether pooled channels come before convolved ones in the concatenation.
         pool_counts_padding: Whether the zeros around the image count in the average.
 
     Source: Zhang et al. 2017, Table 1 and Figure 2, https://arxiv.org/abs/1707.01083
@@ -102,46 +124,51 @@ class V1Spec:
     def __post_init__(self) -> None:
         _require_stages(self.stages)
         _require_positive(self, "groups", "stem_channels", "in_channels", "classes")
-        _require_one_of(self, "stem_stride", 4, 2, 1)
-        _require_one_of(self, "shuffle", "standard", "inverse")
-        _require_one_of(self, "bottleneck", "quarter", "none")
-        channels = self.stem_channels
-        for stage in self.stages:
+        require_one_of(self, "stem_stride", 4, 2, 1)
+        require_one_of(self, "shuffle", "standard", "inverse")
+        require_one_of(self, "bottleneck", "quarter", "none")
+        for channels, stage in zip(self.stage_inputs, self.stages, strict=True):
             if stage.channels <= channels:
                 expected = f"more than the {channels} before, which the first unit adds to"
                 raise SpecError("channels", stage.channels, expected)
             for width in (stage.channels - channels, stage.channels, self.middle(stage.channels)):
                 if width % self.groups:
                     raise SpecError("groups", self.groups, f"a divisor of {width} channels")
-            channels = stage.channels
 
-    def middle(self, channels: int, made: int | None = None) -> int:
-        """Say how wide the middle of a unit is that puts out ``channels``, ``made`` by itself."""
-        return channels // 4 if self.bottleneck == "quarter" else made or channels
+    def middle(self, channels: int, convolved: int | None = None) -> int:
+        """Return the number of channels between the convolutions of a unit.
+
+        Args:
+            channels: The unit's output channels.
+            convolved: Those that its last convolution computes; all of them if None.
+        """
+        return channels // 4 if self.bottleneck == "quarter" else convolved or channels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class V2Spec:
-    """One ShuffleNet V2.
+class V2Spec(_Network):
+    """A ShuffleNet V2.
 
     Attributes:
-        stem_stride: How far the stem shrinks the image before the first stage: 4 is the paper's
-            (a convolution of stride 2, then a max pool of stride 2), meant for images of about
-            224 px; 2 leaves the pool out and suits 64 px; 1 has neither and suits 32 px. Three
-            stages shrink by another 8, so that 224, 64 and 32 px end as 7x7, 4x4 and 4x4.
-        split: Which channels a unit transforms: the second of two ``halves``, its output shuffled
-            (the paper's Figure 3, torchvision); or the odd ones of ``even-odd``, without a shuffle
-            afterwards (Megvii's own code).
-        projection: How many channels the first branch of a unit that opens a stage makes: ``half``
+        head_channels: The output channels of the 1x1 convolution after the last stage.
+        stem_stride: How many times smaller than the image the stem's feature map is. 4 is the
+            paper's (a convolution of stride 2, then a max pool of stride 2) and suits images of
+            about 224 px; 2 omits the pool and suits 64 px; 1 has no stride either and suits
+            32 px. Three stages divide by another 8, so that the last map of an image of 224, 64
+            or 32 px is 7x7, 4x4 or 4x4.
+        split: Which channels a unit transforms: the second of two ``halves``, followed by a
+            shuffle (the paper's Figure 3, torchvision); or the odd ones of ``even-odd``, without
+            a shuffle (Megvii's own code).
+        projection: The output channels of the first branch of a unit that opens a stage: ``half``
             of the unit's, or as many as the unit's ``input`` has.
-        norm_eps: What is added to variances in batch norms.
+        norm_eps: The number that batch norms add to variances.
 
     Source: Ma et al. 2018, Table 5 and Figure 3, https://arxiv.org/abs/1807.11164
     """
 
     name: str
     stages: tuple[Stage, ...]
-    head_channels: int
+    head_channels: int = field()  # required: without field(), _Network's property is the default
     stem_channels: int = 24
     stem_stride: int = 4
     in_channels: int = 3
@@ -156,81 +183,37 @@ class V2Spec:
     def __post_init__(self) -> None:
         _require_stages(self.stages)
         _require_positive(self, "head_channels", "stem_channels", "in_channels", "classes")
-        _require_one_of(self, "stem_stride", 4, 2, 1)
-        _require_one_of(self, "activation", "relu", "swish", "hard-swish")
-        _require_one_of(self, "split", "halves", "even-odd")
-        _require_one_of(self, "projection", "half", "input")
+        require_one_of(self, "stem_stride", 4, 2, 1)
+        require_one_of(self, "activation", "relu", "swish", "hard-swish")
+        require_one_of(self, "split", "halves", "even-odd")
+        require_one_of(self, "projection", "half", "input")
         if not 0 < self.norm_eps < 1:
             raise SpecError("norm_eps", self.norm_eps, "more than 0 and less than 1")
         _require_dropout(self.dropout)
-        inputs = (self.stem_channels, *(stage.channels for stage in self.stages))
-        for channels, stage in zip(inputs, self.stages, strict=False):
+        for channels, stage in zip(self.stage_inputs, self.stages, strict=True):
             _require_room(stage.channels, self.projected(channels, stage.channels))
 
     def projected(self, in_channels: int, channels: int) -> int:
-        """Say how many of ``channels`` the first branch of an opening unit makes."""
+        """Return how many of an opening unit's output ``channels`` its first branch computes."""
         return channels // 2 if self.projection == "half" else in_channels
 
 
-def _require_room(channels: int, projected: int) -> None:
-    if projected >= channels:
-        raise SpecError("channels", channels, f"more than the {projected} of its first branch")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SearchedStage:
-    """Units of several kinds at one resolution; the first halves height and width.
+class V2PlusSpec(_Network):
+    """A ShuffleNet V2 whose units were searched: V2+, One-Shot or DetNAS; all split even-odd.
 
     Attributes:
-        kinds: One a unit: a 1x1, a depthwise of that size and a 1x1, or ``xception``, which is
-            three times a depthwise 3x3 and a 1x1.
-        middles: How many channels the middle of each unit has; half the stage's unless given.
-        squeeze: Whether every unit ends with squeeze and excitation.
-    """
-
-    channels: int
-    kinds: tuple[UnitKind, ...]
-    middles: tuple[int, ...] = ()
-    activation: Activation = "relu"
-    squeeze: bool = False
-
-    def __post_init__(self) -> None:
-        if self.channels < 2 or self.channels % 2:
-            raise SpecError("channels", self.channels, "even and positive, to be split in two")
-        if not self.kinds:
-            raise SpecError("kinds", self.kinds, "at least one, of the unit that halves the size")
-        for kind in self.kinds:
-            if kind not in ("3x3", "5x5", "7x7", "xception"):
-                raise SpecError("kinds", kind, "'3x3', '5x5', '7x7' or 'xception'")
-        if self.middles and (len(self.middles) != len(self.kinds) or min(self.middles) < 1):
-            raise SpecError("middles", self.middles, f"{len(self.kinds)} positive numbers")
-        _require_one_of(self, "activation", "relu", "swish", "hard-swish")
-
-    @property
-    def repeats(self) -> int:
-        """How many units there are."""
-        return len(self.kinds)
-
-    def middle(self, unit: int) -> int:
-        """Say how many channels the middle of a unit has."""
-        return self.middles[unit] if self.middles else self.channels // 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class V2PlusSpec:
-    """A ShuffleNet V2 whose units were searched: V2+, One-Shot and DetNAS; all split even-odd.
-
-    Attributes:
-        hidden_channels: Of a linear layer between the pool and the classifier; 0 is none.
-        head_squeeze: Whether squeeze and excitation acts on what was pooled.
-        activation: Of the stem, the head and the hidden layer.
+        head_channels: The output channels of the 1x1 convolution after the last stage.
+        activation: The activation of the stem, the head and the hidden layer.
+        head_squeeze: Whether squeeze and excitation follows the average pool.
+        hidden_channels: The outputs of a linear layer before the classifier; 0 for none.
 
     Source: megvii-model/ShuffleNet-Series at aa91feb, ShuffleNetV2+, OneShot, DetNAS: network.py
     """
 
     name: str
     stages: tuple[SearchedStage, ...]
-    head_channels: int
+    head_channels: int = field()  # required: without field(), _Network's property is the default
     stem_channels: int = 16
     stem_stride: int = 2
     in_channels: int = 3
@@ -244,19 +227,18 @@ class V2PlusSpec:
     def __post_init__(self) -> None:
         _require_stages(self.stages)
         _require_positive(self, "head_channels", "stem_channels", "in_channels", "classes")
-        _require_one_of(self, "stem_stride", 4, 2, 1)
-        _require_one_of(self, "activation", "relu", "swish", "hard-swish")
+        require_one_of(self, "stem_stride", 4, 2, 1)
+        require_one_of(self, "activation", "relu", "swish", "hard-swish")
         _require_dropout(self.dropout)
-        inputs = (self.stem_channels, *(stage.channels for stage in self.stages))
-        for channels, stage in zip(inputs, self.stages, strict=False):
+        for channels, stage in zip(self.stage_inputs, self.stages, strict=True):
             _require_room(stage.channels, channels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class V2LargeSpec:
+class V2LargeSpec(_Network):
     """ShuffleNet V2 Large: wide units with a residual, grouped 3x3 convolutions, and SE.
 
-    It is the SE-ShuffleNet V2-164 of the paper's Table 7, by depth and cost.
+    By depth and cost it is the SE-ShuffleNet V2-164 of the paper's Table 7.
 
     Source: megvii-model/ShuffleNet-Series at aa91feb, ShuffleNetV2.Large/network.py
     """
@@ -275,9 +257,19 @@ class V2LargeSpec:
     def __post_init__(self) -> None:
         _check_large(self, grouped=2)
 
+    @property
+    def head_kernel(self) -> int:
+        """The kernel size of the convolution after the last stage."""
+        return 3
+
+    @property
+    def norm_eps(self) -> float:
+        """The number that batch norms add to variances: ``Conv_BN_ReLU`` of the source."""
+        return 1e-9
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class V2ExLargeSpec:
+class V2ExLargeSpec(_Network):
     """ShuffleNet V2 ExLarge: as Large, with a second depthwise 3x3 and a 1x1 after every stage.
 
     Source: megvii-model/ShuffleNet-Series at aa91feb, ShuffleNetV2.ExLarge/network.py
@@ -299,15 +291,43 @@ class V2ExLargeSpec:
         _check_large(self, grouped=1)
 
 
+NetworkSpec: TypeAlias = V1Spec | V2Spec | V2PlusSpec | V2LargeSpec | V2ExLargeSpec
+
+
+def _require_positive(spec: object, *names: str) -> None:
+    for name in names:
+        if getattr(spec, name) < 1:
+            raise SpecError(name, getattr(spec, name), "at least 1")
+
+
+def _require_dropout(dropout: float) -> None:
+    if not 0 <= dropout < 1:
+        raise SpecError("dropout", dropout, "at least 0 and less than 1")
+
+
+def _require_stages(stages: Sequence[object]) -> None:
+    if not stages:
+        raise SpecError("stages", stages, "at least one stage")
+
+
+def _require_room(channels: int, projected: int) -> None:
+    if projected >= channels:
+        raise SpecError("channels", channels, f"more than the {projected} of its first branch")
+
+
 def _check_large(spec: V2LargeSpec | V2ExLargeSpec, *, grouped: int) -> None:
-    """Check what both have; one in ``grouped`` of a stage's channels is convolved in groups.
+    """Check the fields that Large and ExLarge share.
+
+    Args:
+        spec: The network.
+        grouped: Grouped convolutions have ``stage.channels // grouped`` channels.
 
     Raises:
         SpecError: a field is outside what is allowed.
     """
     _require_stages(spec.stages)
     _require_positive(spec, "groups", "in_channels", "classes")
-    _require_one_of(spec, "stem_stride", 4, 2, 1)
+    require_one_of(spec, "stem_stride", 4, 2, 1)
     _require_dropout(spec.dropout)
     if not spec.stem_channels or spec.stem_channels[-1] % 2:
         raise SpecError("stem_channels", spec.stem_channels, "one or more, the last one even")
@@ -317,21 +337,18 @@ def _check_large(spec: V2LargeSpec | V2ExLargeSpec, *, grouped: int) -> None:
             raise SpecError("groups", spec.groups, f"a divisor of {width} channels")
 
 
-NetworkSpec: TypeAlias = V1Spec | V2Spec | V2PlusSpec | V2LargeSpec | V2ExLargeSpec
-
-
 def differing_fields(one: NetworkSpec, other: NetworkSpec) -> set[str]:
-    """Name the fields in which two networks of one generation differ.
+    """Return the names of the fields in which two networks of one generation differ.
 
-    Floats that are one number in float32 are the same: Paddle's 1e-5 is everybody's.
+    Floats that are equal in float32 do not differ: Paddle's 1e-5 is a rounded one.
 
     >>> stages = (Stage(channels=116, repeats=4),)
     >>> small = V2Spec(name="small", stages=stages, head_channels=512)
     >>> differing_fields(small, V2Spec(name="small", stages=stages, head_channels=512, classes=9))
     {'classes'}
     """
-    fields = type(one).__dataclass_fields__
-    return {field for field in fields if not _same(getattr(one, field), getattr(other, field))}
+    names = (each.name for each in fields(one))
+    return {name for name in names if not _same(getattr(one, name), getattr(other, name))}
 
 
 def _same(one: object, other: object) -> bool:
