@@ -114,6 +114,8 @@ class Trunk(nn.Module):
         def contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
             return nullcontext(), _keep_statistics(parts)
 
+        if torch.compiler.is_compiling():  # it cannot trace contexts, and updates statistics once
+            return cast(Tensor, checkpoint(run, x, use_reentrant=False))
         return cast(Tensor, checkpoint(run, x, use_reentrant=False, context_fn=contexts))
 
 
