@@ -1,4 +1,4 @@
-"""An exported ONNX file as layers, in float32 or int8."""
+"""Exported ONNX files, read as nodes and constants and as layers in float32 or int8."""
 
 from shufflenet.graph._layers import (
     LARGEST_BYTE,
@@ -15,10 +15,13 @@ from shufflenet.graph._layers import (
     only_reader,
     residual_of,
 )
-from shufflenet.graph._read import read_network
+from shufflenet.graph._nodes import Array, Node, OnnxGraph, read_onnx_graph, separate_weights
+from shufflenet.graph._read_network import load_onnx, read_network
+from shufflenet.graph._weighted_layers import WeightedLayer, weighted_layers
 
 __all__ = [
     "LARGEST_BYTE",
+    "Array",
     "ChannelSlice",
     "Convolution",
     "Floats",
@@ -27,9 +30,16 @@ __all__ = [
     "MaxPool",
     "Mean",
     "Network",
+    "Node",
+    "OnnxGraph",
     "QuantParams",
+    "WeightedLayer",
     "Weights",
+    "load_onnx",
     "only_reader",
     "read_network",
+    "read_onnx_graph",
     "residual_of",
+    "separate_weights",
+    "weighted_layers",
 ]

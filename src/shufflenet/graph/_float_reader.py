@@ -1,5 +1,6 @@
-"""From the nodes of an ONNX graph to layers."""
+"""Layers from the nodes of a float32 ONNX graph."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,133 +16,129 @@ from shufflenet.graph._layers import (
     Mean,
     QuantParams,
     Weights,
+    residual_of,
 )
+from shufflenet.graph._nodes import Array, Node
 
-__all__ = ["Reader", "UnsupportedOp", "need"]
+__all__ = ["FloatReader", "UnsupportedOp", "require"]
 
-# What ONNX takes a setting for that is not there.
-_POOL = {
-    "strides": [1, 1],
-    "pads": [0] * 4,
-    "dilations": [1, 1],
+_POOL_3X3: dict[str, object] = {
     "auto_pad": b"NOTSET",
     "ceil_mode": 0,
-    "count_include_pad": 0,
-}
-_GEMM = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0}
-_OF_3X3: dict[str, object] = {
+    "dilations": [1, 1],
     "kernel_shape": [3, 3],
-    "strides": [2, 2],
     "pads": [1] * 4,
-    "dilations": [1, 1],
-    "auto_pad": b"NOTSET",
-    "ceil_mode": 0,
+    "strides": [2, 2],
 }
 
 
 class UnsupportedOp(Exception):
-    """An operation, or a setting of one, that is not of the networks compiled here."""
+    """An operation, or an attribute of one, that the exported networks do not have."""
 
 
-class Reader:
-    """What has been read of a graph so far."""
+class FloatReader:
+    """The layers read so far, and the channel slices that each tensor consists of."""
 
-    def __init__(self, graph: Any) -> None:  # noqa: ANN401  # protobuf makes its class at import
-        from onnx import numpy_helper  # noqa: PLC0415  # read_network has imported it
+    def __init__(self, constants: Mapping[str, Array], images: str, channels: int) -> None:
+        """Begin to read a graph.
 
-        self.layers: list[Layer] = []
-        self._constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
-        (images,) = graph.input
-        channels = images.type.tensor_type.shape.dim[1].dim_value
+        Args:
+            constants: The constants of the graph by name.
+            images: The name of its input.
+            channels: The number of channels of the input.
+        """
+        self._layers: list[Layer] = []
+        self._constants = dict(constants)
         self._values: dict[str, tuple[ChannelSlice, ...]] = {
-            images.name: (ChannelSlice(images.name, 0, channels),)
+            images: (ChannelSlice(images, 0, channels),)
         }
 
-    def read(self, node: Any) -> None:  # noqa: ANN401  # likewise
-        from onnx.helper import get_attribute_value  # noqa: PLC0415  # likewise
+    def read(self, node: Node) -> None:
+        """Read the next node.
 
-        settings = {a.name: get_attribute_value(a) for a in node.attribute}
-        match node.op_type:
+        Raises:
+            UnsupportedOp: no layer computes it.
+        """
+        match node.op:
             case "Conv":
-                self._make(self._convolution(node, settings))
+                self._append(self._convolution(node))
             case "MaxPool":
-                need(_POOL | settings, **_OF_3X3)
-                self._make(MaxPool(output=node.output[0], inputs=self._values[node.input[0]]))
+                require(node, **_POOL_3X3)
+                self._append(MaxPool(output=node.output, inputs=self._values[node.inputs[0]]))
             case "ReduceMean":
-                need({"keepdims": 1, "noop_with_empty_axes": 0} | settings, keepdims=0)
-                if sorted(self._constants[node.input[1]] % 4) != [2, 3]:
+                require(node, keepdims=0)
+                if sorted(self._constants[node.inputs[1]] % 4) != [2, 3]:
                     raise UnsupportedOp
-                self._make(Mean(output=node.output[0], inputs=self._values[node.input[0]]))
+                self._append(Mean(output=node.output, inputs=self._values[node.inputs[0]]))
             case "Gemm":
-                self._make(self._linear(node, settings))
+                self._append(self._linear(node))
             case "AveragePool":
-                need(_POOL | settings, **_OF_3X3, count_include_pad=1)
-                self._make(self._average(node.output[0], self._values[node.input[0]]))
-            case "Cast":  # of weights kept in float16
-                need(settings, to=1)
-                self._constants[node.output[0]] = self._constants[node.input[0]].astype(np.float32)
+                require(node, **_POOL_3X3, count_include_pad=1)
+                self._append(self._average(node.output, self._values[node.inputs[0]]))
             case "Relu":
-                self._cut_off(node)
+                self._relu(node)
             case "Split":
-                self._split(node, settings)
+                self._split(node)
             case "Concat":
-                need({"axis": 0} | settings, axis=1)
-                joined = tuple(piece for name in node.input for piece in self._values[name])
-                self._values[node.output[0]] = joined
+                require(node, axis=1)
+                joined = tuple(piece for name in node.inputs for piece in self._values[name])
+                self._values[node.output] = joined
             case "Gather":
-                need({"axis": 0} | settings, axis=1)
-                self._pick(node)
+                require(node, axis=1)
+                self._gather(node)
             case "Add":
                 self._add(node)
             case _:
                 raise UnsupportedOp
 
-    def finished(self) -> list[Layer]:
-        """Give the layers."""
-        return self.layers
-
-    def codes_of(self, name: str) -> QuantParams | None:
-        """Say which bytes a map is made of, if it is."""
-        return None
-
-    def _make(self, layer: Layer) -> None:
-        """Note a layer.
+    def finish(self) -> list[Layer]:
+        """Return the layers of all nodes read.
 
         Raises:
-            UnsupportedOp: its weights do not fit what it reads.
+            UnsupportedOp: an int8 layer cannot be computed in float32 accurately.
         """
-        self.layers.append(layer)
+        return self._layers
+
+    def quant_params(self, tensor: str) -> QuantParams | None:
+        """Return the quantization parameters of a tensor; None in a float32 network."""
+        return None
+
+    def _append(self, layer: Layer) -> None:
+        """Append a layer.
+
+        Raises:
+            UnsupportedOp: its weights do not fit its inputs.
+        """
+        self._layers.append(layer)
         channels = sum(piece.channels for piece in layer.inputs)
         if isinstance(layer, Convolution | Linear):
             groups = layer.groups if isinstance(layer, Convolution) else 1
-            out, taken, *kernel = layer.weight.shape
-            reads_all = taken * groups == channels > 0 and out % groups == 0
+            out, per_group, *kernel = layer.weight.shape
+            reads_all = per_group * groups == channels > 0 and out % groups == 0
             if not reads_all or len(set(kernel)) > 1 or layer.bias.shape != (out,):
                 raise UnsupportedOp
             channels = out
         self._values[layer.output] = (ChannelSlice(layer.output, 0, channels),)
 
-    def _convolution(self, node: Any, settings: dict[str, Any]) -> Convolution:  # noqa: ANN401
-        weight_name, bias_name = node.input[1:]
+    def _convolution(self, node: Node) -> Convolution:
+        weight_name, bias_name = node.inputs[1:]
         weight, bias = self._weights(weight_name), self._floats(bias_name)
         kernel = weight.shape[2]
-        defaults = {"strides": [1, 1], "pads": [0] * 4, "dilations": [1, 1], "auto_pad": b"NOTSET"}
-        settings = defaults | settings
-        stride = settings["strides"][0]
-        need(
-            {"kernel_shape": [kernel] * 2} | settings,
-            kernel_shape=[kernel] * 2,
-            strides=[stride] * 2,
-            pads=[kernel // 2] * 4,
-            dilations=[1, 1],
+        stride = node.attributes["strides"][0]
+        require(
+            node,
             auto_pad=b"NOTSET",
+            dilations=[1, 1],
+            kernel_shape=[kernel] * 2,
+            pads=[kernel // 2] * 4,
+            strides=[stride] * 2,
         )
-        groups = settings.get("group", 1)
+        groups = node.attributes["group"]
         if not isinstance(groups, int) or groups < 1 or weight.ndim != 4:
             raise UnsupportedOp
-        output = Convolution(
-            output=node.output[0],
-            inputs=self._values[node.input[0]],
+        layer = Convolution(
+            output=node.output,
+            inputs=self._values[node.inputs[0]],
             weight=weight,
             bias=bias,
             stride=stride,
@@ -149,21 +146,22 @@ class Reader:
         )
         if not kernel % 2 or kernel == 1 < stride or stride > 2:
             raise UnsupportedOp
-        if not output.depthwise and 1 not in (kernel, groups):
+        if not layer.depthwise and 1 not in (kernel, groups):
             raise UnsupportedOp
-        return output
+        return layer
 
-    def _linear(self, node: Any, settings: dict[str, Any]) -> Linear:  # noqa: ANN401
-        need(_GEMM | settings, alpha=1.0, beta=1.0, transA=0, transB=1)
-        weight = self._weights(node.input[1])
+    def _linear(self, node: Node) -> Linear:
+        require(node, alpha=1.0, beta=1.0, transA=0, transB=1)
+        weight = self._weights(node.inputs[1])
         if weight.ndim != 2:
             raise UnsupportedOp
-        bias = self._floats(node.input[2]) if node.input[2:] else np.zeros(len(weight), np.float32)
-        read = self._values[node.input[0]]
-        return Linear(output=node.output[0], inputs=read, weight=weight, bias=bias)
+        has_bias = len(node.inputs) > 2
+        bias = self._floats(node.inputs[2]) if has_bias else np.zeros(len(weight), np.float32)
+        inputs = self._values[node.inputs[0]]
+        return Linear(output=node.output, inputs=inputs, weight=weight, bias=bias)
 
     def _average(self, output: str, inputs: tuple[ChannelSlice, ...]) -> Convolution:
-        """Write the mean of 3x3 pixels, of which those beyond the edge are 0, as a convolution."""
+        """Return the mean of 3x3 pixels, with 0 beyond the edge, as a depthwise convolution."""
         channels = sum(piece.channels for piece in inputs)
         return Convolution(
             output=output,
@@ -174,74 +172,81 @@ class Reader:
             groups=channels,
         )
 
-    def _cut_off(self, node: Any) -> None:  # noqa: ANN401
-        """Make a ReLU part of the convolutions it follows."""
-        given = self._values[node.input[0]]
-        for piece in given:
-            self._end(piece, floor=0.0)
-        self._values[node.output[0]] = given
+    def _relu(self, node: Node) -> None:
+        """Make a ReLU part of the convolutions that it follows."""
+        pieces = self._values[node.inputs[0]]
+        for piece in pieces:
+            self._extend(piece, floor=0.0)
+        self._values[node.output] = pieces
 
-    def _add(self, node: Any) -> None:  # noqa: ANN401
-        """Make a sum part of the convolution whose result is the second of what is added.
+    def _add(self, node: Node) -> None:
+        """Make a sum part of the convolution that computes the second addend.
 
         Raises:
-            UnsupportedOp: that is no convolution alone, or something is added to it already.
+            UnsupportedOp: the second addend is not the whole output of one convolution, or that
+                adds something already.
         """
-        added, (piece,) = (self._values[name] for name in node.input)
-        if sum(one.channels for one in added) != piece.channels:
+        residual, (piece,) = (self._values[name] for name in node.inputs)
+        if sum(each.channels for each in residual) != piece.channels:
             raise UnsupportedOp
-        self._end(piece, residual=added)
-        self._values[node.output[0]] = (piece,)
+        self._extend(piece, residual=residual)
+        self._values[node.output] = (piece,)
 
-    def _end(self, piece: ChannelSlice, **changes: Any) -> None:  # noqa: ANN401
-        """Change what a convolution ends with; nothing may have read it, nor may from now on.
+    def _extend(self, piece: ChannelSlice, **changes: Any) -> None:  # noqa: ANN401  # fields differ
+        """Extend a convolution by a step after it, and forget the names of its earlier output.
 
         Raises:
-            UnsupportedOp: something has, or it is no convolution, or it ends with a ReLU already.
+            UnsupportedOp: the slice is not the whole output of a convolution, the output has been
+                read already, or a ReLU or a sum has been made part of it that excludes another.
         """
-        numbers = {layer.output: number for number, layer in enumerate(self.layers)}
-        layer = self.layers[numbers[piece.tensor]]
-        added = changes.get("residual", ())
-        read = {p.tensor for x in self.layers for p in (*x.inputs, *getattr(x, "residual", ()))}
+        numbers = {layer.output: number for number, layer in enumerate(self._layers)}
+        number = numbers[piece.tensor]
+        layer = self._layers[number]
+        residual = changes.get("residual", ())
+        is_read = any(
+            piece.tensor == each.tensor
+            for other in self._layers
+            for each in (*other.inputs, *residual_of(other))
+        )
         if (
             not isinstance(layer, Convolution)
             or (piece.first, piece.channels) != (0, len(layer.weight))
             or layer.floor == 0
-            or (added and (layer.residual or layer.depthwise))
-            or any(numbers[other.tensor] >= numbers[piece.tensor] for other in added)
-            or piece.tensor in read
+            or (residual and (layer.residual or layer.depthwise))
+            or any(numbers[each.tensor] >= number for each in residual)
+            or is_read
         ):
             raise UnsupportedOp
-        self.layers[numbers[piece.tensor]] = replace(layer, **changes)
+        self._layers[number] = replace(layer, **changes)
         self._values = {
             name: pieces
             for name, pieces in self._values.items()
             if all(other.tensor != piece.tensor for other in pieces)
         }
 
-    def _pick(self, node: Any) -> None:  # noqa: ANN401
-        """Read channels of a map in another order.
+    def _gather(self, node: Node) -> None:
+        """Read channels of a tensor in another order.
 
         Raises:
-            UnsupportedOp: it has no such channels.
+            UnsupportedOp: the tensor does not have these channels.
         """
-        (piece,) = self._values[node.input[0]]
-        order = self._constants[node.input[1]]
+        (piece,) = self._values[node.inputs[0]]
+        order = self._constants[node.inputs[1]]
         if order.ndim != 1 or order.min() < 0 or order.max() >= piece.channels:
             raise UnsupportedOp
         runs = np.split(order, 1 + np.flatnonzero(np.diff(order) != 1))
-        self._values[node.output[0]] = tuple(
+        self._values[node.output] = tuple(
             ChannelSlice(piece.tensor, piece.first + int(run[0]), len(run)) for run in runs
         )
 
-    def _split(self, node: Any, settings: dict[str, Any]) -> None:  # noqa: ANN401
-        need({"axis": 0} | settings, axis=1)
-        (piece,) = self._values[node.input[0]]
-        sizes = self._constants[node.input[1]]
+    def _split(self, node: Node) -> None:
+        require(node, axis=1)
+        (piece,) = self._values[node.inputs[0]]
+        sizes = self._constants[node.inputs[1]]
         if sizes.sum() != piece.channels or sizes.min() < 1:
             raise UnsupportedOp
         first = piece.first
-        for name, channels in zip(node.output, sizes, strict=True):
+        for name, channels in zip(node.outputs, sizes, strict=True):
             self._values[name] = (ChannelSlice(piece.tensor, first, int(channels)),)
             first += int(channels)
 
@@ -255,11 +260,11 @@ class Reader:
         return values
 
 
-def need(settings: dict[str, Any], **wanted: object) -> None:
-    """Refuse a setting that differs, or is not there where the standard has another default.
+def require(node: Node, **wanted: object) -> None:
+    """Check attributes of a node; one that is left out and has no default passes.
 
     Raises:
-        UnsupportedOp: one is.
+        UnsupportedOp: an attribute has another value.
     """
-    if any(settings.get(name, value) != value for name, value in wanted.items()):
+    if any(node.attributes.get(name, value) != value for name, value in wanted.items()):
         raise UnsupportedOp

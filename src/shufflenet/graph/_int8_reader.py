@@ -1,11 +1,12 @@
-"""From an ONNX graph with QuantizeLinear and DequantizeLinear to layers that compute in bytes."""
+"""Layers that compute with bytes, from an ONNX graph with QuantizeLinear and DequantizeLinear."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from shufflenet.graph._float_reader import Reader, UnsupportedOp, need
+from shufflenet.graph._float_reader import FloatReader, UnsupportedOp, require
 from shufflenet.graph._layers import (
     LARGEST_BYTE,
     ChannelSlice,
@@ -17,96 +18,99 @@ from shufflenet.graph._layers import (
     Mean,
     QuantParams,
 )
+from shufflenet.graph._nodes import Array, Node
 
 __all__ = ["Int8Reader"]
 
-_PRECISE = 2**22  # numbers below differ by a quarter of one in float32, or less
-_WHOLE = 2**30  # numbers below can be rounded to 32 bits, before they are cut off to eight
-_ROUNDED_AFTER = ("Add", "AveragePool", "Conv", "Gemm", "ReduceMean", "Relu")
+_PRECISE = 2**22  # in float32, numbers below this are at most a quarter apart
+_INT32 = 2**30  # numbers below this can be rounded to int32 before they are clipped to bytes
+_UNROUNDED = ("Add", "AveragePool", "Conv", "Gemm", "ReduceMean", "Relu")
 
 
-class Int8Reader(Reader):
-    """What has been read of a graph so far whose layers read and make bytes.
+class Int8Reader(FloatReader):
+    """The layers read so far, whose inputs and outputs are bytes.
 
-    Every result of a layer is quantised before anything reads it; Split, Concat and max pooling
-    pass bytes on as they are, so that quantising those again with the same scale changes nothing.
-    Where a result is quantised twice before anything computes with it, as before a concatenation
-    with others or a sum, it is rounded once: to what it is at last, and cut off as both do.
+    Every output is quantized before anything reads it. Split, Concat and MaxPool pass bytes on, so
+    that to quantize those again with the same scale changes nothing. An output that is quantized
+    twice before a layer computes with it, as before a Concat or an Add, is rounded once here: with
+    the last parameters, and clipped to both ranges.
     """
 
-    def __init__(self, graph: Any) -> None:  # noqa: ANN401  # protobuf makes its class at import
-        super().__init__(graph)
-        self._codes: dict[str, QuantParams] = {}  # of maps
-        self._scales: dict[str, Floats] = {}  # of weights, and of the layers that have them
-        self._unrounded = set(self._values)  # values that only QuantizeLinear or a ReLU may read
-        self._bytes: set[str] = set()  # those that only DequantizeLinear may read
-        self._kept: dict[str, tuple[float, float]] = {}  # what bytes before those of a map could be
-        self._added_to: dict[str, tuple[float, float]] = {}  # likewise, before others were added
+    def __init__(self, constants: Mapping[str, Array], images: str, channels: int) -> None:
+        super().__init__(constants, images, channels)
+        self._params: dict[str, QuantParams] = {}  # of tensors
+        self._scales: dict[str, Floats] = {}  # of weights, by the name of the dequantized weights
+        self._unrounded = {images}  # tensors that only a QuantizeLinear or a ReLU may read
+        self._quantized: set[str] = set()  # tensors that only a DequantizeLinear may read
+        # The ranges of outputs that are quantized again: where they are, and before an Add.
+        self._clipped: dict[str, tuple[float, float]] = {}
+        self._before_add: dict[str, tuple[float, float]] = {}
 
-    def read(self, node: Any) -> None:  # noqa: ANN401  # likewise
-        makes = node.output[0]
-        if node.op_type == "QuantizeLinear":
-            self._quantise(node)
-            self._bytes.add(makes)
+    def read(self, node: Node) -> None:
+        if node.op == "QuantizeLinear":
+            self._quantize_linear(node)
+            self._quantized.add(node.output)
             return
-        if node.op_type == "DequantizeLinear":
-            self._dequantise(node)
+        if node.op == "DequantizeLinear":
+            self._dequantize_linear(node)
             return
-        # A constant's integers are no numbers, and Cast would take them for such.
-        known = node.op_type != "Cast" and self._bytes.isdisjoint(node.input)
-        if not known or self._unrounded.isdisjoint(node.input) == (node.op_type == "Relu"):
+        # Integers are no values yet: nothing but a DequantizeLinear may read them.
+        reads_values = node.op != "Cast" and self._quantized.isdisjoint(node.inputs)
+        reads_rounded = self._unrounded.isdisjoint(node.inputs)
+        if not reads_values or reads_rounded == (node.op == "Relu"):
             raise UnsupportedOp
         super().read(node)
-        if node.op_type in _ROUNDED_AFTER:
-            self._unrounded.add(makes)
-        if node.op_type == "MaxPool":
-            self._codes[makes] = self._codes_of(self.layers[-1].inputs)
+        if node.op in _UNROUNDED:
+            self._unrounded.add(node.output)
+        if node.op == "MaxPool":
+            self._params[node.output] = self._shared_params(self._layers[-1].inputs)
 
-    def finished(self) -> list[Layer]:
-        return [self._in_bytes(layer) for layer in self.layers]
+    def finish(self) -> list[Layer]:
+        return [self._to_int8(layer) for layer in self._layers]
 
-    def codes_of(self, name: str) -> QuantParams | None:
-        return self._codes[name]
+    def quant_params(self, tensor: str) -> QuantParams | None:
+        return self._params[tensor]
 
-    def _quantise(self, node: Any) -> None:  # noqa: ANN401
-        """Note what a layer's bytes stand for, or see that they stay as they are.
+    def _quantize_linear(self, node: Node) -> None:
+        """Note the quantization parameters of a layer's output, or check that they stay the same.
 
         Raises:
-            UnsupportedOp: they do not.
+            UnsupportedOp: they change after something has read the output.
         """
-        name, codes = node.input[0], self._codes_given(node)
-        if name in self._bytes:
+        name, params = node.inputs[0], self._params_of(node)
+        if name in self._quantized:
             raise UnsupportedOp
         pieces = self._values[name]
         for piece in pieces:
-            before = self._codes.setdefault(piece.tensor, codes)
-            if before != codes:
-                if name in self._unrounded:  # somebody else reads it as other bytes
+            before = self._params.setdefault(piece.tensor, params)
+            if before != params:
+                if name in self._unrounded:  # another node quantizes it with other parameters
                     raise UnsupportedOp
-                self._end(piece)
-                low, high = self._kept.get(piece.tensor, before.range)
-                self._kept[piece.tensor] = max(low, before.range[0]), min(high, before.range[1])
-                self._codes[piece.tensor] = codes
-        self._values[node.output[0]] = pieces
+                self._extend(piece)
+                low, high = self._clipped.get(piece.tensor, before.range)
+                self._clipped[piece.tensor] = max(low, before.range[0]), min(high, before.range[1])
+                self._params[piece.tensor] = params
+        self._values[node.output] = pieces
 
-    def _dequantise(self, node: Any) -> None:  # noqa: ANN401
-        """Note what a constant's integers stand for, or see that bytes are taken for what they are.
+    def _dequantize_linear(self, node: Node) -> None:
+        """Read the weights or the bias of a layer, or check the parameters of a tensor.
 
         Raises:
-            UnsupportedOp: they are not.
+            UnsupportedOp: the parameters are not those that the tensor was quantized with, or the
+                constant is not of a kind that ``quantize`` writes.
         """
-        name, output = node.input[0], node.output[0]
+        name, output = node.inputs[0], node.output
         if name in self._values:
-            codes = self._codes_given(node)
-            same = all(self._codes[piece.tensor] == codes for piece in self._values[name])
-            if name not in self._bytes or not same:
+            params = self._params_of(node)
+            is_same = all(self._params[piece.tensor] == params for piece in self._values[name])
+            if name not in self._quantized or not is_same:
                 raise UnsupportedOp
             self._values[output] = self._values[name]
             return
-        settings = self._settings(node)
-        values, scale, zero = (self._constants[each] for each in node.input)
-        along = settings.get("axis", 1) == 0 or scale.size == 1
-        if zero.any() or scale.dtype != np.float32 or not along:
+        require(node, block_size=0, output_dtype=0)
+        values, scale, zero = (self._constants[each] for each in node.inputs)
+        by_output = node.attributes["axis"] == 0 or scale.size == 1
+        if zero.any() or scale.dtype != np.float32 or not by_output:
             raise UnsupportedOp
         if values.dtype == np.int8:
             self._constants[output] = values
@@ -116,153 +120,137 @@ class Int8Reader(Reader):
         else:
             raise UnsupportedOp
 
-    def _codes_given(self, node: Any) -> QuantParams:  # noqa: ANN401
-        """Read the one scale and zero of a node.
+    def _params_of(self, node: Node) -> QuantParams:
+        """Read the scale and the zero point of a node.
 
         Raises:
-            UnsupportedOp: there are more, or they are not of bytes from 0 to 255.
+            UnsupportedOp: there are several, or they are not of bytes from 0 to 255.
         """
-        self._settings(node)
-        scale, zero = (self._constants[name] for name in node.input[1:])
-        if scale.size != 1 or zero.size != 1 or zero.dtype != np.uint8:
+        require(node, block_size=0, output_dtype=0)
+        scale, zero_point = (self._constants[name] for name in node.inputs[1:])
+        if scale.size != 1 or zero_point.size != 1 or zero_point.dtype != np.uint8:
             raise UnsupportedOp
-        codes = QuantParams(scale.item(), zero.item())
-        if not 0 < codes.scale < np.inf:
+        params = QuantParams(scale.item(), zero_point.item())
+        if not 0 < params.scale < np.inf:
             raise UnsupportedOp
-        return codes
+        return params
 
-    def _settings(self, node: Any) -> dict[str, Any]:  # noqa: ANN401
-        """Read a node's settings; none may say that scales are of blocks, or bytes of other kinds.
-
-        Raises:
-            UnsupportedOp: one does.
-        """
-        from onnx.helper import get_attribute_value  # noqa: PLC0415  # read_network has imported it
-
-        settings = {a.name: get_attribute_value(a) for a in node.attribute}
-        need({"block_size": 0, "output_dtype": 0} | settings, block_size=0, output_dtype=0)
-        return settings
-
-    def _weights(self, name: str) -> Any:  # noqa: ANN401
+    def _weights(self, name: str) -> npt.NDArray[np.int8]:
         weights = self._constants[name]
         if weights.dtype != np.int8:
             raise UnsupportedOp
         return weights
 
-    def _convolution(self, node: Any, settings: dict[str, Any]) -> Convolution:  # noqa: ANN401
-        output = super()._convolution(node, settings)
-        return replace(output, scale=self._scales[node.input[1]])
+    def _convolution(self, node: Node) -> Convolution:
+        return replace(super()._convolution(node), scale=self._scales[node.inputs[1]])
 
-    def _linear(self, node: Any, settings: dict[str, Any]) -> Linear:  # noqa: ANN401
-        output = super()._linear(node, settings)
-        return replace(output, scale=self._scales[node.input[1]])
+    def _linear(self, node: Node) -> Linear:
+        return replace(super()._linear(node), scale=self._scales[node.inputs[1]])
 
     def _average(self, output: str, inputs: tuple[ChannelSlice, ...]) -> Convolution:
-        average = super()._average(output, inputs)
-        share = np.float32(average.weight.flat[0])
-        weight = np.ones(average.weight.shape, np.int8)
-        return replace(average, weight=weight, scale=np.full(len(weight), share))
+        layer = super()._average(output, inputs)
+        share = np.float32(layer.weight.flat[0])
+        weight = np.ones(layer.weight.shape, np.int8)
+        return replace(layer, weight=weight, scale=np.full(len(weight), share))
 
-    def _add(self, node: Any) -> None:  # noqa: ANN401
+    def _add(self, node: Node) -> None:
         super()._add(node)
-        (piece,) = self._values[node.output[0]]
-        if piece.tensor in self._kept:
+        (piece,) = self._values[node.output]
+        if piece.tensor in self._clipped:
             raise UnsupportedOp
-        self._added_to[piece.tensor] = self._codes.pop(piece.tensor).range
+        self._before_add[piece.tensor] = self._params.pop(piece.tensor).range
 
-    def _codes_of(self, pieces: tuple[ChannelSlice, ...]) -> QuantParams:
-        """Say what the bytes of pieces stand for.
+    def _shared_params(self, pieces: tuple[ChannelSlice, ...]) -> QuantParams:
+        """Return the quantization parameters that all slices have.
 
         Raises:
-            UnsupportedOp: not all stand for the same.
+            UnsupportedOp: they differ.
         """
-        first, *others = {self._codes[piece.tensor] for piece in pieces}
+        first, *others = {self._params[piece.tensor] for piece in pieces}
         if others:
             raise UnsupportedOp
         return first
 
-    def _in_bytes(self, layer: Layer) -> Layer:
-        """Let a layer make bytes of bytes.
+    def _to_int8(self, layer: Layer) -> Layer:
+        """Convert a layer to one that reads and writes bytes.
 
-        Where ``x`` and ``y`` are bytes read and made, with scales and zeros, and ``w`` int8 weights
-        with a scale of their own, a layer computes ::
+        With input bytes ``x``, output bytes ``y`` and int8 weights ``w``, the layer computes ::
 
             y = sum(x * w) * (x.scale * w.scale / y.scale)
                 + (bias - x.zero_point * sum(w) * x.scale * w.scale) / y.scale + y.zero_point
 
-        and adds ``(z - z.zero_point) * (z.scale / y.scale)`` for bytes ``z`` that are added to it.
+        and adds ``(z - z.zero_point) * (z.scale / y.scale)`` for the bytes ``z`` of a residual.
 
-        What ONNX rounds before it adds the zero is rounded after it here: of two bytes that are
-        equally near, where the zero is odd, it may be the other one.
+        ONNX rounds before it adds the zero point, this layer after it: of two bytes that are
+        equally near, it may take the other one where the zero point is odd.
 
         Raises:
-            UnsupportedOp: float32 might not hold what is rounded.
+            UnsupportedOp: float32 is too coarse for the sums.
         """
-        read = self._codes_of(layer.inputs)
+        inputs = self._shared_params(layer.inputs)
         match layer:
             case MaxPool():
                 return replace(layer, padding_value=0.0)
             case Mean():
-                output = self._codes[layer.output]
-                factor = _factor(read, output)
-                return replace(
-                    layer, scale=factor, bias=output.zero_point - read.zero_point * factor
-                )
+                output = self._params[layer.output]
+                factor = _ratio(inputs, output)
+                shift = output.zero_point - inputs.zero_point * factor
+                return replace(layer, scale=factor, bias=shift)
             case Convolution():
-                output = self._codes[layer.output]
-                scale, bias = _counted(layer, read, output)
-                floor, ceiling = _cut(self._kept.get(layer.output, output.range), output)
+                output = self._params[layer.output]
+                scale, bias = _scale_and_bias(layer, inputs, output)
+                clipped = self._clipped.get(layer.output, output.range)
+                floor, ceiling = _byte_bounds(clipped, output)
                 if layer.floor == 0:
                     floor = max(floor, float(output.zero_point))
                 layer = replace(layer, scale=scale, floor=floor, ceiling=ceiling)
-                layer = replace(layer, bias=bias, padding_value=read.zero_point)
-                return self._with_added(layer, output) if layer.residual else layer
+                layer = replace(layer, bias=bias, padding_value=inputs.zero_point)
+                return self._with_residual(layer, output) if layer.residual else layer
             case Linear():
-                scale, bias = _counted(layer, read, QuantParams(1.0, 0))
+                scale, bias = _scale_and_bias(layer, inputs, QuantParams(1.0, 0))
                 return replace(layer, scale=scale, bias=bias)
 
-    def _with_added(self, layer: Convolution, output: QuantParams) -> Convolution:
-        """Count what is added in the bytes made, too, and what limits hold before."""
-        added = self._codes_of(layer.residual)
-        factor = _factor(added, output)
-        more = output.zero_point - added.zero_point * factor
-        low, high = (end / output.scale + more for end in self._added_to[layer.output])
-        bias = layer.bias - np.float32(added.zero_point * factor)
+    def _with_residual(self, layer: Convolution, output: QuantParams) -> Convolution:
+        """Return an int8 convolution with the scale of its residual and the limits before it."""
+        residual = self._shared_params(layer.residual)
+        factor = _ratio(residual, output)
+        shift = output.zero_point - residual.zero_point * factor
+        low, high = (end / output.scale + shift for end in self._before_add[layer.output])
+        bias = layer.bias - np.float32(residual.zero_point * factor)
         return replace(layer, bias=bias, residual_scale=factor, limits=(low, high))
 
 
-def _factor(read: QuantParams, output: QuantParams) -> float:
-    """Give what bytes read are multiplied with to count in bytes made.
+def _ratio(inputs: QuantParams, output: QuantParams) -> float:
+    """Return the ratio of two scales.
 
     Raises:
         UnsupportedOp: it is so large that float32 rounds whole bytes away.
     """
-    factor = read.scale / output.scale
-    if not LARGEST_BYTE * factor < _PRECISE:
+    ratio = inputs.scale / output.scale
+    if not LARGEST_BYTE * ratio < _PRECISE:
         raise UnsupportedOp
-    return factor
+    return ratio
 
 
-def _cut(ends: tuple[float, float], output: QuantParams) -> tuple[float, float]:
-    """Give the least and the largest byte made where values lie between two ends."""
-    low, high = (round(end / output.scale) + output.zero_point for end in ends)
+def _byte_bounds(bounds: tuple[float, float], output: QuantParams) -> tuple[float, float]:
+    """Return the smallest and the largest byte for values within bounds."""
+    low, high = (round(bound / output.scale) + output.zero_point for bound in bounds)
     return float(max(low, 0)), float(min(high, LARGEST_BYTE))
 
 
-def _counted(
-    layer: Convolution | Linear, read: QuantParams, output: QuantParams
+def _scale_and_bias(
+    layer: Convolution | Linear, inputs: QuantParams, output: QuantParams
 ) -> tuple[Floats, Floats]:
-    """Compute what sums are multiplied with, and what is added, to count in the bytes made.
+    """Return the factors of a layer's sums of bytes and the biases in output bytes, ``(out,)``.
 
     Raises:
-        UnsupportedOp: as ``Int8Reader._in_bytes``.
+        UnsupportedOp: float32 is too coarse for the sums.
     """
     weight = np.asarray(layer.weight, np.float64).reshape(len(layer.weight), -1)
-    factor = read.scale * np.asarray(layer.scale, np.float64)
-    bias = (
-        layer.bias - read.zero_point * weight.sum(1) * factor
-    ) / output.scale + output.zero_point
+    factor = inputs.scale * np.asarray(layer.scale, np.float64)
+    bias = layer.bias - inputs.zero_point * weight.sum(1) * factor
+    bias = bias / output.scale + output.zero_point
     largest = LARGEST_BYTE * np.abs(weight).sum(1) * np.abs(factor) / output.scale + np.abs(bias)
-    if not (np.abs(bias).max() < _PRECISE and largest.max() < _WHOLE):
+    if not (np.abs(bias).max() < _PRECISE and largest.max() < _INT32):
         raise UnsupportedOp
     return (factor / output.scale).astype(np.float32), bias.astype(np.float32)

@@ -1,4 +1,4 @@
-"""The layers that machine code is written for, and which channels each of them reads."""
+"""The layers of an exported network, and the channels that each of them reads."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -31,20 +31,26 @@ Weights: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.int8]
 
 @dataclass(frozen=True, slots=True)
 class QuantParams:
-    """What the bytes of an int8 network's map stand for: ``(byte - zero) * scale``."""
+    """The quantization parameters of a tensor: a byte means ``(byte - zero_point) * scale``."""
 
     scale: float
     zero_point: int
 
     @property
     def range(self) -> tuple[float, float]:
-        """The least and the most that a byte stands for."""
+        """The values of the bytes 0 and 255."""
         return -self.zero_point * self.scale, (LARGEST_BYTE - self.zero_point) * self.scale
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelSlice:
-    """Neighbouring channels of a map that some layer made."""
+    """Neighboring channels of the input or of a layer's output.
+
+    Attributes:
+        tensor: The name of the input or of the output.
+        first: The first of the channels.
+        channels: How many there are.
+    """
 
     tensor: str
     first: int
@@ -53,19 +59,23 @@ class ChannelSlice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convolution:
-    """A convolution of odd, square kernels, padded by half of them, and what is cut off after it.
+    """A convolution with an odd, square kernel, padded by half of it, and the steps after it.
+
+    Those steps are, in this order: multiply by ``scale``, add ``bias``, clip to ``limits``, add the
+    residual, clip to ``floor`` and ``ceiling``.
 
     Attributes:
-        weight: ``(out, in / groups, kernel, kernel)``, float32 or, of an int8 network, int8.
-        bias: ``(out,)``; of an int8 network it counts in the bytes made.
-        residual: What is added to its result, channel by channel.
-        floor: What smaller values become: 0 is a ReLU, minus infinity nothing; of an int8 network
-            a byte, 0 for nothing.
-        ceiling: What larger bytes of an int8 network become.
-        scale: ``(out,)``, of an int8 network: what sums are multiplied with to count in bytes.
-        residual_scale: Likewise, what is added.
-        limits: The least and the most, in bytes, that a result may be before others are added.
-        padding_value: What the values beyond an edge are taken for: the byte that stands for 0.
+        weight: ``(out, in / groups, kernel, kernel)``, float32, or int8 in an int8 network.
+        bias: ``(out,)``, in an int8 network in units of the output's bytes.
+        residual: The channels that are added to the output.
+        floor: The smallest output: 0 for a ReLU, minus infinity for none; in an int8 network a
+            byte, 0 for none.
+        ceiling: The largest output, in an int8 network a byte.
+        scale: ``(out,)``, the factors from sums of products to bytes of the output; None in a
+            float32 network.
+        residual_scale: The factor from bytes of the residual to bytes of the output.
+        limits: The smallest and the largest value, in bytes, before the residual is added.
+        padding_value: The value of pixels beyond an edge; in an int8 network the byte for 0.
     """
 
     output: str
@@ -84,18 +94,18 @@ class Convolution:
 
     @property
     def kernel(self) -> int:
-        """Its side."""
+        """The side of the kernel."""
         return int(self.weight.shape[2])
 
     @property
     def depthwise(self) -> bool:
-        """Whether every channel has a kernel of its own."""
+        """Whether each output channel is computed from one input channel alone."""
         return self.weight.shape[1] == 1 and self.groups == len(self.weight) > 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaxPool:
-    """The maximum of 3x3 pixels, padded by one, at a stride of two.
+    """The maximum of 3x3 pixels, padded by one, with a stride of two.
 
     Attributes:
         padding_value: The value of pixels beyond an edge: smaller than any other; 0 for bytes.
@@ -118,7 +128,13 @@ class Mean:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linear:
-    """The classifier; its weight is ``(out, in)``, and the rest as of a convolution."""
+    """The classifier.
+
+    Attributes:
+        weight: ``(out, in)``, float32 or int8.
+        bias: ``(out,)``, in the units of the logits.
+        scale: ``(out,)``, the factors from sums of products to logits; None in a float32 network.
+    """
 
     output: str
     inputs: tuple[ChannelSlice, ...]
@@ -132,10 +148,10 @@ Layer: TypeAlias = Convolution | MaxPool | Mean | Linear
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What a file computes: layers in order, from the images to a mean, and a classifier of it.
+    """The layers of a network in order, from the images to the mean, and its classifier.
 
     Attributes:
-        input_params: Which bytes an int8 network takes images for; or none, of a float32 network.
+        input_params: The quantization parameters of the images; None in a float32 network.
     """
 
     layers: Sequence[Layer]
@@ -144,12 +160,12 @@ class Network:
 
 
 def residual_of(layer: Layer) -> tuple[ChannelSlice, ...]:
-    """Say what is added to a layer's result."""
+    """Return the channels that are added to a layer's output."""
     return layer.residual if isinstance(layer, Convolution) else ()
 
 
 def only_reader(layers: Iterable[Layer], output: Convolution) -> Layer | None:
-    """Find the layer that alone reads another, all of it in its order, if there is one."""
+    """Return the layer that reads all of an output in order, if no other layer reads the output."""
     name, whole = output.output, (ChannelSlice(output.output, 0, len(output.weight)),)
     found = [
         layer

@@ -1,0 +1,100 @@
+"""From an ONNX file of a shuffle-free network to its layers."""
+
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from shufflenet.errors import CheckpointError
+from shufflenet.graph._float_reader import FloatReader, UnsupportedOp
+from shufflenet.graph._int8_reader import Int8Reader
+from shufflenet.graph._layers import (
+    ChannelSlice,
+    Convolution,
+    Layer,
+    Linear,
+    MaxPool,
+    Mean,
+    Network,
+)
+from shufflenet.graph._nodes import read_onnx_graph, separate_weights
+from shufflenet.graph._strip_padding import strip_padding
+
+__all__ = ["load_onnx", "read_network"]
+
+
+def load_onnx(path: str | Path) -> onnx.ModelProto:
+    """Load an ONNX file.
+
+    Raises:
+        CheckpointError: the file cannot be read or is no ONNX file.
+    """
+    try:
+        return onnx.load(str(path))
+    except (DecodeError, OSError) as error:
+        raise CheckpointError(path, "is no ONNX file", "Export it again.") from error
+
+
+def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
+    """Read the layers of a ShuffleNet V1 or V2 file, as ``export`` and ``quantize`` write them.
+
+    Split, Concat and Gather become no layers: they only choose the channels that a layer reads.
+    ReLU and Add become part of the convolution before them. A mean of 3x3 pixels becomes a
+    depthwise convolution.
+
+    Returns:
+        The network, and the metadata of the file.
+
+    Raises:
+        CheckpointError: the file is damaged, or computes something else.
+    """
+    model = load_onnx(path)
+    problem = "has inputs or outputs that the LLVM runtime does not know"
+    try:
+        separate_weights(model)
+        graph = read_onnx_graph(model)
+        (images,) = graph.inputs.items()
+        is_int8 = any(node.op == "QuantizeLinear" for node in graph.nodes)
+        reader = (Int8Reader if is_int8 else FloatReader)(graph.constants, *images)
+        for node in graph.nodes:
+            problem = f"has a {node.op} that the LLVM runtime does not compute"
+            reader.read(node)
+        problem = "has scales too far apart for the LLVM runtime"
+        layers = reader.finish()
+        problem = "has layers in an order that the LLVM runtime does not compute"
+        features, classifier = _split_classifier(layers, images[0], graph.outputs[0])
+        network = Network(strip_padding(features), classifier, reader.quant_params(images[0]))
+    except (UnsupportedOp, IndexError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(path, problem, "Use --runtime onnxruntime.") from error
+    return network, {entry.key: entry.value for entry in model.metadata_props}
+
+
+def _split_classifier(layers: list[Layer], images: str, logits: str) -> tuple[list[Layer], Linear]:
+    """Return the layers up to the mean, and the classifier.
+
+    Raises:
+        UnsupportedOp: the order is not that of a ShuffleNet. Its first layer is a convolution that
+            reads the images, which nothing else does, and the only one both dense and larger than
+            1x1; its last two are a mean and the classifier that reads it.
+    """
+    stem, *inner, mean, classifier = layers
+    in_order = (
+        isinstance(stem, Convolution)
+        and stem.kernel > 1
+        and stem.inputs == (ChannelSlice(images, 0, stem.weight.shape[1]),)
+        and all(map(_is_inner, inner))
+        and not any(piece.tensor == images for layer in layers[1:] for piece in layer.inputs)
+        and isinstance(mean, Mean)
+        and isinstance(classifier, Linear)
+        and classifier.inputs == (ChannelSlice(mean.output, 0, classifier.weight.shape[1]),)
+        and classifier.output == logits
+    )
+    if not in_order or not isinstance(classifier, Linear):
+        raise UnsupportedOp
+    return layers[:-1], classifier
+
+
+def _is_inner(layer: Layer) -> bool:
+    if isinstance(layer, Convolution):
+        return layer.depthwise or layer.kernel == 1
+    return isinstance(layer, MaxPool)
