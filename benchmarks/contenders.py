@@ -27,7 +27,7 @@ from shufflenet.export import export_onnx
 from shufflenet.labels import label_set
 from shufflenet.models import create_model, load_model_and_card, start_from
 from shufflenet.networks import ShuffleNet
-from shufflenet.quantize import quantize_onnx
+from shufflenet.quantize import QuantizeOptions, quantize_onnx
 from shufflenet.recipes import preprocess_for
 from shufflenet.runtimes import LlvmClassifier, computes_int8_exactly
 from shufflenet.spec import Card, Origin
@@ -320,6 +320,5 @@ def quantise_as_ours(source: Path, target: Path) -> None:
             source,
             open_images(folder),
             target,
-            max_drop_percent=100,
-            calibration_images=_CALIBRATION_IMAGES,
+            QuantizeOptions(max_drop_percent=100, calibration_images=_CALIBRATION_IMAGES),
         )

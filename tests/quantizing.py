@@ -1,4 +1,4 @@
-"""Patterns to calibrate on, and a network that tells them apart, for the tests of ``quantize``."""
+"""Patterns to calibrate on, and a network that distinguishes them, for tests of ``quantize``."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -14,12 +14,15 @@ from shufflenet.data import ImageSet, open_images
 from shufflenet.export import export_onnx
 from shufflenet.networks import ShuffleNet, build
 from shufflenet.preprocess import normalize
+from shufflenet.quantize import QuantizeOptions
 from shufflenet.recipes import preprocess_for
 from shufflenet.spec import Label, NetworkSpec, V2Spec
 from shufflenet.zoo import NETWORKS
 
 RNG = np.random.default_rng
 CLASSES = ("blue", "green", "red")
+# One calibrator, and any loss: for what depends on neither.
+QUICK = QuantizeOptions(max_drop_percent=100, calibrators=("minmax",))
 
 
 def pictures(count: int, side: int = 32) -> np.ndarray:
@@ -36,7 +39,7 @@ def written(folder: Path, images: Iterable[np.ndarray], classes: Sequence[str]) 
 
 
 def write_float_file(folder: Path, spec: NetworkSpec | None = None) -> Path:
-    """A network with random weights: colours are classes; without a spec, two stages of two."""
+    """Write a network with random weights; colors are classes; by default two stages of two."""
     net = with_seeded_weights(build(spec or _two_stages()))
     _fit_statistics(net)
     labels = tuple(Label(name, name) for name in CLASSES)
@@ -52,7 +55,7 @@ def _two_stages() -> V2Spec:
 
 
 def _fit_statistics(net: ShuffleNet) -> None:
-    """Let batch norms see pictures, so that logits tell them apart, as those of trained nets do."""
+    """Run batch norms on pictures, so that logits distinguish these, as after training."""
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0

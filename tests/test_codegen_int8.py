@@ -16,7 +16,7 @@ from onnx import helper, numpy_helper
 from quantizing import CLASSES, pictures, write_float_file, written
 from shufflenet.errors import CheckpointError
 from shufflenet.preprocess import normalize
-from shufflenet.quantize import _quantize, quantize_onnx
+from shufflenet.quantize import QuantizeOptions, quantize_onnx
 from shufflenet.runtimes import CHECK_KEY, OnnxClassifier
 from shufflenet.spec import NetworkSpec, Stage, V1Spec
 
@@ -36,10 +36,8 @@ pytestmark = [
 
 def quantised(folder: Path, spec: NetworkSpec | None = None) -> Path:
     photos = written(folder / "photos", pictures(40), CLASSES)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_quantize, "CALIBRATORS", ("minmax",))
-        float_file = write_float_file(folder, spec)
-        quantize_onnx(float_file, photos, folder / "int8.onnx", max_drop_percent=100)
+    options = QuantizeOptions(max_drop_percent=100, calibrators=("minmax",))
+    quantize_onnx(write_float_file(folder, spec), photos, folder / "int8.onnx", options)
     return folder / "int8.onnx"
 
 

@@ -3,16 +3,17 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from quantizing import RNG, pictures, write_float_file
 from shufflenet.preprocess import normalize
-from shufflenet.quantize._equalise import equalised
-from shufflenet.quantize._graph import as_model, read_graph
-from shufflenet.quantize._judge import logits_of
-from shufflenet.quantize._observe import moments_of, open_session, spans_of
-from shufflenet.quantize._round import _round_rows, rounded
+from shufflenet.quantize._equalize import equalize
+from shufflenet.quantize._float_graph import read_float_graph, to_model
+from shufflenet.quantize._observe import observe_moments, observe_ranges
+from shufflenet.quantize._round_weights import _round_rows, round_weights
+from shufflenet.quantize._session import compute_logits, open_session
 from shufflenet.runtimes import OnnxClassifier
 from shufflenet.runtimes._int8 import as_pixels
 from shufflenet.spec import Preprocess
@@ -75,28 +76,28 @@ def _convolved(pixels: np.ndarray, weights: np.ndarray, scale: np.float32) -> np
 
 
 def test_equalised_channels_leave_the_function_as_it_is(float_file: Path) -> None:
-    graph = read_graph(float_file.read_bytes(), float_file)
+    graph = read_float_graph(onnx.load(float_file), float_file)
     how = OnnxClassifier(float_file).card.preprocess
 
     def feed(images: np.ndarray) -> np.ndarray:
         return normalize(images, how)
 
-    spans = spans_of(graph, pictures(20), feed, NO_PROGRESS)
-    other = equalised(graph, spans)
-    before, after = (logits_of(as_model(x), pictures(5), feed) for x in (graph, other))
+    spans = observe_ranges(graph, pictures(20), feed, NO_PROGRESS)
+    other = equalize(graph, spans)
+    before, after = (compute_logits(to_model(x), pictures(5), feed) for x in (graph, other))
     assert np.abs(before - after).max() <= 1e-5 * np.abs(before).max()
-    spread = spans_of(other, pictures(20), feed, NO_PROGRESS)
-    made = graph.channels.of[graph.layers[3].makes]  # read by a depthwise layer
+    spread = observe_ranges(other, pictures(20), feed, NO_PROGRESS)
+    made = graph.channels.of[graph.layers[3].output]  # read by a depthwise layer
     assert np.ptp(spans.high[made]) > 0.1
     reached = spread.high[made][spans.high[made] > 0.2 * spans.high[made].max()]
     assert np.allclose(reached, 1, atol=1e-3)
 
 
 def test_rounding_by_covariance_loses_less_than_plain_rounding(float_file: Path) -> None:
-    graph = read_graph(float_file.read_bytes(), float_file)
+    graph = read_float_graph(onnx.load(float_file), float_file)
     how = OnnxClassifier(float_file).card.preprocess
-    moments = moments_of(graph, pictures(50), lambda x: normalize(x, how), NO_PROGRESS)
-    stored, _ = rounded(graph, moments, "full")
+    moments = observe_moments(graph, pictures(50), lambda x: normalize(x, how), NO_PROGRESS)
+    stored, _ = round_weights(graph, moments, "full")
     layer = graph.layers[-2]
     rows, ours = (x.weights[layer.weight][:, :, 0, 0] for x in (graph, stored))
     step = np.abs(rows).max(1, keepdims=True) / 127
@@ -107,10 +108,10 @@ def test_rounding_by_covariance_loses_less_than_plain_rounding(float_file: Path)
 
 
 def test_biases_make_up_for_the_mean_of_what_is_lost(float_file: Path) -> None:
-    graph = read_graph(float_file.read_bytes(), float_file)
+    graph = read_float_graph(onnx.load(float_file), float_file)
     how = OnnxClassifier(float_file).card.preprocess
-    moments = moments_of(graph, pictures(20), lambda x: normalize(x, how), NO_PROGRESS)
-    stored, _ = rounded(graph, moments, "portable")
+    moments = observe_moments(graph, pictures(20), lambda x: normalize(x, how), NO_PROGRESS)
+    stored, _ = round_weights(graph, moments, "portable")
     layer = graph.layers[-1]
     means = [
         x.weights[layer.weight][:, :, 0, 0] @ moments[layer.weight].mean[0] + x.weights[layer.bias]

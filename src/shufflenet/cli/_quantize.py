@@ -93,24 +93,21 @@ def _quantize(args: argparse.Namespace) -> int:
         say(f"--to {str(args.to)!r} must end in .onnx, the one format there is.")
         return 2
     from shufflenet.data import open_images
-    from shufflenet.quantize import quantize_onnx
+    from shufflenet.quantize import QuantizeOptions, quantize_onnx
 
     images = open_images(args.data)
+    options = QuantizeOptions(
+        max_drop_percent=args.max_drop,
+        calibration_images=args.images,
+        weight_range=args.range,
+        pixels=args.pixels,
+        report_layers=args.layers,
+        seed=args.seed,
+    )
     with tempfile.TemporaryDirectory(prefix="shufflenet-") as folder:
         source = _float_file(args.model, Path(folder))
         with progress(None, "images") as bar:
-            done = quantize_onnx(
-                source,
-                images,
-                args.to,
-                max_drop_percent=args.max_drop,
-                calibration_images=args.images,
-                weight_range=args.range,
-                pixels=args.pixels,
-                report_layers=args.layers,
-                seed=args.seed,
-                on_progress=bar.update,
-            )
+            done = quantize_onnx(source, images, args.to, options, on_progress=bar.update)
     if args.json:
         print_json(_fields(done))
     else:

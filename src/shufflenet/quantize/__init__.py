@@ -1,7 +1,7 @@
-"""From a float ONNX file to one in int8, calibrated on real images and judged on others."""
+"""Quantization of a float ONNX file to int8, calibrated on real images and checked on others."""
 
-from shufflenet.quantize._layers import LayerNoise
+from shufflenet.quantize._layer_noise import LayerNoise
+from shufflenet.quantize._options import QuantizeOptions, WeightRange
 from shufflenet.quantize._quantize import Quantized, quantize_onnx
-from shufflenet.quantize._round import WeightRange
 
-__all__ = ["LayerNoise", "Quantized", "WeightRange", "quantize_onnx"]
+__all__ = ["LayerNoise", "QuantizeOptions", "Quantized", "WeightRange", "quantize_onnx"]

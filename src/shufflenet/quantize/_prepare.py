@@ -1,129 +1,139 @@
-"""What all attempts at putting one network in int8 share."""
+"""A float network observed, equalized and rounded once, and the int8 models made from it."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import onnx
-from onnxruntime.quantization.calibrate import TensorData, TensorsData
+from onnxruntime.quantization import TensorsData
 
+from shufflenet.graph import WeightedLayer
 from shufflenet.preprocess import normalize
-from shufflenet.quantize._equalise import equalised
-from shufflenet.quantize._fill import fill_up
-from shufflenet.quantize._graph import Graph, Layer, as_model
-from shufflenet.quantize._images import Drawn
-from shufflenet.quantize._judge import Judge, logits_of
-from shufflenet.quantize._observe import Images, Pixels, Progress, moments_of, spans_of
-from shufflenet.quantize._pixels import centre_of, planes, reads_pixels, takes_bytes
-from shufflenet.quantize._ranges import Calibrator, ranges_of
-from shufflenet.quantize._round import Rounded, WeightRange, rounded
-from shufflenet.quantize._write import int8_model
+from shufflenet.quantize._byte_input import fold_normalization, take_bytes, to_planes, zero_byte
+from shufflenet.quantize._equalize import equalize
+from shufflenet.quantize._float_graph import FloatGraph, to_model
+from shufflenet.quantize._hold_out import HoldOut
+from shufflenet.quantize._int8_model import to_int8
+from shufflenet.quantize._observe import observe_moments, observe_ranges
+from shufflenet.quantize._options import QuantizeOptions
+from shufflenet.quantize._pad_channels import pad_channels
+from shufflenet.quantize._round_weights import Int8Weights, round_weights
+from shufflenet.quantize._session import Feed, Images, Logits, Pixels, Progress, compute_logits
+from shufflenet.quantize._split import CalibrationSplit
 from shufflenet.runtimes import computes_int8_exactly
 from shufflenet.spec import Preprocess
 
-__all__ = ["Prepared", "attempt", "calibrated", "prepare"]
+__all__ = ["Prepared", "build_int8", "prepare", "run_int8"]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A network ready for int8.
+    """A network ready to be written in int8.
 
     Attributes:
-        graph: In float, its channels equalised.
+        graph: The float network, its channels equalized.
         rounded: The same with the weights and biases that int8 stands for.
-        weights: Those weights in int8.
-        calibration: Images, ``(n, h, w, 3)``.
-        judge: Other images, and what the network answers in float.
-        feed: Makes of images what the float graph takes.
-        feed_int8: Makes of images what the int8 file will take.
-        centre: The grey level that is 0 to a file that takes bytes; none, if it takes floats.
-        exactly: Whether this processor must compute int8 step by step to compute it rightly.
+        weights: These weights in int8, by name.
+        calibration: The images to calibrate on, ``(n, h, w, 3)``.
+        hold_out: Other images, with the float network's logits.
+        feed: Converts images to the input of the float graph.
+        feed_int8: Converts images to the input of the int8 file.
+        zero: The byte that means 0 to a file that takes bytes; None if it takes floats.
+        exact: Whether this processor must compute int8 step by step to get the right result.
     """
 
-    graph: Graph
-    rounded: Graph
-    weights: dict[str, Rounded]
+    graph: FloatGraph
+    rounded: FloatGraph
+    weights: Mapping[str, Int8Weights]
     calibration: Pixels
-    judge: Judge
-    feed: Callable[[Pixels], Images]
-    feed_int8: Callable[[Pixels], Images]
-    centre: int | None
-    exactly: bool
+    hold_out: HoldOut
+    feed: Feed
+    feed_int8: Feed
+    zero: int | None
+    exact: bool
 
 
 def prepare(
-    graph: Graph,
+    graph: FloatGraph,
     how: Preprocess,
-    drawn: Drawn,
-    *,
-    weight_range: WeightRange,
-    pixels: bool,
+    split: CalibrationSplit,
+    options: QuantizeOptions,
     on_progress: Progress,
 ) -> Prepared:
-    """Observe a network on calibration images, equalise it and round its weights.
+    """Observe a network on calibration images, equalize it and round its weights.
 
     Args:
-        graph: The network in float.
-        how: How its images are prepared.
-        drawn: Images; without labels, what the float network answers is right.
-        weight_range: See ``rounded``.
-        pixels: Whether the file is to take bytes.
+        graph: The float network.
+        how: The preprocessing of its images.
+        split: Images, ``(n, h, w, 3)``; where they have no labels, the predictions of the float
+            network count as correct.
+        options: Whether the file takes bytes, and the range of its weights.
         on_progress: Called with the number of images computed since the last call.
 
     Raises:
-        SpecError: it cannot take bytes.
+        SpecError: the network cannot take bytes.
     """
 
-    def prepared(images: Pixels) -> Images:
+    def feed_normalized(images: Pixels) -> Images:
         return normalize(images, how)
 
-    reference = logits_of(as_model(graph), drawn.judging, prepared, on_progress=on_progress)
-    labels = reference.argmax(1) if drawn.labels is None else drawn.labels
-    if pixels:
-        graph, feed = reads_pixels(graph, how)
-    else:
-        feed = prepared
-    graph = equalised(graph, spans_of(graph, drawn.calibration, feed, on_progress))
-    moments = moments_of(graph, drawn.calibration, feed, on_progress)
-    stored, weights = rounded(graph, moments, weight_range)
+    reference = compute_logits(
+        to_model(graph), split.held_out, feed_normalized, on_progress=on_progress
+    )
+    labels = reference.argmax(1) if split.labels is None else split.labels
+    feed: Feed = feed_normalized
+    if options.pixels:
+        graph, feed = fold_normalization(graph, how)
+    graph = equalize(graph, observe_ranges(graph, split.calibration, feed, on_progress))
+    moments = observe_moments(graph, split.calibration, feed, on_progress)
+    rounded, weights = round_weights(graph, moments, options.weight_range)
     return Prepared(
         graph=graph,
-        rounded=stored,
+        rounded=rounded,
         weights=weights,
-        calibration=drawn.calibration,
-        judge=Judge(drawn.judging, labels, reference),
+        calibration=split.calibration,
+        hold_out=HoldOut(split.held_out, labels, reference),
         feed=feed,
-        feed_int8=planes if pixels else prepared,
-        centre=centre_of(how) if pixels else None,
-        exactly=weight_range == "full" and not computes_int8_exactly(),
+        feed_int8=to_planes if options.pixels else feed_normalized,
+        zero=zero_byte(how) if options.pixels else None,
+        exact=options.weight_range == "full" and not computes_int8_exactly(),
     )
 
 
-def calibrated(
-    network: Prepared, calibrator: Calibrator, on_progress: Progress = lambda done: None
-) -> TensorsData:
-    """Choose the ranges of all tensors; that of the input is what white and black become."""
-    found = ranges_of(network.graph, network.calibration, network.feed, calibrator, on_progress)
-    side = network.calibration.shape[1]
-    ends = np.repeat(np.array([0, 255], np.uint8), side * side * 3).reshape(2, side, side, 3)
-    fed = network.feed(ends)
-    found.data[network.graph.input] = TensorData(
-        lowest=np.float32(fed.min()), highest=np.float32(fed.max())
-    )
-    return found
-
-
-def attempt(
-    network: Prepared, ranges: TensorsData, kept: Collection[Layer] = ()
+def build_int8(
+    network: Prepared, ranges: TensorsData, in_float: Collection[WeightedLayer] = ()
 ) -> onnx.ModelProto:
-    """Make the int8 model, but for the layers that are kept in float."""
-    own = {
-        name: network.graph.weights[name] for layer in kept for name in (layer.weight, layer.bias)
+    """Return the int8 model of a network.
+
+    Args:
+        network: The network.
+        ranges: The ranges of its tensors.
+        in_float: The layers that stay float.
+    """
+    weights = {
+        name: network.graph.weights[name]
+        for layer in in_float
+        for name in (layer.weight, layer.bias)
     }
-    without = [node for layer in kept for node in layer.nodes]
-    graph = network.rounded.with_weights(own)
-    model = int8_model(graph, ranges, network.weights, without=without)
-    fill_up(model, graph)
-    if network.centre is not None:
-        takes_bytes(model, network.centre)
+    without = [node for layer in in_float for node in layer.nodes]
+    graph = network.rounded.with_weights(weights)
+    model = to_int8(graph, ranges, network.weights, without=without)
+    pad_channels(model, graph)
+    if network.zero is not None:
+        take_bytes(model, network.zero)
     return model
+
+
+def run_int8(
+    network: Prepared, model: onnx.ModelProto, images: Pixels, on_progress: Progress
+) -> Logits:
+    """Return the logits of an int8 model of a network, ``(n, classes)``.
+
+    Args:
+        network: The network.
+        model: One of its int8 models.
+        images: ``(n, h, w, 3)``, 0 to 255.
+        on_progress: Called with the number of images computed since the last call.
+    """
+    return compute_logits(
+        model, images, network.feed_int8, exact=network.exact, on_progress=on_progress
+    )

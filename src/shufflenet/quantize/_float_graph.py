@@ -1,0 +1,97 @@
+"""A float ONNX model as layers, their weights in float64, and the channels of its tensors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import numpy_helper
+
+from shufflenet.errors import CheckpointError
+from shufflenet.graph import (
+    WeightedLayer,
+    read_onnx_graph,
+    separate_weights,
+    weighted_layers,
+)
+from shufflenet.quantize._channels import Channels, follow_channels
+
+__all__ = ["FloatGraph", "Floats", "read_float_graph", "to_model"]
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FloatGraph:
+    """A float model whose weights may be changed.
+
+    Attributes:
+        model: The model as it was read.
+        layers: Its convolutions and linear layers.
+        weights: The weights ``(out, in / groups, kh, kw)`` and biases ``(out,)`` of the layers in
+            float64, by name; they replace those of the model.
+        channels: The numbers of the channels of its tensors.
+    """
+
+    model: onnx.ModelProto
+    layers: tuple[WeightedLayer, ...]
+    weights: Mapping[str, Floats]
+    channels: Channels
+
+    @property
+    def input(self) -> str:
+        """The name of the tensor that holds the images."""
+        return str(self.model.graph.input[0].name)
+
+    def columns(self, layer: WeightedLayer) -> npt.NDArray[np.int64]:
+        """Return the numbers of the channels that weights multiply, ``(out, in / groups)``."""
+        out, per_group = self.weights[layer.weight].shape[:2]
+        inputs = self.channels.of[layer.input].reshape(layer.groups, per_group)
+        return inputs.repeat(out // layer.groups, axis=0)
+
+    def with_weights(self, weights: Mapping[str, Floats]) -> "FloatGraph":
+        """Return the graph with some weights and biases replaced, each of the same shape."""
+        return replace(self, weights={**self.weights, **weights})
+
+
+def read_float_graph(model: onnx.ModelProto, path: str | Path) -> FloatGraph:
+    """Read an exported model.
+
+    Args:
+        model: The model, which is changed: see :func:`separate_weights`.
+        path: The name of its file, for errors.
+
+    Raises:
+        CheckpointError: the model is quantized already, or holds weights that are not finite.
+    """
+    if any("Quantize" in node.op_type or "QLinear" in node.op_type for node in model.graph.node):
+        remedy = "Export a float network: shufflenet export --help."
+        raise CheckpointError(path, "is in int8 already", remedy)
+    separate_weights(model)
+    for number, node in enumerate(model.graph.node):  # nodes are selected by name later
+        node.name = node.name or f"node_{number}"
+    graph = read_onnx_graph(model)
+    floats = [array for array in graph.constants.values() if array.dtype == np.float32]
+    if not all(np.isfinite(array).all() for array in floats):
+        raise CheckpointError(path, "holds weights that are no numbers", "Train or export it anew.")
+    layers = weighted_layers(graph)
+    weights: dict[str, Floats] = {}
+    for layer in layers:
+        array = graph.constants[layer.weight].astype(np.float64)
+        weights[layer.weight] = array.reshape(array.shape + (1,) * (4 - array.ndim))
+        weights[layer.bias] = graph.constants[layer.bias].astype(np.float64)
+    return FloatGraph(model, layers, weights, follow_channels(graph, layers))
+
+
+def to_model(graph: FloatGraph) -> onnx.ModelProto:
+    """Return a copy of the graph's model that holds the graph's weights in float32."""
+    model = onnx.ModelProto()
+    model.CopyFrom(graph.model)
+    for constant in model.graph.initializer:
+        if constant.name in graph.weights:
+            array = graph.weights[constant.name].astype(np.float32).reshape(constant.dims)
+            constant.CopyFrom(numpy_helper.from_array(array, constant.name))
+    return model

@@ -1,0 +1,86 @@
+"""An int8 model from a float graph, the ranges of its tensors and its rounded weights."""
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import onnx
+from onnx import numpy_helper, shape_inference
+from onnxruntime.quantization import QDQQuantizer, QuantType, TensorsData
+from onnxruntime.quantization.quant_utils import add_infer_metadata
+from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
+
+from shufflenet.graph import Array
+from shufflenet.quantize._float_graph import FloatGraph, to_model
+from shufflenet.quantize._round_weights import Int8Weights
+
+__all__ = ["to_int8"]
+
+_OPERATIONS = sorted({*QLinearOpsRegistry, *QDQRegistry})
+
+
+def to_int8(
+    graph: FloatGraph,
+    ranges: TensorsData,
+    weights: Mapping[str, Int8Weights],
+    *,
+    only: Collection[str] = (),
+    without: Collection[str] = (),
+) -> onnx.ModelProto:
+    """Return a graph with int8 weights and QuantizeLinear and DequantizeLinear around its nodes.
+
+    ONNX Runtime and OpenVINO compute such a model in int8. Logits stay float, which costs nothing:
+    the sums of the classifier are scaled to logits instead of to bytes.
+
+    Args:
+        graph: The network with its weights rounded.
+        ranges: The ranges of its tensors.
+        weights: Its weights in int8, ``(out, in / groups, kh, kw)``, by name.
+        only: The names of the nodes to quantize; empty for all.
+        without: The names of nodes that stay float.
+    """
+    model = shape_inference.infer_shapes(to_model(graph))
+    add_infer_metadata(model)  # or the quantizer infers shapes again, by way of files
+    quantizer = QDQQuantizer(
+        model,
+        per_channel=True,
+        reduce_range=False,
+        weight_qType=QuantType.QInt8,
+        activation_qType=QuantType.QUInt8,
+        # A copy, because the quantizer changes the ranges of tensors that a ReLU reads.
+        tensors_range=TensorsData(ranges.calibration_method, dict(ranges.data)),
+        nodes_to_quantize=list(only),
+        nodes_to_exclude=list(without),
+        op_types_to_quantize=_OPERATIONS,
+        extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]},
+    )
+    quantizer.quantize_model()
+    quantizer.model.topological_sort()
+    quantized: onnx.ModelProto = quantizer.model.model
+    _put_weights(quantized, graph, weights)
+    return quantized
+
+
+def _put_weights(
+    model: onnx.ModelProto, graph: FloatGraph, weights: Mapping[str, Int8Weights]
+) -> None:
+    """Replace the weights that ONNX Runtime rounded by ours, and biases by ones of their scale."""
+    constants = {x.name: x for x in model.graph.initializer}
+
+    def put(name: str, array: Array) -> None:
+        shaped = array.reshape(constants[name].dims)
+        constants[name].CopyFrom(numpy_helper.from_array(np.ascontiguousarray(shaped), name))
+
+    def get(name: str) -> Array:
+        return numpy_helper.to_array(constants[name])
+
+    for layer in graph.layers:
+        weight, bias = layer.weight, layer.bias
+        if f"{weight}_quantized" not in constants:
+            continue
+        ours = weights[weight]
+        input_scale = get(f"{bias}_quantized_scale") / get(f"{weight}_scale")
+        scale = (input_scale * ours.scale).astype(np.float32)
+        put(f"{weight}_quantized", ours.codes)
+        put(f"{weight}_scale", ours.scale)
+        put(f"{bias}_quantized_scale", scale)
+        put(f"{bias}_quantized", np.rint(graph.weights[bias] / scale).astype(np.int32))

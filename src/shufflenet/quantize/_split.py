@@ -1,0 +1,103 @@
+"""Images drawn at random, some to calibrate on and others to compare int8 with float on."""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from shufflenet.data import ImageSet, Sample, load, relabel
+from shufflenet.errors import DataError, ImageError
+from shufflenet.labels import class_index
+from shufflenet.machine import cores
+from shufflenet.quantize._options import QuantizeOptions
+from shufflenet.quantize._session import Pixels, Progress
+from shufflenet.spec import Card
+
+__all__ = ["CalibrationSplit", "draw_split"]
+
+_log = logging.getLogger(__name__)
+
+_PIXELS = 12_000_000  # to calibrate on, 239 images of 224 px; more change the result little
+_MOST = 2000  # images to calibrate on
+_HELD_OUT = 2000
+_REMEDY = "Give a folder of class folders with some hundred photos."
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationSplit:
+    """Images drawn at random, ``(n, h, w, 3)``, 0 to 255.
+
+    Attributes:
+        calibration: The images that ranges and roundings are fitted to.
+        held_out: Other images, on which correct predictions are counted.
+        labels: The classes of the images held out, ``(n,)``; None where the class folders are not
+            the model's classes.
+    """
+
+    calibration: Pixels
+    held_out: Pixels
+    labels: npt.NDArray[np.int64] | None
+
+
+def draw_split(
+    images: ImageSet, card: Card, options: QuantizeOptions, on_progress: Progress
+) -> CalibrationSplit:
+    """Draw images and load them, ``(n, h, w, 3)``; at most half of them are calibrated on.
+
+    Args:
+        images: The images to draw from.
+        card: The preprocessing of images, and the classes of the model.
+        options: How many images to calibrate on, and the seed.
+        on_progress: Called with 1 after each image.
+
+    Raises:
+        DataError: fewer than two images can be read, or they are all of one color.
+    """
+    side = card.preprocess.crop_px
+    most = options.calibration_images or min(_MOST, _PIXELS // side**2 or 1)
+    count = min(most, len(images) // 2)
+    if count < 1:
+        raise DataError(images.source, "holds one image, and two are the least", _REMEDY)
+    known = _with_labels_of(images, card)
+    images = known or images
+    order = np.random.default_rng(options.seed).permutation(len(images))[: count + _HELD_OUT]
+    pixels, loaded = _load([images.samples[number] for number in order], card, on_progress)
+    count = min(count, len(loaded) // 2)
+    if count < 1:
+        raise DataError(images.source, "holds fewer than two images that can be read", _REMEDY)
+    if (pixels[:count] == pixels[:count, :1, :1]).all():
+        problem = "shows nothing: every image that was drawn is of one color"
+        raise DataError(images.source, problem, _REMEDY)
+    labels = np.array([sample.label for sample in loaded[count:]]) if known else None
+    return CalibrationSplit(pixels[:count], pixels[count:], labels)
+
+
+def _with_labels_of(images: ImageSet, card: Card) -> ImageSet | None:
+    """Return the images with the class numbers of a model; None if they have other classes."""
+    try:
+        known = class_index(card.labels)
+        return relabel(images, [label.id for label in card.labels], known)
+    except DataError as error:
+        _log.warning("%s The predictions of the float network count as correct.", error)
+        return None
+
+
+def _load(
+    samples: Sequence[Sample], card: Card, on_progress: Progress
+) -> tuple[Pixels, list[Sample]]:
+    """Load and crop images, ``(n, h, w, 3)``, and return them with the samples that can be read."""
+    side = card.preprocess.crop_px
+    pixels, loaded = [np.zeros((0, side, side, 3), np.uint8)], []
+    with ThreadPoolExecutor(cores()) as pool:
+        images = pool.map(lambda sample: load(sample, card.preprocess), samples)
+        for sample, image in zip(samples, images, strict=True):
+            on_progress(1)
+            if isinstance(image, ImageError):
+                _log.warning("%s It is skipped.", image)
+            else:
+                pixels.append(image[None])
+                loaded.append(sample)
+    return np.concatenate(pixels), loaded
