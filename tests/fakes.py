@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from shufflenet.preprocess import normalize
 from shufflenet.spec import Card
 
 
@@ -15,6 +16,9 @@ class Reddest:
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         means: npt.NDArray[np.float32] = batch.mean(axis=(2, 3), dtype=np.float32)
         return means
+
+    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        return self.logits(normalize(pixels, self.card.preprocess))
 
 
 class FakeClock:

@@ -157,7 +157,7 @@ def test_parquet_without_its_package_is_told_before_anything_is_computed(
     code, out, err = run("embed", photos, "--to", tmp_path / "a.parquet")
     assert (code, out) == (1, "")
     assert err == (
-        "This command needs the package 'pyarrow', which is not installed. "
+        "Writing parquet needs the package 'pyarrow', which is not installed. "
         "Install it: pip install 'shufflenet[parquet]'.\n"
     )
     assert run("embed", photos, "--to", tmp_path / "a.npy")[0] == 0

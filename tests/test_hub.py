@@ -28,7 +28,7 @@ from shufflenet.files import read_card
 from shufflenet.models import create_model, load_model
 from shufflenet.preprocess import prepare
 from shufflenet.runtimes import OnnxClassifier, _onnxruntime, top_k
-from shufflenet.zoo import WEIGHTS, Weights, _files
+from shufflenet.zoo import WEIGHTS, Weights
 
 NAME = "shufflenet_v2_x0_5.torchvision_in1k"
 
@@ -63,8 +63,7 @@ def published(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> W
         bytes=len(content),
     )
     (tmp_path / "web" / "weights.pth").write_bytes(content)
-    for module in (zoo, _files):
-        monkeypatch.setattr(module, "WEIGHTS", {**WEIGHTS, NAME: entry})
+    monkeypatch.setitem(WEIGHTS, NAME, entry)
     return entry
 
 
@@ -134,8 +133,10 @@ def test_torchs_int8_files_are_refused_before_anything_is_downloaded(
     assert not list(tmp_path.iterdir())
 
 
-def known_as(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_onnxruntime, "find_published", lambda path: WEIGHTS[name])
+def publish_as(name: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the catalogue's entry of that name the one of this file."""
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.setitem(WEIGHTS, name, replace(WEIGHTS[name], sha256=sha256))
 
 
 def test_the_onnx_zoos_v1_runs_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +144,7 @@ def test_the_onnx_zoos_v1_runs_as_it_is(tmp_path: Path, monkeypatch: pytest.Monk
     original = next(o for o in ORIGINALS if o.source == "onnxzoo")
     path = tmp_path / "shufflenet-9.onnx"
     onnx.save(onnx_zoo_v1(weights(original)), path)
-    known_as("shufflenet_v1_g4_x0_5_onnx.onnx_zoo_9", monkeypatch)
+    publish_as("shufflenet_v1_g4_x0_5_onnx.onnx_zoo_9", path, monkeypatch)
     classifier = OnnxClassifier(path, threads=1)
     batch = images(original).astype(np.float32)
     logits = classifier.logits(batch)
@@ -172,7 +173,7 @@ def test_an_int8_file_warns_where_this_processor_computes_it_differently(
 ) -> None:
     path = tmp_path / "shufflenet-v2-12-int8.onnx"
     onnx.save(_fixed_batch(), path)
-    known_as("shufflenet_v2_x1_0.onnx_zoo_12_int8", monkeypatch)
+    publish_as("shufflenet_v2_x1_0.onnx_zoo_12_int8", path, monkeypatch)
     monkeypatch.setattr(_onnxruntime, "computes_int8_exactly", lambda: exact)
     assert OnnxClassifier(path).logits(np.ones((5, 3, 4, 4), np.float32)).shape == (5, 1000)
     assert ("answers may differ" in caplog.text) is not exact

@@ -15,7 +15,7 @@ from shufflenet.quantize._observe import observe_moments, observe_ranges
 from shufflenet.quantize._round_weights import _round_rows, round_weights
 from shufflenet.quantize._session import compute_logits, open_session
 from shufflenet.runtimes import OnnxClassifier
-from shufflenet.runtimes._int8 import as_pixels
+from shufflenet.runtimes._inputs import to_pixels  # the inverse of what this file tests
 from shufflenet.spec import Preprocess
 
 NO_PROGRESS = lambda done: None  # noqa: E731
@@ -130,4 +130,4 @@ def test_biases_make_up_for_the_mean_of_what_is_lost(float_file: Path) -> None:
 )  # fmt: skip
 def test_prepared_images_turn_back_into_bytes(how: Preprocess) -> None:
     images = RNG(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
-    assert np.array_equal(as_pixels(normalize(images, how), how), np.moveaxis(images, -1, 1))
+    assert np.array_equal(to_pixels(normalize(images, how), how), np.moveaxis(images, -1, 1))

@@ -16,8 +16,10 @@ from shufflenet.runtimes import (
     OnnxClassifier,
     OpenVinoClassifier,
     _fastest,
+    _llvm,
     open_fastest,
 )
+from shufflenet.spec import Arithmetic
 from shufflenet.zoo import SHIPPED
 
 openvino = pytest.importorskip("openvino")
@@ -40,7 +42,7 @@ def taking(
 ) -> list[int]:
     """Let the runtimes seem to take so long; count how often they are tried."""
     tried = []
-    seconds = {"onnxruntime": onnxruntime_s, "openvino": openvino_s, "llvmlite": llvm_s}
+    seconds = {"onnxruntime": onnxruntime_s, "openvino": openvino_s, "llvm": llvm_s}
 
     def times(classifiers: Mapping[str, Classifier], _: object) -> dict[str, float]:
         tried.append(1)
@@ -108,11 +110,11 @@ def test_all_are_really_timed_by_turns() -> None:
 
 
 def test_what_cannot_open_a_file_is_left_aside(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path, threads: int) -> Classifier:
+    def refuse(path: Path, *, threads: int | None, precision: Arithmetic) -> Classifier:
         raise CheckpointError(path, "has layers of another kind", "Use another.")
 
     taking(monkeypatch, 1.0, 0.5, 0.1)
-    monkeypatch.setitem(_fastest._OTHERS, "llvmlite", refuse)
+    monkeypatch.setattr(_llvm, "open_file", refuse)
     assert type(open_fastest(FILE, threads=1)) is OpenVinoClassifier
 
 

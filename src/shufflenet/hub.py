@@ -1,65 +1,115 @@
-"""From a name to files on this disk: downloaded, converted and kept, each once."""
+"""From a name to a file on this disk: found, downloaded, converted or exported, each once."""
 
 import logging
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
-from tqdm import tqdm
-
 from shufflenet.errors import CheckpointError, CheckpointMismatch, MissingDependency, WriteError
-from shufflenet.files import cache_dir, download, read_card, write_checkpoint
-from shufflenet.runtimes import OnnxClassifier
-from shufflenet.zoo import WeightFiles, Weights, find_weights
+from shufflenet.files import (
+    Checkpoint,
+    cache_dir,
+    download,
+    read_card,
+    read_checkpoint,
+    read_onnx_card,
+    write_checkpoint,
+)
+from shufflenet.labels import label_set
+from shufflenet.recipes import preprocess_for
+from shufflenet.spec import Card, Origin
+from shufflenet.zoo import Weights, find_network, find_weights
 
 if TYPE_CHECKING:
     from shufflenet.convert import Converted
 
-__all__ = ["converted", "fetched", "kept", "obtain"]
+__all__ = ["CHECKPOINT", "ONNX", "cache_path", "convert_published", "resolve", "write_untrained"]
 
 _log = logging.getLogger(__name__)
 
+CHECKPOINT, ONNX = ".safetensors", ".onnx"
 
-def obtain(name: str | Path, *, as_checkpoint: bool = False) -> WeightFiles:
-    """Find the files behind a name, and bring what is not there yet.
 
-    A published file is downloaded, with a progress bar on stderr, its hash is checked, and it is
-    converted to a checkpoint of ours; both are kept in ``files.cache_dir()``. An ONNX file that
-    ONNX Runtime can compute stays as it is, unless a checkpoint is wanted.
+def resolve(name: str | Path, suffixes: Sequence[str], *, folder: Path | None = None) -> Path:
+    """Return the file of a model with one of these suffixes, and make it if there is none.
+
+    A file's own name is returned as it is. Published weights are downloaded (a progress bar on
+    stderr shows it), checked by their hash, converted to a checkpoint and, for ONNX, exported;
+    each result is kept in ``files.cache_dir()``. A published ONNX file that ONNX Runtime can
+    compute stays as it is, unless only a checkpoint is accepted.
+
+    Args:
+        name: ``default``, a published checkpoint's name, or a file.
+        suffixes: The suffixes that the caller can open, the preferred one first: ``.onnx``,
+            ``.safetensors``, or those of other runtimes, whose files must exist.
+        folder: Where to export a ``.safetensors`` file for a caller that opens ONNX files only; a
+            file exported there before is used again. Unless given, such a file is refused.
 
     Raises:
         UnknownName: it is neither a checkpoint's name nor a file.
-        CheckpointError: the file is of another kind, or of one that cannot be converted.
-        DownloadError: the file cannot be had; the sentence says how to get it by hand.
-        MissingDependency: converting it needs torch.
+        NoWeights: it is a network's name.
+        CheckpointError: the file is of another kind, or cannot be converted.
+        CheckpointMismatch: the downloaded file holds other weights than its name says.
+        DownloadError: the file cannot be downloaded; the sentence says how to get it by hand.
+        MissingDependency: converting or exporting it needs torch.
+        ParityError: an exported file differs from the network; it is not kept.
         WriteError: the disk is full or the cache cannot be written.
     """
+    if Path(name).suffix in suffixes:
+        return Path(name)
     files = find_weights(name)
-    weights = files.published
-    if weights is None:
-        return files
-    if weights.runs_unconverted and not as_checkpoint:
-        return replace(files, onnx=fetched(weights))
-    _check_convertible(weights)
-    checkpoint, onnx = kept(weights.name, ".safetensors"), kept(weights.name, ".onnx")
-    if not _holds(checkpoint, weights.name):
-        _keep(weights, checkpoint)
-    return replace(files, checkpoint=checkpoint, onnx=onnx if _holds(onnx, weights.name) else None)
+    at_hand = {ONNX: files.onnx, CHECKPOINT: files.checkpoint}
+    for suffix in suffixes:
+        if path := at_hand.get(suffix):
+            return path
+    if files.published:
+        return _resolve_published(files.published, suffixes)
+    if ONNX not in suffixes:
+        problem = "is no checkpoint that torch can load"
+        raise CheckpointError(name, problem, "Name the .safetensors file it was exported from.")
+    if files.checkpoint is None or folder is None:
+        remedy = f"Export it first: shufflenet export {name} --to model.onnx."
+        raise CheckpointError(name, "is no ONNX file", remedy)
+    onnx = folder / f"{files.name}{ONNX}"
+    return onnx if onnx.exists() else _export(files.checkpoint, onnx)
 
 
-def kept(name: str, suffix: str) -> Path:
-    """Say where what is made of a published file is kept."""
+def cache_path(name: str, suffix: str) -> Path:
+    """Return where a file that was made from published weights is kept."""
     return cache_dir() / "models" / f"{name}{suffix}"
 
 
-def fetched(weights: Weights) -> Path:
-    """Give the path of a published file; while it is downloaded, a bar on stderr shows it.
+def _resolve_published(weights: Weights, suffixes: Sequence[str]) -> Path:
+    if weights.runs_unconverted and ONNX in suffixes:
+        return _download(weights)
+    _check_convertible(weights)
+    checkpoint, onnx = (cache_path(weights.name, suffix) for suffix in (CHECKPOINT, ONNX))
+    wants_onnx = next(suffix for suffix in suffixes if suffix in (CHECKPOINT, ONNX)) == ONNX
+    if wants_onnx and _holds(onnx, weights.name):
+        return onnx
+    if not _holds(checkpoint, weights.name):
+        _write_converted(weights, checkpoint)
+    return _export(checkpoint, onnx) if wants_onnx else checkpoint
+
+
+def _holds(path: Path, name: str) -> bool:
+    """Return whether a kept file is whole and has the card of that name."""
+    try:
+        card = read_onnx_card(path) if path.suffix == ONNX else read_card(path)
+    except CheckpointError:
+        return False
+    return card.name == name
+
+
+def _download(weights: Weights) -> Path:
+    """Return the path of a published file, downloaded if it is not kept yet.
 
     Raises:
-        DownloadError: the file cannot be had.
+        DownloadError: the file cannot be downloaded.
         WriteError: the disk is full or the cache cannot be written.
     """
+    from tqdm import tqdm  # noqa: PLC0415  # most calls download nothing
+
     with tqdm(unit="B", unit_scale=True, desc=weights.filename, delay=1, leave=False) as bar:
 
         def show(done: int, total: int | None) -> None:
@@ -69,30 +119,21 @@ def fetched(weights: Weights) -> Path:
         return download(weights, on_progress=show)
 
 
-def _holds(path: Path, name: str) -> bool:
-    """Whether what was kept is whole and still what its name says."""
-    try:
-        card = OnnxClassifier(path).card if path.suffix == ".onnx" else read_card(path)
-    except CheckpointError:
-        return False
-    return card.name == name
-
-
 def _check_convertible(weights: Weights) -> None:
     if not weights.convertible:
-        what = "is an int8 file, of which no network can be made"
+        what = "is an int8 file, which cannot be converted to a network"
         other = "is an int8 file of torch's own engine, which this package does not run"
         remedy = f"Use float weights of the same network: shufflenet list {weights.network}."
         raise CheckpointError(weights.filename, what if weights.runs_unconverted else other, remedy)
 
 
-def converted(weights: Weights) -> "Converted":
-    """Bring a published file and make a checkpoint of it.
+def convert_published(weights: Weights) -> "Converted":
+    """Download a published file and convert it to a checkpoint, which is not kept.
 
     Raises:
         CheckpointError: it is in int8, or cannot be converted.
-        CheckpointMismatch: it is another file than its name says.
-        DownloadError: the file cannot be had.
+        CheckpointMismatch: it holds other weights than its name says.
+        DownloadError: the file cannot be downloaded.
         MissingDependency: converting it needs torch.
         WriteError: the disk is full or the cache cannot be written.
     """
@@ -101,21 +142,23 @@ def converted(weights: Weights) -> "Converted":
         from shufflenet.convert import convert_checkpoint  # noqa: PLC0415  # it loads torch
     except ModuleNotFoundError as error:
         raise MissingDependency("Converting weights", error.name or "torch", "torch") from error
-    file = fetched(weights)
+    file = _download(weights)
     try:
         return convert_checkpoint(file, weights=weights)
     except (CheckpointError, CheckpointMismatch):
         if weights.url and not (weights.sha256 or weights.md5):
-            file.unlink()  # no hash told that something else was downloaded
+            file.unlink()  # no hash showed that another file was downloaded
         raise
 
 
-def _keep(weights: Weights, checkpoint: Path) -> None:
+def _write_converted(weights: Weights, checkpoint: Path) -> None:
     """Convert a published file, once for all processes that want it at the same time.
 
     Raises:
         WriteError: the cache cannot be written.
     """
+    from filelock import FileLock  # noqa: PLC0415  # most calls convert nothing
+
     try:
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(checkpoint.with_suffix(".lock"))
@@ -123,10 +166,59 @@ def _keep(weights: Weights, checkpoint: Path) -> None:
     except OSError as error:
         raise WriteError(checkpoint, error.strerror or str(error)) from error
     try:
-        if not _holds(checkpoint, weights.name):  # else another made it while this one waited
-            made = converted(weights)
-            write_checkpoint(checkpoint, made.checkpoint)
-            for remark in made.remarks:
+        if not _holds(checkpoint, weights.name):  # another process may have written it meanwhile
+            converted = convert_published(weights)
+            write_checkpoint(checkpoint, converted.checkpoint)
+            for remark in converted.remarks:
                 _log.info("%s: %s", weights.name, remark)
     finally:
         lock.release()
+
+
+def _export(checkpoint: Path, onnx: Path) -> Path:
+    """Export a checkpoint as ONNX, so that predicting needs torch no more.
+
+    Raises:
+        MissingDependency: torch is not installed.
+    """
+    try:
+        from shufflenet.export import export_onnx  # noqa: PLC0415  # it loads torch
+        from shufflenet.networks import build_with  # noqa: PLC0415  # likewise
+    except ModuleNotFoundError as error:
+        raise MissingDependency("Exporting", error.name or "torch", "torch") from error
+    _log.info("Exporting %s as ONNX, once; it takes some seconds.", checkpoint.stem)
+    loaded = read_checkpoint(checkpoint)
+    export_onnx(build_with(loaded.card.network, loaded.tensors), loaded.card, onnx)
+    return onnx
+
+
+def write_untrained(name: str, folder: Path) -> Path:
+    """Write a checkpoint of a network with random weights, which computes as fast as a trained one.
+
+    Args:
+        name: A network's name; its images are of 224 px and its classes ImageNet's.
+        folder: Where to write; a file written there before is used again.
+
+    Raises:
+        UnknownName: no network has that name.
+        MissingDependency: torch is not installed.
+        WriteError: the disk is full.
+    """
+    path = folder / f"{name}{CHECKPOINT}"
+    if path.exists():
+        return path
+    try:
+        from shufflenet.networks import build, state_arrays  # noqa: PLC0415  # it loads torch
+    except ModuleNotFoundError as error:
+        what = "A network without weights"
+        raise MissingDependency(what, error.name or "torch", "torch") from error
+    spec = find_network(name)
+    card = Card(
+        name=name,
+        network=spec,
+        preprocess=preprocess_for(224),
+        labels=label_set("imagenet-1k"),
+        origin=Origin(data="nothing: weights are random", licence="none"),
+    )
+    write_checkpoint(path, Checkpoint(card, state_arrays(build(spec))))
+    return path

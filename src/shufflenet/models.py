@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from shufflenet.errors import CheckpointError, CheckpointMismatch
+from shufflenet.errors import CheckpointMismatch
 from shufflenet.files import read_checkpoint
-from shufflenet.hub import obtain
+from shufflenet.hub import CHECKPOINT, resolve
 from shufflenet.networks import (
     Backbone,
     ShuffleNet,
@@ -124,14 +124,7 @@ def load_model_and_card(name_or_file: str | Path) -> tuple[ShuffleNet, Card]:
         CheckpointError: the file is damaged or not one of ours.
         CheckpointMismatch: the weights do not fit the network that the card names.
     """
-    weights = obtain(name_or_file, as_checkpoint=True)
-    if weights.checkpoint is None:
-        raise CheckpointError(
-            name_or_file,
-            "holds no checkpoint to load",
-            "Name the .safetensors it was exported from.",
-        )
-    checkpoint = read_checkpoint(weights.checkpoint)
+    checkpoint = read_checkpoint(resolve(name_or_file, (CHECKPOINT,)))
     return build_with(checkpoint.card.network, checkpoint.tensors), checkpoint.card
 
 

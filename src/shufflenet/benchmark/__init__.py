@@ -12,11 +12,10 @@ from shufflenet.benchmark._interleave import (
 from shufflenet.benchmark._layer_times import LayerTimes, time_layers
 from shufflenet.benchmark._memory import peak_memory_bytes
 from shufflenet.benchmark._timing import Contender, Timing, compare, count_blocks
-from shufflenet.benchmark._verdict import RUNTIMES, Speedup, speedup, verdict
+from shufflenet.benchmark._verdict import Speedup, speedup, verdict
 
 __all__ = [
     "ROUNDS",
-    "RUNTIMES",
     "CallTimes",
     "Clock",
     "Contender",

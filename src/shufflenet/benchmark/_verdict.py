@@ -7,15 +7,9 @@ from itertools import groupby
 import numpy as np
 
 from shufflenet.benchmark._timing import Timing
+from shufflenet.spec import RUNTIMES
 
-__all__ = ["RUNTIMES", "Speedup", "speedup", "verdict"]
-
-RUNTIMES = {
-    "onnxruntime": "ONNX Runtime",
-    "openvino": "OpenVINO",
-    "llvm": "LLVM",
-    "torch": "PyTorch",
-}
+__all__ = ["Speedup", "speedup", "verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +60,7 @@ def _sentences(timings: list[Timing]) -> Iterator[str]:
     threads = "1 thread" if best.threads == 1 else f"{best.threads} threads"
     yield (
         f"Batch {best.batch}, {threads}: {best.model} in {best.precision} by "
-        f"{RUNTIMES[best.runtime]} is fastest, {best.p50_ms:.2f} ms."
+        f"{RUNTIMES[best.runtime].title} is fastest, {best.p50_ms:.2f} ms."
     )
     yield from _compare_runtimes(timings)
     yield from _compare_int8(timings)
@@ -77,11 +71,11 @@ def _compare_runtimes(timings: list[Timing]) -> Iterator[str]:
     for model in dict.fromkeys(t.model for t in timings):
         best, *others = sorted((t for t in timings if t.model == model), key=lambda t: t.p50_ms)
         clauses = [
-            _clause(speedup(best.rounds_ms, other.rounds_ms), RUNTIMES[other.runtime])
+            _clause(speedup(best.rounds_ms, other.rounds_ms), RUNTIMES[other.runtime].title)
             for other in others
         ]
         if clauses:
-            yield f"For {model}, {RUNTIMES[best.runtime]} is {' and '.join(clauses)}."
+            yield f"For {model}, {RUNTIMES[best.runtime].title} is {' and '.join(clauses)}."
 
 
 def _compare_int8(timings: list[Timing]) -> Iterator[str]:
@@ -95,7 +89,7 @@ def _compare_int8(timings: list[Timing]) -> Iterator[str]:
                 ratio = speedup(small.rounds_ms, plain.rounds_ms)
                 pays = "pays" if ratio.is_clear and ratio.median > 1 else "does not pay"
                 yield (
-                    f"int8 {pays} here by {RUNTIMES[small.runtime]}: {small.model} is "
+                    f"int8 {pays} here by {RUNTIMES[small.runtime].title}: {small.model} is "
                     f"{_clause(ratio, f'{plain.model} in float32')}."
                 )
 

@@ -28,19 +28,9 @@ from shufflenet.cli import (
 from shufflenet.cli._options import refuse_unknown
 from shufflenet.cli._output import say
 from shufflenet.errors import MissingDependency, ShuffleNetError
+from shufflenet.spec import find_extra
 
 __all__ = ["main"]
-
-_EXTRAS = {  # package: its extra
-    "torch": "torch",
-    "onnx": "quantize",
-    "onnx_ir": "torch",
-    "onnxscript": "torch",
-    "lightning_fabric": "train",
-    "tensorboard": "train",
-    "matplotlib": "chart",
-    "pyarrow": "parquet",
-}
 
 _EXAMPLES = """examples:
   shufflenet predict cat.jpg
@@ -129,9 +119,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in _EXTRAS:
+        extra = find_extra(package)
+        if extra is None:
             raise
-        say(str(MissingDependency("This command", package, _EXTRAS[package])))
+        say(str(MissingDependency("This command", package, extra)))
         return 1
     except _Terminated:
         say("Terminated.")

@@ -7,24 +7,18 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from shufflenet.cli._files import file_for
 from shufflenet.cli._options import Commands, add_command, positive
 from shufflenet.cli._output import add_json, print_json, print_table, progress, say
+from shufflenet.spec import RUNTIMES
+from shufflenet.zoo import NETWORKS
 
 if TYPE_CHECKING:
     from shufflenet.benchmark import Contender, Precision, Timing
 
 __all__ = ["add_benchmark"]
 
-# The package that each needs.
-_RUNTIMES = {
-    "onnxruntime": "onnxruntime",
-    "openvino": "openvino",
-    "llvm": "llvmlite",
-    "torch": "torch",
-}
 _THREADS_A_CORE = 4  # more than any processor computes at once on a core
 
 
@@ -63,7 +57,7 @@ def add_benchmark(commands: Commands) -> None:
     parser.add_argument(
         "--runtime",
         action="append",
-        choices=_RUNTIMES,
+        choices=RUNTIMES,
         help="measure only this; may be given again (default: all that are installed)",
     )
     parser.add_argument(
@@ -171,24 +165,32 @@ def _entrants(args: argparse.Namespace, threads: int, folder: Path) -> Iterator[
 
 
 def _runtimes(name: str) -> list[str]:
-    """List what is installed; torch opens no ONNX file."""
-    found = [runtime for runtime, package in _RUNTIMES.items() if find_spec(package)]
-    return [r for r in found if r != "torch" or not name.endswith(".onnx")]
+    """List the installed runtimes that open a file of this suffix; a name may become any file."""
+    suffix = Path(name).suffix
+    opens = {s for runtime in RUNTIMES.values() for s in runtime.suffixes}
+    return [
+        runtime.name
+        for runtime in RUNTIMES.values()
+        if find_spec(runtime.package)
+        and (suffix not in opens or suffix in (*runtime.suffixes, ".safetensors"))
+    ]
 
 
-def _open(name: str, runtime: Any, threads: int, folder: Path) -> _Entrant:  # noqa: ANN401
+def _open(name: str, runtime: str, threads: int, folder: Path) -> _Entrant:
     from shufflenet import open_model
     from shufflenet.benchmark import Contender
+    from shufflenet.hub import resolve, write_untrained
 
-    file = file_for(name, runtime, folder)
-    model = open_model(file, runtime=runtime, threads=threads)
-    return _Entrant(Contender(name, runtime, _precision(file), threads, model), file)
+    model = write_untrained(name, folder) if name in NETWORKS else name
+    file = resolve(model, RUNTIMES[runtime].suffixes, folder=folder)
+    opened = open_model(file, runtime=runtime, threads=threads)
+    return _Entrant(Contender(name, runtime, _precision(file), threads, opened), file)
 
 
 def _precision(file: Path) -> "Precision":
-    """Tell int8 by the operations that a file names."""
-    content = file.read_bytes() if file.suffix == ".onnx" else b""
-    return "int8" if b"QuantizeLinear" in content or b"QLinearConv" in content else "float32"
+    from shufflenet.files import computes_int8
+
+    return "int8" if file.suffix == ".onnx" and computes_int8(file) else "float32"
 
 
 def _measured(entrants: Sequence[_Entrant], args: argparse.Namespace) -> Iterator[_Result]:

@@ -221,7 +221,7 @@ def _print_facts(facts: dict[str, str]) -> None:
 
 def _look_up(name: str) -> _Entry:
     """Find a network or a published file by name, or a model's card by name or file."""
-    from shufflenet.files import read_card
+    from shufflenet.files import read_card, read_onnx_card
     from shufflenet.zoo import NETWORKS, WEIGHTS, find_weights
 
     if name in NETWORKS:
@@ -229,10 +229,5 @@ def _look_up(name: str) -> _Entry:
     if name in WEIGHTS:
         return _Entry(name, NETWORKS[WEIGHTS[name].network], weights=WEIGHTS[name])
     files = find_weights(name)
-    if files.checkpoint is not None:
-        card = read_card(files.checkpoint)
-    else:
-        from shufflenet.runtimes import OnnxClassifier
-
-        card = OnnxClassifier(files.onnx or name).card
+    card = read_card(files.checkpoint) if files.checkpoint else read_onnx_card(files.onnx or name)
     return _Entry(card.name, card.network, card)

@@ -77,12 +77,12 @@ def _convert(args: argparse.Namespace) -> int:
         return 2
     from shufflenet.convert import convert_checkpoint
     from shufflenet.files import write_checkpoint
-    from shufflenet.hub import converted
+    from shufflenet.hub import convert_published
     from shufflenet.labels import read_labels
 
     published = _published(args.file)
     made = (
-        converted(published)
+        convert_published(published)
         if published
         else convert_checkpoint(
             args.file,
@@ -133,14 +133,11 @@ def _published(name: str) -> "Weights | None":
 
 def _write_layout(args: argparse.Namespace) -> int:
     from shufflenet.convert import write_layout
-    from shufflenet.errors import CheckpointError
     from shufflenet.files import read_checkpoint
-    from shufflenet.hub import obtain
+    from shufflenet.hub import CHECKPOINT, resolve
 
-    files = obtain(args.file, as_checkpoint=True)
-    if files.checkpoint is None:
-        raise CheckpointError(args.file, "is no checkpoint of ours", "Name a .safetensors file.")
-    written = write_layout(read_checkpoint(files.checkpoint), args.to, args.layout)
+    checkpoint = read_checkpoint(resolve(args.file, (CHECKPOINT,)))
+    written = write_layout(checkpoint, args.to, args.layout)
     if args.json:
         print_json(written)
     else:

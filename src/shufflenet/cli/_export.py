@@ -5,6 +5,7 @@ from pathlib import Path
 
 from shufflenet.cli._options import Commands, add_command
 from shufflenet.cli._output import add_json, print_json, say
+from shufflenet.spec import FORMATS
 
 __all__ = ["add_export"]
 
@@ -22,9 +23,8 @@ def add_export(commands: Commands) -> None:
     parser.add_argument(
         "model", metavar="NAME|FILE", help="a checkpoint's name or .safetensors file"
     )
-    parser.add_argument(
-        "--to", required=True, type=Path, metavar="FILE.onnx", help="where to write"
-    )
+    endings = "|".join(f"FILE{form.suffix}" for form in FORMATS.values())
+    parser.add_argument("--to", required=True, type=Path, metavar=endings, help="where to write")
     parser.add_argument(
         "--shuffle",
         choices=["free", "keep"],
@@ -43,8 +43,9 @@ def add_export(commands: Commands) -> None:
 
 
 def _export(args: argparse.Namespace) -> int:
-    if args.to.suffix != ".onnx":
-        say(f"--to {str(args.to)!r} must end in .onnx, the one format there is so far.")
+    suffixes = [form.suffix for form in FORMATS.values()]
+    if args.to.suffix not in suffixes:
+        say(f"--to {str(args.to)!r} must end in {' or '.join(suffixes)}.")
         return 2
     from shufflenet.export import export_onnx
     from shufflenet.models import load_model_and_card

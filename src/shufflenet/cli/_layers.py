@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shufflenet.cli._files import file_for
 from shufflenet.cli._output import print_table
-from shufflenet.zoo import WEIGHTS
+from shufflenet.zoo import NETWORKS, WEIGHTS
 
 if TYPE_CHECKING:
     from shufflenet.benchmark import LayerTimes
@@ -40,11 +39,14 @@ def time_named(name: str, network: "NetworkSpec", layers: "Sequence[Layer]") -> 
         MissingDependency: a file must be exported, and torch is not installed.
     """
     from shufflenet.benchmark import time_layers
+    from shufflenet.hub import ONNX, resolve, write_untrained
 
     at_hand = WEIGHTS[name].network if name in WEIGHTS else name
     shape = (1, network.in_channels, *layers[0].in_size)
     with tempfile.TemporaryDirectory() as folder:
-        return time_layers(file_for(at_hand, "onnxruntime", Path(folder)), layers, shape)
+        place = Path(folder)
+        model = write_untrained(at_hand, place) if at_hand in NETWORKS else at_hand
+        return time_layers(resolve(model, (ONNX,), folder=place), layers, shape)
 
 
 def layer_fields(

@@ -3,8 +3,9 @@
 import argparse
 import difflib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, get_args
 
+from shufflenet.spec import RUNTIMES, Arithmetic
 from shufflenet.zoo import DEFAULT
 
 if TYPE_CHECKING:
@@ -85,14 +86,14 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runtime",
         default="auto",
-        choices=["auto", "onnxruntime", "openvino", "llvm", "torch"],
+        choices=["auto", *RUNTIMES],
         help="what computes (default: ONNX Runtime, and for many images the fastest of it, "
         "OpenVINO and LLVM that is installed and agrees with it; torch for a .safetensors file)",
     )
     parser.add_argument(
         "--precision",
         default="float32",
-        choices=["float32", "bfloat16"],
+        choices=list(get_args(Arithmetic)),
         help="of products and sums; bfloat16 is OpenVINO's, where the processor has it (default: "
         "float32)",
     )

@@ -93,6 +93,7 @@ def _quantize(args: argparse.Namespace) -> int:
         say(f"--to {str(args.to)!r} must end in .onnx, the one format there is.")
         return 2
     from shufflenet.data import open_images
+    from shufflenet.hub import ONNX, resolve
     from shufflenet.quantize import QuantizeOptions, quantize_onnx
 
     images = open_images(args.data)
@@ -105,7 +106,7 @@ def _quantize(args: argparse.Namespace) -> int:
         seed=args.seed,
     )
     with tempfile.TemporaryDirectory(prefix="shufflenet-") as folder:
-        source = _float_file(args.model, Path(folder))
+        source = resolve(args.model, (ONNX,), folder=Path(folder))
         with progress(None, "images") as bar:
             done = quantize_onnx(source, images, args.to, options, on_progress=bar.update)
     if args.json:
@@ -113,23 +114,6 @@ def _quantize(args: argparse.Namespace) -> int:
     else:
         _tell(done, layers=args.layers)
     return 0
-
-
-def _float_file(model: str, folder: Path) -> Path:
-    """Find the ONNX file of a model, or export its checkpoint into a folder."""
-    from shufflenet.hub import obtain
-
-    files = obtain(model)
-    if files.onnx:
-        return files.onnx
-    from shufflenet.export import export_kept, export_onnx
-    from shufflenet.models import load_model_and_card
-
-    if files.published and (kept := export_kept(files).onnx):
-        return kept
-    say("Exporting; torch takes some seconds for it ...")
-    net, card = load_model_and_card(model)
-    return Path(export_onnx(net, card, folder / "float.onnx").path)
 
 
 def _fields(done: "Quantized") -> dict[str, object]:

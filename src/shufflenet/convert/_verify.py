@@ -11,7 +11,7 @@ import torch
 from shufflenet.convert._read import Arrays
 from shufflenet.errors import CheckpointError, ParityError
 from shufflenet.networks import build
-from shufflenet.spec import NetworkSpec
+from shufflenet.spec import FLOAT32_TOLERANCE, NetworkSpec
 
 __all__ = ["onnx_difference"]
 
@@ -23,7 +23,6 @@ _OPERATORS = {
     "Reshape", "Shape", "Sigmoid", "Slice", "Softmax", "Split", "Squeeze", "Sub", "Sum",
     "Transpose", "Unsqueeze",
 }  # fmt: skip
-_TOLERANCE = 2e-5  # of the largest value: float32 sums of another order
 
 
 def onnx_difference(path: Path, arrays: Arrays, spec: NetworkSpec) -> float:
@@ -52,7 +51,7 @@ def onnx_difference(path: Path, arrays: Arrays, spec: NetworkSpec) -> float:
         problem = f"puts out {theirs.shape}, where its network has {ours.shape}"
         raise CheckpointError(path, problem, "Export it again, as a whole network.")
     difference, largest = float(np.abs(ours - theirs).max()), float(np.abs(theirs).max())
-    allowed = _TOLERANCE * max(largest, 1.0)
+    allowed = FLOAT32_TOLERANCE * max(largest, 1.0)
     if not difference <= allowed:  # so written, NaN is refused too
         raise ParityError("The network made from the file", difference, allowed)
     return difference

@@ -1,11 +1,11 @@
-"""From a network to an ONNX file with its card inside, proved equal to the network."""
+"""ONNX files, written from a network with its card inside and compared with it."""
 
 import copy
 import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,27 +18,20 @@ from onnx_ir.passes.common import ShapeInferencePass
 from torch import nn
 
 from shufflenet.deploy import deploy, fold_batch_norms
-from shufflenet.errors import CheckpointError, ParityError, SpecError
+from shufflenet.errors import SpecError
+from shufflenet.export._parity import Compute, check_parity
 from shufflenet.files import narrow, write_atomic
-from shufflenet.hub import kept
-from shufflenet.models import load_model_and_card
 from shufflenet.networks import ShuffleNet
-from shufflenet.spec import CARD_KEY, Card, NetworkSpec
-from shufflenet.zoo import WeightFiles
+from shufflenet.spec import CARD_KEY, FORMATS, Card, NetworkSpec
 
-__all__ = ["OPSETS", "TOLERANCE", "Exported", "export_kept", "export_onnx"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["OPSETS", "Exported", "export_onnx"]
 
 OPSETS = range(18, 24)  # 18 is the oldest that torch's exporter writes without converting down
-# Float32 sums of another order: 2e-6 of the largest logit was seen over all networks and several
-# sizes (as in tests/test_deploy.py), so ten times as much is a fault.
-TOLERANCE = 2e-5
 
 _SIZES = {0: "batch", 2: "height", 3: "width"}  # axes of the images that may be of any size
 # Torch takes four times as long to trace a network with sizes left open as with sizes given (18.7
-# and 4.5 s, V2 0.25). Of a graph of these operators alone the two are the same, since none of them
-# is told a size of its input. (Split is told channels.)
+# and 4.5 s, V2 0.25). For a graph of these operators alone both traces are the same, since none of
+# them has a size of its input as an argument. (Split has channels.)
 _OF_ANY_SIZE = {
     *("Add", "AveragePool", "Concat", "Conv", "Gather", "Gemm", "HardSigmoid", "HardSwish"),
     *("MaxPool", "Mul", "ReduceMean", "Relu", "Sigmoid", "Split", "Swish", "Unsqueeze"),
@@ -47,7 +40,7 @@ _OF_ANY_SIZE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """A file that was written, and how far its logits lie from the network's."""
+    """A file that was written, and how far its logits differ from the network's."""
 
     path: str
     bytes: int
@@ -69,16 +62,16 @@ def export_onnx(
 
     Args:
         net: The network, on any device and in any mode; it is left as it is.
-        card: What must be known to use it; it goes into the file's metadata.
+        card: The network's card; it is stored in the file's metadata.
         path: Where to write.
-        shuffle: ``free`` for the deployed network, ``keep`` for the one with shuffles, which
-            other tools may know by its looks; batch norms are folded in both.
-        opset: The version of ONNX's operators.
+        shuffle: ``free`` for the deployed network, ``keep`` for the one with shuffles, whose
+            structure other tools may recognize; batch norms are folded in both.
+        opset: The version of ONNX's operators, one of ``OPSETS``.
 
     Raises:
-        SpecError: the opset is none that can be written.
+        SpecError: the opset is not one of ``OPSETS``.
         ParityError: the file's logits differ from the network's; nothing is written.
-        WriteError: the file cannot be written; what stood there before still does.
+        WriteError: the file cannot be written; a file that was there before is unchanged.
     """
     if opset not in OPSETS:
         raise SpecError("opset", opset, f"from {OPSETS[0]} to {OPSETS[-1]}")
@@ -86,35 +79,16 @@ def export_onnx(
     model = _graph(deploy(net) if shuffle == "free" else fold_batch_norms(net), net, opset)
     model.metadata_props[CARD_KEY] = card.to_json()
     content = ir.to_proto(model).SerializeToString()
-    difference, largest = _difference(net, content, card.preprocess.crop_px)
-    if not difference <= TOLERANCE * max(largest, 1.0):  # so written, NaN is refused too
-        raise ParityError("The exported file", difference, TOLERANCE * max(largest, 1.0))
+    parity = check_parity(net, _computed_by_onnxruntime(content), card, FORMATS["onnx"].tolerance)
     write_atomic(path, content)
     return Exported(
         path=str(path),
         bytes=len(content),
         shuffle=shuffle,
         opset=opset,
-        max_abs_difference=difference,
-        max_abs_logit=largest,
+        max_abs_difference=parity.max_abs_difference,
+        max_abs_logit=parity.max_abs_logit,
     )
-
-
-def export_kept(files: WeightFiles) -> WeightFiles:
-    """Export published weights beside their checkpoint, so that predicting needs torch no more.
-
-    Raises:
-        CheckpointError: there is no checkpoint of them.
-        ParityError: the file's logits differ from the network's; nothing is written.
-        WriteError: the disk is full or the cache cannot be written.
-    """
-    if files.checkpoint is None:
-        raise CheckpointError(files.name, "is no checkpoint", "Name one: shufflenet list.")
-    _log.info("Exporting %s as ONNX, once; it takes some seconds.", files.name)
-    net, card = load_model_and_card(files.checkpoint)
-    onnx = kept(files.name, ".onnx")
-    export_onnx(net, card, onnx)
-    return replace(files, onnx=onnx)
 
 
 def _graph(deployed: nn.Module, net: ShuffleNet, opset: int) -> ir.Model:
@@ -156,7 +130,7 @@ def _traced(
 
 
 def _free_sizes(model: ir.Model, spec: NetworkSpec) -> None:
-    """Let a graph that was traced at one size take any: nothing in it depends on sizes."""
+    """Leave open the sizes of a graph traced at one size; none of its operators depends on them."""
     (images,), (logits,) = model.graph.inputs, model.graph.outputs
     images.shape = ir.Shape([_SIZES[0], spec.in_channels, _SIZES[2], _SIZES[3]])
     logits.shape = ir.Shape([_SIZES[0], spec.classes])
@@ -169,7 +143,7 @@ def _free_sizes(model: ir.Model, spec: NetworkSpec) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back what torch's exporter says of packages that this one has no use for."""
+    """Suppress remarks of torch's exporter on packages that this one does not use."""
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -182,7 +156,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _store_float16_where_exact(model: ir.Model) -> None:
-    """Halve the room that float16 numbers take; runtimes widen them once, as they load."""
+    """Store weights as float16 where that loses nothing; runtimes widen them once, at loading."""
     for name, value in list(model.graph.initializers.items()):
         tensor = value.const_value
         array = None if tensor is None else tensor.numpy()
@@ -199,22 +173,11 @@ def _store_float16_where_exact(model: ir.Model) -> None:
         model.graph.insert_before(model.graph[0], cast)
 
 
-def _difference(net: ShuffleNet, content: bytes, crop_px: int) -> tuple[float, float]:
-    """Compare logits at the card's size and at an odd one; give the difference and the scale."""
+def _computed_by_onnxruntime(content: bytes) -> Compute:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    rng = np.random.default_rng(0)
-    differences, largest = [], []
-    for n, height, width in ((1, crop_px, crop_px), (3, crop_px + 1, max(32, crop_px - 5))):
-        shape = (n, net.spec.in_channels, height, width)
-        images = rng.standard_normal(shape, dtype=np.float32)
-        expected = _logits(net, images)
-        (got,) = session.run(None, {"images": images})
-        differences.append(float(np.abs(got - expected).max()))
-        largest.append(float(np.abs(expected).max()))
-    return float(np.max(differences)), float(np.max(largest))
 
+    def compute(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        (logits,) = session.run(None, {"images": images})
+        return np.asarray(logits, np.float32)
 
-def _logits(net: ShuffleNet, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    with torch.inference_mode():
-        result: npt.NDArray[np.float32] = net(torch.from_numpy(images)).numpy()
-    return result
+    return compute

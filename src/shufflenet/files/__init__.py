@@ -10,16 +10,26 @@ from shufflenet.files._checkpoint import (
     write_checkpoint,
 )
 from shufflenet.files._download import Progress, download
+from shufflenet.files._onnx_metadata import (
+    card_from_metadata,
+    computes_int8,
+    read_onnx_card,
+    read_onnx_metadata,
+)
 
 __all__ = [
     "PARTIAL",
     "Checkpoint",
     "Progress",
     "cache_dir",
+    "card_from_metadata",
+    "computes_int8",
     "download",
     "narrow",
     "read_card",
     "read_checkpoint",
+    "read_onnx_card",
+    "read_onnx_metadata",
     "write_atomic",
     "write_checkpoint",
 ]

@@ -9,7 +9,7 @@ import onnx
 
 from shufflenet.data import ImageSet
 from shufflenet.errors import CheckpointError, SpecError
-from shufflenet.files import write_atomic
+from shufflenet.files import read_onnx_card, write_atomic
 from shufflenet.graph import load_onnx
 from shufflenet.quantize._float_graph import read_float_graph
 from shufflenet.quantize._layer_noise import LayerNoise
@@ -18,7 +18,7 @@ from shufflenet.quantize._prepare import Prepared, prepare
 from shufflenet.quantize._search import choose_calibrator, choose_float_layers
 from shufflenet.quantize._session import Progress, compute_logits
 from shufflenet.quantize._split import draw_split
-from shufflenet.runtimes import CHECK_KEY, OnnxClassifier, check_image
+from shufflenet.runtimes import CHECK_KEY, check_image
 from shufflenet.spec import CARD_KEY, Card, Int8
 
 __all__ = ["Quantized", "quantize_onnx"]
@@ -81,7 +81,7 @@ def quantize_onnx(
         AccuracyLost: more correct predictions are lost than allowed; nothing is written.
         WriteError: the file cannot be written; an existing file is left as it was.
     """
-    card = OnnxClassifier(source, threads=1).card
+    card = read_onnx_card(source)
     if card.network.in_channels != 3:
         raise SpecError("in_channels", card.network.in_channels, "3 to calibrate on image files")
     graph = read_float_graph(load_onnx(source), source)

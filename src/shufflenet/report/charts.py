@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from shufflenet.benchmark import RUNTIMES, Timing
+from shufflenet.benchmark import Timing
 from shufflenet.files import write_atomic
+from shufflenet.spec import RUNTIMES
 
 __all__ = ["plot_curves", "plot_timings"]
 
@@ -59,7 +60,7 @@ def plot_timings(timings: Sequence[Timing], path: Path) -> None:
         medians = np.array([t.p50_ms / batch for t in shown])
         low, high = np.percentile([t.rounds_ms for t in shown], (25, 75), axis=1) / batch
         error = np.maximum(0, [medians - low, high - medians])
-        names = [f"{t.model}, {RUNTIMES[t.runtime]}, {t.precision}" for t in shown]
+        names = [f"{t.model}, {RUNTIMES[t.runtime].title}, {t.precision}" for t in shown]
         colors = ["tab:orange" if t.precision == "int8" else "tab:blue" for t in shown]
         bars = axes.barh(range(len(shown)), medians, xerr=error, color=colors, ecolor="0.4")
         axes.bar_label(bars, fmt="%.2f", padding=4)

@@ -1,8 +1,9 @@
-"""Classifiers, a file a runtime: images in, logits out; and logits to predictions."""
+"""Classifiers, a file for each runtime: from images to logits, and from logits to predictions."""
 
-from shufflenet.runtimes._classifier import Classifier, Prediction, check_batch, top_k
-from shufflenet.runtimes._classify import answered, classify, computed
-from shufflenet.runtimes._fastest import AGREEMENT, open_fastest
+from shufflenet.runtimes._classifier import Classifier, Prediction, top_k
+from shufflenet.runtimes._classify import classify, run_batches
+from shufflenet.runtimes._fastest import open_fastest
+from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.runtimes._int8 import (
     CHECK_KEY,
     INT8_AGREEMENT,
@@ -12,11 +13,11 @@ from shufflenet.runtimes._int8 import (
 )
 from shufflenet.runtimes._llvm import LlvmClassifier
 from shufflenet.runtimes._model import Model
-from shufflenet.runtimes._onnxruntime import OnnxClassifier, card_of
+from shufflenet.runtimes._onnxruntime import OnnxClassifier
+from shufflenet.runtimes._open import find_runtimes, open_by
 from shufflenet.runtimes._openvino import OpenVinoClassifier
 
 __all__ = [
-    "AGREEMENT",
     "CHECK_KEY",
     "INT8_AGREEMENT",
     "Classifier",
@@ -25,14 +26,15 @@ __all__ = [
     "OnnxClassifier",
     "OpenVinoClassifier",
     "Prediction",
-    "answered",
-    "card_of",
     "check_batch",
     "check_image",
     "check_int8",
+    "check_pixels",
     "classify",
-    "computed",
     "computes_int8_exactly",
+    "find_runtimes",
+    "open_by",
     "open_fastest",
+    "run_batches",
     "top_k",
 ]

@@ -1,4 +1,4 @@
-"""What every runtime looks like, and what becomes of its logits."""
+"""The interface of every runtime, and predictions from logits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,36 +7,37 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import SpecError
-from shufflenet.spec import Card, Label
+from shufflenet.spec import Card, Label, Runtime
 
-__all__ = ["Classifier", "Prediction", "check_batch", "top_k"]
+__all__ = ["Classifier", "Prediction", "missing_package", "top_k"]
 
 
 class Classifier(Protocol):
-    """What every runtime looks like to evaluation, prediction and service."""
+    """The interface of every runtime to evaluation, prediction and service.
+
+    Both methods may be called by several threads at once.
+    """
 
     card: Card
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
+        """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``."""
+
+    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+
+        A runtime normalizes them only if the file that it computes needs floats.
+        """
 
 
-def check_batch(batch: npt.NDArray[np.float32], channels: int) -> None:
-    """Refuse what is no batch of prepared images of so many channels.
-
-    Raises:
-        SpecError: it has another shape or type.
-    """
-    right = batch.ndim == 4 and batch.shape[1] == channels and 0 not in batch.shape[2:]
-    if not right or batch.dtype != np.float32:
-        given = f"{batch.dtype} {batch.shape}"
-        raise SpecError("the batch", given, f"float32 of shape (n, {channels}, height, width)")
+def missing_package(runtime: Runtime, error: ModuleNotFoundError) -> tuple[str, str, str]:
+    """Return the arguments of ``MissingDependency`` for a runtime that is not installed."""
+    return f"The {runtime.title} runtime", error.name or runtime.package, runtime.extra
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One class a model sees in an image; probabilities of all classes sum to 1."""
+    """One class that a model sees in an image; probabilities of all classes sum to 1."""
 
     index: int
     label: str
@@ -46,7 +47,7 @@ class Prediction:
 def top_k(
     logits: npt.NDArray[np.float32], labels: Sequence[Label], k: int
 ) -> tuple[Prediction, ...]:
-    """Turn the logits of one image, ``(classes,)``, into its ``k`` most probable classes.
+    """Return the ``k`` most probable classes of one image's logits, ``(classes,)``.
 
     >>> top_k(np.array([0, 1], np.float32), [Label("a", "ant"), Label("b", "bee")], k=1)
     (Prediction(index=1, label='bee', probability=0.7310585975646973),)

@@ -1,4 +1,4 @@
-"""Image files through a classifier, on all cores."""
+"""Images through a network on all cores: decoded, cropped and computed batch by batch."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,37 +13,30 @@ import numpy.typing as npt
 from shufflenet.data import Sample, load
 from shufflenet.errors import ImageError, SpecError
 from shufflenet.machine import cores
-from shufflenet.preprocess import normalize
 from shufflenet.runtimes._classifier import Classifier, Prediction, top_k
 from shufflenet.spec import Card
 
-__all__ = ["answered", "classify", "computed"]
+__all__ = ["classify", "run_batches"]
 
 _Source = TypeVar("_Source", Path, Sample)
-_Network: TypeAlias = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+_Network: TypeAlias = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
+_Row: TypeAlias = npt.NDArray[np.float32] | ImageError
 
 
-def answered(
-    classifier: Classifier, sources: Iterable[_Source], *, batch: int
-) -> Iterator[tuple[_Source, npt.NDArray[np.float32] | ImageError]]:
-    """Do what ``computed`` does with a classifier's logits, ``(classes,)``."""
-    return computed(classifier.logits, classifier.card, sources, batch=batch)
-
-
-def computed(
-    compute: _Network, card: Card, sources: Iterable[_Source], *, batch: int
-) -> Iterator[tuple[_Source, npt.NDArray[np.float32] | ImageError]]:
+def run_batches(
+    network: _Network, card: Card, sources: Iterable[_Source], *, batch: int
+) -> Iterator[tuple[_Source, _Row]]:
     """Decode images and compute a row for each on all cores, in order, a few batches ahead.
 
-    There are as many threads as cores, and each decodes a batch and then computes it, so that
-    some decode while others compute; ``compute`` should use one thread itself.
+    There are as many threads as cores. Each decodes a batch and then computes it, so that some
+    decode while others compute; ``network`` should use one thread itself.
 
     Args:
-        compute: Maps prepared images ``(n, 3, h, w)`` to rows ``(n, d)``, as a classifier's
-            ``logits`` does; it is called by several threads at once.
-        card: Of the model that computes.
+        network: Maps RGB images ``(n, h, w, 3)``, 0 to 255, to rows ``(n, d)``, as a classifier's
+            ``logits_from_pixels`` does; several threads call it at once.
+        card: The model's card; it says how images are cropped.
         sources: Paths or samples.
-        batch: How many images go through the network at once.
+        batch: The number of images in a call of ``network``.
 
     Yields:
         Each source with its row, ``(d,)``, or with the reason it could not be read.
@@ -53,13 +46,13 @@ def computed(
     """
     channels = card.network.in_channels
     if channels != 3:
-        raise SpecError("in_channels", channels, "3 to answer image files; use logits() instead")
+        raise SpecError("in_channels", channels, "3 to classify photos; use logits() instead")
     threads = cores()
-    waiting: deque[Future[list[tuple[_Source, npt.NDArray[np.float32] | ImageError]]]] = deque()
+    waiting: deque[Future[list[tuple[_Source, _Row]]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="shufflenet")
     try:
-        for group in _grouped(sources, batch):
-            waiting.append(pool.submit(_compute, compute, card, group))
+        for group in _groups(sources, batch):
+            waiting.append(pool.submit(_run_batch, network, card, group))
             if len(waiting) > 2 * threads:
                 yield from waiting.popleft().result()
         while waiting:
@@ -68,21 +61,25 @@ def computed(
         pool.shutdown(cancel_futures=True)
 
 
-def _grouped(items: Iterable[_Source], size: int) -> Iterator[list[_Source]]:
+def _groups(items: Iterable[_Source], size: int) -> Iterator[list[_Source]]:
     iterator = iter(items)
     while group := list(islice(iterator, size)):
         yield group
 
 
-def _compute(
-    compute: _Network, card: Card, group: Sequence[_Source]
-) -> list[tuple[_Source, npt.NDArray[np.float32] | ImageError]]:
-    how = card.preprocess
-    loaded = [load(source, how) for source in group]
-    good = [pixels for pixels in loaded if not isinstance(pixels, ImageError)]
-    rows = iter(compute(normalize(np.stack(good), how)) if good else ())
-    answers = (x if isinstance(x, ImageError) else next(rows) for x in loaded)
-    return list(zip(group, answers, strict=True))
+def _run_batch(
+    network: _Network, card: Card, sources: Sequence[_Source]
+) -> list[tuple[_Source, _Row]]:
+    loaded = [load(source, card.preprocess) for source in sources]
+    images = [image for image in loaded if not isinstance(image, ImageError)]
+    rows = iter(network(_batch(images)) if images else ())
+    results = (x if isinstance(x, ImageError) else next(rows) for x in loaded)
+    return list(zip(sources, results, strict=True))
+
+
+def _batch(images: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+    """Return images ``(h, w, 3)`` as one array, ``(n, h, w, 3)``; a single one is not copied."""
+    return images[0][None] if len(images) == 1 else np.stack(images)
 
 
 def classify(
@@ -94,6 +91,6 @@ def classify(
         Every path, in order, with its ``k`` most probable classes or with the reason it could
         not be read.
     """
-    labels = classifier.card.labels
-    for path, answer in answered(classifier, map(Path, paths), batch=batch):
-        yield path, answer if isinstance(answer, ImageError) else top_k(answer, labels, k)
+    network, card = classifier.logits_from_pixels, classifier.card
+    for path, row in run_batches(network, card, map(Path, paths), batch=batch):
+        yield path, row if isinstance(row, ImageError) else top_k(row, card.labels, k)

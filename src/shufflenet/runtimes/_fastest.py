@@ -1,4 +1,4 @@
-"""Which runtime answers a model fastest on this machine: tried once, then remembered."""
+"""The fastest runtime for a file on this machine: measured once, then remembered."""
 
 import contextlib
 import hashlib
@@ -7,7 +7,8 @@ import logging
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -19,61 +20,75 @@ from shufflenet.files import cache_dir, write_atomic
 from shufflenet.machine import cores
 from shufflenet.runtimes._classifier import Classifier
 from shufflenet.runtimes._int8 import INT8_AGREEMENT
-from shufflenet.runtimes._llvm import LlvmClassifier
-from shufflenet.runtimes._onnxruntime import OnnxClassifier
-from shufflenet.runtimes._openvino import OpenVinoClassifier
+from shufflenet.runtimes._open import open_by
+from shufflenet.spec import FLOAT32_TOLERANCE, RUNTIMES, Arithmetic, Runtime
 
-__all__ = ["AGREEMENT", "open_fastest"]
+__all__ = ["open_fastest"]
 
 _log = logging.getLogger(__name__)
 
-# How far two runtimes may lie apart, of the largest logit: float32 sums of another order were seen
-# to differ by 2e-6. For int8 see ``engine.INT8_AGREEMENT``.
-AGREEMENT = 2e-5
-# By the package that each needs.
-_OTHERS: dict[str, Callable[..., Classifier]] = {
-    "openvino": OpenVinoClassifier,
-    "llvmlite": LlvmClassifier,
-}
 _CALLS, _BLOCKS, _PATIENCE_S = 10, 5, 1.0
 _WORTH_IT = 0.95  # of the time: less is noise, and one runtime loaded is less memory
 
 
-def open_fastest(path: str | Path, *, threads: int | None = None) -> Classifier:
-    """Open an ONNX file in the fastest runtime installed that computes what ONNX Runtime does.
+def open_fastest(
+    path: str | Path,
+    among: Iterable[Runtime] | None = None,
+    *,
+    threads: int | None = None,
+    precision: Arithmetic = "float32",
+) -> Classifier:
+    """Open a file by the fastest installed runtime whose logits agree with the reference's.
 
-    Where OpenVINO or LLVM is installed all are tried on one image, for seconds, and the choice is
-    kept in ``cache_dir() / "runtimes.json"`` for this file, these versions and this processor.
+    If several are installed, all are timed on one image, for seconds, and the choice is stored in
+    ``files.cache_dir() / "runtimes.json"`` for this file, these versions and this processor.
 
     Args:
         path: A file that ``shufflenet export`` or ``shufflenet quantize`` wrote.
-        threads: As for the runtimes.
+        among: The runtimes to choose from; all of ``spec.RUNTIMES`` unless given. Of those that
+            open files of this suffix, the first is the reference.
+        threads: The number of threads that compute a batch; one a core unless given.
+        precision: The arithmetic of a float network, which all of them offer.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or has no card.
+        CheckpointError: the file is missing, damaged, has no card, or no runtime opens such files.
+        MissingDependency: the reference runtime is not installed.
+        SpecError: the processor lacks that precision.
     """
-    installed = {package: _version(package) for package in _OTHERS}
-    if not any(installed.values()) or not Path(path).is_file():
-        return OnnxClassifier(path, threads=threads)
-    remembered, key = _remembered(), _key(path, installed, threads or cores())
-    if remembered.get(key) in _OTHERS:
-        with contextlib.suppress(CheckpointError, MissingDependency):  # of what was taken away
-            return _OTHERS[remembered[key]](path, threads=threads)
-    if key in remembered:
-        return OnnxClassifier(path, threads=threads)
-    opened: dict[str, Classifier] = {"onnxruntime": OnnxClassifier(path, threads=threads)}
-    for package in filter(installed.get, _OTHERS):
+    path = Path(path)
+    candidates = [r for r in among or RUNTIMES.values() if path.suffix in r.suffixes]
+    if not candidates:
+        raise CheckpointError(
+            path, "is of a kind that no runtime here opens", "Export it as .onnx."
+        )
+    open_file = partial(open_by, path=path, threads=threads, precision=precision)
+    reference, *others = candidates
+    versions = {runtime.package: _version(runtime.package) for runtime in others}
+    others = [runtime for runtime in others if versions[runtime.package]]
+    if not others or not path.is_file():
+        return open_file(reference)
+    choices = {runtime.name: runtime for runtime in (reference, *others)}
+    remembered, key = _read_choices(), _key(path, versions, threads or cores())
+    if remembered.get(key) in choices:
+        with contextlib.suppress(CheckpointError, MissingDependency):  # it was removed since
+            return open_file(choices[remembered[key]])
+        return open_file(reference)
+    opened = {reference.name: open_file(reference)}
+    for runtime in others:
         try:
-            opened[package] = _OTHERS[package](path, threads=threads)
+            opened[runtime.name] = open_file(runtime)
         except (CheckpointError, MissingDependency) as error:
-            _log.info("%s is left aside: %s", package, error)
-    chosen = _chosen(opened)
-    _remember({**remembered, key: chosen})
+            _log.info("%s is not used: %s", runtime.title, error)
+    chosen = _choose(opened)
+    _write_choices({**remembered, key: chosen})
     return opened[chosen]
 
 
-def _chosen(opened: Mapping[str, Classifier]) -> str:
-    """Take what is faster than the first by more than noise, and computes the same."""
+def _choose(opened: Mapping[str, Classifier]) -> str:
+    """Return the name of the fastest classifier that agrees with the first.
+
+    Another than the first is chosen only if it is faster by more than noise.
+    """
     first, *others = opened
     card = opened[first].card
     side = card.preprocess.crop_px
@@ -83,10 +98,10 @@ def _chosen(opened: Mapping[str, Classifier]) -> str:
     agreeing = [first]
     for name in others:
         difference = np.abs(opened[name].logits(image) - expected).max() / np.abs(expected).max()
-        if difference <= (INT8_AGREEMENT if card.int8 else AGREEMENT):
+        if difference <= (INT8_AGREEMENT if card.int8 else FLOAT32_TOLERANCE):
             agreeing.append(name)
         else:
-            _log.info("%s is left aside: its logits differ by %.0e.", name, difference)
+            _log.info("%s is not used: its logits differ by %.0e.", name, difference)
     times = _times({name: opened[name] for name in agreeing}, image)
     _log.info("Milliseconds for an image: %s.", {n: round(1e3 * s, 3) for n, s in times.items()})
     fastest = min(times, key=lambda name: times[name])
@@ -96,18 +111,18 @@ def _chosen(opened: Mapping[str, Classifier]) -> str:
 def _times(
     classifiers: Mapping[str, Classifier], image: npt.NDArray[np.float32]
 ) -> dict[str, float]:
-    """Give each one's median seconds a call; they take turns, for noise to meet all."""
-    taken: dict[str, list[float]] = {name: [] for name in classifiers}
+    """Return each classifier's median seconds a call; calls alternate, so that all meet noise."""
+    seconds: dict[str, list[float]] = {name: [] for name in classifiers}
     end = time.perf_counter() + _PATIENCE_S
     for _ in range(_BLOCKS):
         for name, classifier in classifiers.items():
             for _ in range(_CALLS):
                 start = time.perf_counter()
                 classifier.logits(image)
-                taken[name].append(time.perf_counter() - start)
-                if time.perf_counter() > end and min(map(len, taken.values())) > 1:
+                seconds[name].append(time.perf_counter() - start)
+                if time.perf_counter() > end and min(map(len, seconds.values())) > 1:
                     break
-    return {name: statistics.median(own) for name, own in taken.items()}
+    return {name: statistics.median(each) for name, each in seconds.items()}
 
 
 def _version(package: str) -> str | None:
@@ -117,29 +132,30 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _key(path: str | Path, installed: Mapping[str, str | None], threads: int) -> str:
-    content = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+def _key(path: Path, versions: Mapping[str, str | None], threads: int) -> str:
+    content = hashlib.sha256(path.read_bytes()).hexdigest()
     machine = f"{platform.node()} {platform.processor() or platform.machine()}"
-    others = [*installed.values(), *(_version(name) for name in ("onnxruntime", "shufflenet"))]
+    others = [*versions.values(), *(_version(name) for name in ("onnxruntime", "shufflenet"))]
     return f"{content} {' '.join(map(str, others))} {threads} {machine}"
 
 
-def _remembered() -> dict[str, str]:
-    """Read what was found before; what cannot be read is found again."""
+def _read_choices() -> dict[str, str]:
+    """Read the choices made before; if they cannot be read they are made again."""
     try:
-        found = json.loads(_place().read_text())
+        stored = json.loads(_path().read_text())
     except (OSError, ValueError):
         return {}
-    known = ("onnxruntime", *_OTHERS)
-    return {k: v for k, v in found.items() if v in known} if isinstance(found, dict) else {}
+    if not isinstance(stored, dict):
+        return {}
+    return {key: name for key, name in stored.items() if name in RUNTIMES}
 
 
-def _remember(choices: dict[str, str]) -> None:
+def _write_choices(choices: dict[str, str]) -> None:
     try:
-        write_atomic(_place(), json.dumps(choices, indent=1).encode())
+        write_atomic(_path(), json.dumps(choices, indent=1).encode())
     except WriteError as error:
-        _log.info("The choice of a runtime is not kept: %s", error)
+        _log.info("The choice of a runtime is not stored: %s", error)
 
 
-def _place() -> Path:
+def _path() -> Path:
     return cache_dir() / "runtimes.json"

@@ -1,4 +1,4 @@
-"""Whether this processor computes int8 as it is meant, and what files that are in int8 take."""
+"""Whether this processor computes int8 files exactly: a probe, and logits stored in each file."""
 
 import json
 import logging
@@ -10,13 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import CheckpointError
-from shufflenet.preprocess import normalize
 from shufflenet.spec import Card, Preprocess
 
 __all__ = [
     "CHECK_KEY",
     "INT8_AGREEMENT",
-    "as_pixels",
     "check_image",
     "check_int8",
     "computes_int8_exactly",
@@ -25,18 +23,19 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 CHECK_KEY = "shufflenet.int8_check"  # the metadata entry that holds the logits of check_image
-# Of the largest logit. Where sums are exact, float32 may still round a value at the edge of two
-# bytes to the other one: 1 % was seen. Sums that saturate move logits by half of the largest.
+# The largest difference between int8 logits that counts as agreement, relative to the largest
+# logit. Where sums are exact, float32 may still round a value halfway between two bytes to the
+# other one: 1 % was seen. Sums that saturate move logits by half of the largest.
 INT8_AGREEMENT = 0.1
 
 
 @cache
 def computes_int8_exactly() -> bool:
-    """Try whether this processor adds products of u8 and s8 without saturating.
+    """Return whether this processor adds products of u8 and s8 without saturating.
 
-    Processors with AVX2 but without VNNI add two such products in 16 bits, which overflow. What is
-    tried is a 1x1 convolution of 64 channels, all weights 127, that ``tools/make_int8_probe.py``
-    wrote; of pixels of 255 its exact sums, 64 * 255 * 127, are scaled to 255.
+    Processors with AVX2 but without VNNI add two such products in 16 bits, which overflow. The
+    probe is a 1x1 convolution of 64 channels, all weights 127, that ``tools/make_int8_probe.py``
+    wrote; for pixels of 255 its exact sums, 64 * 255 * 127, are scaled to 255.
 
     Source: onnxruntime.ai, Quantize ONNX models, "When and why do I need to try U8U8?"
     """
@@ -49,54 +48,45 @@ def computes_int8_exactly() -> bool:
 
 
 def check_image(how: Preprocess) -> npt.NDArray[np.uint8]:
-    """Make the image that every int8 file knows its logits of: ``(1, crop_px, crop_px, 3)``.
+    """Return the image whose logits every int8 file holds: ``(1, crop_px, crop_px, 3)``.
 
-    It shows squares of an eighth of its side in colours drawn with seed 0, which make layers
-    answer more strongly than noise does.
+    It shows squares of an eighth of its side in colors drawn with seed 0, which excite layers
+    more strongly than noise does.
     """
-    colours = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    colors = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     at = np.arange(how.crop_px) * 8 // how.crop_px
-    image: npt.NDArray[np.uint8] = colours[at][:, at][None]
+    image: npt.NDArray[np.uint8] = colors[at][:, at][None]
     return image
 
 
 def check_int8(
-    logits: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]],
+    logits_from_pixels: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]],
     card: Card,
     metadata: Mapping[str, str],
     path: str | Path,
 ) -> None:
-    """Warn where an int8 file's logits of ``check_image`` are not those computed exactly.
+    """Warn if the logits that an int8 file computes of ``check_image`` are not the exact ones.
 
     Args:
-        logits: What the file computes here, of prepared images.
-        card: Of the file.
-        metadata: Of the file; one without such logits is trusted.
-        path: What the warning calls it.
+        logits_from_pixels: Computes the file here: images ``(n, h, w, 3)`` to ``(n, classes)``.
+        card: The file's card.
+        metadata: The file's metadata; a file without such logits is not checked.
+        path: The file's name in the warning.
 
     Raises:
         CheckpointError: the logits in the file are damaged.
     """
     if card.int8 is None or CHECK_KEY not in metadata:
         return
-    found = logits(normalize(check_image(card.preprocess), card.preprocess))[0]
+    computed = logits_from_pixels(check_image(card.preprocess))[0]
     try:
-        meant = np.array(json.loads(metadata[CHECK_KEY]), np.float32).reshape(found.shape)
+        exact = np.array(json.loads(metadata[CHECK_KEY]), np.float32).reshape(computed.shape)
     except (TypeError, ValueError) as error:
         problem = "holds damaged logits to be checked by"
         raise CheckpointError(path, problem, "Quantize the network again.") from error
-    if not np.abs(found - meant).max() <= INT8_AGREEMENT * np.abs(meant).max():
+    if not np.abs(computed - exact).max() <= INT8_AGREEMENT * np.abs(exact).max():
         _log.warning(
-            "%s is computed otherwise here than it is meant, as on processors that round sums of "
-            "int8 products: quantize it anew, with --range portable.",
+            "%s gives other logits on this processor than it was quantized for, as on processors "
+            "that saturate sums of int8 products. Quantize it again with --range portable.",
             path,
         )
-
-
-def as_pixels(batch: npt.NDArray[np.float32], how: Preprocess) -> npt.NDArray[np.uint8]:
-    """Turn prepared images, ``(n, 3, h, w)``, back into the RGB bytes they were made of."""
-    std, mean = (np.array(x, np.float32)[:, None, None] for x in (how.std, how.mean))
-    values = (batch * std + mean) * np.float32(255 / how.value_range)
-    colours = 1 if how.channels == "rgb" else -1
-    pixels: npt.NDArray[np.uint8] = np.rint(values[:, ::colours]).clip(0, 255).astype(np.uint8)
-    return pixels

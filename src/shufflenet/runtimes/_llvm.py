@@ -12,17 +12,31 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import CheckpointError, MissingDependency
+from shufflenet.files import card_from_metadata
 from shufflenet.machine import cores
-from shufflenet.runtimes._classifier import check_batch
+from shufflenet.preprocess import normalize
+from shufflenet.runtimes._classifier import missing_package
+from shufflenet.runtimes._inputs import check_batch
 from shufflenet.runtimes._int8 import check_int8
-from shufflenet.runtimes._onnxruntime import card_of
+from shufflenet.spec import RUNTIMES
 
 if TYPE_CHECKING:
     from shufflenet.codegen import Compiled
+    from shufflenet.spec import Arithmetic
 
-__all__ = ["LlvmClassifier"]
+__all__ = ["LlvmClassifier", "open_file"]
 
 _MOST_SHAPES = 4
+
+
+def open_file(path: Path, *, threads: int | None, precision: Arithmetic) -> LlvmClassifier:
+    """Open an ONNX file; ``precision`` is ``float32``, the only one of this runtime.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, has no card, or is none that it computes.
+        MissingDependency: llvmlite or onnx is not installed.
+    """
+    return LlvmClassifier(path, threads=threads)
 
 
 class LlvmClassifier:
@@ -57,12 +71,12 @@ class LlvmClassifier:
             )
             from shufflenet.graph import read_network  # noqa: PLC0415  # likewise
         except ModuleNotFoundError as error:
-            raise MissingDependency("The LLVM runtime", error.name or "llvmlite", "llvm") from error
+            raise MissingDependency(*missing_package(RUNTIMES["llvm"], error)) from error
         if not Path(path).is_file():
             remedy = "See the names you can use: shufflenet list."
             raise CheckpointError(path, "does not exist", remedy)
         self._network, metadata = read_network(path)
-        self.card, _ = card_of(path, metadata)
+        self.card, _ = card_from_metadata(path, metadata)
         lacks = lacking(self._network)
         if lacks:
             weights = "weights of full range" if lacks == "VNNI" else "weights"
@@ -81,7 +95,7 @@ class LlvmClassifier:
         self._lock = threading.Lock()
         threads = threads or cores()
         self._pool = ThreadPoolExecutor(threads, "shufflenet-llvm") if threads > 1 else None
-        check_int8(self.logits, self.card, metadata, path)
+        check_int8(self.logits_from_pixels, self.card, metadata, path)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``.
@@ -95,6 +109,10 @@ class LlvmClassifier:
             return compiled.logits_of(batch[0])
         each = self._pool.map if self._pool else map
         return compiled.logits(list(each(compiled.features, batch)))
+
+    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255."""
+        return self.logits(normalize(pixels, self.card.preprocess))
 
     def _compiled_for(self, shape: tuple[int, ...]) -> Compiled:
         """Find the code for a shape, or make it; that of the shape longest unused goes."""

@@ -1,4 +1,4 @@
-"""A classifier with its doors."""
+"""The object that ``open_model`` returns: a classifier with checks, for images and arrays."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,39 +7,50 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import ImageError
-from shufflenet.runtimes._classifier import Classifier, Prediction, check_batch
+from shufflenet.runtimes._classifier import Classifier, Prediction
 from shufflenet.runtimes._classify import classify
+from shufflenet.runtimes._inputs import check_batch, check_pixels
 
 __all__ = ["Model"]
 
 
 class Model:
-    """A classifier with its doors: what ``shufflenet.open_model`` gives."""
+    """A classifier that checks what it is given: the result of ``shufflenet.open_model``."""
 
     def __init__(self, classifier: Classifier) -> None:
         self.card = classifier.card
         self._classifier = classifier
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Map prepared images ``(n, 3, h, w)`` to logits ``(n, classes)``.
+        """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.
 
         ``shufflenet.preprocess.prepare`` makes one image of such a batch.
 
         Raises:
-            SpecError: the batch has another shape or type.
+            SpecError: the batch has another shape or dtype.
         """
         check_batch(batch, self.card.network.in_channels)
         return self._classifier.logits(batch)
 
+    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+
+        Raises:
+            SpecError: the pixels have another shape or dtype, or the network takes images of
+                another number of channels than three.
+        """
+        check_pixels(pixels, self.card.network.in_channels)
+        return self._classifier.logits_from_pixels(pixels)
+
     def classify(self, images: Iterable[str | Path], k: int = 5) -> list[list[Prediction]]:
-        """Give the ``k`` most probable classes of every image file, most probable first.
+        """Return the ``k`` most probable classes of every image file, most probable first.
 
         Raises:
             ImageError: a file cannot be read as an image.
         """
-        found = []
+        results = []
         for _, result in classify(self._classifier, images, k=k):
             if isinstance(result, ImageError):
                 raise result
-            found.append(list(result))
-        return found
+            results.append(list(result))
+        return results

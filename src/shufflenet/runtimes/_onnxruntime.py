@@ -1,26 +1,35 @@
 """ONNX files, run by ONNX Runtime."""
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import CheckpointError, SpecError
-from shufflenet.runtimes._int8 import as_pixels, check_int8, computes_int8_exactly
-from shufflenet.spec import CARD_KEY, Card
-from shufflenet.zoo import Weights, find_published, published_card
+from shufflenet.errors import CheckpointError
+from shufflenet.files import card_from_metadata
+from shufflenet.runtimes._inputs import input_from_batch, input_from_pixels
+from shufflenet.runtimes._int8 import check_int8, computes_int8_exactly
+from shufflenet.spec import Arithmetic
 
-__all__ = ["OnnxClassifier", "card_of"]
+__all__ = ["OnnxClassifier", "open_file"]
 
 _log = logging.getLogger(__name__)
+
+
+def open_file(path: Path, *, threads: int | None, precision: Arithmetic) -> "OnnxClassifier":
+    """Open an ONNX file; ``precision`` is ``float32``, the only one of this runtime.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or has no card.
+    """
+    return OnnxClassifier(path, threads=threads)
 
 
 class OnnxClassifier:
     """An ONNX file, run by ONNX Runtime on the CPU.
 
-    Its card is the one inside; a published file without one is known by its hash.
+    Its card is the one inside; a published file without one is recognized by its hash.
     """
 
     def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
@@ -28,7 +37,7 @@ class OnnxClassifier:
 
         Args:
             path: A file that ``shufflenet export`` wrote, or one of the ONNX model zoo.
-            threads: How many threads one image is computed on; one a core, unless given.
+            threads: The number of threads that compute a batch; one a core unless given.
 
         Raises:
             CheckpointError: the file is missing, damaged, or has no card.
@@ -59,7 +68,7 @@ class OnnxClassifier:
                 path, "is no ONNX file that can be run", "Export it again."
             ) from error
         metadata = self._session.get_modelmeta().custom_metadata_map
-        self.card, published = card_of(path, metadata)
+        self.card, published = card_from_metadata(path, metadata)
         self._log_of_output = published is not None and published.output == "probabilities"
         images = self._session.get_inputs()[0]
         self._input = images.name
@@ -67,18 +76,31 @@ class OnnxClassifier:
         self._fixed_batch = images.shape[0] if isinstance(images.shape[0], int) else None
         if published is not None and published.quantized and not computes_int8_exactly():
             _log.warning(
-                "This processor rounds sums of int8 products that %s was made without: "
+                "This processor saturates sums of int8 products, which %s was not made for: "
                 "its answers may differ from those published.",
                 published.filename,
             )
-        check_int8(self.logits, self.card, metadata, path)
+        check_int8(self.logits_from_pixels, self.card, metadata, path)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
-        size = self._fixed_batch or max(1, len(batch))
-        fed = as_pixels(batch, self.card.preprocess) if self._takes_bytes else batch
-        parts = [self._run(fed[start : start + size]) for start in range(0, len(fed), size)]
-        result = np.concatenate(parts)
+        """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``."""
+        how = self.card.preprocess
+        return self._logits(input_from_batch(batch, how, takes_bytes=self._takes_bytes))
+
+    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255."""
+        how = self.card.preprocess
+        return self._logits(input_from_pixels(pixels, how, takes_bytes=self._takes_bytes))
+
+    def _logits(
+        self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float32]:
+        if self._fixed_batch is None:
+            result = self._run(images)
+        else:
+            size = self._fixed_batch
+            parts = [self._run(images[i : i + size]) for i in range(0, len(images), size)]
+            result = np.concatenate(parts)
         # The softmax of log(p) is p again.
         return (
             np.log(np.maximum(result, np.finfo(np.float32).tiny)) if self._log_of_output else result
@@ -92,19 +114,3 @@ class OnnxClassifier:
             images = np.concatenate((images, np.zeros((missing, *images.shape[1:]), images.dtype)))
         result = np.asarray(self._session.run(None, {self._input: images})[0], np.float32)
         return result[: len(result) - max(0, missing)]
-
-
-def card_of(path: str | Path, metadata: Mapping[str, str]) -> tuple[Card, Weights | None]:
-    """Read the card of an ONNX file, or make that of the published file that it is.
-
-    Raises:
-        CheckpointError: it has none and is none.
-    """
-    try:
-        return Card.from_json(metadata[CARD_KEY]), None
-    except (KeyError, SpecError) as error:
-        published = find_published(path)
-        if published is None:
-            remedy = "Export it: shufflenet export --help."
-            raise CheckpointError(path, "has no card that can be read", remedy) from error
-        return published_card(published), published

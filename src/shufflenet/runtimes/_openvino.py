@@ -5,26 +5,39 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import CheckpointError, MissingDependency, SpecError
-from shufflenet.runtimes._int8 import CHECK_KEY, as_pixels, check_int8
-from shufflenet.runtimes._onnxruntime import card_of
-from shufflenet.spec import CARD_KEY
+from shufflenet.files import card_from_metadata
+from shufflenet.runtimes._classifier import missing_package
+from shufflenet.runtimes._inputs import input_from_batch, input_from_pixels
+from shufflenet.runtimes._int8 import CHECK_KEY, check_int8
+from shufflenet.spec import CARD_KEY, RUNTIMES, Arithmetic
 
-__all__ = ["OpenVinoClassifier"]
+__all__ = ["OpenVinoClassifier", "open_file"]
 
 _OFTEN, _MOST_SHAPES = 3, 4
+
+
+def open_file(path: Path, *, threads: int | None, precision: Arithmetic) -> "OpenVinoClassifier":
+    """Open an ONNX file.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or has no card.
+        MissingDependency: OpenVINO is not installed.
+        SpecError: the processor has no bfloat16.
+    """
+    return OpenVinoClassifier(path, threads=threads, precision=precision)
 
 
 class OpenVinoClassifier:
     """An ONNX file with a card inside, run by OpenVINO on the CPU.
 
-    OpenVINO computes in bfloat16 where a processor has it, unless told otherwise; logits move by
-    0.1 then, so that it is told float32 unless asked.
+    By itself OpenVINO computes in bfloat16 on processors that have it, which moves logits by 0.1;
+    here it computes in float32 unless ``precision`` is ``bfloat16``.
     """
 
     def __init__(
@@ -32,14 +45,14 @@ class OpenVinoClassifier:
         path: str | Path,
         *,
         threads: int | None = None,
-        precision: Literal["float32", "bfloat16"] = "float32",
+        precision: Arithmetic = "float32",
     ) -> None:
         """Load a model.
 
         Args:
             path: A file that ``shufflenet export`` wrote.
-            threads: How many threads one image is computed on; one a core, unless given.
-            precision: Of products and sums.
+            threads: The number of threads that compute a batch; one a core unless given.
+            precision: The type of products and sums.
 
         Raises:
             CheckpointError: the file is missing, damaged, or has no card.
@@ -49,7 +62,7 @@ class OpenVinoClassifier:
         try:
             import openvino  # noqa: PLC0415  # a second that other runtimes save
         except ModuleNotFoundError as error:
-            raise MissingDependency("The OpenVINO runtime", "openvino", "openvino") from error
+            raise MissingDependency(*missing_package(RUNTIMES["openvino"], error)) from error
         if not Path(path).is_file():
             remedy = "See the names you can use: shufflenet list."
             raise CheckpointError(path, "does not exist", remedy)
@@ -71,7 +84,7 @@ class OpenVinoClassifier:
                 path, "is no ONNX file that OpenVINO can run", "Export it again."
             ) from error
         metadata = dict(_metadata(model))
-        self.card, published = card_of(path, metadata)
+        self.card, published = card_from_metadata(path, metadata)
         self._takes_bytes = model.inputs[0].element_type == openvino.Type.u8
         if published is not None:  # their batch sizes and outputs differ
             problem = "is of the ONNX model zoo, which ONNX Runtime computes as it is"
@@ -80,22 +93,32 @@ class OpenVinoClassifier:
         self._seen: Counter[tuple[int, ...]] = Counter()
         self._of_shape: dict[tuple[int, ...], Any] = {}
         self._requests = _Requests()
-        check_int8(self.logits, self.card, metadata, path)
+        check_int8(self.logits_from_pixels, self.card, metadata, path)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
-        fed = as_pixels(batch, self.card.preprocess) if self._takes_bytes else batch
-        compiled = self._compiled_for(fed.shape)
+        """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``."""
+        how = self.card.preprocess
+        return self._run(input_from_batch(batch, how, takes_bytes=self._takes_bytes))
+
+    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255."""
+        how = self.card.preprocess
+        return self._run(input_from_pixels(pixels, how, takes_bytes=self._takes_bytes))
+
+    def _run(
+        self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float32]:
+        compiled = self._compiled_for(images.shape)
         requests = self._requests.of_models
         if id(compiled) not in requests:
             requests[id(compiled)] = compiled.create_infer_request()
-        return np.array(requests[id(compiled)].infer([fed])[0], np.float32)
+        return np.array(requests[id(compiled)].infer([images])[0], np.float32)
 
     def _compiled_for(self, shape: tuple[int, ...]) -> Any:  # noqa: ANN401  # it has no types
-        """Choose a model compiled for any shape, or for this one if it comes again and again.
+        """Return a model compiled for any shape, or for this one if it is used again and again.
 
-        The latter answers 5 to 12 % faster (docs/performance.md), but takes as long to compile as a
-        hundred images to answer.
+        The latter is 5 to 12 % faster (docs/performance.md), but compiling it takes as long as
+        computing a hundred images.
         """
         with self._lock:
             self._seen[shape] += 1
@@ -108,7 +131,7 @@ class OpenVinoClassifier:
 
 
 def _metadata(model: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  # it has no types
-    """Find what OpenVINO has kept of an ONNX file's metadata."""
+    """Yield the entries of an ONNX file's metadata that OpenVINO keeps, key and value."""
     for key in (CARD_KEY, CHECK_KEY):
         place = ["framework", key]
         if model.has_rt_info(place):
@@ -116,7 +139,7 @@ def _metadata(model: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  # it ha
 
 
 class _Requests(threading.local):
-    """Each thread's own, for a request computes one batch at a time; by the model's identity."""
+    """Each thread's own requests, since one computes one batch at a time; by the model's id."""
 
     def __init__(self) -> None:
         self.of_models: dict[int, Any] = {}

@@ -1,4 +1,4 @@
-"""Checkpoints, run by torch."""
+"""Checkpoints, run by PyTorch."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +11,22 @@ from torch import Tensor, nn
 from shufflenet.errors import SpecError
 from shufflenet.files import read_checkpoint
 from shufflenet.networks import ShuffleNet, build_with
-from shufflenet.spec import Card
+from shufflenet.preprocess import normalize
+from shufflenet.spec import Arithmetic, Card
 
-__all__ = ["TorchClassifier", "open_torch"]
+__all__ = ["TorchClassifier", "open_file"]
 
 
-def open_torch(checkpoint: str | Path, *, threads: int | None = None) -> "TorchClassifier":
-    """Open a checkpoint as a classifier; ``threads`` holds for all of torch in this process.
+def open_file(
+    path: str | Path, *, threads: int | None = None, precision: Arithmetic = "float32"
+) -> "TorchClassifier":
+    """Open a checkpoint as a classifier.
+
+    Args:
+        path: A ``.safetensors`` file of this package.
+        threads: The number of threads that torch uses in this whole process; unchanged unless
+            given.
+        precision: ``float32``, the only one of this runtime.
 
     Raises:
         CheckpointError: the file is damaged or not one of ours.
@@ -25,30 +34,43 @@ def open_torch(checkpoint: str | Path, *, threads: int | None = None) -> "TorchC
     """
     if threads:
         torch.set_num_threads(threads)
-    found = read_checkpoint(checkpoint)
-    return TorchClassifier(build_with(found.card.network, found.tensors), found.card)
+    checkpoint = read_checkpoint(path)
+    net = build_with(checkpoint.card.network, checkpoint.tensors)
+    return TorchClassifier(net, checkpoint.card)
 
 
 class TorchClassifier:
-    """A network as a classifier: the reference that every other runtime is held against."""
+    """A network as a classifier: the reference that every other runtime is compared with."""
 
     def __init__(self, net: nn.Module, card: Card) -> None:
         self.card = card
         self._net = net.eval()
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``."""
+        """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``."""
         return self._rows(self._net, batch)
 
+    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255."""
+        return self.logits(normalize(pixels, self.card.preprocess))
+
     def embed(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Map images ``(n, 3, h, w)`` to what the network's last layer reads, ``(n, d)``.
+        """Compute the inputs ``(n, d)`` of the network's last layer for images ``(n, c, h, w)``.
 
         Raises:
-            SpecError: the network is a deployed one, which gives logits only.
+            SpecError: the network is no ``ShuffleNet``, so that only logits can be computed.
         """
         if not isinstance(self._net, ShuffleNet):
             raise SpecError("the network", type(self._net).__name__, "a ShuffleNet, to embed with")
         return self._rows(self._net.embed, batch)
+
+    def embed_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Compute what ``embed`` does, ``(n, d)``, for RGB images ``(n, h, w, 3)``, 0 to 255.
+
+        Raises:
+            SpecError: the network is no ``ShuffleNet``, so that only logits can be computed.
+        """
+        return self.embed(normalize(pixels, self.card.preprocess))
 
     def _rows(
         self, compute: Callable[[Tensor], Tensor], batch: npt.NDArray[np.float32]

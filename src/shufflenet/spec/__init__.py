@@ -1,6 +1,8 @@
 """The values that flow through the package: frozen, hashable, made of plain Python."""
 
 from shufflenet.spec._card import CARD_KEY, Accuracy, Card, Int8, Label, Origin, Published
+from shufflenet.spec._extras import find_extra
+from shufflenet.spec._format import FLOAT32_TOLERANCE, FORMATS, Format
 from shufflenet.spec._networks import (
     NetworkSpec,
     Split,
@@ -12,19 +14,26 @@ from shufflenet.spec._networks import (
     differing_fields,
 )
 from shufflenet.spec._preprocess import Preprocess
+from shufflenet.spec._runtime import RUNTIMES, Arithmetic, Runtime
 from shufflenet.spec._stages import Activation, SearchedStage, Stage, UnitKind
 
 __all__ = [
     "CARD_KEY",
+    "FLOAT32_TOLERANCE",
+    "FORMATS",
+    "RUNTIMES",
     "Accuracy",
     "Activation",
+    "Arithmetic",
     "Card",
+    "Format",
     "Int8",
     "Label",
     "NetworkSpec",
     "Origin",
     "Preprocess",
     "Published",
+    "Runtime",
     "SearchedStage",
     "Split",
     "Stage",
@@ -35,4 +44,5 @@ __all__ = [
     "V2PlusSpec",
     "V2Spec",
     "differing_fields",
+    "find_extra",
 ]

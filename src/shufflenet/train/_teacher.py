@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from shufflenet.data import ImageSet
 from shufflenet.errors import DataError, TeacherMismatch
-from shufflenet.hub import obtain
+from shufflenet.hub import CHECKPOINT, ONNX, resolve
 from shufflenet.models import load_model_and_card
 from shufflenet.runtimes import OnnxClassifier
 from shufflenet.spec import Label
@@ -82,15 +82,15 @@ def open_teacher(name_or_file: str | Path, labels: Sequence[Label]) -> Teacher:
         UnknownName: it is neither a file nor a checkpoint's name.
         CheckpointError: the file is damaged or has no card.
     """
-    files = obtain(name_or_file)
-    if files.checkpoint is None and files.onnx is not None:
-        classifier = OnnxClassifier(files.onnx)
+    file = resolve(name_or_file, (CHECKPOINT, ONNX))
+    if file.suffix == ONNX:
+        classifier = OnnxClassifier(file)
         card = classifier.card
 
         def answer(images: Tensor) -> Tensor:
             return torch.from_numpy(classifier.logits(images.cpu().numpy())).to(images.device)
     else:
-        net, card = load_model_and_card(name_or_file)
+        net, card = load_model_and_card(file)
         net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
 
         def answer(images: Tensor) -> Tensor:

@@ -1,0 +1,54 @@
+"""The gate before every export: a file is written only if it computes what the network does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from shufflenet.errors import ParityError
+from shufflenet.networks import ShuffleNet
+from shufflenet.spec import Card
+
+__all__ = ["Compute", "Parity", "check_parity"]
+
+# Maps prepared images (n, channels, h, w) to logits (n, classes).
+Compute: TypeAlias = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """The largest difference between the logits of a file and of its network, and their scale."""
+
+    max_abs_difference: float
+    max_abs_logit: float
+
+
+def check_parity(net: ShuffleNet, compute: Compute, card: Card, tolerance: float) -> Parity:
+    """Compare the logits of a file with those of its network, at the card's size and an odd one.
+
+    Args:
+        net: The network, on the CPU, in float32 and evaluation mode.
+        compute: Computes the file: images ``(n, channels, h, w)`` to logits ``(n, classes)``.
+        card: The network's card.
+        tolerance: The largest difference accepted, relative to the largest logit.
+
+    Raises:
+        ParityError: the difference is larger, or not a number.
+    """
+    side, rng = card.preprocess.crop_px, np.random.default_rng(0)
+    differences, largest = [], []
+    for n, height, width in ((1, side, side), (3, side + 1, max(32, side - 5))):
+        shape = (n, net.spec.in_channels, height, width)
+        images = rng.standard_normal(shape, dtype=np.float32)
+        with torch.inference_mode():
+            expected = net(torch.from_numpy(images)).numpy()
+        differences.append(float(np.abs(compute(images) - expected).max()))
+        largest.append(float(np.abs(expected).max()))
+    parity = Parity(float(np.max(differences)), float(np.max(largest)))
+    allowed = tolerance * max(parity.max_abs_logit, 1.0)
+    if not parity.max_abs_difference <= allowed:  # so written, NaN is refused too
+        raise ParityError("The exported file", parity.max_abs_difference, allowed)
+    return parity

@@ -1,0 +1,27 @@
+"""Which extra of this package installs a package that is missing."""
+
+from shufflenet.spec._format import FORMATS
+from shufflenet.spec._runtime import RUNTIMES
+
+__all__ = ["find_extra"]
+
+# Packages that neither a runtime nor a format needs, or that they need beside their own.
+_OTHERS = {
+    "onnx": "quantize",
+    "onnxscript": "torch",
+    "lightning_fabric": "train",
+    "tensorboard": "train",
+    "matplotlib": "chart",
+    "pyarrow": "parquet",
+}
+
+
+def find_extra(package: str) -> str | None:
+    """Return the extra that installs a package, or None for packages that no extra installs.
+
+    >>> find_extra("openvino"), find_extra("matplotlib"), find_extra("numpy")
+    ('openvino', 'chart', None)
+    """
+    extras = _OTHERS | {form.package: form.extra for form in FORMATS.values()}
+    extras |= {runtime.package: runtime.extra for runtime in RUNTIMES.values()}
+    return extras.get(package.partition(".")[0]) or None
