@@ -1,11 +1,13 @@
-"""The network that ships: batch norms folded into convolutions, and no shuffle.
+"""Deployed networks: the same function without batch norms and without the shuffle.
 
-A shuffle only renames channels, and a convolution's weights can be stored in any channel order.
-So channels are followed by name: each is made by one convolution (its producer) and read by one
-(its consumer). Every producer's rows are ordered by consumer, so that slices of what it makes are
-what each consumer needs; every consumer joins what it was handed, and has its columns in that
-order (``wiring.route``). Channels that a unit of V2 would let pass are not touched at all.
+A shuffle only permutes channels, and a convolution can store its weights in any channel order.
+``deploy`` traces each channel from the convolution that computes it to the one that reads it
+(``channels.trace_stage``). It permutes the rows of the first and the columns of the second, so
+that one Split after each producer and one Concat before each consumer do the routing
+(``channels.route``). Channels that pass a unit of V2 unchanged are not moved at all.
 """
+
+from typing import assert_never
 
 from torch import nn
 
@@ -14,21 +16,29 @@ from shufflenet.deploy._routed import RoutedNetwork
 from shufflenet.deploy._v1 import deploy_v1
 from shufflenet.deploy._v2 import deploy_v2
 from shufflenet.networks import ShuffleNet
-from shufflenet.spec import V1Spec, V2PlusSpec, V2Spec
+from shufflenet.spec import V1Spec, V2ExLargeSpec, V2LargeSpec, V2PlusSpec, V2Spec
 
 __all__ = ["RoutedNetwork", "compact", "deploy", "fold_batch_norms"]
 
 
 def deploy(net: ShuffleNet) -> nn.Module:
-    """Make the network that computes what ``net`` computes in evaluation, and ships.
+    """Return a network that computes what ``net`` computes in evaluation mode, but faster.
 
-    Batch norms are folded in every network. The shuffle or split of V2 and V2+ is gone, exactly.
-    Of V1's, what happens inside groups is gone, and blocks move from group to group. Large and
-    ExLarge never shuffle; they keep their split, since they add what a unit makes to what it read.
+    Batch norms are folded into convolutions. In V2 and V2+ the shuffle or split disappears
+    exactly. In V1 the part of the shuffle inside groups disappears; one Gather moves blocks of
+    channels between groups. Large and ExLarge have no shuffle, and keep their split because they
+    add a unit's input to its output.
 
-    The result equals ``net`` to rounding; ``net`` is left as it is.
+    The result maps images ``(n, in_channels, h, w)`` to the logits of ``net`` up to rounding.
+    ``net`` is not changed.
     """
     folded = fold_batch_norms(net)
-    if isinstance(net.spec, V2Spec | V2PlusSpec):
-        return deploy_v2(folded).eval()
-    return deploy_v1(folded).eval() if isinstance(net.spec, V1Spec) else folded
+    match net.spec:
+        case V1Spec():
+            return deploy_v1(folded).eval()
+        case V2Spec() | V2PlusSpec():
+            return deploy_v2(folded).eval()
+        case V2LargeSpec() | V2ExLargeSpec():
+            return folded
+        case _:
+            assert_never(net.spec)

@@ -13,18 +13,18 @@ __all__ = ["compact", "fold_batch_norms"]
 
 
 def fold_batch_norms(net: ShuffleNet) -> ShuffleNet:
-    """Copy a network, with every batch norm folded into the convolution before it."""
+    """Return a copy of a network with every batch norm folded into the convolution before it."""
     net = copy.deepcopy(net).eval()
     for name, module in reversed(list(net.named_modules())):  # parts before the whole
         if isinstance(module, nn.Sequential) and any(isinstance(m, nn.BatchNorm2d) for m in module):
-            net.set_submodule(name, _folded(module))
+            net.set_submodule(name, _fold_layers(module))
     return net
 
 
-def _folded(layers: nn.Sequential) -> nn.Sequential:
+def _fold_layers(layers: nn.Sequential) -> nn.Sequential:
     folded = {conv: _fold(conv, norm) for conv, norm in _convs_and_norms(layers)}
-    kept = (layer for layer in layers if not isinstance(layer, nn.BatchNorm2d))
-    return nn.Sequential(*(folded.get(layer, layer) for layer in kept))  # type: ignore[call-overload]  # a layer that is no convolution is just not found
+    others = (layer for layer in layers if not isinstance(layer, nn.BatchNorm2d))
+    return nn.Sequential(*(folded.get(layer, layer) for layer in others))  # type: ignore[call-overload]  # a layer that is no convolution is not a key
 
 
 def _convs_and_norms(layers: nn.Sequential) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d]]:
@@ -34,7 +34,7 @@ def _convs_and_norms(layers: nn.Sequential) -> Iterator[tuple[nn.Conv2d, nn.Batc
 
 
 def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
-    """Make one convolution of a convolution without bias and the batch norm after it.
+    """Return one convolution for a convolution without bias and the batch norm after it.
 
     ``norm(conv(x)) = (s * weight) * x + (beta - s * mean)`` with ``s = gamma / sqrt(var + eps)``.
     """
@@ -54,13 +54,13 @@ def _statistics(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
 
 
 def compact(net: ShuffleNet) -> ShuffleNet:
-    """Copy a network so that its weights, and those of the deployed network, are float16 numbers.
+    """Return a copy of a network whose weights, and those of its deployed form, fit in float16.
 
-    Such weights take half the room in our files and are exact there. The scale ``s`` of every
-    batch norm moves into its convolution, whose weights are then rounded to float16; what is left
-    of the norm has scale 1 in evaluation and, in training, the statistics of what it now sees:
-    mean ``s * mean``, variance ``s**2 * var``. The copy differs from ``net`` by the rounding
-    alone, about 1 part in 2,000 a weight: measure its accuracy.
+    Such weights take half the space in our files, without loss. The scale ``s`` of every batch
+    norm moves into its convolution, whose weights are then rounded to float16. The norm keeps a
+    scale of 1 in evaluation mode, and the statistics of its new input for training: mean
+    ``s * mean``, variance ``s**2 * var``. The copy differs from ``net`` by rounding alone, about
+    1 part in 2,000 per weight; measure its accuracy.
     """
     net = copy.deepcopy(net)
     with torch.no_grad():
@@ -78,7 +78,7 @@ def _compact(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
     mean.copy_(_float16(scale * mean))
     variance.copy_(_float16(scale**2 * variance))
     norm.bias.copy_(_float16(norm.bias))
-    norm.weight.copy_((variance + norm.eps).sqrt())  # the very divisor of _fold: a scale of 1
+    norm.weight.copy_((variance + norm.eps).sqrt())  # the divisor in _fold, so the scale is 1
 
 
 def _float16(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Convolutions whose channels stand in another order, or among channels of zeros."""
+"""Convolutions with permuted channels or with added channels of zeros."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,75 +11,78 @@ from shufflenet.networks import SqueezeExcite, convolutions
 
 __all__ = [
     "pad_middle",
-    "read_groups_in_order",
-    "read_in_order",
+    "reorder_group_inputs",
+    "reorder_inputs",
     "reorder_outputs",
-    "write_in_order",
+    "reorder_rows",
 ]
 
 
-def read_in_order(branch: Iterable[nn.Module], order: Order) -> None:
-    """Let a branch accept its input channels in the order in which they arrive."""
+def reorder_inputs(branch: Iterable[nn.Module], order: Order) -> None:
+    """Change a branch to read ``input[:, order]`` in place of ``input``, ``(n, c, h, w)``."""
     for layer in branch:
         if isinstance(layer, nn.Conv2d) and layer.groups == 1:
-            _set(layer, _columns(layer.weight, order), layer.bias)
+            _set_weights(layer, _take_columns(layer.weight, order), layer.bias)
             return
-        _pass_on(layer, order)  # a depthwise convolution, and the norm after it
+        _reorder_channels(layer, order)  # a depthwise convolution, and the norm after it
 
 
-def read_groups_in_order(conv: nn.Conv2d, orders: Sequence[Order]) -> None:
-    """Let every group of a grouped convolution accept its own inputs in an order of their own."""
+def reorder_group_inputs(conv: nn.Conv2d, orders: Sequence[Order]) -> None:
+    """Reorder the inputs of every group of a grouped convolution by an order of its own."""
     groups = conv.weight.chunk(conv.groups)
-    weight = [_columns(group, order) for group, order in zip(groups, orders, strict=True)]
-    _set(conv, torch.cat(weight), conv.bias)
+    weight = [_take_columns(group, order) for group, order in zip(groups, orders, strict=True)]
+    _set_weights(conv, torch.cat(weight), conv.bias)
 
 
-def write_in_order(branch: Iterable[nn.Module], order: Order) -> None:
-    """Let a branch put its output channels out in another order."""
+def reorder_outputs(branch: Iterable[nn.Module], order: Order) -> None:
+    """Change a branch to return ``output[:, order]`` in place of ``output``, ``(n, c, h, w)``."""
     layers = list(branch)
     last = max(at for at, layer in enumerate(layers) if isinstance(layer, nn.Conv2d))
     for layer in layers[last:]:
-        _pass_on(layer, order)
+        _reorder_channels(layer, order)
 
 
-def _pass_on(layer: nn.Module, order: Order) -> None:
-    """Let a layer that keeps channels apart, or the last to mix them, give them in an order."""
+def _reorder_channels(layer: nn.Module, order: Order) -> None:
+    """Reorder the outputs of a layer, and its inputs too if each output depends on one input."""
     if isinstance(layer, nn.Conv2d):
-        reorder_outputs(layer, order)
+        reorder_rows(layer, order)
     if isinstance(layer, nn.BatchNorm2d):
         _reorder_norm(layer, order)
     if isinstance(layer, SqueezeExcite):
         first, last = convolutions(layer.squeeze)
-        _set(first, _columns(first.weight, order), first.bias)
-        reorder_outputs(last, order)
+        _set_weights(first, _take_columns(first.weight, order), first.bias)
+        reorder_rows(last, order)
 
 
 def _reorder_norm(norm: nn.BatchNorm2d, order: Order) -> None:
-    norm.weight = nn.Parameter(_rows(norm.weight.detach(), order))
-    norm.bias = nn.Parameter(_rows(norm.bias.detach(), order))
+    norm.weight = nn.Parameter(_take_rows(norm.weight.detach(), order))
+    norm.bias = nn.Parameter(_take_rows(norm.bias.detach(), order))
     for statistic in (norm.running_mean, norm.running_var):
         if statistic is not None:
-            statistic.copy_(_rows(statistic, order))
+            statistic.copy_(_take_rows(statistic, order))
 
 
 def pad_middle(branch: Iterable[nn.Module], multiple: int) -> None:
-    """Add channels of zeros between the 1x1, the depthwise and the 1x1 of a bottleneck."""
-    found = convolutions(branch)
-    if len(found) != 3 or found[1].groups != found[1].out_channels:
+    """Pad the channels between the convolutions of a bottleneck with zeros, to a multiple."""
+    convs = convolutions(branch)
+    if len(convs) != 3 or convs[1].groups != convs[1].out_channels:
         return
-    channels = found[0].out_channels
+    channels = convs[0].out_channels
     order = np.append(np.arange(channels), np.full(-channels % multiple, ZEROS))
-    reorder_outputs(found[0], order)
-    read_in_order(found[1:], order)
+    reorder_rows(convs[0], order)
+    reorder_inputs(convs[1:], order)
 
 
-def reorder_outputs(conv: nn.Conv2d, order: Order) -> None:
-    """Let a convolution make other channels of its own, in this order; groups keep their inputs."""
-    bias = None if conv.bias is None else _rows(conv.bias, order)
-    _set(conv, _rows(conv.weight, order), bias)
+def reorder_rows(conv: nn.Conv2d, order: Order) -> None:
+    """Replace the output channels of a convolution by ``output[:, order]``.
+
+    A depthwise convolution reorders its inputs alike; other groups keep their inputs.
+    """
+    bias = None if conv.bias is None else _take_rows(conv.bias, order)
+    _set_weights(conv, _take_rows(conv.weight, order), bias)
 
 
-def _set(conv: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> None:
+def _set_weights(conv: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> None:
     depthwise = conv.groups == conv.out_channels and conv.groups > 1
     conv.weight = nn.Parameter(weight.detach())
     conv.bias = None if bias is None else nn.Parameter(bias.detach())
@@ -90,12 +93,12 @@ def _set(conv: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> None:
         conv.in_channels = weight.shape[1] * conv.groups
 
 
-def _rows(x: Tensor, order: Order) -> Tensor:
-    """Take rows by their number; those of nobody are zeros."""
+def _take_rows(x: Tensor, order: Order) -> Tensor:
+    """Return ``x[order]``, ``x`` being ``(n, ...)``, with zeros where ``order`` is ``ZEROS``."""
     index = torch.from_numpy(order).to(x.device)
     taken = x.index_select(0, index.clamp(min=0))
     return taken.masked_fill((index == ZEROS).view(-1, *[1] * (x.ndim - 1)), 0)
 
 
-def _columns(weight: Tensor, order: Order) -> Tensor:
-    return _rows(weight.transpose(0, 1), order).transpose(0, 1).contiguous()
+def _take_columns(weight: Tensor, order: Order) -> Tensor:
+    return _take_rows(weight.transpose(0, 1), order).transpose(0, 1).contiguous()

@@ -1,4 +1,4 @@
-"""Training without the shuffle: the network routed, and its weights put back in order."""
+"""Training without the shuffle, and the weights back in the order of the original network."""
 
 import copy
 
@@ -13,41 +13,45 @@ __all__ = ["RoutedNetwork"]
 
 
 class RoutedNetwork:
-    """A network without its shuffle that trains, and the way back to the order of the original.
+    """A copy of a network that trains without the shuffle, and the permutation of its weights.
 
-    ``net`` has batch norms and computes, and learns, what the original does, to rounding. Its
-    weights bear the same names, with channels in another order.
+    Attributes:
+        net: The copy. It has batch norms, and computes and learns what the original does, up to
+            rounding. Its weights have the same names, but permuted channels. A network other than
+            V2 or V2+ is copied unchanged.
     """
 
     def __init__(self, original: ShuffleNet) -> None:
-        self.net = _routed(copy.deepcopy(original))
+        self.net = _remove_shuffle(copy.deepcopy(original))
         for name, parameter in original.named_parameters():
             self.net.get_parameter(name).requires_grad_(parameter.requires_grad)
-        self._sources = _sources(original)
+        self._sources = _find_sources(original)
 
     def restore_order(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Put the weights and statistics of ``net``, or of a copy of it, in the original's order.
+        """Return the weights and statistics of ``net``, or of a copy of it, in the original order.
 
-        Not a bit of them changes.
+        Tensors keep the shapes of the original, such as ``(out, in / groups, kernel, kernel)``;
+        values are bitwise the same.
         """
-        return {name: self._put_back(name, value) for name, value in state.items()}
+        return {name: self._restore(name, value) for name, value in state.items()}
 
-    def _put_back(self, name: str, value: Tensor) -> Tensor:
+    def _restore(self, name: str, value: Tensor) -> Tensor:
         result = torch.empty_like(value, memory_format=torch.contiguous_format)
         result.view(-1)[self._sources[name].to(value.device)] = value.reshape(-1)
         return result
 
 
-def _routed(net: ShuffleNet) -> ShuffleNet:
+def _remove_shuffle(net: ShuffleNet) -> ShuffleNet:
     return route_stages(net) if isinstance(net.spec, V2Spec | V2PlusSpec) else net
 
 
-def _sources(net: ShuffleNet) -> dict[str, Tensor]:
-    """Say for every weight of the routed network at which place of the original's it stood.
+def _find_sources(net: ShuffleNet) -> dict[str, Tensor]:
+    """Return for every weight of the routed network its index in the original's flattened tensor.
 
-    Weights that are their own places are routed, and found where they came to lie.
+    A network whose weights are these indices is routed, which permutes them.
     """
-    places = copy.deepcopy(net).double()  # holds whole numbers up to 2**53
-    for tensor in places.state_dict().values():
+    indices = copy.deepcopy(net).double()  # exact for integers up to 2**53
+    for tensor in indices.state_dict().values():
         tensor.copy_(torch.arange(tensor.numel()).reshape(tensor.shape))
-    return {name: t.long().reshape(-1) for name, t in _routed(places).state_dict().items()}
+    routed = _remove_shuffle(indices).state_dict()
+    return {name: tensor.long().reshape(-1) for name, tensor in routed.items()}

@@ -1,54 +1,58 @@
-"""ShuffleNet V1 whose shuffles move blocks instead of channels."""
+"""ShuffleNet V1 whose shuffles move blocks of channels instead of single ones."""
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from shufflenet.channels import Order, find_positions, interleave, route
-from shufflenet.deploy._order import read_groups_in_order, reorder_outputs
+from shufflenet.deploy._order import reorder_group_inputs, reorder_rows
 from shufflenet.networks import ChannelShuffle, ShuffleNet, V1Unit, convolutions
 
 __all__ = ["BlockShuffle", "deploy_v1"]
 
 
 def deploy_v1(folded: ShuffleNet) -> ShuffleNet:
-    """Leave of every shuffle what goes from group to group; the network is changed in place.
+    """Replace every shuffle of a network of V1 by one that moves blocks, in place.
 
-    A shuffle hands every group of the second 1x1 convolution some channels of every group of the
-    first. Inside a group their order is a matter of weights, so those with the same destination
-    stand together there, and ``groups ** 2`` blocks are left to move. Where the first convolution
-    is not grouped, nothing is left.
+    A shuffle sends channels of every group of the first 1x1 convolution to every group of the
+    second. Inside a group the order of channels can be that of the weights, so channels with the
+    same destination are stored together, and only ``groups ** 2`` blocks move. If the first
+    convolution is not grouped, nothing moves.
     """
     for unit in (module for module in folded.modules() if isinstance(module, V1Unit)):
         if isinstance(unit.shuffle, ChannelShuffle):
-            unit.shuffle = _absorbed(unit, unit.shuffle.groups)
+            unit.shuffle = _absorb_shuffle(unit, unit.shuffle.groups)
     return folded
 
 
 class BlockShuffle(nn.Module):
-    """Put channels, ``(n, c, h, w)``, in another order; as one Gather, which moves them once."""
+    """A permutation of channels, exported as one Gather."""
 
     def __init__(self, order: Order) -> None:
         super().__init__()
         self.register_buffer("order", torch.from_numpy(order), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(n, c, h, w)`` to the same shape."""
+        """Return ``x[:, order]``, the same shape as ``x``, ``(n, c, h, w)``."""
         return x.index_select(1, self.get_buffer("order"))
 
 
-def _absorbed(unit: V1Unit, shuffle_groups: int) -> nn.Module:
-    """Order a unit's middle by who reads it; give what is left to do between its convolutions."""
+def _absorb_shuffle(unit: V1Unit, shuffle_groups: int) -> nn.Module:
+    """Order the channels inside a unit by the group that reads them.
+
+    Returns:
+        What remains to be done between the depthwise and the second 1x1 convolution.
+    """
     (first,), (depthwise,), (second,) = map(convolutions, (unit.pw1, unit.dw, unit.pw2))
     middle = first.out_channels
-    made = [middle // first.groups] * first.groups
+    widths = [middle // first.groups] * first.groups
     reads = np.split(interleave(np.arange(middle), shuffle_groups), second.groups)
-    routing = route(made, reads)
-    starts = np.cumsum([0, *made[:-1]])
-    rows = np.concatenate([start + own for start, own in zip(starts, routing.rows, strict=True)])
-    reorder_outputs(first, rows)
-    reorder_outputs(depthwise, rows)
-    read_groups_in_order(
+    routing = route(widths, reads)
+    starts = np.cumsum([0, *widths[:-1]])
+    rows = np.concatenate([s + within for s, within in zip(starts, routing.rows, strict=True)])
+    reorder_rows(first, rows)
+    reorder_rows(depthwise, rows)
+    reorder_group_inputs(
         second,
         [find_positions(read, names) for read, names in zip(reads, routing.arrivals, strict=True)],
     )

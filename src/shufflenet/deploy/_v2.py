@@ -1,4 +1,4 @@
-"""A stage of ShuffleNet V2 or V2+ without its shuffle."""
+"""Stages of ShuffleNet V2 and V2+ without their shuffle."""
 
 from collections.abc import Iterable
 
@@ -8,20 +8,21 @@ import torch
 from torch import Tensor, nn
 
 from shufflenet.channels import Order, count_transfers, find_positions, route, trace_stage
-from shufflenet.deploy._order import pad_middle, read_in_order, write_in_order
+from shufflenet.deploy._order import pad_middle, reorder_inputs, reorder_outputs
 from shufflenet.networks import ShuffleNet, branches, convolutions
 
 __all__ = ["RoutedStage", "deploy_v2", "route_stages"]
 
-# ONNX Runtime computes convolutions in blocks of channels, several times faster than otherwise,
-# where it is told channels by fours (nchwc_transformer.cc); a half of 58 or 122 is not.
+# ONNX Runtime computes convolutions in blocks of channels, several times faster than otherwise, if
+# the number of channels is a multiple of 4 (nchwc_transformer.cc); halves of 58 or 122 are not.
 _MULTIPLE = 4
 
 
 def deploy_v2(folded: ShuffleNet) -> ShuffleNet:
-    """Take the shuffle out of a network of V2 or V2+ whose batch norms are folded; it is used up.
+    """Remove the shuffle from a network of V2 or V2+ whose batch norms are folded, in place.
 
-    Where channels are not even in fours, channels of zeros are added, which change nothing.
+    Channels of zeros, which do not change the function, pad the inputs of convolutions to
+    multiples of 4.
     """
     for stage in folded.stages:
         for branch in branches(stage)[0]:
@@ -30,25 +31,27 @@ def deploy_v2(folded: ShuffleNet) -> ShuffleNet:
 
 
 def route_stages(net: ShuffleNet, multiple: int = 1) -> ShuffleNet:
-    """Take the shuffle out of a network of V2 or V2+, which is used up; norms may be left in it.
+    """Remove the shuffle from a network of V2 or V2+, in place; batch norms may remain.
 
-    Layers keep their names. Where what a unit reads is not a multiple of ``multiple`` channels,
-    channels of zeros are added, for which norms must be folded.
+    Layers keep their names. Channels of zeros pad the input of every unit to a multiple of
+    ``multiple`` channels; if that is more than 1, batch norms must be folded.
     """
     order: Order = np.arange(convolutions(net.conv1.children())[-1].out_channels)
     for number, stage in enumerate(net.stages, 2):
-        routed, order = _routed(stage, order, multiple)
+        routed, order = _route_stage(stage, order, multiple)
         net.add_module(f"stage{number}", routed)
-    read_in_order(net.conv5.children(), order)
+    reorder_inputs(net.conv5.children(), order)
     return net
 
 
 class RoutedStage(nn.Sequential):
-    """A stage in which channels go straight from the convolution that makes to the one that reads.
+    """A stage in which channels go directly from the producer to the consumer.
 
-    ``routes[p]`` lists, for producer ``p`` (the two branches of the unit that opens the stage,
-    then the branch of every unit after it), to which consumer how many of its channels go:
-    consumer ``k`` is the ``k``-th unit after the first, the last is the way out.
+    Attributes:
+        routes: ``routes[p]`` lists the slices of producer ``p``'s output, each as its consumer
+            and its number of channels. Producers are the two branches of the opening unit, then
+            the branch of every later unit; consumer ``k`` is the ``k``-th later unit, and the
+            last consumer is the end of the stage.
     """
 
     def __init__(
@@ -59,49 +62,54 @@ class RoutedStage(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(n, c, h, w)`` to ``(n, channels, h / stride, w / stride)``, sizes rounded up."""
-        inboxes: list[list[Tensor]] = [[] for _ in self]
+        inputs: list[list[Tensor]] = [[] for _ in self]  # the slices for each consumer
         routes = iter(self.routes)
-        first, second, *keep = branches(self)[0]
+        first, second, *later = branches(self)[0]
         for branch in (first, second):
-            _hand_out(branch(x), next(routes), inboxes)
-        for inbox, branch in zip(inboxes, keep, strict=False):
-            _hand_out(branch(_joined(inbox)), next(routes), inboxes)
-        return _joined(inboxes[-1])
+            _send(branch(x), next(routes), inputs)
+        for slices, branch in zip(inputs, later, strict=False):
+            _send(branch(_concatenate(slices)), next(routes), inputs)
+        return _concatenate(inputs[-1])
 
 
-def _hand_out(x: Tensor, routes: tuple[tuple[int, int], ...], inboxes: list[list[Tensor]]) -> None:
+def _send(x: Tensor, routes: tuple[tuple[int, int], ...], inputs: list[list[Tensor]]) -> None:
+    """Split an output ``(n, c, h, w)`` and append the slices to the inputs of their consumers."""
     consumers, sizes = zip(*routes, strict=True)
-    pieces = x.split_with_sizes(sizes, dim=1) if len(sizes) > 1 else [x]
-    for consumer, piece in zip(consumers, pieces, strict=True):
-        inboxes[consumer].append(piece)
+    slices = x.split_with_sizes(sizes, dim=1) if len(sizes) > 1 else [x]
+    for consumer, each in zip(consumers, slices, strict=True):
+        inputs[consumer].append(each)
 
 
-def _joined(pieces: list[Tensor]) -> Tensor:
-    return torch.cat(pieces, dim=1) if len(pieces) > 1 else pieces[0]
+def _concatenate(slices: list[Tensor]) -> Tensor:
+    return torch.cat(slices, dim=1) if len(slices) > 1 else slices[0]
 
 
-def _routed(stage: nn.Sequential, arrival: Order, multiple: int) -> tuple[RoutedStage, Order]:
-    """Route a stage whose input arrives in the order ``arrival``.
+def _route_stage(stage: nn.Sequential, arrival: Order, multiple: int) -> tuple[RoutedStage, Order]:
+    """Route a stage whose input channels arrive in the order ``arrival``, ``(c,)``.
 
     Returns:
-        The stage, and the order in which its output leaves.
+        The stage, and the order of its output channels.
     """
     producers, split = branches(stage)
     for branch in producers[:2]:
-        read_in_order(branch, arrival)
-    made = [convolutions(branch)[-1].out_channels for branch in producers]
-    out, reads = trace_stage(made, split)
-    routing = route(made, [*reads, out], _zeros(count_transfers(made, [*reads, out]), multiple))
+        reorder_inputs(branch, arrival)
+    widths = [convolutions(branch)[-1].out_channels for branch in producers]
+    output, reads = trace_stage(widths, split)
+    consumers = [*reads, output]
+    routing = route(widths, consumers, _pad(count_transfers(widths, consumers), multiple))
     for branch, rows in zip(producers, routing.rows, strict=True):
-        write_in_order(branch, rows)
-    for branch, read, arrived in zip(producers[2:], reads, routing.arrivals, strict=False):
-        read_in_order(branch, find_positions(read, arrived))
-    return RoutedStage(stage, routing.routes), find_positions(out, routing.arrivals[-1])
+        reorder_outputs(branch, rows)
+    for branch, names, arrived in zip(producers[2:], reads, routing.arrivals, strict=False):
+        reorder_inputs(branch, find_positions(names, arrived))
+    return RoutedStage(stage, routing.routes), find_positions(output, routing.arrivals[-1])
 
 
-def _zeros(shares: npt.NDArray[np.intp], multiple: int) -> npt.NDArray[np.intp]:
-    """Make what every consumer reads a multiple: zeros from its last producer, if any are due."""
-    zeros = np.zeros_like(shares)
-    for consumer, share in enumerate(shares.T):
-        zeros[np.flatnonzero(share)[-1], consumer] = -share.sum() % multiple
+def _pad(transfers: npt.NDArray[np.intp], multiple: int) -> npt.NDArray[np.intp]:
+    """Return how many zeros to add to ``transfers``, ``(producers, consumers)``.
+
+    They make every consumer's number of channels a multiple; its last producer adds them.
+    """
+    zeros = np.zeros_like(transfers)
+    for consumer, counts in enumerate(transfers.T):
+        zeros[np.flatnonzero(counts)[-1], consumer] = -counts.sum() % multiple
     return zeros
