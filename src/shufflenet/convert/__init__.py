@@ -16,9 +16,13 @@ from shufflenet.convert._read import Arrays, read_arrays
 from shufflenet.convert._verify import onnx_difference
 from shufflenet.convert._write import Written, write_layout
 from shufflenet.errors import (
-    CheckpointError,
     CheckpointMismatch,
+    LabelCount,
+    LabelsNeeded,
+    NegativeVariances,
+    OtherSource,
     UnknownName,
+    UnknownSource,
 )
 from shufflenet.files import Checkpoint
 from shufflenet.labels import label_set
@@ -89,7 +93,7 @@ def convert_checkpoint(
     ours = from_layout(arrays, layout, spec)
     for name, array in ours.items():
         if name.endswith("running_var") and bool((np.asarray(array, np.float64) < 0).any()):
-            raise CheckpointError(path, f"has negative variances in {name!r}", "Get it once more.")
+            raise NegativeVariances(path, name)
     card = _card(path, spec, layout, labels, weights)
     if weights is None:
         remarks += (_assumed(spec, layout, labels),)
@@ -118,16 +122,9 @@ def _layouts_of_file(path: Path, arrays: Arrays, source: str) -> tuple[Layout, .
     """
     layouts = recognised(arrays)
     if not layouts:
-        first = ", ".join(list(arrays)[:3])
-        raise CheckpointError(
-            path,
-            f"has names of no known project ({first}, ...)",
-            f"Files of these can be converted: {', '.join(SOURCES)}.",
-        )
+        raise UnknownSource(path, list(arrays), SOURCES)
     if source != "auto" and layouts[0].name not in SOURCES[source]:
-        raise CheckpointError(
-            path, f"has the names of {layouts[0].name}, not of {source}", "Leave out --source."
-        )
+        raise OtherSource(path, layouts[0].name, source)
     return layouts
 
 
@@ -183,18 +180,10 @@ def _card(
 ) -> Card:
     if labels is None:
         if spec.classes != 1000:
-            raise CheckpointError(
-                path,
-                f"has {spec.classes} classes, and nothing says which",
-                "Name them in order: --labels FILE, a line a class.",
-            )
+            raise LabelsNeeded(path, spec.classes)
         labels = label_set("imagenet-1k")
     if len(labels) != spec.classes:
-        raise CheckpointError(
-            path,
-            f"has {spec.classes} classes, but {len(labels)} labels are given",
-            f"Give {spec.classes} labels, a line each.",
-        )
+        raise LabelCount(path, spec.classes, len(labels))
     if weights is not None:
         return replace(published_card(weights), network=spec, labels=tuple(labels))
     similar = _similar(spec, layout)

@@ -13,7 +13,19 @@ from safetensors import SafetensorError, safe_open
 
 from shufflenet.convert._pickle import Refused
 from shufflenet.convert._torch_file import Quantised, read_torch_file
-from shufflenet.errors import CheckpointError
+from shufflenet.errors import (
+    AlreadyConverted,
+    ExternalWeights,
+    FileMissing,
+    ForeignFileDamaged,
+    Int8Source,
+    NoArrays,
+    NoDictionary,
+    NotAFile,
+    QuantizedSource,
+    UnsafeContent,
+    WeightsNotFinite,
+)
 from shufflenet.spec import CARD_KEY
 
 __all__ = ["Arrays", "read_arrays"]
@@ -55,38 +67,31 @@ def read_arrays(path: str | Path) -> Arrays:
             holds objects other than arrays and plain values; or numbers that are none.
     """
     path = Path(path)
+    if not path.exists():
+        raise FileMissing(path)
     if not path.is_file():
-        there = "is a folder" if path.is_dir() else "is no regular file"
-        what = there if path.exists() else "does not exist"
-        raise CheckpointError(path, what, "Name a file of weights.")
+        raise NotAFile(path)
     readers = {".onnx": _read_onnx, ".safetensors": _read_safetensors}
     try:
         arrays = readers.get(path.suffix, _read_pickled)(path)
     except Refused as error:
-        remedy = "Save only the weights in it: torch.save(net.state_dict(), FILE)."
-        problem = f"holds more than arrays and plain values ({error}), and nothing in it is run"
-        raise CheckpointError(path, problem, remedy) from error
+        raise UnsafeContent(path, error) from error
     except Quantised as error:
-        remedy = "Convert the file of the float network that it was made from."
-        raise CheckpointError(path, f"is quantised ({error})", remedy) from error
+        raise QuantizedSource(path, error) from error
     except _DAMAGE as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")[:120]
-        problem = f"is no whole file of weights of a kind that is known here ({reason})"
-        raise CheckpointError(path, problem, "Get it once more, or name another.") from error
+        raise ForeignFileDamaged(path, error) from error
     if not arrays:
-        raise CheckpointError(path, "holds no named arrays", "Name a file of weights.")
+        raise NoArrays(path)
     for name, array in arrays.items():
         if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-            raise CheckpointError(
-                path, f"holds infinities or NaN in {name!r}", "Get the file once more."
-            )
+            raise WeightsNotFinite(path, name)
     return arrays
 
 
 def _read_safetensors(path: Path) -> Arrays:
     with safe_open(str(path), framework="pt") as file:  # NumPy has no bfloat16
         if CARD_KEY in (file.metadata() or {}):
-            raise CheckpointError(path, "is a checkpoint of ours already", "Use it as it is.")
+            raise AlreadyConverted(path)
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
     return {
         name: (t.float() if t.dtype.is_floating_point and t.dtype.itemsize == 2 else t).numpy()
@@ -102,11 +107,7 @@ def _read_pickled(path: Path) -> Arrays:
             break
         found = inner[0]
     if not isinstance(found, Mapping):
-        raise CheckpointError(
-            path,
-            "holds no dictionary of arrays",
-            "Save one: torch.save(net.state_dict(), FILE).",
-        )
+        raise NoDictionary(path)
     arrays = {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
     return {str(name): _bfloat16_widened(array) for name, array in arrays.items()}
 
@@ -132,14 +133,12 @@ def _read_onnx(path: Path) -> Arrays:
     arrays: Arrays = {}
     for tensor in model.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            remedy = "Save it whole: onnx.save_model(onnx.load(FILE), OTHER)."
-            raise CheckpointError(path, "keeps its weights in another file", remedy)
+            raise ExternalWeights(path)
         arrays[tensor.name] = onnx.numpy_helper.to_array(tensor)
     for node in model.graph.node:  # torch's exporter writes equal arrays once
         if node.op_type == "Identity" and node.input[0] in arrays:
             arrays[node.output[0]] = arrays[node.input[0]]
     kinds = {node.op_type for node in model.graph.node}
     if kinds & {"QLinearConv", "QuantizeLinear", "ConvInteger"}:
-        remedy = "Use it as it is, or convert the float file that it was made from."
-        raise CheckpointError(path, "computes in int8", remedy)
+        raise Int8Source(path)
     return arrays

@@ -9,7 +9,7 @@ import onnxruntime
 import torch
 
 from shufflenet.convert._read import Arrays
-from shufflenet.errors import CheckpointError, ParityError
+from shufflenet.errors import NotComputable, OtherOutputShape, ParityError
 from shufflenet.networks import build
 from shufflenet.spec import FLOAT32_TOLERANCE, NetworkSpec
 
@@ -42,14 +42,11 @@ def onnx_difference(path: Path, arrays: Arrays, spec: NetworkSpec) -> float:
     try:
         theirs = _computed(path, images)
     except Exception as error:  # onnx and ONNX Runtime raise dozens of their own
-        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")[:120]
-        remedy = "Export it again, as a whole network."
-        raise CheckpointError(path, f"cannot be computed ({reason})", remedy) from error
+        raise NotComputable(path, error) from error
     with torch.inference_mode():
         ours = _loaded(arrays, spec)(torch.from_numpy(images)).numpy()
     if ours.shape != theirs.shape:
-        problem = f"puts out {theirs.shape}, where its network has {ours.shape}"
-        raise CheckpointError(path, problem, "Export it again, as a whole network.")
+        raise OtherOutputShape(path, theirs.shape, ours.shape)
     difference, largest = float(np.abs(ours - theirs).max()), float(np.abs(theirs).max())
     allowed = FLOAT32_TOLERANCE * max(largest, 1.0)
     if not difference <= allowed:  # so written, NaN is refused too

@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 
 from shufflenet.data._index import Member, read_index
 from shufflenet.data._labelled import Label
-from shufflenet.data._sets import LAYOUT, Sample, is_image
-from shufflenet.errors import DataError
+from shufflenet.data._sets import Sample, is_image
+from shufflenet.errors import DataUnreadable
 
 __all__ = ["Archive", "key_of", "read_archive"]
 
@@ -70,7 +70,7 @@ def read_archive(path: Path) -> Archive:
                 _sort_in(member, content, found, plain)
             return found
     except (tarfile.TarError, OSError) as error:
-        raise DataError(path, f"cannot be read as an archive ({error})", LAYOUT) from error
+        raise DataUnreadable(path, error, "an archive") from error
 
 
 def _members(file: tarfile.TarFile) -> Iterator[Member]:
@@ -111,5 +111,5 @@ def _decompressed(path: Path) -> "tempfile._TemporaryFileWrapper[bytes]":
         spool.flush()
     except (EOFError, zlib.error, OSError) as error:
         spool.close()
-        raise DataError(path, f"cannot be decompressed ({error})", LAYOUT) from error
+        raise DataUnreadable(path, error, "a compressed archive") from error
     return spool

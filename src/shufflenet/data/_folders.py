@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from shufflenet.data._sets import LAYOUT, ImageSet, Sample, check_text, is_image
-from shufflenet.errors import DataError
+from shufflenet.data._sets import ImageSet, Sample, check_text, is_image
+from shufflenet.errors import DataUnreadable, ImagesOutsideClassFolders, NoImages
 
 __all__ = ["classified", "files_below", "folder_files"]
 
@@ -48,7 +48,7 @@ def folder_files(folder: Path) -> list[Sample]:
 
 
 def _refuse(error: OSError) -> None:
-    raise DataError(str(error.filename), f"cannot be listed ({error.strerror})", LAYOUT) from error
+    raise DataUnreadable(str(error.filename), error.strerror) from error
 
 
 def classified(source: str, files: Iterable[Sample]) -> ImageSet:
@@ -60,11 +60,11 @@ def classified(source: str, files: Iterable[Sample]) -> ImageSet:
     files = sorted(files, key=lambda file: file.name)
     folders = [PurePosixPath(file.name).parts[:-1] for file in files]
     if not files:
-        raise DataError(source, "holds no images", LAYOUT)
+        raise NoImages(source)
     shared = os.path.commonpath(["/".join(("root", *folder)) for folder in folders]).count("/")
     depth = min(shared, min(map(len, folders)) - 1)
     if depth < 0:
-        raise DataError(source, "holds images that lie in no class folder", LAYOUT)
+        raise ImagesOutsideClassFolders(source)
     names = [folder[depth] for folder in folders]
     classes = tuple(sorted(set(names)))
     check_text(source, classes)

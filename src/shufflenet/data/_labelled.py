@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from shufflenet.data._sets import LAYOUT, ImageSet, Sample, check_text
-from shufflenet.errors import DataError
+from shufflenet.data._sets import ImageSet, Sample, check_text
+from shufflenet.errors import LabelOutOfRange, NoImages, UnlabeledImage
 
 __all__ = ["Label", "labelled"]
 
@@ -28,11 +28,10 @@ def labelled(
     """
     images = list(images)
     if not images:
-        raise DataError(source, "holds no images", LAYOUT)
+        raise NoImages(source)
     for sample, label in images:
         if label is None or label == "" or (isinstance(label, int) and label < 0):
-            remedy = "Give every image a label, or leave it out."
-            raise DataError(source, f"has an image without a label, {sample.name!r}", remedy)
+            raise UnlabeledImage(source, sample.name)
     if names is None:
         texts = {str(label) for _, label in images}
         classes = sorted(texts, key=int if all(map(str.isdecimal, texts)) else None)
@@ -45,7 +44,6 @@ def labelled(
     for sample, label in images:
         number = label if names is not None and isinstance(label, int) else index.get(str(label))
         if number is None or number not in numbers:
-            problem = f"labels {sample.name!r} {label!r}, but names {len(classes)} classes"
-            raise DataError(source, problem, "Labels count from 0 to one less than the names.")
+            raise LabelOutOfRange(source, sample.name, label, len(classes))
         samples.append(replace(sample, label=number))
     return ImageSet(source, tuple(classes), tuple(samples))

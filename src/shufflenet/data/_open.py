@@ -7,9 +7,16 @@ from pathlib import Path
 
 from shufflenet.data._csv import read_csv
 from shufflenet.data._folders import classified, folder_files
-from shufflenet.data._sets import LAYOUT, ImageSet
+from shufflenet.data._sets import ImageSet
 from shufflenet.data._shards import read_shards
-from shufflenet.errors import DataError, MissingDependency
+from shufflenet.errors import (
+    DataMissing,
+    DataNotAFile,
+    MissingDependency,
+    NoImages,
+    SeveralSplits,
+    UnknownDataFormat,
+)
 
 __all__ = ["open_images"]
 
@@ -47,20 +54,18 @@ def _shards_of(source: str, folder: Path) -> ImageSet:
         found = sorted(p for p in folder.iterdir() if p.name.endswith(endings))
         splits = sorted({re.sub(r"[-_.]?\d+(-of-\d+)?\..*", "", p.name) for p in found})
         if len(splits) > 1:
-            problem = f"holds shards of several sets, {splits[0]!r} and {splits[1]!r} among them"
-            remedy = "Name those of one, as 'folder/train-{000..012}.tar'."
-            raise DataError(source, problem, remedy)
+            raise SeveralSplits(source, splits[0], splits[1])
         if found:
             return _read(source, found)
-    raise DataError(source, "holds no images", LAYOUT)
+    raise NoImages(source)
 
 
 def _read(source: str, paths: list[Path]) -> ImageSet:
     for path in paths:
         if not path.exists():
-            raise DataError(path, "is not there", LAYOUT)
+            raise DataMissing(path)
         if not path.is_file():
-            raise DataError(path, "is no regular file", LAYOUT)
+            raise DataNotAFile(path)
     first = paths[0]
     if _all_end(paths, _ARCHIVES):
         return read_shards(source, paths)
@@ -73,7 +78,7 @@ def _read(source: str, paths: list[Path]) -> ImageSet:
         return images
     if first.suffix == ".csv" and len(paths) == 1:
         return read_csv(source, first)
-    raise DataError(source, "is neither a folder nor a .tar, .tar.gz, .parquet or .csv", LAYOUT)
+    raise UnknownDataFormat(source)
 
 
 def _all_end(paths: Iterable[Path], endings: tuple[str, ...]) -> bool:

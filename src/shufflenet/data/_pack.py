@@ -17,7 +17,7 @@ from PIL import Image
 from shufflenet.data._index import Member, write_index
 from shufflenet.data._sets import ImageSet, Sample
 from shufflenet.data._shards import CLASSES_KEY, IMAGES_KEY
-from shufflenet.errors import DataError, ImageError, SpecError, WriteError
+from shufflenet.errors import DataError, ImageError, NoReadableImages, SpecError, WriteError
 from shufflenet.files import PARTIAL
 from shufflenet.machine import cores
 from shufflenet.preprocess import decode, resized_size
@@ -91,7 +91,7 @@ def pack(
             on_progress(1)
         shards.finish()
         if not shards.images:
-            raise DataError(images.source, "holds no image that can be read", "Mend it.")
+            raise NoReadableImages(images.source)
         (shards.path if single else partial).rename(to)
         return Packed(
             path=str(to),

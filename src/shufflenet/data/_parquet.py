@@ -12,13 +12,17 @@ from pyarrow.parquet import ParquetFile
 
 from shufflenet.data._labelled import Label, labelled
 from shufflenet.data._sets import ImageSet, Sample
-from shufflenet.errors import DataError
+from shufflenet.errors import (
+    ParquetColumnMissing,
+    ParquetColumnWithoutBytes,
+    ParquetRowEmpty,
+    ParquetUnreadable,
+)
 
 __all__ = ["read_parquet"]
 
 _COLUMNS = ["image", "label"]
 _ROWS = 64  # at once
-_REMEDY = "Expected: a column image of bytes and path, and a column label, as on the Hub."
 
 
 def read_parquet(source: str, paths: Sequence[Path]) -> ImageSet:
@@ -40,8 +44,7 @@ def read_parquet(source: str, paths: Sequence[Path]) -> ImageSet:
                 names = _class_names(path, file.schema_arrow)
                 images += _rows(path, file, spool)
         except (pyarrow.ArrowException, OSError, ValueError) as error:  # ValueError: no JSON
-            reason = str(error).splitlines()[0]
-            raise DataError(path, f"cannot be read as parquet ({reason})", _REMEDY) from error
+            raise ParquetUnreadable(path, error) from error
     spool.flush()
     return replace(labelled(source, images, names), spool=spool)
 
@@ -56,10 +59,10 @@ def _class_names(path: Path, schema: Any) -> list[str] | None:  # noqa: ANN401  
     """
     for name in _COLUMNS:
         if name not in schema.names:
-            raise DataError(path, f"has no column {name!r}", _REMEDY)
+            raise ParquetColumnMissing(path, name)
     image = schema.field("image").type
     if not pyarrow.types.is_struct(image) or {"bytes", "path"} - {f.name for f in image}:
-        raise DataError(path, "has a column 'image' without bytes and path", _REMEDY)
+        raise ParquetColumnWithoutBytes(path)
     text = (schema.metadata or {}).get(b"huggingface", b"{}")
     features = json.loads(text).get("info", {}).get("features", {})
     names: list[str] | None = features.get("label", {}).get("names")
@@ -82,4 +85,4 @@ def _rows(path: Path, file: Any, spool: IO[bytes]) -> Iterator[tuple[Sample, Lab
             elif name:
                 yield Sample(called, -1, str(path.parent / name)), label
             else:
-                raise DataError(path, f"has no image in row {row}", _REMEDY)
+                raise ParquetRowEmpty(path, row)

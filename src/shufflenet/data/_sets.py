@@ -13,13 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import DataError, ImageError
+from shufflenet.errors import (
+    ClassNameNotText,
+    DataUnreadable,
+    ImageError,
+    TooFewToSplit,
+    UnknownClassFolders,
+)
 from shufflenet.preprocess import decode, resize_and_crop
 from shufflenet.spec import Preprocess
 
 __all__ = [
     "IMAGE_SUFFIXES",
-    "LAYOUT",
     "ImageSet",
     "Sample",
     "check_text",
@@ -31,10 +36,6 @@ __all__ = [
 
 IMAGE_SUFFIXES = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
-)
-LAYOUT = (
-    "Expected: DATA/<class>/<image>, as a folder, a .tar or a .tar.gz of one; WebDataset shards; "
-    "parquet with image and label; or a .csv of path and label."
 )
 
 
@@ -59,7 +60,7 @@ class Sample:
                 file.seek(self.offset)
                 return file.read(self.size)
         except OSError as error:
-            raise DataError(self.path, f"cannot be read ({error.strerror})", LAYOUT) from error
+            raise DataUnreadable(self.path, error.strerror) from error
 
     def view(self) -> memoryview:
         """Look at the bytes of an image in an archive where they lie, which copies nothing.
@@ -72,7 +73,7 @@ class Sample:
         try:
             content = memoryview(_mapped(self.path))
         except (OSError, ValueError) as error:  # ValueError: it is empty
-            raise DataError(self.path, f"cannot be read ({error})", LAYOUT) from error
+            raise DataUnreadable(self.path, error) from error
         return content[self.offset : self.offset + self.size]
 
 
@@ -111,9 +112,7 @@ def check_text(source: str, classes: Iterable[str]) -> None:
         try:
             name.encode()
         except UnicodeEncodeError as error:
-            problem = f"has a class folder whose name is no UTF-8, {os.fsencode(name)!r}"
-            remedy = "Rename it, for models name their classes in UTF-8."
-            raise DataError(source, problem, remedy) from error
+            raise ClassNameNotText(source, os.fsencode(name)) from error
 
 
 def relabel(images: ImageSet, classes: Sequence[str], index: dict[str, int]) -> ImageSet:
@@ -129,11 +128,7 @@ def relabel(images: ImageSet, classes: Sequence[str], index: dict[str, int]) -> 
     """
     unknown = [name for name in images.classes if name not in index]
     if unknown:
-        raise DataError(
-            images.source,
-            f"has {len(unknown)} class folders the model does not know, such as {unknown[0]!r}",
-            f"The model knows {len(classes)} classes, such as {classes[0]!r}.",
-        )
+        raise UnknownClassFolders(images.source, unknown, classes)
     numbers = [index[name] for name in images.classes]
     samples = tuple(replace(sample, label=numbers[sample.label]) for sample in images.samples)
     return replace(images, classes=tuple(classes), samples=samples)
@@ -148,11 +143,7 @@ def split(images: ImageSet, fraction: float, seed: int) -> tuple[ImageSet, Image
     counts = Counter(sample.label for sample in images.samples)
     single = [images.classes[label] for label, count in counts.items() if count < 2]
     if single:
-        raise DataError(
-            images.source,
-            f"cannot be split, for class {single[0]!r} has one image",
-            "Add images, or give a validation set of your own with --val.",
-        )
+        raise TooFewToSplit(images.source, single[0])
     taken = set[int]()
     labels = np.array([sample.label for sample in images.samples])
     for label, count in sorted(counts.items()):

@@ -8,8 +8,8 @@ from pathlib import Path
 from shufflenet.data._archives import Archive, key_of, read_archive
 from shufflenet.data._folders import classified
 from shufflenet.data._labelled import labelled
-from shufflenet.data._sets import LAYOUT, ImageSet, Sample
-from shufflenet.errors import DataError
+from shufflenet.data._sets import ImageSet, Sample
+from shufflenet.errors import ShardIncomplete, ShardsDisagree, ShardsUnlabeled
 
 __all__ = ["CLASSES_KEY", "IMAGES_KEY", "read_shards"]
 
@@ -41,16 +41,14 @@ def read_shards(source: str, paths: Sequence[Path]) -> ImageSet:
         return replace(labelled(source, images, _class_names(source, archives)), spool=spools)
     found = [sample for archive in archives.values() for sample in archive.images]
     if found and all("/" not in sample.name for sample in found):
-        problem = "holds images that lie in no class folder and have no .cls or .json beside them"
-        raise DataError(source, problem, LAYOUT)
+        raise ShardsUnlabeled(source)
     return replace(classified(source, found), spool=spools)
 
 
 def _check_count(path: Path, archive: Archive) -> None:
-    told = archive.facts.get(IMAGES_KEY)
-    if told is not None and int(told) != len(archive.images):
-        problem = f"is cut short: it holds {len(archive.images)} images of {int(told)}"
-        raise DataError(path, problem, "Copy or pack it again.")
+    stated = archive.facts.get(IMAGES_KEY)
+    if stated is not None and int(stated) != len(archive.images):
+        raise ShardIncomplete(path, len(archive.images), int(stated))
 
 
 def _named(sample: Sample, path: Path, paths: Sequence[Path]) -> Sample:
@@ -61,8 +59,7 @@ def _named(sample: Sample, path: Path, paths: Sequence[Path]) -> Sample:
 def _class_names(source: str, archives: dict[Path, Archive]) -> list[str] | None:
     found = {archive.facts.get(CLASSES_KEY) for archive in archives.values()}
     if len(found) > 1:
-        problem = "holds shards that name different classes"
-        raise DataError(source, problem, "Name shards of one data set.")
+        raise ShardsDisagree(source)
     text = found.pop()
     names: list[str] | None = json.loads(text) if text is not None else None
     return names

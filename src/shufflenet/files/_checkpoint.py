@@ -11,7 +11,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load as parse
 from safetensors.numpy import save as serialize
 
-from shufflenet.errors import CheckpointError, SpecError
+from shufflenet.errors import (
+    CardUnreadable,
+    CheckpointError,
+    DamagedFile,
+    FileMissing,
+    FileUnreadable,
+    NoCard,
+    NotAFile,
+    SpecError,
+)
 from shufflenet.files._atomic import write_atomic
 from shufflenet.spec import CARD_KEY, Card
 
@@ -39,17 +48,17 @@ def read_card(path: str | Path) -> Card:
         CheckpointError: the file is missing, damaged, or not one of ours.
     """
     if Path(path).is_fifo():
-        raise CheckpointError(path, "is a pipe, which might never end", "Name a file.")
+        raise NotAFile(path)  # opening it might wait for ever
     try:
         with safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}
         return Card.from_json(metadata[CARD_KEY])
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(path, *_problem(path, error)) from error
+        raise _error_for(path, error) from error
     except KeyError as error:
-        raise CheckpointError(path, "has no card", "Use a file that this package wrote.") from error
+        raise NoCard(path) from error
     except SpecError as error:
-        raise CheckpointError(path, "has a card that cannot be read", str(error)) from error
+        raise CardUnreadable(path, error) from error
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
@@ -62,20 +71,17 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     try:
         return Checkpoint(card, parse(Path(path).read_bytes()))
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(path, *_problem(path, error)) from error
+        raise _error_for(path, error) from error
 
 
-def _problem(path: str | Path, error: Exception) -> tuple[str, str]:
+def _error_for(path: str | Path, error: Exception) -> CheckpointError:
     if isinstance(error, FileNotFoundError):
-        return "does not exist", "See the names you can use: shufflenet list."
-    if isinstance(error, PermissionError):
-        return "may not be read", "Change its permissions."
+        return FileMissing(path)
     if Path(path).is_dir():
-        return "is a folder", "Name the .safetensors file in it."
-    return (
-        f"is no whole safetensors file ({error})",
-        "It may have been cut short: write, copy or train it again.",
-    )
+        return NotAFile(path)
+    if isinstance(error, PermissionError):
+        return FileUnreadable(path, error.strerror or str(error))
+    return DamagedFile(path, error)
 
 
 def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:

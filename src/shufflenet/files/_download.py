@@ -16,14 +16,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import NoReturn
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from filelock import FileLock
 
-from shufflenet.errors import DownloadError, WriteError
+from shufflenet.errors import (
+    DownloadedFileWrong,
+    DownloadFailed,
+    MustDownloadByHand,
+    Offline,
+    ServerUnreachable,
+    WhereToGet,
+    WriteError,
+)
 from shufflenet.files._cache import cache_dir
 from shufflenet.zoo import Weights
 
@@ -83,35 +90,21 @@ def _cached_path(weights: Weights) -> Path:
 
 def _check_allowed(weights: Weights, mismatch: str) -> None:
     if not weights.url:
-        _refuse(weights, f"must be downloaded by hand, and the cached file {mismatch}")
+        raise MustDownloadByHand(_where(weights), mismatch)
     if os.environ.get("SHUFFLENET_OFFLINE", "0") not in ("", "0"):
-        problem = (
-            f"are not downloaded while SHUFFLENET_OFFLINE is set, and the cached file {mismatch}"
-        )
-        _refuse(weights, problem, "Unset it, or")
+        raise Offline(_where(weights), mismatch)
     if (scheme := urlsplit(weights.url).scheme) not in ("http", "https"):
-        _refuse(weights, f"{_failed(weights)}: {scheme!r} is neither http nor https")
+        raise DownloadFailed(_where(weights), f"{scheme!r} is neither http nor https")
 
 
-def _failed(weights: Weights) -> str:
-    return f"could not be downloaded from {weights.url!r}"
-
-
-def _refuse(weights: Weights, problem: str, before: str = "To go on,") -> NoReturn:
-    """Raise the error; its last sentence says where a person finds the file.
-
-    Raises:
-        DownloadError: always; ``before`` begins its last sentence.
-    """
-    get = f"get {weights.filename!r} from {weights.url}"
-    if not weights.url:  # only a folder's address is known, and scripts that load the file
-        folders = " or ".join(filter(None, (weights.page, weights.mirror)))
-        get = (
-            f"get the file of {weights.network!r} from {folders}, where it may have another name "
-            f"than {weights.filename!r},"
-        )
-    raise DownloadError(
-        weights.name, problem, f"{before} {get} and put it at {str(_cached_path(weights))!r}."
+def _where(weights: Weights) -> WhereToGet:
+    return WhereToGet(
+        name=weights.name,
+        network=weights.network,
+        filename=weights.filename,
+        url=weights.url,
+        folders=tuple(filter(None, (weights.page, weights.mirror))),
+        path=str(_cached_path(weights)),
     )
 
 
@@ -135,11 +128,7 @@ def _download_and_verify(weights: Weights, path: Path, on_progress: Progress) ->
             mismatch = _transfer(weights, partial, on_progress)
         if mismatch:
             partial.unlink(missing_ok=True)
-            problem = (
-                f"were downloaded from {weights.url!r}, but are not what was published: the file "
-                f"{mismatch}, so it was deleted"
-            )
-            _refuse(weights, problem, "Run the command again; if that does not help,")
+            raise DownloadedFileWrong(_where(weights), mismatch)
         os.replace(partial, path)
     finally:
         if not _published_hash(weights)[1]:
@@ -187,8 +176,7 @@ def _transfer(weights: Weights, partial: Path, on_progress: Progress) -> str:
             break
         except _TransientFailure as failure:
             if pause_s is None:
-                problem = f"{_failed(weights)}: {failure}"
-                _refuse(weights, problem, "Run the command again later, or")
+                raise ServerUnreachable(_where(weights), failure) from failure
             time.sleep(pause_s)
     return _mismatch(partial, weights)
 
@@ -231,12 +219,12 @@ def _request(weights: Weights, start: int) -> HTTPResponse | None:
         if error.code in _TRANSIENT:
             raise _TransientFailure(f"the server answered HTTP {error.code}") from error
         meaning = "the link is dead" if error.code in (404, 410) else "the server refuses"
-        _refuse(weights, f"{_failed(weights)}: {meaning} (HTTP {error.code})")
+        raise DownloadFailed(_where(weights), f"{meaning} (HTTP {error.code})") from error
     except (OSError, HTTPException) as error:
         raise _TransientFailure(_reason(error)) from error
     if response.headers.get_content_type() == "text/html" and not _published_hash(weights)[1]:
         response.close()
-        _refuse(weights, f"{_failed(weights)}: the server sent a web page instead of the file")
+        raise DownloadFailed(_where(weights), "the server sent a web page instead of the file")
     return response
 
 

@@ -153,6 +153,8 @@ class Card:
                 published=Published(**fields["published"]) if fields.get("published") else None,
                 int8=_int8(fields["int8"]) if fields.get("int8") else None,
             )
+        except SpecError:  # a ValueError, but already a whole sentence
+            raise
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise SpecError(
                 "the card", text[:40], f"one this version writes ({error!r})"

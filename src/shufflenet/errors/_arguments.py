@@ -1,0 +1,47 @@
+"""Errors in arguments: values out of range, unknown names, packages that are not installed."""
+
+import difflib
+from collections.abc import Iterable
+
+from shufflenet.errors._base import ShuffleNetError
+
+__all__ = ["MissingDependency", "NoWeights", "SpecError", "UnknownName"]
+
+
+class SpecError(ShuffleNetError, ValueError):
+    """A field of a value is outside what is allowed."""
+
+    def __init__(self, field: str, value: object, expected: str) -> None:
+        super().__init__(f"{field} is {value!r}, but must be {expected}.")
+
+
+class UnknownName(ShuffleNetError):
+    """Nothing of that kind has that name."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"Known: {', '.join(known)}." if len(known) <= 12 else "See all: shufflenet list."
+        hint = f"Did you mean {near[0]!r}?" if near else hint
+        super().__init__(f"No {kind} is called {name!r}. {hint}")
+
+
+class NoWeights(ShuffleNetError):
+    """A network was named where weights are needed."""
+
+    def __init__(self, network: str, weights: Iterable[str]) -> None:
+        remedy = "Train it: shufflenet train --help"
+        for name in weights:
+            remedy = f"Name weights of it, such as {name!r}: shufflenet list {network}"
+            break
+        super().__init__(f"{network!r} is a network, without weights. {remedy}.")
+
+
+class MissingDependency(ShuffleNetError):
+    """A feature needs a package that is installed by one of this package's extras."""
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs the package {package!r}, which is not installed. "
+            f"Install it: pip install 'shufflenet[{extra}]'."
+        )

@@ -1,0 +1,376 @@
+"""Errors in images and data sets."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from shufflenet.errors._base import ShuffleNetError, first_line
+
+__all__ = [
+    "BlankImages",
+    "ClassNameNotText",
+    "DataError",
+    "DataMissing",
+    "DataNotAFile",
+    "DataUnreadable",
+    "ImageError",
+    "ImagesOutsideClassFolders",
+    "LabelFileUnreadable",
+    "LabelLineInvalid",
+    "LabelOutOfRange",
+    "LogitsNotFinite",
+    "LogitsOfOtherImages",
+    "LogitsUnreadable",
+    "MissingClasses",
+    "NameLineInvalid",
+    "NoImages",
+    "NoReadableImages",
+    "OneClass",
+    "ParquetColumnMissing",
+    "ParquetColumnWithoutBytes",
+    "ParquetRowEmpty",
+    "ParquetUnreadable",
+    "SeveralSplits",
+    "ShardIncomplete",
+    "ShardsDisagree",
+    "ShardsUnlabeled",
+    "TableColumnsMissing",
+    "TableImagesMissing",
+    "TableRowLength",
+    "TableUnreadable",
+    "TooFewImages",
+    "TooFewToSplit",
+    "UnknownClassFolders",
+    "UnknownDataFormat",
+    "UnlabeledImage",
+]
+
+_LAYOUT = (
+    "Expected: DATA/<class>/<image>, as a folder, a .tar or a .tar.gz of one; WebDataset shards; "
+    "parquet with image and label; or a .csv of path and label."
+)
+_PARQUET = "Expected: a column image of bytes and path, and a column label, as on the Hub."
+_TABLE = "Give a .csv with the columns path and label; paths are relative to its folder."
+_PHOTOS = "Give a folder of class folders with some hundred photos."
+
+
+class ImageError(ShuffleNetError):
+    """A file cannot be read as an image."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.problem = problem
+        super().__init__(f"Cannot read {name!r} as an image: {problem}.")
+
+
+class DataError(ShuffleNetError):
+    """A data set is not what training or evaluation needs."""
+
+    def __init__(self, source: str | Path, problem: str, remedy: str) -> None:
+        super().__init__(f"The data in {str(source)!r} {problem}. {remedy}")
+
+
+# --- finding and opening the data ---
+
+
+class DataMissing(DataError):
+    """There is no such file or folder."""
+
+    def __init__(self, source: str | Path) -> None:
+        super().__init__(source, "does not exist", _LAYOUT)
+
+
+class DataNotAFile(DataError):
+    """The path leads to a pipe, a device or a socket."""
+
+    def __init__(self, source: str | Path) -> None:
+        super().__init__(source, "is neither a folder nor a regular file", _LAYOUT)
+
+
+class UnknownDataFormat(DataError):
+    """The file has the suffix of no known kind of data."""
+
+    def __init__(self, source: str | Path) -> None:
+        problem = "is neither a folder nor a .tar, .tar.gz, .parquet or .csv"
+        super().__init__(source, problem, _LAYOUT)
+
+
+class DataUnreadable(DataError):
+    """A file or folder exists, but reading it fails.
+
+    Args:
+        source: The file or folder.
+        reason: What the system or the library says.
+        kind: What it was read as, such as "an archive"; by default nothing in particular.
+    """
+
+    def __init__(self, source: str | Path, reason: object, kind: str = "") -> None:
+        kind = f" as {kind}" if kind else ""
+        super().__init__(source, f"cannot be read{kind} ({reason})", _LAYOUT)
+
+
+class SeveralSplits(DataError):
+    """A folder holds shards of several sets, such as training and validation."""
+
+    def __init__(self, source: str | Path, first: str, second: str) -> None:
+        super().__init__(
+            source,
+            f"holds shards of several sets, such as {first!r} and {second!r}",
+            "Name those of one, such as 'folder/train-{000..012}.tar'.",
+        )
+
+
+class ShardIncomplete(DataError):
+    """A shard holds fewer images than its header states."""
+
+    def __init__(self, path: str | Path, images: int, expected: int) -> None:
+        problem = f"is truncated: it holds {images} images of {expected}"
+        super().__init__(path, problem, "Copy or pack it again.")
+
+
+class ShardsDisagree(DataError):
+    """Shards that were named together list different classes."""
+
+    def __init__(self, source: str | Path) -> None:
+        problem = "holds shards that list different classes"
+        super().__init__(source, problem, "Name shards of one data set.")
+
+
+class ParquetUnreadable(DataError):
+    """Reading a parquet file fails."""
+
+    def __init__(self, path: str | Path, cause: Exception) -> None:
+        super().__init__(path, f"cannot be read as parquet ({first_line(cause)})", _PARQUET)
+
+
+class ParquetColumnMissing(DataError):
+    """A parquet file lacks a column."""
+
+    def __init__(self, path: str | Path, column: str) -> None:
+        super().__init__(path, f"has no column {column!r}", _PARQUET)
+
+
+class ParquetColumnWithoutBytes(DataError):
+    """A parquet file's image column is not of bytes and paths."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path, "has a column 'image' without bytes and path", _PARQUET)
+
+
+class ParquetRowEmpty(DataError):
+    """A row of a parquet file has neither bytes nor a path."""
+
+    def __init__(self, path: str | Path, row: int) -> None:
+        super().__init__(path, f"has no image in row {row}", _PARQUET)
+
+
+class TableUnreadable(DataError):
+    """Reading a .csv file fails."""
+
+    def __init__(self, source: str | Path, reason: object) -> None:
+        super().__init__(source, f"cannot be read ({reason})", _TABLE)
+
+
+class TableColumnsMissing(DataError):
+    """A .csv file has no columns path and label."""
+
+    def __init__(self, source: str | Path) -> None:
+        super().__init__(source, "has no columns path and label", _TABLE)
+
+
+class TableRowLength(DataError):
+    """A row of a .csv file has another number of fields than the first."""
+
+    def __init__(self, source: str | Path, row: int, fields: int, expected: int) -> None:
+        problem = f"has {fields} fields in row {row}, where the first row has {expected}"
+        super().__init__(source, problem, _TABLE)
+
+
+class TableImagesMissing(DataError):
+    """A .csv file names images that do not exist."""
+
+    def __init__(self, source: str | Path, missing: Sequence[str]) -> None:
+        problem = f"names {len(missing)} images that do not exist, such as {missing[0]!r}"
+        super().__init__(source, problem, _TABLE)
+
+
+# --- images and their classes ---
+
+
+class NoImages(DataError):
+    """There is not one image file."""
+
+    def __init__(self, source: str | Path) -> None:
+        super().__init__(source, "holds no images", _LAYOUT)
+
+
+class NoReadableImages(DataError):
+    """There are image files, but none of those that were tried can be decoded."""
+
+    def __init__(self, source: str | Path) -> None:
+        remedy = "See what is wrong with each: shufflenet predict."
+        super().__init__(source, "holds no image that can be read", remedy)
+
+
+class ImagesOutsideClassFolders(DataError):
+    """An image lies in no class folder."""
+
+    def __init__(self, source: str | Path) -> None:
+        super().__init__(source, "holds images that are in no class folder", _LAYOUT)
+
+
+class ShardsUnlabeled(DataError):
+    """The images of shards have neither labels nor class folders."""
+
+    def __init__(self, source: str | Path) -> None:
+        problem = "holds images that are in no class folder and have no .cls or .json beside them"
+        super().__init__(source, problem, _LAYOUT)
+
+
+class ClassNameNotText(DataError):
+    """A class folder's name is not UTF-8, which a card is written in."""
+
+    def __init__(self, source: str | Path, name: bytes) -> None:
+        super().__init__(
+            source,
+            f"has a class folder whose name is not UTF-8, {name!r}",
+            "Rename it: models store the names of their classes in UTF-8.",
+        )
+
+
+class UnlabeledImage(DataError):
+    """An image has no label where others have one."""
+
+    def __init__(self, source: str | Path, image: str) -> None:
+        problem = f"has an image without a label, {image!r}"
+        super().__init__(source, problem, "Give every image a label, or remove it.")
+
+
+class LabelOutOfRange(DataError):
+    """A label is not the number of a class."""
+
+    def __init__(self, source: str | Path, image: str, label: object, classes: int) -> None:
+        problem = f"labels {image!r} {label!r}, but names {classes} classes"
+        super().__init__(source, problem, "Labels count from 0 to one less than the names.")
+
+
+class UnknownClassFolders(DataError):
+    """Class folders have names that the model does not know."""
+
+    def __init__(self, source: str | Path, unknown: Sequence[str], known: Sequence[str]) -> None:
+        super().__init__(
+            source,
+            f"has {len(unknown)} class folders that the model does not know, such as "
+            f"{unknown[0]!r}",
+            f"The model knows {len(known)} classes, such as {known[0]!r}.",
+        )
+
+
+class TooFewToSplit(DataError):
+    """A class has a single image, which cannot be in both parts of a split."""
+
+    def __init__(self, source: str | Path, class_name: str) -> None:
+        super().__init__(
+            source,
+            f"cannot be split, because class {class_name!r} has one image",
+            "Add images, or give a validation set of your own with --val.",
+        )
+
+
+class OneClass(DataError):
+    """A training set has a single class."""
+
+    def __init__(self, source: str | Path, class_name: str) -> None:
+        remedy = "Training needs two or more class folders."
+        super().__init__(source, f"has one class, {class_name!r}", remedy)
+
+
+class MissingClasses(DataError):
+    """A validation set lacks classes of the training set."""
+
+    def __init__(self, source: str | Path, missing: Sequence[str], classes: int) -> None:
+        problem = f"has no image of {len(missing)} of {classes} classes, such as {missing[0]!r}"
+        super().__init__(source, problem, "Validation must cover every class that is trained.")
+
+
+class TooFewImages(DataError):
+    """There are fewer images than quantizing needs."""
+
+    def __init__(self, source: str | Path, readable: int) -> None:
+        problem = f"holds {readable} readable images, and quantizing needs at least 2"
+        super().__init__(source, problem, _PHOTOS)
+
+
+class BlankImages(DataError):
+    """All images have a single color each, which calibrates nothing."""
+
+    def __init__(self, source: str | Path) -> None:
+        problem = "is blank: every image that was drawn has one color"
+        super().__init__(source, problem, _PHOTOS)
+
+
+# --- files about classes ---
+
+
+class LabelFileUnreadable(DataError):
+    """Reading a file of labels or of names fails."""
+
+    def __init__(self, path: str | Path, reason: object) -> None:
+        remedy = "Give a text file in UTF-8 with one line per class."
+        super().__init__(path, f"cannot be read ({reason})", remedy)
+
+
+class NameLineInvalid(DataError):
+    """A line of a file of names is not an identifier and a name."""
+
+    def __init__(self, path: str | Path, line: str) -> None:
+        super().__init__(
+            path,
+            f"has a line without exactly one tab: {line!r}",
+            "Give a text file with one line per class: folder name, tab, name for people.",
+        )
+
+
+class LabelLineInvalid(DataError):
+    """A line of a file of labels has more than two fields."""
+
+    def __init__(self, path: str | Path, line: str) -> None:
+        super().__init__(
+            path,
+            f"has a line with two tabs: {line!r}",
+            "Give a text file with one line per class, in order: an identifier, or an identifier, "
+            "a tab and a name.",
+        )
+
+
+# --- a teacher's logits in a file ---
+
+
+class _LogitsError(DataError):
+    """A file of a teacher's logits cannot be used."""
+
+    def __init__(self, path: str | Path, problem: str, expected: tuple[int, int]) -> None:
+        images, classes = expected
+        remedy = f"Expected: logits of {images} images and {classes} classes, a .npy file."
+        super().__init__(path, problem, remedy)
+
+
+class LogitsUnreadable(_LogitsError):
+    """Reading the file as one array fails."""
+
+    def __init__(self, path: str | Path, reason: object, expected: tuple[int, int]) -> None:
+        super().__init__(path, f"cannot be read as a .npy file ({reason})", expected)
+
+
+class LogitsOfOtherImages(_LogitsError):
+    """The array has another shape or type."""
+
+    def __init__(
+        self, path: str | Path, dtype: object, shape: tuple[int, ...], expected: tuple[int, int]
+    ) -> None:
+        super().__init__(path, f"is {dtype} of shape {shape}", expected)
+
+
+class LogitsNotFinite(_LogitsError):
+    """The array holds infinities or NaN."""
+
+    def __init__(self, path: str | Path, expected: tuple[int, int]) -> None:
+        super().__init__(path, "holds infinities or NaN", expected)

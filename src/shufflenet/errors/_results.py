@@ -1,0 +1,58 @@
+"""Errors in what was computed or is to be written."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from shufflenet.errors._base import ShuffleNetError
+
+__all__ = ["AccuracyLost", "ParityError", "RunError", "TeacherMismatch", "WriteError"]
+
+
+class TeacherMismatch(ShuffleNetError):
+    """A network to learn from does not know the classes that are to be learned."""
+
+    def __init__(self, teacher: str, unknown: Sequence[str], classes: int) -> None:
+        super().__init__(
+            f"The teacher {teacher!r} does not know {len(unknown)} of {classes} classes, such as "
+            f"{unknown[0]!r}. Use one that was trained on the same classes."
+        )
+
+
+class RunError(ShuffleNetError):
+    """A run folder cannot be started or resumed with these arguments."""
+
+    def __init__(self, run: str | Path, problem: str, remedy: str) -> None:
+        super().__init__(f"The run folder {str(run)!r} {problem}. {remedy}")
+
+
+class ParityError(ShuffleNetError):
+    """An exported or converted network does not compute what the original computes."""
+
+    def __init__(self, what: str, difference: float, allowed: float) -> None:
+        super().__init__(
+            f"{what} differs from the network by {difference:.3g}, more than the {allowed:.3g} "
+            "allowed, so nothing was written. Please report this with the model's name."
+        )
+
+
+class AccuracyLost(ShuffleNetError):
+    """An int8 network classifies fewer images correctly than was allowed."""
+
+    def __init__(self, top1: int, of_float: int, images: int, allowed_percent: float) -> None:
+        lost = 100 * (of_float - top1) / of_float
+        super().__init__(
+            f"In int8 the network classifies {top1} of {images} images correctly, {lost:.2f} % "
+            f"fewer than the {of_float} in float, more than the {allowed_percent:g} % allowed, so "
+            "nothing was written. Allow more with --max-drop, or calibrate on more images with "
+            "--images."
+        )
+
+
+class WriteError(ShuffleNetError):
+    """A file could not be written whole; the old file is unchanged."""
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        super().__init__(
+            f"Cannot write {str(path)!r}: {reason}. What was there before is unchanged; "
+            "make room or choose another place, then run the command again."
+        )
