@@ -31,7 +31,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from shufflenet.data import ImageSet, open_images, pack
+from shufflenet.data import Encoding, ImageSet, open_images, pack
 from shufflenet.recipes import find_recipe
 from shufflenet.train import _jpeg
 from shufflenet.train._batches import Batches, Crops
@@ -151,8 +151,8 @@ def main() -> None:
 def measured(folder: Path) -> dict[str, list[float]]:
     """Give photos a second of every contender, round by round; the first is the yardstick."""
     photos = open_images(folder / "photos")
-    raw = pack(photos, folder / "raw.tar", 256)
-    small = pack(photos, folder / "jpeg.tar", 256, quality=90)
+    raw = pack(photos, folder / "raw.tar", Encoding(256))
+    small = pack(photos, folder / "jpeg.tar", Encoding(256, quality=90))
     print(f"{len(photos)} photos: raw {raw.bytes / 1e6:.1f} MB, JPEG {small.bytes / 1e6:.1f} MB")
     root = Path(os.path.commonpath([sample.path for sample in photos.samples]))
     theirs = torchvision_folder(root)

@@ -111,7 +111,7 @@ def test_evaluate_refuses_classes_that_the_model_does_not_know(
 ) -> None:
     code, _, err = run("evaluate", "--data", class_folders)
     assert code == 1
-    assert "has 3 class folders the model does not know, such as 'blue'" in err
+    assert "has 3 class folders that the model does not know, such as 'blue'" in err
 
 
 def test_show_describes_a_model_from_either_of_its_files(run: Run, tmp_path: Path) -> None:

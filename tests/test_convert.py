@@ -256,9 +256,9 @@ def test_convert_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert main(["convert", *arguments]) == 2
         assert told in capsys.readouterr().err
     for arguments, told in (
-        ([str(ours), "--to", str(tmp_path / "c.safetensors")], "is a checkpoint of ours already"),
+        ([str(ours), "--to", str(tmp_path / "c.safetensors")], "is already a checkpoint of this package"),
         (["none.pth", "--to", str(tmp_path / "c.safetensors")], "does not exist"),
-        (["default", "--to", str(tmp_path / "c.safetensors")], "is a checkpoint of ours already"),
+        (["default", "--to", str(tmp_path / "c.safetensors")], "is already a checkpoint of this package"),
         ([str(pipe), "--to", str(tmp_path / "c.safetensors")], "is no regular file"),
         (
             [str(foreign), "--labels", str(pipe), "--to", str(tmp_path / "c.safetensors")],

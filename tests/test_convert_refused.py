@@ -91,9 +91,9 @@ def test_other_classes_than_imagenets_need_labels(tmp_path: Path) -> None:
     arrays = as_torch(weights(ORIGINAL))
     arrays["module.classifier.0.weight"] = torch.zeros(1001, 1024)
     path = saved(arrays, tmp_path)
-    refused(path, CheckpointError, "has 1001 classes, and nothing says which", "--labels FILE")
+    refused(path, CheckpointError, "has 1001 classes, whose labels are unknown", "--labels FILE")
     few = [Label("a", "ant")]
-    refused(path, CheckpointError, "has 1001 classes, but 1 labels are given", labels=few)
+    refused(path, CheckpointError, "has 1001 classes, but was given 1 label", labels=few)
     labels = [Label(f"c{i}", f"class {i}") for i in range(1001)]
     assert convert_checkpoint(path, labels=labels).checkpoint.card.labels[1000].name == "class 1000"
 
@@ -208,4 +208,4 @@ def test_an_int8_file_is_not_taken_for_a_float_one(tmp_path: Path) -> None:
         warnings.simplefilter("ignore")  # torch warns of what is going to be deprecated
         quantised = torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)
         path = saved({"conv1.0.weight": quantised}, tmp_path)
-    refused(path, CheckpointError, "is quantised")
+    refused(path, CheckpointError, "is quantized")

@@ -70,15 +70,18 @@ def test_a_single_class_folder_is_a_set_of_one_class(class_folders: Path) -> Non
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda p: p / "none", "is not there"),
+        (lambda p: p / "none", "does not exist"),
         (lambda p: p, "holds no images"),
         (
             lambda p: written(p / "a.zip", b"PK"),
             "is neither a folder nor a .tar, .tar.gz, .parquet or .csv",
         ),
         (lambda p: written(p / "a.tar", b"no archive"), "cannot be read as an archive"),
-        (lambda p: written(p / "a.tar.gz", b"no archive"), "cannot be decompressed"),
-        (lambda p: written(p / "a.jpg", b"").parent, "holds images that lie in no class folder"),
+        (
+            lambda p: written(p / "a.tar.gz", b"no archive"),
+            "cannot be read as a compressed archive",
+        ),
+        (lambda p: written(p / "a.jpg", b"").parent, "holds images that are in no class folder"),
     ],
 )
 def test_what_holds_no_classes_is_refused(make: object, problem: str, tmp_path: Path) -> None:
@@ -94,7 +97,7 @@ def written(path: Path, content: bytes) -> Path:
 
 def test_an_archive_cut_short_is_refused(class_folders: Path, tmp_path: Path) -> None:
     whole = packed(class_folders, tmp_path / "a.tar.gz", "w:gz").read_bytes()
-    with pytest.raises(DataError, match="cannot be decompressed"):
+    with pytest.raises(DataError, match="cannot be read as a compressed archive"):
         open_images(written(tmp_path / "b.tar.gz", whole[:-100]))
 
 
@@ -124,8 +127,8 @@ def test_a_class_that_is_called_by_no_text_is_refused(class_folders: Path, tmp_p
         with pytest.raises(DataError) as caught:
             open_images(source)
         assert str(caught.value) == (
-            f"The data in {str(source)!r} has a class folder whose name is no UTF-8, b'caf\\xe9'. "
-            "Rename it, for models name their classes in UTF-8."
+            f"The data in {str(source)!r} has a class folder whose name is not UTF-8, b'caf\\xe9'. "
+            "Rename it: models store the names of their classes in UTF-8."
         )
 
 
@@ -134,7 +137,9 @@ def test_labels_become_the_models(class_folders: Path) -> None:
     index = {"red": 0, "green": 5, "blue": 2}
     renamed = relabel(images, list("abcdef"), index)
     assert [s.label for s in renamed.samples] == [2] * 8 + [5] * 8 + [0] * 8
-    with pytest.raises(DataError, match="1 class folders the model does not know, such as 'green'"):
+    with pytest.raises(
+        DataError, match="1 class folder that the model does not know, such as 'green'"
+    ):
         relabel(images, ["red", "blue"], {"red": 0, "blue": 1})
 
 
@@ -210,10 +215,12 @@ def test_webdataset_shards_are_read_by_folder_and_by_pattern(tmp_path: Path) -> 
     assert by_folder.samples[3].read() == png("3")
     assert bytes(by_folder.samples[3].view()) == png("3")
     assert len(open_images(folder / "train-005.tar")) == 1
-    with pytest.raises(DataError, match=r"train-012.tar' is not there"):
+    with pytest.raises(DataError, match=r"train-012.tar' does not exist"):
         open_images(f"{folder}/train-{{000..012}}.tar")
     shard(folder / "val-000.tar", {"0.png": png("0"), "0.cls": b"0"})
-    with pytest.raises(DataError, match="several sets, 'train' and 'val'.* Name those of one"):
+    with pytest.raises(
+        DataError, match="several sets, such as 'train' and 'val'.* Name those of one"
+    ):
         open_images(folder)
 
 
@@ -242,7 +249,7 @@ def test_json_beside_class_folders_is_no_label(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("members", "sentence"),
     [
-        ({"a.png": b""}, "lie in no class folder and have no .cls or .json beside them"),
+        ({"a.png": b""}, "are in no class folder and have no .cls or .json beside them"),
         ({"a.png": b"", "b.png": b"", "a.cls": b"1"}, "an image without a label, 'b.png'"),
         ({"a.png": b"", "a.cls": b"-1"}, "an image without a label, 'a.png'"),
         ({"a.txt": b"text"}, "holds no images"),
@@ -288,9 +295,12 @@ def test_a_table_of_paths_and_labels_is_read(class_folders: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("path,label\na.png,1\nb.png,2", "names 2 images that are not there, such as 'a.png'"),
+        (
+            "path,label\na.png,1\nb.png,2",
+            "names 2 images of which there is no file, such as 'a.png'",
+        ),
         ("x,y,z\n1,2,3", "has no columns path and label"),
-        ("a.csv,1\na.csv", "has 1 fields in row 2 where others have 2"),
+        ("a.csv,1\na.csv", "has 1 field in row 2, where the first row has 2"),
         ("a.csv,", "has an image without a label, 'a.csv'"),
         ("path,label\n", "holds no images"),
         ("", "has no columns path and label"),

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from seeded import photo
-from shufflenet.data import ImageSet, open_images, pack, write_index
+from shufflenet.data import Encoding, ImageSet, open_images, pack, write_index
 from shufflenet.data._archives import _members
 
 CLASSES = ("ant", "bee, of honey", "Käfer")
@@ -21,7 +21,7 @@ def packed(tmp_path: Path) -> Path:
         path = tmp_path / "photos" / CLASSES[number % 3] / f"{name}{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(photo(name, 20, 20 + number)).save(path)
-    pack(open_images(tmp_path / "photos"), tmp_path / "packed", 20, shard_bytes=20_000)
+    pack(open_images(tmp_path / "photos"), tmp_path / "packed", Encoding(20), shard_bytes=20_000)
     assert len(list((tmp_path / "packed").glob("*.tar"))) > 1
     return tmp_path / "packed"
 
@@ -83,7 +83,7 @@ def test_an_index_that_does_not_fit_is_passed_over(
 ) -> None:
     spoil(packed)
     found = open_images(packed)
-    assert "000000.idx' does not fit its archive and is passed over" in caplog.text
+    assert "000000.idx' does not fit its archive and is ignored" in caplog.text
     assert found == scanned(packed)
 
 

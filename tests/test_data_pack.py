@@ -12,7 +12,7 @@ from PIL import Image
 
 from conftest import Run
 from seeded import photo
-from shufflenet.data import ImageSet, Packed, open_images, pack
+from shufflenet.data import Encoding, ImageSet, Packed, open_images, pack
 from shufflenet.errors import DataError, SpecError, WriteError
 from shufflenet.files import PARTIAL
 from shufflenet.preprocess import decode, resize_and_crop
@@ -52,7 +52,7 @@ def test_what_is_packed_answers_as_its_source(
     to: str, photo_folders: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     images, done = open_images(photo_folders), list[int]()
-    packed = pack(images, tmp_path / to, 48, shard_bytes=30_000, on_progress=done.append)
+    packed = pack(images, tmp_path / to, Encoding(48), shard_bytes=30_000, on_progress=done.append)
     assert packed.images == 10
     assert packed.unreadable == 1
     assert packed.classes == 3
@@ -72,7 +72,7 @@ def test_what_is_packed_answers_as_its_source(
 
 def test_webdataset_reads_what_is_packed(photo_folders: Path, tmp_path: Path) -> None:
     images = readable(open_images(photo_folders))
-    pack(images, tmp_path / "small.tar", 48)
+    pack(images, tmp_path / "small.tar", Encoding(48))
     rows = list(
         webdataset.WebDataset(str(tmp_path / "small.tar"), shardshuffle=False).decode("pil")
     )
@@ -82,7 +82,7 @@ def test_webdataset_reads_what_is_packed(photo_folders: Path, tmp_path: Path) ->
 
 
 def test_a_pack_tells_its_source_and_how_many_it_holds(photo_folders: Path, tmp_path: Path) -> None:
-    pack(open_images(photo_folders), tmp_path / "a.tar", 48)
+    pack(open_images(photo_folders), tmp_path / "a.tar", Encoding(48))
     with tarfile.open(tmp_path / "a.tar") as archive:
         assert archive.pax_headers == {
             "SHUFFLENET.classes": '["ant", "bee, of honey", "cat"]',
@@ -92,7 +92,7 @@ def test_a_pack_tells_its_source_and_how_many_it_holds(photo_folders: Path, tmp_
         offset = archive.getmembers()[8].offset
     content = (tmp_path / "a.tar").read_bytes()
     (tmp_path / "b.tar").write_bytes(content[:offset] + bytes(1024))
-    with pytest.raises(DataError, match="is cut short: it holds 4 images of 10. Copy or pack it"):
+    with pytest.raises(DataError, match="is truncated: it holds 4 images of 10. Copy or pack it"):
         open_images(tmp_path / "b.tar")
 
 
@@ -101,16 +101,16 @@ def test_shards_of_different_packs_do_not_mix(
 ) -> None:
     folder = tmp_path / "both"
     folder.mkdir()
-    pack(open_images(photo_folders), folder / "000000.tar", 48)
-    pack(open_images(class_folders), folder / "000001.tar", 48)
-    with pytest.raises(DataError, match="holds shards that name different classes"):
+    pack(open_images(photo_folders), folder / "000000.tar", Encoding(48))
+    pack(open_images(class_folders), folder / "000001.tar", Encoding(48))
+    with pytest.raises(DataError, match="holds shards that list different classes"):
         open_images(folder)
 
 
 def test_of_a_quality_it_is_jpeg(photo_folders: Path, tmp_path: Path) -> None:
     images = readable(open_images(photo_folders))
-    raw = pack(images, tmp_path / "raw.tar", 48)
-    packed = pack(images, tmp_path / "jpeg.tar", 48, quality=90)
+    raw = pack(images, tmp_path / "raw.tar", Encoding(48))
+    packed = pack(images, tmp_path / "jpeg.tar", Encoding(48, quality=90))
     assert packed.bytes < raw.bytes
     found = open_images(tmp_path / "jpeg.tar")
     assert all(s.name.endswith(".jpg") for s in found.samples)
@@ -130,15 +130,15 @@ def test_sizes_and_qualities_that_are_none_are_refused(
     size: int, quality: int | None, sentence: str, photo_folders: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(SpecError, match=sentence):
-        pack(open_images(photo_folders), tmp_path / "a.tar", size, quality=quality)
+        pack(open_images(photo_folders), tmp_path / "a.tar", Encoding(size, quality))
 
 
 def test_nothing_is_written_over(photo_folders: Path, tmp_path: Path) -> None:
     images = open_images(photo_folders)
     (tmp_path / "a.tar").write_text("mine")
     for to in (tmp_path / "a.tar", photo_folders):
-        with pytest.raises(WriteError, match="it is there already"):
-            pack(images, to, 48)
+        with pytest.raises(WriteError, match="it exists already"):
+            pack(images, to, Encoding(48))
     assert (tmp_path / "a.tar").read_text() == "mine"
 
 
@@ -150,8 +150,8 @@ def test_a_full_disk_leaves_nothing_behind(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tarfile.TarFile, "addfile", full)
-    with pytest.raises(WriteError, match="No space left on device. What stood there"):
-        pack(open_images(photo_folders), tmp_path / to, 48)
+    with pytest.raises(WriteError, match="No space left on device. What was there"):
+        pack(open_images(photo_folders), tmp_path / to, Encoding(48))
     assert left_in(tmp_path) == ["photos"]
 
 
@@ -161,7 +161,7 @@ def test_an_interrupt_leaves_nothing_behind(photo_folders: Path, tmp_path: Path)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pack(open_images(photo_folders), tmp_path / "a.tar", 48, on_progress=interrupt)
+        pack(open_images(photo_folders), tmp_path / "a.tar", Encoding(48), on_progress=interrupt)
     assert left_in(tmp_path) == ["photos"]
 
 
@@ -169,7 +169,7 @@ def test_images_that_all_are_broken_are_not_packed(photo_folders: Path, tmp_path
     images = open_images(photo_folders)
     broken = tuple(s for s in images.samples if "broken" in s.name)
     with pytest.raises(DataError, match="holds no image that can be read"):
-        pack(ImageSet("x", images.classes, broken), tmp_path / "a.tar", 48)
+        pack(ImageSet("x", images.classes, broken), tmp_path / "a.tar", Encoding(48))
     assert left_in(tmp_path) == ["photos"]
 
 
@@ -184,7 +184,7 @@ def test_the_command_packs_and_others_read_it(
     assert "1 of 25 images could not be read and are left out." in err
     code, _, err = run("pack", class_folders, "--to", tmp_path / "small")
     assert code == 1
-    assert "it is there already" in err
+    assert "it exists already" in err
     code, out, _ = run("pack", tmp_path / "small", "--to", tmp_path / "again.tar")
     assert code == 0
     assert "24 images of 3 classes" in out

@@ -1,84 +1,517 @@
+import ast
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from shufflenet import errors
 
+SOURCE = Path(errors.__file__).parent.parent
+ROOMS = ("convert", "data", "files", "preprocess")
 
-@pytest.mark.parametrize(
-    ("error", "sentence"),
-    [
-        (
-            errors.SpecError("groups", 5, "a divisor of the 48 channels"),
-            "groups is 5, but must be a divisor of the 48 channels.",
+
+FROM_URL = errors.WhereToGet(
+    name="net.source", network="net", filename="m.pth", url="https://a.b/m.pth", folders=(),
+    path="cache/m.pth",
+)  # fmt: skip
+BY_HAND = replace(FROM_URL, url="", folders=("https://a.b", "https://c.d"))
+
+SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
+    (
+        errors.SpecError("groups", 5, "a divisor of the 48 channels"),
+        "groups is 5, but must be a divisor of the 48 channels.",
+    ),
+    (
+        errors.UnknownName("network", "shufflenet_v2_x1", ["shufflenet_v2_x1_0", "other"]),
+        "No network is called 'shufflenet_v2_x1'. Did you mean 'shufflenet_v2_x1_0'?",
+    ),
+    (
+        errors.UnknownName("recipe", "qq", ["b", "a"]),
+        "No recipe is called 'qq'. Known: a, b.",
+    ),
+    (
+        errors.MissingDependency("The torch runtime", "torch", "torch"),
+        "The torch runtime needs the package 'torch', which is not installed. "
+        "Install it: pip install 'shufflenet[torch]'.",
+    ),
+    (
+        errors.ImageError("a.jpg", "it is empty or not an image"),
+        "Cannot read 'a.jpg' as an image: it is empty or not an image.",
+    ),
+    (
+        errors.DataMissing("photos"),
+        "The data in 'photos' does not exist. Expected: DATA/<class>/<image>, as a folder, a "
+        ".tar or a .tar.gz of one; WebDataset shards; parquet with image and label; or a .csv"
+        " of path and label.",
+    ),
+    (
+        errors.DataNotAFile("pipe"),
+        "The data in 'pipe' is neither a folder nor a regular file. Expected: "
+        "DATA/<class>/<image>, as a folder, a .tar or a .tar.gz of one; WebDataset shards; "
+        "parquet with image and label; or a .csv of path and label.",
+    ),
+    (
+        errors.UnknownDataFormat("a.zip"),
+        "The data in 'a.zip' is neither a folder nor a .tar, .tar.gz, .parquet or .csv. "
+        "Expected: DATA/<class>/<image>, as a folder, a .tar or a .tar.gz of one; WebDataset "
+        "shards; parquet with image and label; or a .csv of path and label.",
+    ),
+    (
+        errors.DataUnreadable("a.jpg", "Permission denied"),
+        "The data in 'a.jpg' cannot be read (Permission denied). Expected: "
+        "DATA/<class>/<image>, as a folder, a .tar or a .tar.gz of one; WebDataset shards; "
+        "parquet with image and label; or a .csv of path and label.",
+    ),
+    (
+        errors.DataUnreadable("a.tar", "unexpected end of data", "an archive"),
+        "The data in 'a.tar' cannot be read as an archive (unexpected end of data). Expected:"
+        " DATA/<class>/<image>, as a folder, a .tar or a .tar.gz of one; WebDataset shards; "
+        "parquet with image and label; or a .csv of path and label.",
+    ),
+    (
+        errors.SeveralSplits("shards", "train", "val"),
+        "The data in 'shards' holds shards of several sets, such as 'train' and 'val'. Name "
+        "those of one, such as 'folder/train-{000..012}.tar'.",
+    ),
+    (
+        errors.ShardIncomplete("a.tar", 4, 10),
+        "The data in 'a.tar' is truncated: it holds 4 images of 10. Copy or pack it again.",
+    ),
+    (
+        errors.ShardsDisagree("shards"),
+        "The data in 'shards' holds shards that list different classes. Name shards of one "
+        "data set.",
+    ),
+    (
+        errors.ParquetUnreadable("a.parquet", ValueError("no footer.\nMore.")),
+        "The data in 'a.parquet' cannot be read as parquet (no footer). Expected: a column "
+        "image of bytes and path, and a column label, as on the Hub.",
+    ),
+    (
+        errors.ParquetColumnMissing("a.parquet", "label"),
+        "The data in 'a.parquet' has no column 'label'. Expected: a column image of bytes and"
+        " path, and a column label, as on the Hub.",
+    ),
+    (
+        errors.ParquetColumnWithoutBytes("a.parquet"),
+        "The data in 'a.parquet' has a column 'image' without bytes and path. Expected: a "
+        "column image of bytes and path, and a column label, as on the Hub.",
+    ),
+    (
+        errors.ParquetRowEmpty("a.parquet", 3),
+        "The data in 'a.parquet' has no image in row 3. Expected: a column image of bytes and"
+        " path, and a column label, as on the Hub.",
+    ),
+    (
+        errors.TableUnreadable("a.csv", "invalid start byte"),
+        "The data in 'a.csv' cannot be read (invalid start byte). Give a .csv with the "
+        "columns path and label; paths are relative to its folder.",
+    ),
+    (
+        errors.TableColumnsMissing("a.csv"),
+        "The data in 'a.csv' has no columns path and label. Give a .csv with the columns path"
+        " and label; paths are relative to its folder.",
+    ),
+    (
+        errors.TableRowLength("a.csv", 7, 3, 2),
+        "The data in 'a.csv' has 3 fields in row 7, where the first row has 2. Give a .csv "
+        "with the columns path and label; paths are relative to its folder.",
+    ),
+    (
+        errors.TableImagesMissing("a.csv", ["1.jpg", "2.jpg"]),
+        "The data in 'a.csv' names 2 images of which there is no file, such as '1.jpg'. Give "
+        "a .csv with the columns path and label; paths are relative to its folder.",
+    ),
+    (
+        errors.NoImages("photos"),
+        "The data in 'photos' holds no images. Expected: DATA/<class>/<image>, as a folder, a"
+        " .tar or a .tar.gz of one; WebDataset shards; parquet with image and label; or a "
+        ".csv of path and label.",
+    ),
+    (
+        errors.NoReadableImages("photos"),
+        "The data in 'photos' holds no image that can be read. See what is wrong with each: "
+        "shufflenet predict.",
+    ),
+    (
+        errors.ImagesOutsideClassFolders("photos"),
+        "The data in 'photos' holds images that are in no class folder. Expected: "
+        "DATA/<class>/<image>, as a folder, a .tar or a .tar.gz of one; WebDataset shards; "
+        "parquet with image and label; or a .csv of path and label.",
+    ),
+    (
+        errors.ShardsUnlabeled("a.tar"),
+        "The data in 'a.tar' holds images that are in no class folder and have no .cls or "
+        ".json beside them. Expected: DATA/<class>/<image>, as a folder, a .tar or a .tar.gz "
+        "of one; WebDataset shards; parquet with image and label; or a .csv of path and "
+        "label.",
+    ),
+    (
+        errors.ClassNameNotText("photos", b"caf\xe9"),
+        "The data in 'photos' has a class folder whose name is not UTF-8, b'caf\\xe9'. Rename "
+        "it: models store the names of their classes in UTF-8.",
+    ),
+    (
+        errors.UnlabeledImage("a.tar", "1.jpg"),
+        "The data in 'a.tar' has an image without a label, '1.jpg'. Give every image a label,"
+        " or remove it.",
+    ),
+    (
+        errors.LabelOutOfRange("a.tar", "1.jpg", 10, 10),
+        "The data in 'a.tar' labels '1.jpg' 10, but names 10 classes. Labels count from 0 to "
+        "one less than the names.",
+    ),
+    (
+        errors.UnknownClassFolders("photos", ["dog"], ["cat", "ant"]),
+        "The data in 'photos' has 1 class folder that the model does not know, such as 'dog'."
+        " The model knows 2 classes, such as 'cat'.",
+    ),
+    (
+        errors.TooFewToSplit("photos", "red"),
+        "The data in 'photos' cannot be split, because class 'red' has one image. Add images,"
+        " or give a validation set of your own with --val.",
+    ),
+    (
+        errors.OneClass("photos", "red"),
+        "The data in 'photos' has one class, 'red'. Training needs two or more class folders.",
+    ),
+    (
+        errors.MissingClasses("val", ["red"], 3),
+        "The data in 'val' has no image of 1 of 3 classes, such as 'red'. Validation must "
+        "cover every class that is trained.",
+    ),
+    (
+        errors.TooFewImages("photos", 1),
+        "The data in 'photos' holds 1 readable image, and quantizing needs at least 2. Give a"
+        " folder of class folders with some hundred photos.",
+    ),
+    (
+        errors.BlankImages("photos"),
+        "The data in 'photos' is blank: every image that was drawn has one color. Give a "
+        "folder of class folders with some hundred photos.",
+    ),
+    (
+        errors.LabelFileUnreadable("names.txt", "No such file"),
+        "The label file 'names.txt' cannot be read (No such file). Give a text file in UTF-8 "
+        "with one line per class.",
+    ),
+    (
+        errors.NameLineInvalid("names.txt", "n01 goldfish"),
+        "The label file 'names.txt' has a line without exactly one tab: 'n01 goldfish'. Give "
+        "a text file with one line per class: folder name, tab, name for people.",
+    ),
+    (
+        errors.LabelLineInvalid("labels.txt", "a b c"),
+        "The label file 'labels.txt' has a line with two tabs: 'a b c'. Give a text file with"
+        " one line per class, in order: an identifier, or an identifier, a tab and a name.",
+    ),
+    (
+        errors.LogitsUnreadable("a.npy", "no magic", (5, 3)),
+        "The file 'a.npy' cannot be read as a .npy file (no magic). Expected: logits of 5 "
+        "images and 3 classes, a .npy file.",
+    ),
+    (
+        errors.LogitsOfOtherImages("a.npy", "float32", (5, 2), (5, 3)),
+        "The file 'a.npy' is float32 of shape (5, 2). Expected: logits of 5 images and 3 "
+        "classes, a .npy file.",
+    ),
+    (
+        errors.LogitsNotFinite("a.npy", (5, 3)),
+        "The file 'a.npy' holds infinities or NaN. Expected: logits of 5 images and 3 "
+        "classes, a .npy file.",
+    ),
+    (
+        errors.FileMissing("a.onnx"),
+        "The file 'a.onnx' does not exist. Check the path, or see the names you can use: "
+        "shufflenet list.",
+    ),
+    (
+        errors.PublishedUnderOtherName("a.pth", "net.torchvision"),
+        "The file 'a.pth' does not exist. The published file with that filename is called "
+        "'net.torchvision' here.",
+    ),
+    (
+        errors.NotAFile("/"),
+        "The path '/' is a folder. Name a file of weights.",
+    ),
+    (
+        errors.FileUnreadable("a.onnx", "Permission denied"),
+        "The file 'a.onnx' cannot be read (Permission denied). Check its permissions and its disk.",
+    ),
+    (
+        errors.NotOurFormat("runs/a.pth"),
+        "The file 'runs/a.pth' is neither a .onnx nor a .safetensors file. Convert it: "
+        "shufflenet convert runs/a.pth --to a.safetensors.",
+    ),
+    (
+        errors.RunFolder("runs/photos", "runs/photos/best.safetensors"),
+        "The path 'runs/photos' is a run folder. Use runs/photos/best.safetensors.",
+    ),
+    (
+        errors.DamagedFile("a.safetensors", "header too large"),
+        "The file 'a.safetensors' is not a complete safetensors file (header too large). It "
+        "may be truncated: write, copy or train it again.",
+    ),
+    (
+        errors.NoCard("a.safetensors"),
+        "The file 'a.safetensors' has no card. Use a file that this package wrote: see "
+        "shufflenet convert and shufflenet export.",
+    ),
+    (
+        errors.CardUnreadable(
+            "a.onnx", errors.SpecError("the card's format", "newer", "at most 2")
         ),
-        (
-            errors.UnknownName("network", "shufflenet_v2_x1", ["shufflenet_v2_x1_0", "other"]),
-            "No network is called 'shufflenet_v2_x1'. Did you mean 'shufflenet_v2_x1_0'?",
-        ),
-        (
-            errors.UnknownName("recipe", "qq", ["b", "a"]),
-            "No recipe is called 'qq'. Known: a, b.",
-        ),
-        (
-            errors.MissingDependency("The torch runtime", "torch", "torch"),
-            "The torch runtime needs the package 'torch', which is not installed. "
-            "Install it: pip install 'shufflenet[torch]'.",
-        ),
-        (
-            errors.ImageError("a.jpg", "it is empty or not an image"),
-            "Cannot read 'a.jpg' as an image: it is empty or not an image.",
-        ),
-        (
-            errors.DataError("photos", "holds no images", "Add some."),
-            "The data in 'photos' holds no images. Add some.",
-        ),
-        (
-            errors.CheckpointError("a.onnx", "does not exist", "Write it."),
-            "The file 'a.onnx' does not exist. Write it.",
-        ),
-        (
-            errors.CheckpointMismatch("net", ["a is missing", "b", "c", "d"]),
-            "The weights do not fit 'net': a is missing; b; c and 1 more. "
-            "Use weights of this very network.",
-        ),
-        (
-            errors.DownloadError("net.torchvision", "must be downloaded by hand", "Get them."),
-            "The weights 'net.torchvision' must be downloaded by hand. Get them.",
-        ),
-        (
-            errors.RunError("run", "holds no run", "Start one."),
-            "The run folder 'run' holds no run. Start one.",
-        ),
-        (
-            errors.TeacherMismatch("big.onnx", ["dog", "cat"], 10),
-            "The teacher 'big.onnx' does not know 2 of 10 classes, such as 'dog'. "
-            "Use one that was trained on the same classes.",
-        ),
-        (
-            errors.AccuracyLost(90, 100, 200, 1.0),
-            "In int8 the network answers 90 of 200 images rightly, 10.00 % fewer than the 100 in "
-            "float, more than the 1 % allowed, so nothing was written. Allow more with --max-drop, "
-            "or calibrate on more images with --images.",
-        ),
-        (
-            errors.ParityError("The exported file", 0.5, 1e-5),
-            "The exported file differs from the network by 0.5, more than the 1e-05 allowed, so "
-            "nothing was written. Please report this with the model's name.",
-        ),
-        (
-            errors.WriteError("a.onnx", "No space left on device"),
-            "Cannot write 'a.onnx': No space left on device. What stood there before is unchanged; "
-            "make room or choose another place, then run the command again.",
-        ),
-    ],
-)
+        "The file 'a.onnx' has a card that cannot be read: the card's format is 'newer', but "
+        "must be at most 2. Write the file again, or upgrade this package.",
+    ),
+    (
+        errors.NeedsOnnx("a.safetensors"),
+        "The file 'a.safetensors' is not an ONNX file. Export it first: shufflenet export "
+        "a.safetensors --to model.onnx.",
+    ),
+    (
+        errors.NeedsCheckpoint("a.onnx"),
+        "The file 'a.onnx' is not a checkpoint that torch can load. Name the .safetensors "
+        "file that it was exported from.",
+    ),
+    (
+        errors.NotRunnable("a.onnx", "OpenVINO"),
+        "The file 'a.onnx' is not an ONNX file that OpenVINO can run. Export it again.",
+    ),
+    (
+        errors.UnsupportedByRuntime("a.onnx", "a Transpose", "LLVM"),
+        "The file 'a.onnx' has a Transpose, which the LLVM runtime does not support. Use "
+        "--runtime onnxruntime.",
+    ),
+    (
+        errors.MissingInstruction("a.onnx", "weights", "AVX2"),
+        "The file 'a.onnx' has int8 weights, which the LLVM runtime multiplies with AVX2, and"
+        " this processor lacks it. Use --runtime onnxruntime.",
+    ),
+    (
+        errors.ModelZooFile("a.onnx"),
+        "The file 'a.onnx' is from the ONNX model zoo, which only ONNX Runtime runs "
+        "unchanged. Use --runtime onnxruntime.",
+    ),
+    (
+        errors.DamagedCheck("a.onnx"),
+        "The file 'a.onnx' holds damaged logits for its check. Quantize the network again.",
+    ),
+    (
+        errors.AlreadyConverted("a.safetensors"),
+        "The file 'a.safetensors' is already a checkpoint of this package. Use it as it is, "
+        "or write it for another project: --layout.",
+    ),
+    (
+        errors.UnsafeContent("a.pth", "posix.system"),
+        "The file 'a.pth' holds more than arrays and plain values (posix.system), and nothing"
+        " in it is run. Save only the weights in it: torch.save(net.state_dict(), FILE).",
+    ),
+    (
+        errors.QuantizedSource("a.pth", "integers with scales"),
+        "The file 'a.pth' is quantized (integers with scales). Convert the file of the float "
+        "network that it was made from.",
+    ),
+    (
+        errors.Int8Source("a.onnx"),
+        "The file 'a.onnx' computes in int8. Use it as it is, or convert the float file that "
+        "it was made from.",
+    ),
+    (
+        errors.PublishedInt8("a.onnx", "net", runs=True),
+        "The file 'a.onnx' is an int8 file, which cannot be converted to a network. Use float"
+        " weights of the same network: shufflenet list net.",
+    ),
+    (
+        errors.PublishedInt8("a.pth", "net", runs=False),
+        "The file 'a.pth' is an int8 file of torch's own engine, which this package does not "
+        "run. Use float weights of the same network: shufflenet list net.",
+    ),
+    (
+        errors.ForeignFileDamaged("a.pth", EOFError()),
+        "The file 'a.pth' is not a complete file of weights in a known format (EOFError). "
+        "Download it again, or name another.",
+    ),
+    (
+        errors.NoArrays("a.pth"),
+        "The file 'a.pth' holds no named arrays. Name a file of weights.",
+    ),
+    (
+        errors.NoDictionary("a.pth"),
+        "The file 'a.pth' holds no dictionary of arrays. Save one: "
+        "torch.save(net.state_dict(), FILE).",
+    ),
+    (
+        errors.ExternalWeights("a.onnx"),
+        "The file 'a.onnx' stores its weights in another file. Save it whole: "
+        "onnx.save_model(onnx.load(FILE), OTHER).",
+    ),
+    (
+        errors.WeightsNotFinite("a.pth", "fc.weight"),
+        "The file 'a.pth' holds infinities or NaN in 'fc.weight'. Download the file again, or"
+        " train or export it again.",
+    ),
+    (
+        errors.NegativeVariances("a.pth", "bn.running_var"),
+        "The file 'a.pth' has negative variances in 'bn.running_var'. Download the file again.",
+    ),
+    (
+        errors.UnknownSource("a.pth", ["a", "b", "c", "d"], ["torchvision", "paddle"]),
+        "The file 'a.pth' has names of no known project (a, b, c, ...). Files of these can be"
+        " converted: torchvision, paddle.",
+    ),
+    (
+        errors.OtherSource("a.pth", "megvii", "paddle"),
+        "The file 'a.pth' has the names of megvii, not of paddle. Leave out --source.",
+    ),
+    (
+        errors.LabelsNeeded("a.pth", 1001),
+        "The file 'a.pth' has 1001 classes, whose labels are unknown. Name them in order: "
+        "--labels FILE, one line per class.",
+    ),
+    (
+        errors.LabelCount("a.pth", 1001, 1),
+        "The file 'a.pth' has 1001 classes, but was given 1 label. Give 1001 labels, one per line.",
+    ),
+    (
+        errors.NotComputable("a.onnx", RuntimeError("no ShuffleNet needs Loop")),
+        "The file 'a.onnx' cannot be computed (no ShuffleNet needs Loop). Export it again, as"
+        " a whole network.",
+    ),
+    (
+        errors.OtherOutputShape("a.onnx", (1, 10), (1, 1000)),
+        "The file 'a.onnx' has an output of shape (1, 10), where its network has (1, 1000). "
+        "Export it again, as a whole network.",
+    ),
+    (
+        errors.AlreadyInt8("a.onnx"),
+        "The file 'a.onnx' is in int8 already. Export a float network: shufflenet export --help.",
+    ),
+    (
+        errors.LogitsNotNumbers("a.onnx"),
+        "The file 'a.onnx' computes logits that are infinite or NaN. Train it again.",
+    ),
+    (
+        errors.LayoutError("net", "paddle", "its classifier has a bias, and theirs has none"),
+        "'net' cannot be written for paddle: its classifier has a bias, and theirs has none. "
+        "Keep it as .safetensors, or export it as ONNX: shufflenet export --help.",
+    ),
+    (
+        errors.MustDownloadByHand(BY_HAND, "is missing"),
+        "The weights 'net.source' must be downloaded by hand, and the cached file is missing."
+        " To go on, get the file of 'net' from https://a.b or https://c.d, where it may have "
+        "another name than 'm.pth', and put it at 'cache/m.pth'.",
+    ),
+    (
+        errors.Offline(FROM_URL, "is missing"),
+        "The weights 'net.source' are not downloaded while SHUFFLENET_OFFLINE is set, and the"
+        " cached file is missing. Unset it, or get 'm.pth' from https://a.b/m.pth and put it "
+        "at 'cache/m.pth'.",
+    ),
+    (
+        errors.DownloadFailed(FROM_URL, "the link is dead (HTTP 404)"),
+        "The weights 'net.source' could not be downloaded from 'https://a.b/m.pth': the link "
+        "is dead (HTTP 404). To go on, get 'm.pth' from https://a.b/m.pth and put it at "
+        "'cache/m.pth'.",
+    ),
+    (
+        errors.ServerUnreachable(FROM_URL, "Connection refused"),
+        "The weights 'net.source' could not be downloaded from 'https://a.b/m.pth': "
+        "Connection refused. Run the command again later, or get 'm.pth' from "
+        "https://a.b/m.pth and put it at 'cache/m.pth'.",
+    ),
+    (
+        errors.DownloadedFileWrong(FROM_URL, "is larger than 3 bytes"),
+        "The weights 'net.source' were downloaded from 'https://a.b/m.pth', but are not what "
+        "was published: the file is larger than 3 bytes, so it was deleted. Run the command "
+        "again; if that does not help, get 'm.pth' from https://a.b/m.pth and put it at "
+        "'cache/m.pth'.",
+    ),
+    (
+        errors.NoWeights("net", ["net.a", "net.b"]),
+        "'net' is a network, without weights. Name weights of it, such as 'net.a': shufflenet"
+        " list net.",
+    ),
+    (
+        errors.NoWeights("net", []),
+        "'net' is a network, without weights. Train it: shufflenet train --help.",
+    ),
+    (
+        errors.CheckpointMismatch("net", ["a is missing", "b", "c", "d"]),
+        "The weights do not fit 'net': a is missing; b; c and 1 more. "
+        "Use weights of exactly this network.",
+    ),
+    (
+        errors.RunError("run", "holds no run", "Start one."),
+        "The run folder 'run' holds no run. Start one.",
+    ),
+    (
+        errors.TeacherMismatch("big.onnx", ["dog", "cat"], 10),
+        "The teacher 'big.onnx' does not know 2 of 10 classes, such as 'dog'. "
+        "Use one that was trained on the same classes.",
+    ),
+    (
+        errors.AccuracyLost(90, 100, 200, 1.0),
+        "In int8 the network classifies 90 of 200 images correctly, 10.00 % fewer than the 100 "
+        "in float, more than the 1 % allowed, so nothing was written. Allow more with "
+        "--max-drop, or calibrate on more images with --images.",
+    ),
+    (
+        errors.ParityError("The exported file", 0.5, 1e-5),
+        "The exported file differs from the network by 0.5, more than the 1e-05 allowed, so "
+        "nothing was written. Please report this with the model's name.",
+    ),
+    (
+        errors.WriteError("a.onnx", "No space left on device"),
+        "Cannot write 'a.onnx': No space left on device. What was there before is unchanged; "
+        "make room or choose another place, then run the command again.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "sentence"), SENTENCES)
 def test_every_error_is_a_sentence_that_says_what_to_do(
     error: errors.ShuffleNetError, sentence: str
 ) -> None:
     assert str(error) == sentence
 
 
-def test_the_tree_at_the_top_of_the_room_names_every_error() -> None:
+def leaves(kind: type[errors.ShuffleNetError]) -> Iterator[type[errors.ShuffleNetError]]:
+    below = kind.__subclasses__()
+    if not below:
+        yield kind
+    for each in below:
+        yield from leaves(each)
+
+
+def test_the_sentence_of_every_class_is_tested() -> None:
+    ours = {
+        each for each in leaves(errors.ShuffleNetError) if each.__module__.startswith("shuffle")
+    }
+    assert ours == {type(error) for error, _ in SENTENCES}
+    assert {each.__name__ for each in ours} < set(errors.__all__)
+
+
+def test_errors_in_arguments_are_value_errors() -> None:
+    assert issubclass(errors.SpecError, ValueError)
+    assert not issubclass(errors.UnknownName, ValueError)
+
+
+def test_the_tree_at_the_top_of_the_room_names_every_family() -> None:
     assert errors.__doc__ is not None
-    for name in errors.__all__:
+    families = errors.ShuffleNetError.__subclasses__()
+    for name in ("ShuffleNetError", *(family.__name__ for family in families)):
         assert f"{name} " in errors.__doc__
-        assert issubclass(getattr(errors, name), errors.ShuffleNetError)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(p for room in ROOMS for p in SOURCE.glob(f"{room}/*.py")), ids=str
+)
+def test_sentences_are_written_nowhere_else(path: Path) -> None:
+    """Free text about a model file or a data set is an argument of its family's base class."""
+    bases = ("CheckpointError", "DataError", "DownloadError")
+    called = [
+        node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
+    ]
+    assert not [each.id for each in called if isinstance(each, ast.Name) and each.id in bases]

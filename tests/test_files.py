@@ -60,7 +60,7 @@ def test_only_what_loses_nothing_is_narrowed(value: float) -> None:
 def test_a_file_cut_short_is_refused(file: Path, part: float) -> None:
     whole = file.read_bytes()
     file.write_bytes(whole[: int(part if part >= 1 else part * len(whole))])
-    with pytest.raises(CheckpointError, match="no whole safetensors file"):
+    with pytest.raises(CheckpointError, match="not a complete safetensors file"):
         read_checkpoint(file)
 
 
@@ -88,7 +88,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(WriteError, match="No space left on device. What stood there before"):
+    with pytest.raises(WriteError, match="No space left on device. What was there before"):
         write_checkpoint(file, Checkpoint(CARD, {}))
     assert file.read_bytes() == before
     assert [path.name for path in file.parent.iterdir()] == [file.name]

@@ -196,7 +196,7 @@ def test_a_place_that_cannot_be_written_is_told(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path / "file"))
-    with pytest.raises(WriteError, match="Cannot write .*m.pth': Not a directory. What stood"):
+    with pytest.raises(WriteError, match="Cannot write .*m.pth': Not a directory. What was"):
         download(weights(url=site.url, sha256=SHA256))
     assert site.ranges == []
 
@@ -210,7 +210,7 @@ def test_a_full_disk_is_told_and_the_next_try_goes_on(
     wanted = weights(url=site.url, sha256=SHA256)
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(WriteError, match="m.pth': No space left on device. What stood there"):
+        with pytest.raises(WriteError, match="m.pth': No space left on device. What was there"):
             download(wanted)
     assert files(folder) == ["m.pth.partial"]
     assert download(wanted).read_bytes() == BODY

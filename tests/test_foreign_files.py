@@ -123,7 +123,7 @@ def test_weights_of_no_float_type_are_refused(tmp_path: Path) -> None:
 def test_a_checkpoint_of_ours_is_not_taken_for_torchvisions(tmp_path: Path) -> None:
 
     ours = Path(zoo.__file__).parent / "default.safetensors"
-    refused(ours, "is a checkpoint of ours already")
+    refused(ours, "is already a checkpoint of this package")
 
 
 def older(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:

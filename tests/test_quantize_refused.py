@@ -69,7 +69,7 @@ def test_what_cannot_be_had_is_refused_and_nothing_written(
 
     monkeypatch.setattr(_search, "run_int8", ruined)
     options = QuantizeOptions(calibrators=("minmax",))
-    with pytest.raises(AccuracyLost, match=r"answers 0 of 80 .* more than the 1 % allowed"):
+    with pytest.raises(AccuracyLost, match=r"classifies 0 of 80 .* more than the 1 % allowed"):
         quantize_onnx(float_file, photos, tmp_path / "a.onnx", options)
     assert not list(tmp_path.iterdir())
 

@@ -116,9 +116,9 @@ def _published(name: str) -> "Weights | None":
     """Find what is published by that name; none where it is a file's.
 
     Raises:
-        CheckpointError: it is the name of the model in the package.
+        AlreadyConverted: it is the name of the model in the package.
     """
-    from shufflenet.errors import CheckpointError
+    from shufflenet.errors import AlreadyConverted
     from shufflenet.zoo import find_weights
 
     file = Path(name)
@@ -126,8 +126,7 @@ def _published(name: str) -> "Weights | None":
         return None
     weights = find_weights(name).published
     if weights is None:
-        remedy = "Use it as it is, or write it for another project: --layout."
-        raise CheckpointError(name, "is a checkpoint of ours already", remedy)
+        raise AlreadyConverted(name)
     return weights
 
 

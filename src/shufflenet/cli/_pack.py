@@ -43,11 +43,12 @@ def add_pack(commands: Commands) -> None:
 
 
 def _pack(args: argparse.Namespace) -> int:
-    from shufflenet.data import open_images, pack
+    from shufflenet.data import Encoding, open_images, pack
 
+    encoding = Encoding(args.size, args.quality)
     images = open_images(args.data)
     with progress(len(images), "images") as bar:
-        packed = pack(images, args.to, args.size, quality=args.quality, on_progress=bar.update)
+        packed = pack(images, args.to, encoding, on_progress=bar.update)
     if args.json:
         print_json(packed)
     else:

@@ -77,6 +77,7 @@ def convert_checkpoint(
         weights: The catalogue's entry that the file is; it is looked for by its hash unless given.
 
     Raises:
+        NegativeVariances: a running variance is below 0.
         CheckpointError: the file cannot be read, is of no known project or another than ``source``,
             or has classes whose labels nobody told.
         CheckpointMismatch: it is not complete, or holds more than the network has.
@@ -118,6 +119,8 @@ def _layouts_of_file(path: Path, arrays: Arrays, source: str) -> tuple[Layout, .
     """Say whose names a file has.
 
     Raises:
+        OtherSource: the names in the file are of another project than the one given.
+        UnknownSource: the names in the file are of no known project.
         CheckpointError: of nobody known, or not of ``source``.
     """
     layouts = recognised(arrays)

@@ -63,6 +63,13 @@ def read_arrays(path: str | Path) -> Arrays:
     ``.safetensors``.
 
     Raises:
+        FileMissing: there is no such file.
+        ForeignFileDamaged: no reader understands the file to its end.
+        NoArrays: the file holds no named arrays.
+        NotAFile: the path leads to a folder, a pipe, a device or a socket.
+        QuantizedSource: the file's tensors are of torch's int8 engine.
+        UnsafeContent: a pickle names functions or classes that weights do not need.
+        WeightsNotFinite: an array holds infinities or NaN.
         CheckpointError: the file is missing, damaged, of another kind, a checkpoint of ours, or
             holds objects other than arrays and plain values; or numbers that are none.
     """

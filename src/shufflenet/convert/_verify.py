@@ -35,6 +35,8 @@ def onnx_difference(path: Path, arrays: Arrays, spec: NetworkSpec) -> float:
         The greatest difference between logits; those before a softmax, where the file ends so.
 
     Raises:
+        NotComputable: running an ONNX file to verify its conversion fails.
+        OtherOutputShape: an ONNX file's output has another shape than its network's.
         CheckpointError: the file cannot be computed.
         ParityError: it is more than rounding.
     """

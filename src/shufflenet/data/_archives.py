@@ -1,4 +1,4 @@
-"""What lies in a tar archive, found without unpacking it."""
+"""Listing the images and labels of a tar archive without unpacking it."""
 
 import gzip
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from shufflenet.data._index import Member, read_index
-from shufflenet.data._labelled import Label
+from shufflenet.data._labels import Label
 from shufflenet.data._sets import Sample, is_image
 from shufflenet.errors import DataUnreadable
 
@@ -24,23 +24,23 @@ _LABELS = (".cls", ".json")
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """The images of an archive, their labels where it holds any, and what it says of itself.
+    """The images of an archive, their labels if it holds any, and its global header.
 
     Attributes:
         images: In the order of the archive, without labels.
         labels: By key, see ``key_of``.
-        facts: The keywords of its global header.
-        spool: The temporary file, where it was compressed.
+        header: The keywords of the global header.
+        spool: The temporary file of a compressed archive's content.
     """
 
     images: list[Sample] = field(default_factory=list)
     labels: dict[str, Label] = field(default_factory=dict)
-    facts: Mapping[str, str] = field(default_factory=dict)
+    header: Mapping[str, str] = field(default_factory=dict)
     spool: Any = None
 
 
 def key_of(name: str) -> str:
-    """Give what WebDataset calls the key: files with the same key belong together.
+    """Return what WebDataset calls the key: files with the same key belong together.
 
     >>> key_of("a.b/c.jpg"), key_of("a.b/c.seg.png")
     ('a.b/c', 'a.b/c')
@@ -54,21 +54,21 @@ def key_of(name: str) -> str:
 def read_archive(path: Path) -> Archive:
     """List the images of an archive.
 
-    It is read where it lies; a compressed one is first decompressed to a temporary file, which
-    goes when the set does, since compressed data cannot be read from the middle.
+    A compressed archive is first decompressed into a temporary file, which is deleted with the
+    set, because compressed data cannot be read from the middle.
 
     Raises:
-        DataError: it cannot be read, or is cut short.
+        DataUnreadable: the archive cannot be read, or is truncated.
     """
-    spool = None if path.suffix == ".tar" else _decompressed(path)
+    spool = None if path.suffix == ".tar" else _decompress(path)
     plain = spool.name if spool else str(path)
     try:
         with open(plain, "rb") as content, tarfile.open(fileobj=content, mode="r:") as file:
             members = read_index(path, content) if spool is None else None
-            found = Archive(facts=file.pax_headers, spool=spool)
+            archive = Archive(header=file.pax_headers, spool=spool)
             for member in _members(file) if members is None else members:
-                _sort_in(member, content, found, plain)
-            return found
+                _add(member, content, archive, plain)
+            return archive
     except (tarfile.TarError, OSError) as error:
         raise DataUnreadable(path, error, "an archive") from error
 
@@ -79,19 +79,19 @@ def _members(file: tarfile.TarFile) -> Iterator[Member]:
             yield Member(member.name, member.offset_data, member.size)
 
 
-def _sort_in(member: Member, content: BinaryIO, found: Archive, plain: str) -> None:
+def _add(member: Member, content: BinaryIO, archive: Archive, plain: str) -> None:
     name = posixpath.normpath(member.name.lstrip("/"))
     if is_image(name):
-        found.images.append(Sample(name, -1, plain, member.offset, member.size))
+        archive.images.append(Sample(name, -1, plain, member.offset, member.size))
     elif name.endswith(_LABELS):
         content.seek(member.offset)
         label = _label(name, content.read(member.size))
         if label is not None:
-            found.labels[key_of(name)] = label
+            archive.labels[key_of(name)] = label
 
 
 def _label(name: str, content: bytes) -> Label:
-    """Read the label that a file beside an image holds; none if it holds none."""
+    """Read the label in a file beside an image; None if it holds none."""
     if name.endswith(".json"):
         try:
             value = json.loads(content)
@@ -103,7 +103,7 @@ def _label(name: str, content: bytes) -> Label:
     return int(text) if text.removeprefix("-").isdecimal() else text
 
 
-def _decompressed(path: Path) -> "tempfile._TemporaryFileWrapper[bytes]":
+def _decompress(path: Path) -> "tempfile._TemporaryFileWrapper[bytes]":
     spool = tempfile.NamedTemporaryFile(prefix="shufflenet-", suffix=".tar")  # noqa: SIM115  # lives as long as the set
     try:
         with gzip.open(path) as file:

@@ -1,4 +1,4 @@
-"""Class folders: an image's class is the name of the folder it lies in."""
+"""Reading class folders: an image's class is the name of its folder."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -8,19 +8,20 @@ from pathlib import Path, PurePosixPath
 from shufflenet.data._sets import ImageSet, Sample, check_text, is_image
 from shufflenet.errors import DataUnreadable, ImagesOutsideClassFolders, NoImages
 
-__all__ = ["classified", "files_below", "folder_files"]
+__all__ = ["files_below", "folder_files", "from_class_folders"]
 
 
 def files_below(
     folder: str | Path, refuse: Callable[[OSError], None] | None = None
 ) -> Iterator[str]:
-    """List the files below a folder, linked folders too, but nothing that is hidden.
+    """List the files below a folder, including linked folders, but nothing hidden.
 
-    A folder is listed once, by whichever path comes first: links may lead in circles.
+    Every folder is listed once, by the first path that leads to it: links may form cycles.
 
     Args:
-        folder: Where to look.
-        refuse: Is told of every folder that cannot be listed; such are passed over unless given.
+        folder: The root.
+        refuse: Called with the error of a folder that cannot be listed; by default such folders
+            are skipped.
     """
     seen = set[tuple[int, int]]()  # folders by device and number
     for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
@@ -34,10 +35,10 @@ def files_below(
 
 
 def folder_files(folder: Path) -> list[Sample]:
-    """List the images below a folder, without their classes.
+    """List the images below a folder, without their labels.
 
     Raises:
-        DataError: a folder cannot be listed.
+        DataUnreadable: a folder cannot be listed.
     """
     before = len(os.path.join(folder, ""))
     return [
@@ -51,11 +52,17 @@ def _refuse(error: OSError) -> None:
     raise DataUnreadable(str(error.filename), error.strerror) from error
 
 
-def classified(source: str, files: Iterable[Sample]) -> ImageSet:
-    """Name classes by the first folder below the one that holds all classes.
+def from_class_folders(source: str, files: Iterable[Sample]) -> ImageSet:
+    """Label images by the first folder below the deepest one that holds all images.
+
+    Args:
+        source: The name of the data in errors.
+        files: Images without labels, named by their path below ``source``, with slashes.
 
     Raises:
-        DataError: there are no images, one lies in no folder, or a class is called by no text.
+        ImagesOutsideClassFolders: an image is in no class folder.
+        NoImages: there is not one image.
+        ClassNameNotText: a class folder's name is not UTF-8.
     """
     files = sorted(files, key=lambda file: file.name)
     folders = [PurePosixPath(file.name).parts[:-1] for file in files]

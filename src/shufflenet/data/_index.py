@@ -1,7 +1,7 @@
-"""An index beside a shard, which spares going through the shard to know what lies in it.
+"""Reading and writing the index of a shard, which makes listing its members fast.
 
-It is the one DALI reads: ``000000.idx`` beside ``000000.tar``, of a line ``v1.2 SAMPLES`` and a
-line for every sample, with suffix, offset, size and name of each of its files.
+It has the format of NVIDIA DALI: ``000000.idx`` beside ``000000.tar``, with a line ``v1.2 SAMPLES``
+and a line for every sample, with suffix, offset, size and name of each of its files.
 
 Source: NVIDIA DALI, tools/wds2idx.py.
 """
@@ -18,11 +18,11 @@ __all__ = ["Member", "read_index", "write_index"]
 _log = logging.getLogger(__name__)
 _VERSION = "v1.2"
 _BLOCK = tarfile.BLOCKSIZE
-_LOOKED_AT = 16  # members, and the last
+_CHECKED = 16  # members, and the last
 
 
 class Member(NamedTuple):
-    """A file of an archive: ``size`` bytes from ``offset``."""
+    """A file in an archive: ``size`` bytes from ``offset``."""
 
     name: str
     offset: int
@@ -30,41 +30,41 @@ class Member(NamedTuple):
 
 
 def write_index(shard: Path, samples: Iterable[Sequence[Member]]) -> None:
-    """Write the index of a shard, its members sample by sample; names hold no white space."""
-    lines = [" ".join(map(_words, sample)) for sample in samples]
+    """Write the index of a shard from its members, grouped by sample; names hold no white space."""
+    lines = [" ".join(map(_entry, sample)) for sample in samples]
     with shard.with_suffix(".idx").open("w", encoding="utf-8", errors="surrogateescape") as file:
         file.writelines(f"{line}\n" for line in (f"{_VERSION} {len(lines)}", *lines))
         file.flush()
         os.fsync(file.fileno())
 
 
-def _words(member: Member) -> str:
+def _entry(member: Member) -> str:
     _, _, suffix = member.name.rpartition("/")[2].partition(".")
     return f"{suffix} {member.offset} {member.size} {member.name}"
 
 
 def read_index(shard: Path, content: BinaryIO) -> list[Member] | None:
-    """List the members of a shard by the index beside it.
+    """List the members of a shard from the index beside it.
 
     Returns:
-        None where there is no index, or, with a warning, where it does not fit ``content``.
+        None if there is no index, or, with a warning, if it does not fit ``content``.
     """
     path = shard.with_suffix(".idx")
     try:
-        members = _parsed(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        members = _parse(path.read_text(encoding="utf-8", errors="surrogateescape"))
         if _fits(members, content):
             return members
     except FileNotFoundError:
         return None
     except (OSError, ValueError, tarfile.TarError):
-        pass  # unreadable, no index, or of another archive
+        pass  # unreadable, damaged, or of another archive
     _log.warning(
-        "%r does not fit its archive and is passed over. Make it anew or delete it.", str(path)
+        "%r does not fit its archive and is ignored. Write it again or delete it.", str(path)
     )
     return None
 
 
-def _parsed(text: str) -> list[Member]:
+def _parse(text: str) -> list[Member]:
     head, *lines = text.removesuffix("\n").split("\n")
     version, samples = head.split(" ")
     words = " ".join(lines).split(" ")
@@ -74,19 +74,19 @@ def _parsed(text: str) -> list[Member]:
 
 
 def _fits(members: Sequence[Member], content: BinaryIO) -> bool:
-    """Compare some members with what the archive says, and see that it ends after the last."""
+    """Compare some members with the archive, and check that the archive ends after the last."""
     length = content.seek(0, os.SEEK_END)
     if not all(m.offset >= _BLOCK and 0 <= m.size <= length - m.offset for m in members):
         return False
-    looked_at = [*members[:: -(-len(members) // _LOOKED_AT)], members[-1]]
+    checked = [*members[:: -(-len(members) // _CHECKED)], members[-1]]
     last = members[-1]
     content.seek(last.offset + last.size + -last.size % _BLOCK)
     at_end = content.read(_BLOCK) == bytes(_BLOCK)
-    return at_end and all(_is_there(member, content) for member in looked_at)
+    return at_end and all(_matches_header(member, content) for member in checked)
 
 
-def _is_there(member: Member, content: BinaryIO) -> bool:
-    """Compare with the header before a member, in which a long name is cut short."""
+def _matches_header(member: Member, content: BinaryIO) -> bool:
+    """Compare a member with its header in the archive, in which a long name is truncated."""
     content.seek(member.offset - _BLOCK)
     header = tarfile.TarInfo.frombuf(content.read(_BLOCK), "utf-8", "surrogateescape")
     named = member.name.startswith(header.name) or not member.name.isascii()

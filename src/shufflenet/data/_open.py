@@ -1,4 +1,4 @@
-"""Which kind of data a name stands for."""
+"""Opening a data set: the reader is chosen by what the path leads to."""
 
 import re
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from shufflenet.data._csv import read_csv
-from shufflenet.data._folders import classified, folder_files
+from shufflenet.data._folders import folder_files, from_class_folders
 from shufflenet.data._sets import ImageSet
 from shufflenet.data._shards import read_shards
 from shufflenet.errors import (
@@ -25,38 +25,43 @@ _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
 def open_images(source: str | Path) -> ImageSet:
-    """List the images of a folder, of archives, shards or a table, see ``LAYOUT``.
+    """List the images of a folder, an archive, WebDataset shards, parquet files or a table.
 
-    Several shards are named by the folder they lie in or as ``train-{000..012}.tar``. Classes
-    and images of folders come in the order of their names.
+    Several shards are named by their folder or as ``train-{000..012}.tar``. Classes and images of
+    folders are sorted by name.
+
+    Args:
+        source: ``DATA/<class>/<image>`` as a folder, a ``.tar`` or a ``.tar.gz``; shards;
+            ``.parquet`` with image and label; or a ``.csv`` of path and label.
 
     Raises:
-        DataError: nothing is there, it cannot be read, it holds no images with classes, or the
-            name of a class is no text.
-        MissingDependency: it is parquet, and pyarrow is not installed.
+        DataError: the data are missing, unreadable or have no images with classes; see its
+            subclasses.
+        MissingDependency: the data are parquet, and pyarrow is not installed.
     """
     path = Path(source)
     if path.is_dir():
         files = folder_files(path)
-        return classified(str(source), files) if files else _shards_of(str(source), path)
+        return from_class_folders(str(source), files) if files else _shards_of(str(source), path)
     if path.exists() or not _RANGE.search(str(source)):
         return _read(str(source), [path])
-    return _read(str(source), [Path(name) for name in _expanded(str(source))])
+    return _read(str(source), [Path(name) for name in _expand(str(source))])
 
 
 def _shards_of(source: str, folder: Path) -> ImageSet:
-    """Read the shards that lie in a folder.
+    """Read the shards in a folder.
 
     Raises:
-        DataError: there are none, or of several splits.
+        NoImages: there are neither images nor shards.
+        SeveralSplits: the shards are of several sets, such as training and validation.
     """
     for endings in (_ARCHIVES, (".parquet",)):
-        found = sorted(p for p in folder.iterdir() if p.name.endswith(endings))
-        splits = sorted({re.sub(r"[-_.]?\d+(-of-\d+)?\..*", "", p.name) for p in found})
+        shards = sorted(p for p in folder.iterdir() if p.name.endswith(endings))
+        splits = sorted({re.sub(r"[-_.]?\d+(-of-\d+)?\..*", "", p.name) for p in shards})
         if len(splits) > 1:
             raise SeveralSplits(source, splits[0], splits[1])
-        if found:
-            return _read(source, found)
+        if shards:
+            return _read(source, shards)
     raise NoImages(source)
 
 
@@ -85,19 +90,19 @@ def _all_end(paths: Iterable[Path], endings: tuple[str, ...]) -> bool:
     return all(path.name.endswith(endings) for path in paths)
 
 
-def _expanded(pattern: str) -> list[str]:
-    """Write out ranges of numbers, as a shell and WebDataset do.
+def _expand(pattern: str) -> list[str]:
+    """Expand ranges of numbers as a shell and WebDataset do.
 
-    >>> _expanded("a-{08..10}.tar")
+    >>> _expand("a-{08..10}.tar")
     ['a-08.tar', 'a-09.tar', 'a-10.tar']
     """
-    found = _RANGE.search(pattern)
-    if not found:
+    match = _RANGE.search(pattern)
+    if not match:
         return [pattern]
-    first, last = found.groups()
+    first, last = match.groups()
     numbers = (f"{n:0{len(first)}}" for n in range(int(first), int(last) + 1))
     return [
         name
         for number in numbers
-        for name in _expanded(pattern[: found.start()] + number + pattern[found.end() :])
+        for name in _expand(pattern[: match.start()] + number + pattern[match.end() :])
     ]

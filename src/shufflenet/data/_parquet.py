@@ -1,4 +1,4 @@
-"""Parquet as the Hugging Face Hub keeps images: a file's bytes and a label in each row."""
+"""Reading parquet as the Hugging Face Hub stores images: bytes and a label in each row."""
 
 import json
 import tempfile
@@ -10,7 +10,7 @@ from typing import IO, Any
 import pyarrow
 from pyarrow.parquet import ParquetFile
 
-from shufflenet.data._labelled import Label, labelled
+from shufflenet.data._labels import Label, with_labels
 from shufflenet.data._sets import ImageSet, Sample
 from shufflenet.errors import (
     ParquetColumnMissing,
@@ -22,18 +22,19 @@ from shufflenet.errors import (
 __all__ = ["read_parquet"]
 
 _COLUMNS = ["image", "label"]
-_ROWS = 64  # at once
+_ROWS_PER_BATCH = 64
 
 
 def read_parquet(source: str, paths: Sequence[Path]) -> ImageSet:
     """List the images of parquet files that belong together.
 
-    Rows are compressed in groups of hundreds, too many to read for each image of a random order;
-    so the images are copied to a temporary file, which goes when the set does. A row without
-    bytes names a file, by a path that starts at the folder of the parquet file.
+    Rows are compressed in groups of hundreds, too many to decompress for every image in random
+    order. Images are therefore copied to a temporary file, which is deleted with the set. A row
+    without bytes names a file, relative to the folder of the parquet file.
 
     Raises:
-        DataError: a file is no parquet, is cut short, has no such columns, or rows lack labels.
+        ParquetUnreadable: a file is not parquet, or truncated.
+        DataError: columns, images or labels are missing.
     """
     spool = tempfile.NamedTemporaryFile(prefix="shufflenet-", suffix=".images")  # noqa: SIM115  # lives as long as the set
     images: list[tuple[Sample, Label]] = []
@@ -46,16 +47,17 @@ def read_parquet(source: str, paths: Sequence[Path]) -> ImageSet:
         except (pyarrow.ArrowException, OSError, ValueError) as error:  # ValueError: no JSON
             raise ParquetUnreadable(path, error) from error
     spool.flush()
-    return replace(labelled(source, images, names), spool=spool)
+    return replace(with_labels(source, images, names), spool=spool)
 
 
 def _class_names(path: Path, schema: Any) -> list[str] | None:  # noqa: ANN401  # pyarrow has no types
-    """Find the names of classes where the Hub's libraries write them.
+    """Return the names of the classes where the Hub's libraries write them, or None.
 
     Source: datasets 5.2.0, arrow_writer.py, ``_build_metadata``.
 
     Raises:
-        DataError: there are no columns image and label of their kind.
+        ParquetColumnMissing: the column image or label is missing.
+        ParquetColumnWithoutBytes: the column image is not of bytes and paths.
     """
     for name in _COLUMNS:
         if name not in schema.names:
@@ -71,18 +73,18 @@ def _class_names(path: Path, schema: Any) -> list[str] | None:  # noqa: ANN401  
 
 def _rows(path: Path, file: Any, spool: IO[bytes]) -> Iterator[tuple[Sample, Label]]:  # noqa: ANN401  # likewise
     row = 0
-    for batch in file.iter_batches(_ROWS, columns=_COLUMNS):
+    for batch in file.iter_batches(_ROWS_PER_BATCH, columns=_COLUMNS):
         image = batch.column("image")
         contents, files, labels = image.field("bytes"), image.field("path"), batch.column("label")
         for content, name, label in zip(
             contents, files.to_pylist(), labels.to_pylist(), strict=True
         ):
             row += 1
-            called = f"{path.name}, row {row}" + (f", {name}" if name else "")
+            title = f"{path.name}, row {row}" + (f", {name}" if name else "")
             if content.is_valid:
-                at, size = spool.tell(), spool.write(content.as_buffer())
-                yield Sample(called, -1, spool.name, at, size), label
+                offset, size = spool.tell(), spool.write(content.as_buffer())
+                yield Sample(title, -1, spool.name, offset, size), label
             elif name:
-                yield Sample(called, -1, str(path.parent / name)), label
+                yield Sample(title, -1, str(path.parent / name)), label
             else:
                 raise ParquetRowEmpty(path, row)

@@ -1,4 +1,4 @@
-"""A set of labelled images, and what is made of one: parts, other numbers, pixels."""
+"""A set of labeled images: relabeling, splitting, loading pixels."""
 
 import mmap
 import os
@@ -41,7 +41,7 @@ IMAGE_SUFFIXES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An image file and its class: ``size`` bytes from ``offset`` of ``path``, or all of it."""
+    """An image file and its label: ``size`` bytes from ``offset`` of ``path``; -1 for all."""
 
     name: str
     label: int
@@ -53,7 +53,7 @@ class Sample:
         """Read the bytes of the image file.
 
         Raises:
-            DataError: the file cannot be read any more.
+            DataUnreadable: the file can no longer be read.
         """
         try:
             with open(self.path, "rb") as file:
@@ -63,50 +63,57 @@ class Sample:
             raise DataUnreadable(self.path, error.strerror) from error
 
     def view(self) -> memoryview:
-        """Look at the bytes of an image in an archive where they lie, which copies nothing.
+        """Return the bytes of an image in an archive as a view of the mapped file, not a copy.
 
-        The archive must not shrink as long as they are looked at.
+        The archive must not shrink while the view is in use.
 
         Raises:
-            DataError: the archive cannot be read any more.
+            DataUnreadable: the archive can no longer be read.
         """
         try:
-            content = memoryview(_mapped(self.path))
+            content = memoryview(_map(self.path))
         except (OSError, ValueError) as error:  # ValueError: it is empty
             raise DataUnreadable(self.path, error) from error
         return content[self.offset : self.offset + self.size]
 
 
-@lru_cache(maxsize=256)  # each holds a file open, and a process may hold about a thousand
-def _mapped(path: str) -> mmap.mmap:
+@lru_cache(maxsize=256)  # each keeps a file open; a process may keep about a thousand open
+def _map(path: str) -> mmap.mmap:
     with open(path, "rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Labelled images; ``Sample.label`` is an index into ``classes``."""
+    """Labeled images.
+
+    Attributes:
+        source: The name of the data in errors and records.
+        classes: The names of the classes; ``Sample.label`` is an index into them.
+        samples: The images.
+        spool: The temporary file that samples are in, if any; it is deleted with the set.
+    """
 
     source: str
     classes: tuple[str, ...]
     samples: tuple[Sample, ...]
-    spool: Any = field(default=None, repr=False, compare=False)  # open while the set is in use
+    spool: Any = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.samples)
 
 
 def is_image(name: str) -> bool:
-    """Say whether a path, with slashes, ends as an image's does and no part of it is hidden."""
+    """Return whether a path, with slashes, has an image's suffix and no hidden part."""
     hidden = name.startswith(".") or "/." in name
     return not hidden and posixpath.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def check_text(source: str, classes: Iterable[str]) -> None:
-    """Refuse names that a card, which is UTF-8, cannot hold.
+    """Check that a card, which is UTF-8, can hold the names of classes.
 
     Raises:
-        DataError: a name holds bytes that are no UTF-8.
+        ClassNameNotText: a name is not UTF-8.
     """
     for name in classes:
         try:
@@ -116,15 +123,16 @@ def check_text(source: str, classes: Iterable[str]) -> None:
 
 
 def relabel(images: ImageSet, classes: Sequence[str], index: dict[str, int]) -> ImageSet:
-    """Number the labels as a model does: ``index`` maps a class folder's name to its number.
+    """Renumber the labels of a set as a model numbers its classes.
 
     Args:
         images: The set to relabel.
         classes: The model's classes, in its order.
-        index: The number of every folder name that the model knows; several names may share one.
+        index: From every folder name that the model knows to its class's number; several names
+            may share one.
 
     Raises:
-        DataError: a folder bears a name that the model does not know.
+        UnknownClassFolders: a class folder's name is not in ``index``.
     """
     unknown = [name for name in images.classes if name not in index]
     if unknown:
@@ -135,27 +143,32 @@ def relabel(images: ImageSet, classes: Sequence[str], index: dict[str, int]) -> 
 
 
 def split(images: ImageSet, fraction: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Part a set in two, class by class: what stays, and about ``fraction`` of every class.
+    """Split a set class by class into training and held-out images.
+
+    Args:
+        images: The set to split.
+        fraction: The share of every class that is held out, 0 to 1; at least one image.
+        seed: Seeds the draw of each class.
 
     Raises:
-        DataError: a class has a single image, which cannot be on both sides.
+        TooFewToSplit: a class has a single image.
     """
     counts = Counter(sample.label for sample in images.samples)
     single = [images.classes[label] for label, count in counts.items() if count < 2]
     if single:
         raise TooFewToSplit(images.source, single[0])
-    taken = set[int]()
+    drawn = set[int]()
     labels = np.array([sample.label for sample in images.samples])
     for label, count in sorted(counts.items()):
         order = np.random.default_rng((seed, label)).permutation(np.flatnonzero(labels == label))
-        taken.update(order[: max(1, round(count * fraction))].tolist())
-    kept = tuple(s for i, s in enumerate(images.samples) if i not in taken)
-    held_out = tuple(s for i, s in enumerate(images.samples) if i in taken)
-    return replace(images, samples=kept), replace(images, samples=held_out)
+        drawn.update(order[: max(1, round(count * fraction))].tolist())
+    training = tuple(s for i, s in enumerate(images.samples) if i not in drawn)
+    held_out = tuple(s for i, s in enumerate(images.samples) if i in drawn)
+    return replace(images, samples=training), replace(images, samples=held_out)
 
 
 def load(source: Path | Sample, how: Preprocess) -> npt.NDArray[np.uint8] | ImageError:
-    """Give an image decoded and cropped, ``(crop_px, crop_px, 3)``, or the reason why not."""
+    """Return an image's cropped pixels, ``(crop_px, crop_px, 3)``, or the error of decoding it."""
     try:
         if isinstance(source, Sample):
             return resize_and_crop(decode(source.read(), source.name, exif=how.exif), how)

@@ -1,4 +1,4 @@
-"""Tar archives, one or many: WebDataset's shards, which hold labels, or class folders."""
+"""Reading tar archives, one or many: WebDataset shards with labels, or class folders."""
 
 import json
 from collections.abc import Sequence
@@ -6,27 +6,28 @@ from dataclasses import replace
 from pathlib import Path
 
 from shufflenet.data._archives import Archive, key_of, read_archive
-from shufflenet.data._folders import classified
-from shufflenet.data._labelled import labelled
+from shufflenet.data._folders import from_class_folders
+from shufflenet.data._labels import with_labels
 from shufflenet.data._sets import ImageSet, Sample
 from shufflenet.errors import ShardIncomplete, ShardsDisagree, ShardsUnlabeled
 
 __all__ = ["CLASSES_KEY", "IMAGES_KEY", "read_shards"]
 
-# Keywords of a shard's global header, which ``pack`` writes; other programs pass over them.
+# Keywords of a shard's global header, which ``pack`` writes and other programs ignore.
 CLASSES_KEY = "SHUFFLENET.classes"  # the names of classes, a JSON list
-IMAGES_KEY = "SHUFFLENET.images"  # how many the shard holds
+IMAGES_KEY = "SHUFFLENET.images"  # the number of images in the shard
 
 
 def read_shards(source: str, paths: Sequence[Path]) -> ImageSet:
     """List the images of archives that belong together.
 
-    Labels are those of files beside an image with the same key: ``.cls`` is a number or a name,
-    ``.json`` has one as ``label`` or ``cls``. Where there are none, folders are the classes.
+    An image's label is in a file beside it with the same key: ``.cls`` holds a number or a name,
+    ``.json`` has one as ``label`` or ``cls``. If there are no labels, folders are the classes.
 
     Raises:
-        DataError: an archive cannot be read or is cut short, they do not belong together, there
-            are no images, or some have a label and others have none.
+        ShardsUnlabeled: the images have neither labels nor class folders.
+        DataError: an archive is unreadable or truncated, the archives list different classes,
+            there are no images, or only some of them have a label.
     """
     archives = {path: read_archive(path) for path in paths}
     for path, archive in archives.items():
@@ -34,32 +35,32 @@ def read_shards(source: str, paths: Sequence[Path]) -> ImageSet:
     spools = [archive.spool for archive in archives.values()]
     if any(archive.labels for archive in archives.values()):
         images = [
-            (_named(sample, path, paths), archive.labels.get(key_of(sample.name)))
+            (_with_shard_name(sample, path, paths), archive.labels.get(key_of(sample.name)))
             for path, archive in archives.items()
             for sample in archive.images
         ]
-        return replace(labelled(source, images, _class_names(source, archives)), spool=spools)
-    found = [sample for archive in archives.values() for sample in archive.images]
-    if found and all("/" not in sample.name for sample in found):
+        return replace(with_labels(source, images, _class_names(source, archives)), spool=spools)
+    samples = [sample for archive in archives.values() for sample in archive.images]
+    if samples and all("/" not in sample.name for sample in samples):
         raise ShardsUnlabeled(source)
-    return replace(classified(source, found), spool=spools)
+    return replace(from_class_folders(source, samples), spool=spools)
 
 
 def _check_count(path: Path, archive: Archive) -> None:
-    stated = archive.facts.get(IMAGES_KEY)
+    stated = archive.header.get(IMAGES_KEY)
     if stated is not None and int(stated) != len(archive.images):
         raise ShardIncomplete(path, len(archive.images), int(stated))
 
 
-def _named(sample: Sample, path: Path, paths: Sequence[Path]) -> Sample:
-    """Keep images apart that bear the same name in several shards."""
+def _with_shard_name(sample: Sample, path: Path, paths: Sequence[Path]) -> Sample:
+    """Prefix a sample's name with its shard's if there are several, which may repeat names."""
     return replace(sample, name=f"{path.name}/{sample.name}") if len(paths) > 1 else sample
 
 
 def _class_names(source: str, archives: dict[Path, Archive]) -> list[str] | None:
-    found = {archive.facts.get(CLASSES_KEY) for archive in archives.values()}
-    if len(found) > 1:
+    lists = {archive.header.get(CLASSES_KEY) for archive in archives.values()}
+    if len(lists) > 1:
         raise ShardsDisagree(source)
-    text = found.pop()
+    text = lists.pop()
     names: list[str] | None = json.loads(text) if text is not None else None
     return names

@@ -1,6 +1,6 @@
 """The root of all errors that this package raises on purpose."""
 
-__all__ = ["ShuffleNetError", "first_line"]
+__all__ = ["ShuffleNetError", "count_of", "first_line"]
 
 
 class ShuffleNetError(Exception):
@@ -14,3 +14,12 @@ def first_line(cause: Exception) -> str:
     'unexpected end'
     """
     return (str(cause) or type(cause).__name__).splitlines()[0].rstrip(".")[:120]
+
+
+def count_of(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun in the singular or plural.
+
+    >>> count_of(1, "image"), count_of(2, "image"), count_of(2, "class", "classes")
+    ('1 image', '2 images', '2 classes')
+    """
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from shufflenet.errors._base import ShuffleNetError, first_line
+from shufflenet.errors._base import ShuffleNetError, count_of, first_line
 
 __all__ = [
     "BlankImages",
@@ -64,8 +64,10 @@ class ImageError(ShuffleNetError):
 class DataError(ShuffleNetError):
     """A data set is not what training or evaluation needs."""
 
-    def __init__(self, source: str | Path, problem: str, remedy: str) -> None:
-        super().__init__(f"The data in {str(source)!r} {problem}. {remedy}")
+    def __init__(
+        self, source: str | Path, problem: str, remedy: str, *, what: str = "data in"
+    ) -> None:
+        super().__init__(f"The {what} {str(source)!r} {problem}. {remedy}")
 
 
 # --- finding and opening the data ---
@@ -180,7 +182,9 @@ class TableRowLength(DataError):
     """A row of a .csv file has another number of fields than the first."""
 
     def __init__(self, source: str | Path, row: int, fields: int, expected: int) -> None:
-        problem = f"has {fields} fields in row {row}, where the first row has {expected}"
+        problem = (
+            f"has {count_of(fields, 'field')} in row {row}, where the first row has {expected}"
+        )
         super().__init__(source, problem, _TABLE)
 
 
@@ -188,7 +192,8 @@ class TableImagesMissing(DataError):
     """A .csv file names images that do not exist."""
 
     def __init__(self, source: str | Path, missing: Sequence[str]) -> None:
-        problem = f"names {len(missing)} images that do not exist, such as {missing[0]!r}"
+        count = count_of(len(missing), "image")
+        problem = f"names {count} of which there is no file, such as {missing[0]!r}"
         super().__init__(source, problem, _TABLE)
 
 
@@ -248,7 +253,7 @@ class LabelOutOfRange(DataError):
     """A label is not the number of a class."""
 
     def __init__(self, source: str | Path, image: str, label: object, classes: int) -> None:
-        problem = f"labels {image!r} {label!r}, but names {classes} classes"
+        problem = f"labels {image!r} {label!r}, but names {count_of(classes, 'class', 'classes')}"
         super().__init__(source, problem, "Labels count from 0 to one less than the names.")
 
 
@@ -258,9 +263,9 @@ class UnknownClassFolders(DataError):
     def __init__(self, source: str | Path, unknown: Sequence[str], known: Sequence[str]) -> None:
         super().__init__(
             source,
-            f"has {len(unknown)} class folders that the model does not know, such as "
+            f"has {count_of(len(unknown), 'class folder')} that the model does not know, such as "
             f"{unknown[0]!r}",
-            f"The model knows {len(known)} classes, such as {known[0]!r}.",
+            f"The model knows {count_of(len(known), 'class', 'classes')}, such as {known[0]!r}.",
         )
 
 
@@ -295,7 +300,7 @@ class TooFewImages(DataError):
     """There are fewer images than quantizing needs."""
 
     def __init__(self, source: str | Path, readable: int) -> None:
-        problem = f"holds {readable} readable images, and quantizing needs at least 2"
+        problem = f"holds {count_of(readable, 'readable image')}, and quantizing needs at least 2"
         super().__init__(source, problem, _PHOTOS)
 
 
@@ -315,7 +320,7 @@ class LabelFileUnreadable(DataError):
 
     def __init__(self, path: str | Path, reason: object) -> None:
         remedy = "Give a text file in UTF-8 with one line per class."
-        super().__init__(path, f"cannot be read ({reason})", remedy)
+        super().__init__(path, f"cannot be read ({reason})", remedy, what="label file")
 
 
 class NameLineInvalid(DataError):
@@ -326,6 +331,7 @@ class NameLineInvalid(DataError):
             path,
             f"has a line without exactly one tab: {line!r}",
             "Give a text file with one line per class: folder name, tab, name for people.",
+            what="label file",
         )
 
 
@@ -338,6 +344,7 @@ class LabelLineInvalid(DataError):
             f"has a line with two tabs: {line!r}",
             "Give a text file with one line per class, in order: an identifier, or an identifier, "
             "a tab and a name.",
+            what="label file",
         )
 
 
@@ -350,7 +357,7 @@ class _LogitsError(DataError):
     def __init__(self, path: str | Path, problem: str, expected: tuple[int, int]) -> None:
         images, classes = expected
         remedy = f"Expected: logits of {images} images and {classes} classes, a .npy file."
-        super().__init__(path, problem, remedy)
+        super().__init__(path, problem, remedy, what="file")
 
 
 class LogitsUnreadable(_LogitsError):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from shufflenet.errors._base import ShuffleNetError, first_line
+from shufflenet.errors._base import ShuffleNetError, count_of, first_line
 
 __all__ = [
     "AlreadyConverted",
@@ -52,8 +52,8 @@ _OTHER_RUNTIME = "Use --runtime onnxruntime."
 class CheckpointError(ShuffleNetError):
     """A model file cannot be used."""
 
-    def __init__(self, path: str | Path, problem: str, remedy: str) -> None:
-        super().__init__(f"The file {str(path)!r} {problem}. {remedy}")
+    def __init__(self, path: str | Path, problem: str, remedy: str, *, what: str = "file") -> None:
+        super().__init__(f"The {what} {str(path)!r} {problem}. {remedy}")
 
 
 # --- finding and opening a file ---
@@ -81,7 +81,7 @@ class NotAFile(CheckpointError):
     def __init__(self, path: str | Path) -> None:
         kind = "a pipe" if Path(path).is_fifo() else "not a regular file"
         kind = "a folder" if Path(path).is_dir() else kind
-        super().__init__(path, f"is {kind}", "Name a file of weights.")
+        super().__init__(path, f"is {kind}", "Name a file of weights.", what="path")
 
 
 class FileUnreadable(CheckpointError):
@@ -106,7 +106,7 @@ class RunFolder(CheckpointError):
     """The path is the folder of a training run."""
 
     def __init__(self, path: str | Path, checkpoint: str | Path) -> None:
-        super().__init__(path, "is a run folder", f"Use {checkpoint}.")
+        super().__init__(path, "is a run folder", f"Use {checkpoint}.", what="path")
 
 
 class DamagedFile(CheckpointError):
@@ -132,7 +132,8 @@ class CardUnreadable(CheckpointError):
     """The file's card is damaged or of a newer version."""
 
     def __init__(self, path: str | Path, reason: object) -> None:
-        super().__init__(path, "has a card that cannot be read", str(reason))
+        problem = f"has a card that cannot be read: {str(reason).rstrip('.')}"
+        super().__init__(path, problem, "Write the file again, or upgrade this package.")
 
 
 # --- opening a file for a runtime ---
@@ -339,8 +340,9 @@ class LabelCount(CheckpointError):
     """There are more or fewer labels than classes."""
 
     def __init__(self, path: str | Path, classes: int, labels: int) -> None:
-        problem = f"has {classes} classes, but {labels} labels are given"
-        super().__init__(path, problem, f"Give {classes} labels, one per line.")
+        given = count_of(labels, "label")
+        problem = f"has {count_of(classes, 'class', 'classes')}, but was given {given}"
+        super().__init__(path, problem, f"Give {count_of(classes, 'label')}, one per line.")
 
 
 class NotComputable(CheckpointError):

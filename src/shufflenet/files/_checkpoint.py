@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,6 @@ from safetensors.numpy import save as serialize
 
 from shufflenet.errors import (
     CardUnreadable,
-    CheckpointError,
     DamagedFile,
     FileMissing,
     FileUnreadable,
@@ -45,7 +44,10 @@ def read_card(path: str | Path) -> Card:
     """Read the card of a checkpoint without loading its tensors.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or not one of ours.
+        CardUnreadable: the file's card is damaged or of a newer version.
+        NoCard: the file has no card.
+        NotAFile: the path leads to a folder or a pipe.
+        CheckpointError: the file is missing, unreadable or damaged.
     """
     if Path(path).is_fifo():
         raise NotAFile(path)  # opening it might wait for ever
@@ -54,7 +56,7 @@ def read_card(path: str | Path) -> Card:
             metadata = file.metadata() or {}
         return Card.from_json(metadata[CARD_KEY])
     except (OSError, SafetensorError) as error:
-        raise _error_for(path, error) from error
+        _fail(path, error)
     except KeyError as error:
         raise NoCard(path) from error
     except SpecError as error:
@@ -65,23 +67,23 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint: its card and its tensors, in the types the file has.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or not one of ours.
+        CheckpointError: the file is missing, unreadable, damaged or has no readable card.
     """
     card = read_card(path)
     try:
         return Checkpoint(card, parse(Path(path).read_bytes()))
     except (OSError, SafetensorError) as error:
-        raise _error_for(path, error) from error
+        _fail(path, error)
 
 
-def _error_for(path: str | Path, error: Exception) -> CheckpointError:
+def _fail(path: str | Path, error: Exception) -> NoReturn:
     if isinstance(error, FileNotFoundError):
-        return FileMissing(path)
+        raise FileMissing(path) from error
     if Path(path).is_dir():
-        return NotAFile(path)
+        raise NotAFile(path) from error
     if isinstance(error, PermissionError):
-        return FileUnreadable(path, error.strerror or str(error))
-    return DamagedFile(path, error)
+        raise FileUnreadable(path, error.strerror or str(error)) from error
+    raise DamagedFile(path, error) from error
 
 
 def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:

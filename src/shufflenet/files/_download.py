@@ -118,7 +118,11 @@ def _disk_errors_as_write_error(path: Path) -> Iterator[None]:
 
 
 def _download_and_verify(weights: Weights, path: Path, on_progress: Progress) -> None:
-    """Download into a partial file, verify it, and only then rename it to ``path``."""
+    """Download into a partial file, verify it, and only then rename it to ``path``.
+
+    Raises:
+        DownloadedFileWrong: the downloaded file is not what was published.
+    """
     partial = path.with_name(f"{path.name}.partial")
     resumed = partial.exists()
     try:
@@ -169,7 +173,11 @@ def _digest(path: Path, kind: str) -> str:
 
 
 def _transfer(weights: Weights, partial: Path, on_progress: Progress) -> str:
-    """Complete the partial file, with several attempts, and return its mismatch."""
+    """Complete the partial file, with several attempts, and return its mismatch.
+
+    Raises:
+        ServerUnreachable: all attempts failed, but a later one may not.
+    """
     for pause_s in (*_PAUSES_S, None):
         try:
             _resume(weights, partial, on_progress)

@@ -1,4 +1,4 @@
-"""From images that bear their labels, as numbers or as text, to a set with classes."""
+"""Turning labels that are numbers or text into numbered classes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -6,25 +6,27 @@ from dataclasses import replace
 from shufflenet.data._sets import ImageSet, Sample, check_text
 from shufflenet.errors import LabelOutOfRange, NoImages, UnlabeledImage
 
-__all__ = ["Label", "labelled"]
+__all__ = ["Label", "with_labels"]
 
 Label = int | str | None
 
 
-def labelled(
+def with_labels(
     source: str, images: Iterable[tuple[Sample, Label]], names: Sequence[str] | None = None
 ) -> ImageSet:
-    """Make a set of images and their labels; they stay in the order given.
+    """Build a set of images with labels, in the given order.
 
     Args:
-        source: What errors call the data.
-        images: Samples whose own label does not count, and the labels that do.
-        names: What classes are called, where labels are their numbers. Without them a label is
-            a class's name, and classes come in the order of their names; of their numbers, where
-            all labels are numbers.
+        source: The name of the data in errors.
+        images: Samples, whose own label is ignored, each with its label.
+        names: The names of the classes, if labels are their numbers. Without them a label is a
+            class's name, and classes are sorted by name, or by number if all labels are numbers.
 
     Raises:
-        DataError: there are no images, one has no label, or a number has no name.
+        LabelOutOfRange: a number has no name.
+        NoImages: there is not one image.
+        UnlabeledImage: an image has no label.
+        ClassNameNotText: a class's name is not UTF-8.
     """
     images = list(images)
     if not images:
