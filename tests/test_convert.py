@@ -256,13 +256,13 @@ def test_convert_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert main(["convert", *arguments]) == 2
         assert told in capsys.readouterr().err
     for arguments, told in (
-        ([str(ours), "--to", str(tmp_path / "c.safetensors")], "is already a checkpoint of this package"),
+        ([str(ours), "--to", str(tmp_path / "c.safetensors")], "is already a checkpoint"),
         (["none.pth", "--to", str(tmp_path / "c.safetensors")], "does not exist"),
-        (["default", "--to", str(tmp_path / "c.safetensors")], "is already a checkpoint of this package"),
-        ([str(pipe), "--to", str(tmp_path / "c.safetensors")], "is no regular file"),
+        (["default", "--to", str(tmp_path / "c.safetensors")], "is already a checkpoint"),
+        ([str(pipe), "--to", str(tmp_path / "c.safetensors")], "is a pipe"),
         (
             [str(foreign), "--labels", str(pipe), "--to", str(tmp_path / "c.safetensors")],
-            "is no regular file. Give a text file",
+            "it is not a regular file). Give a text file",
         ),
     ):
         assert main(["convert", *arguments]) == 1

@@ -25,7 +25,7 @@ def test_names_are_read_from_lines_of_two_fields(tmp_path: Path) -> None:
 def test_a_line_without_a_tab_is_named(tmp_path: Path) -> None:
     path = tmp_path / "names.tsv"
     path.write_text("n01 goldfish\n")
-    with pytest.raises(DataError, match="has a line without one tab: 'n01 goldfish'"):
+    with pytest.raises(DataError, match="has a line without exactly one tab: 'n01 goldfish'"):
         read_names(path)
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from shufflenet.errors import DataError
+from shufflenet.errors import LabelFileUnreadable, LabelLineInvalid, NameLineInvalid
 from shufflenet.spec import Label
 
 __all__ = ["class_index", "name_classes", "read_labels", "read_names"]
@@ -15,13 +15,13 @@ def read_names(path: str | Path) -> dict[str, str]:
     """Read the names of classes from a file of ``identifier<TAB>name`` lines.
 
     Raises:
-        DataError: the file cannot be read, or a line does not hold two fields.
+        NameLineInvalid: a line does not hold two fields.
+        LabelFileUnreadable: the file cannot be read.
     """
-    remedy = "Give a text file with one line a class: folder name, tab, name for people."
-    rows = _rows(path, remedy)
+    rows = _rows(path)
     for row in rows:
         if len(row) != 2:
-            raise DataError(path, f"has a line without one tab: {' '.join(row)!r}", remedy)
+            raise NameLineInvalid(path, " ".join(row))
     return dict(rows)
 
 
@@ -29,29 +29,29 @@ def read_labels(path: str | Path) -> tuple[Label, ...]:
     """Read classes in the order of their indices: lines of ``identifier<TAB>name`` or of either.
 
     Raises:
-        DataError: the file cannot be read, or a line holds more than two fields.
+        LabelLineInvalid: a line holds more than two fields.
+        LabelFileUnreadable: the file cannot be read.
     """
-    remedy = "Give a text file with one line a class, in order: identifier, or that, tab, name."
-    rows = _rows(path, remedy)
+    rows = _rows(path)
     for row in rows:
         if len(row) > 2:
-            raise DataError(path, f"has a line with two tabs: {' '.join(row)!r}", remedy)
+            raise LabelLineInvalid(path, " ".join(row))
     return tuple(Label(row[0], row[-1]) for row in rows)
 
 
-def _rows(path: str | Path, remedy: str) -> list[list[str]]:
+def _rows(path: str | Path) -> list[list[str]]:
     """Read the fields of every line that is not empty.
 
     Raises:
-        DataError: the file cannot be read, or is none that lies on a disk and has an end.
+        LabelFileUnreadable: the file cannot be read, or is not a regular file.
     """
     if Path(path).exists() and not Path(path).is_file():
-        raise DataError(path, "is no regular file", remedy)
+        raise LabelFileUnreadable(path, "it is not a regular file")
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
             return [row for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(path, f"cannot be read ({error})", remedy) from error
+        raise LabelFileUnreadable(path, error) from error
 
 
 def name_classes(identifiers: Sequence[str], names: dict[str, str]) -> tuple[Label, ...]:
