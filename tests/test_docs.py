@@ -4,6 +4,7 @@ import contextlib
 import io
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -16,10 +17,12 @@ import shufflenet
 from conftest import Run
 from seeded import photo
 from shufflenet.cli import main
+from shufflenet.spec import FORMATS, RUNTIMES
 from shufflenet.zoo import SHIPPED
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+USING = ROOT / "docs" / "using.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 
@@ -33,9 +36,9 @@ def commands(page: Path) -> Iterator[list[str]]:
     text = page.read_text()
     for block in blocks(page, ""):
         for line in block.replace("\\\n", " ").splitlines():
-            words = shlex.split(line, comments=True)
-            if "shufflenet" in words:
-                yield words[words.index("shufflenet") + 1 :]
+            found = re.search(r"(?:^|-m |^srun .*)\bshufflenet (.*)", line)
+            if found:
+                yield shlex.split(found[1], comments=True)
     for code in re.findall(r"`shufflenet ([^`]+)`", BLOCK.sub("", text)):
         yield shlex.split(code.replace("\n", " "))
 
@@ -112,7 +115,7 @@ def test_files_that_the_pages_name_exist() -> None:
     """Paths in code quotes, of this repository."""
     for page in PAGES:
         text = BLOCK.sub("", page.read_text())
-        for path in re.findall(r"`((?:src|tests|tools|benchmarks|docs)/[\w./-]+)`", text):
+        for path in re.findall(r"`((?:src|tests|tools|benchmarks|docs)/(?![^`]*NAME)[\w./-]+)`", text):
             assert (ROOT / path).exists(), f"{page.name}: {path}"
 
 
@@ -124,3 +127,22 @@ def test_the_readme_has_the_figures_of_the_card() -> None:
         f"| {accuracy.top5_percent:.2f} % ({accuracy.top5}) |"
     )
     assert row in (ROOT / "README.md").read_text()
+
+
+def section(page: Path, title: str) -> str:
+    return page.read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_the_table_of_runtimes_is_that_of_the_code() -> None:
+    rows = re.findall(r"^\| `(.*?)` \|(.*?)\|(.*?)\|", section(USING, "Runtimes"), re.MULTILINE)
+    shown = [(name, extra.strip(" `"), files.strip(" `")) for name, extra, files in rows]
+    assert shown == [(r.name, r.extra, "`, `".join(r.suffixes)) for r in RUNTIMES.values()]
+
+
+def test_the_table_of_extras_is_that_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = set(project["optional-dependencies"])
+    shown = re.findall(r"^\| `pip install '\.\[(\w+)\]'`", section(USING, "Install"), re.MULTILINE)
+    assert sorted(shown) == sorted(extras - {"dev"})
+    assert {runtime.extra for runtime in RUNTIMES.values()} <= {"", *extras}
+    assert {form.extra for form in FORMATS.values()} <= {"", *extras}
