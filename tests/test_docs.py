@@ -115,7 +115,9 @@ def test_files_that_the_pages_name_exist() -> None:
     """Paths in code quotes, of this repository."""
     for page in PAGES:
         text = BLOCK.sub("", page.read_text())
-        for path in re.findall(r"`((?:src|tests|tools|benchmarks|docs)/(?![^`]*NAME)[\w./-]+)`", text):
+        for path in re.findall(
+            r"`((?:src|tests|tools|benchmarks|docs)/(?![^`]*NAME)[\w./-]+)`", text
+        ):
             assert (ROOT / path).exists(), f"{page.name}: {path}"
 
 
