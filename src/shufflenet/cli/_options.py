@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share, and how commands are added."""
 
 import argparse
 import difflib
@@ -24,16 +24,16 @@ __all__ = [
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Run: TypeAlias = Callable[[argparse.Namespace], int]
 
-# Images for which a runtime is looked for that is faster than ONNX Runtime: such a one takes a
-# second or two longer to start, and saves about a millisecond an image.
-_MANY = 500
+# From this many images on, `auto` looks for a runtime that is faster than ONNX Runtime: that takes
+# a second or two, and saves about a millisecond an image.
+_MANY_IMAGES = 500
 
 
 def positive(text: str) -> int:
-    """Read a whole number of at least 1.
+    """Parse a whole number of at least 1.
 
     Raises:
-        ArgumentTypeError: it is something else.
+        ArgumentTypeError: the text is something else.
     """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
@@ -41,10 +41,10 @@ def positive(text: str) -> int:
 
 
 def not_negative(text: str) -> int:
-    """Read a whole number of at least 0.
+    """Parse a whole number of at least 0.
 
     Raises:
-        ArgumentTypeError: it is something else.
+        ArgumentTypeError: the text is something else.
     """
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
@@ -54,7 +54,15 @@ def not_negative(text: str) -> int:
 def add_command(
     commands: Commands, run: Run, name: str, text: str, examples: str
 ) -> argparse.ArgumentParser:
-    """Add a command whose help ends with examples that work."""
+    """Add a command to the parser.
+
+    Args:
+        commands: Where commands are added.
+        run: What the command does; returns the exit code.
+        name: The name of the command.
+        text: What it does, beginning with a verb in the imperative.
+        examples: Lines of commands, which end its help.
+    """
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=text,
@@ -62,12 +70,38 @@ def add_command(
         epilog=f"examples:\n{examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.register("action", None, _StoreOnce)  # what argparse uses for options with one value
     parser.set_defaults(run=run, parser=parser)
     return parser
 
 
+class _StoreOnce(argparse.Action):
+    """Stores the value of an option, and refuses an option that is given twice.
+
+    argparse would silently use the last value.
+    """
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Store a value.
+
+        Raises:
+            ArgumentError: the option has a value already.
+        """
+        given = namespace.__dict__.setdefault("given", set())
+        if self.dest in given and option_string:
+            raise argparse.ArgumentError(self, "given twice; give it once")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
 def refuse_unknown(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> NoReturn:
-    """Leave with code 2 for arguments that a command does not take; suggest the nearest option."""
+    """Exit with code 2 because of unknown arguments; the message suggests the nearest option."""
     known = [option for action in parser._actions for option in action.option_strings]
     near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
@@ -75,43 +109,44 @@ def refuse_unknown(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> N
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose a classifier and what computes it."""
+    """Add the options that choose a model, and the runtime that computes it."""
     parser.add_argument(
         "--model",
         default=DEFAULT,
         metavar="NAME|FILE",
-        help="a name of `shufflenet list`, a .onnx or a .safetensors file (default: the model "
-        "that ships in the package)",
+        help="a checkpoint's name from `shufflenet list`, or a .onnx or .safetensors file "
+        "(default: the model that ships in the package)",
     )
     parser.add_argument(
         "--runtime",
         default="auto",
         choices=["auto", *RUNTIMES],
-        help="what computes (default: ONNX Runtime, and for many images the fastest of it, "
-        "OpenVINO and LLVM that is installed and agrees with it; torch for a .safetensors file)",
+        help="the program that computes the model (default: auto, which is torch for a "
+        ".safetensors file; for others ONNX Runtime, or for many images the fastest installed "
+        "runtime that agrees with it)",
     )
     parser.add_argument(
         "--precision",
         default="float32",
         choices=list(get_args(Arithmetic)),
-        help="of products and sums; bfloat16 is OpenVINO's, where the processor has it (default: "
-        "float32)",
+        help="arithmetic of a float model; bfloat16 needs OpenVINO and a processor that has it "
+        "(default: float32)",
     )
     parser.add_argument(
         "--threads",
         type=positive,
         metavar="N",
-        help="threads that compute an image, or with LLVM as many images at once (default: all "
-        "cores for one image, one for many)",
+        help="threads that compute a batch (default: all cores for one image; one for many "
+        "images, because then every core computes a batch of its own)",
     )
 
 
 def open_chosen(args: argparse.Namespace, *, images: int) -> "Model":
-    """Open the classifier that the options name; of many images each is computed by one thread."""
+    """Open the model that the options choose, with one thread a batch if there are many images."""
     from shufflenet import open_model
 
     threads = args.threads or (1 if images > 1 else None)
     runtime, is_onnx = args.runtime, not args.model.endswith(".safetensors")
-    if runtime == "auto" and images < _MANY and is_onnx and args.precision == "float32":
+    if runtime == "auto" and images < _MANY_IMAGES and is_onnx and args.precision == "float32":
         runtime = "onnxruntime"
     return open_model(args.model, runtime=runtime, threads=threads, precision=args.precision)

@@ -146,7 +146,7 @@ def recipe_fields(args: argparse.Namespace) -> dict[str, Any]:
 def add_session_options(parser: argparse.ArgumentParser) -> None:
     """Add the options about processes, devices and checkpoints."""
     group = parser.add_argument_group(
-        "execution", "On the CPU, none of these options except --precision changes the result."
+        "execution", "On the CPU with --precision 32-true, these options do not change the result."
     )
     workers = min(cores(), _MAX_WORKERS)
     group.add_argument(
