@@ -1,10 +1,12 @@
 """Every command as a user types it, in this process: what it prints and how it exits."""
 
+import argparse
 import csv
 import io
 import json
 import logging
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +17,7 @@ import pytest
 from conftest import Run, saved, take_away, with_seeded_weights
 from shufflenet import cli
 from shufflenet.networks import build
+from shufflenet.recipes import RECIPES
 from shufflenet.spec import Stage, V2Spec
 from shufflenet.zoo import NETWORKS
 
@@ -103,7 +106,8 @@ def test_evaluate_counts(run: Run, checkpoint: Path, class_folders: Path) -> Non
     assert counts["top5"] == 24  # of three classes
     assert 0 <= counts["top1"] <= 24
     code, out, _ = run("evaluate", "--data", class_folders, "--model", checkpoint)
-    assert f"{counts['top1']} of 24" in out.splitlines()[0]
+    assert f"{counts['top1']} of 24" in out
+    assert "top-5" not in out  # of three classes
 
 
 def test_evaluate_refuses_classes_that_the_model_does_not_know(
@@ -202,16 +206,40 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert caught.value.code == 2
 
 
-@pytest.mark.parametrize("name", ["list", "show", "predict", "evaluate", "train", "export"])
-def test_every_command_has_help_with_examples(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        cli.main([name, "--help"])
-    assert caught.value.code == 0
-    text = capsys.readouterr().out
-    assert f"examples:\n  shufflenet {name}" in text
+def commands() -> dict[str, argparse.ArgumentParser]:
+    (action,) = (a for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(action.choices)
+
+
+@pytest.mark.parametrize("name", commands())
+def test_the_examples_in_the_help_of_a_command_are_right_usage(name: str) -> None:
+    command = commands()[name]
+    text = command.format_help()
     assert "--json" in text
+    examples = text.partition("examples:\n")[2].splitlines()
+    assert examples
+    assert examples[0].startswith(f"  shufflenet {name} ")
+    for line in examples:
+        program, *arguments = shlex.split(line.partition(" > ")[0], comments=True)
+        assert program == "shufflenet"
+        assert cli.parser().parse_known_args(arguments)[1] == [], line
+
+
+@pytest.mark.parametrize("name", commands())
+def test_help_explains_every_option_and_names_its_default(name: str) -> None:
+    for action in commands()[name]._actions:
+        assert action.help, action
+        flag = action.nargs == 0 or action.required or not action.option_strings
+        in_recipe = name == "train" and action.dest in RECIPES["megvii"].overridable
+        if not (flag or in_recipe or isinstance(action, argparse.BooleanOptionalAction)):
+            assert "default" in action.help or "required" in action.help, action
+
+
+def test_an_option_given_twice_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["evaluate", "--data", "val/", "--model", "default", "--model", "other.onnx"])
+    assert caught.value.code == 2
+    assert "argument --model: given twice; give it once" in capsys.readouterr().err
 
 
 def test_an_interrupt_exits_with_130(
@@ -222,6 +250,21 @@ def test_an_interrupt_exits_with_130(
 
     monkeypatch.setattr("shufflenet.runtimes.classify", interrupted)
     assert run("predict", photos)[0] == 130
+
+
+@pytest.mark.parametrize("saved_before", [True, False])
+def test_an_interrupted_run_can_be_resumed_and_says_how(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saved_before: bool
+) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
+        if saved_before:
+            (tmp_path / "last.pt").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shufflenet.train.train_job", interrupted)
+    code, _, err = run("train", "--data", "photos/", "--out", tmp_path)
+    hint = "The run is saved. To continue it, run the same command with --resume.\n"
+    assert (code, err) == (130, f"{hint if saved_before else ''}Interrupted.\n")
 
 
 def test_a_missing_extra_is_named(

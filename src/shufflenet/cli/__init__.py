@@ -30,7 +30,7 @@ from shufflenet.cli._output import say
 from shufflenet.errors import MissingDependency, ShuffleNetError
 from shufflenet.spec import find_extra
 
-__all__ = ["main"]
+__all__ = ["main", "parser"]
 
 _EXAMPLES = """examples:
   shufflenet predict cat.jpg
@@ -38,7 +38,7 @@ _EXAMPLES = """examples:
 """
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="shufflenet",
         description="ShuffleNet image classifiers: predict, evaluate, train, convert, export.",
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("shufflenet").setLevel(level)
     # Images too large are refused with a sentence; Pillow would warn of the same.
     warnings.filterwarnings("ignore", category=Warning, module="PIL")
-    args, unknown = _parser().parse_known_args(arguments)
+    args, unknown = parser().parse_known_args(arguments)
     if unknown:
         refuse_unknown(args.parser, unknown)
     try:
