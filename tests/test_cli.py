@@ -299,7 +299,7 @@ def test_output_that_cannot_be_written_is_told() -> None:
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr == "Cannot go on: [Errno 28] No space left on device.\n"
+    assert done.stderr == "Cannot write the output: [Errno 28] No space left on device.\n"
 
 
 def test_logging_is_left_as_it_was_found() -> None:

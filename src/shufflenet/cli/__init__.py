@@ -1,4 +1,4 @@
-"""The command line: parse, one call, print. The only room that prints."""
+"""The command line: each command parses its options, calls one function and prints its result."""
 
 import argparse
 import io
@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -34,19 +34,22 @@ __all__ = ["main", "parser"]
 
 _EXAMPLES = """examples:
   shufflenet predict cat.jpg
-  shufflenet train --data photos/ --out runs/photos
+  shufflenet train --data photos/ --out runs/photos --weights default
+  shufflenet COMMAND --help
 """
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    """Return the parser of all commands."""
+    program = argparse.ArgumentParser(
         prog="shufflenet",
-        description="ShuffleNet image classifiers: predict, evaluate, train, convert, export.",
+        description="Classify images with ShuffleNet networks; train, evaluate, convert, export "
+        "and measure them.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"shufflenet {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    program.add_argument("--version", action="version", version=f"shufflenet {__version__}")
+    commands = program.add_subparsers(required=True, metavar="COMMAND")
     for add in (
         _catalogue.add_list,
         _catalogue.add_show,
@@ -61,78 +64,108 @@ def parser() -> argparse.ArgumentParser:
         _benchmark.add_benchmark,
     ):
         add(commands)
-    return parser
+    return program
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code.
+
+    The code is 0 if the command did its work, 1 after an error that is explained in a sentence,
+    130 after Ctrl-C, and 143 after SIGTERM. Wrong usage exits with 2, as ``argparse`` does.
+
+    Raises:
+        ModuleNotFoundError: the installation is broken.
+    """
+    _configure_output()
+    args, unknown = parser().parse_known_args(arguments)
+    if unknown:
+        refuse_unknown(args.parser, unknown)
+    try:
+        with _sigterm_raises():
+            code: int = args.run(args)
+        sys.stdout.flush()
+    except (ShuffleNetError, ModuleNotFoundError, KeyboardInterrupt, OSError) as error:
+        return _report(error)
+    return code
+
+
+def _configure_output() -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):  # so that any file name can be printed
+        sys.stdout.reconfigure(errors="backslashreplace")
+    handler = logging.StreamHandler()
+    handler.addFilter(_is_new())
+    logging.basicConfig(format="%(message)s", handlers=[handler])
+    level = logging.INFO if _is_first_process() else logging.ERROR
+    logging.getLogger("shufflenet").setLevel(level)
+    # An image that is too large is refused with a sentence; Pillow would warn about it as well.
+    warnings.filterwarnings("ignore", category=Warning, module="PIL")
+
+
+def _is_new() -> Callable[[logging.LogRecord], bool]:
+    """Return a log filter that passes each message once: training reads a broken file often."""
+    passed: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if message in passed:
+            return False
+        passed.add(message)
+        return True
+
+    return is_new
+
+
+def _is_first_process() -> bool:
+    """Return whether this is the only process, or the first of several that train together."""
+    ranks = ("LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "SLURM_PROCID")  # torchrun, Fabric, Slurm
+    return all(os.environ.get(rank, "0") == "0" for rank in ranks)
+
+
+def _report(error: ShuffleNetError | ModuleNotFoundError | KeyboardInterrupt | OSError) -> int:
+    """Print why a command ended, in one sentence, and return its exit code.
+
+    Raises:
+        ModuleNotFoundError: a package is missing that no extra installs.
+    """
+    match error:
+        case ShuffleNetError():
+            say(str(error))
+        case ModuleNotFoundError():
+            package = (error.name or "").partition(".")[0]
+            extra = find_extra(package)
+            if extra is None:
+                raise error
+            say(str(MissingDependency("This command", package, extra)))
+        case _Terminated():
+            say("Terminated.")
+            return 128 + signal.SIGTERM
+        case KeyboardInterrupt():
+            say("Interrupted.")
+            return 128 + signal.SIGINT
+        case OSError():  # from stdout: errors in other files are ShuffleNetErrors
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if not isinstance(error, BrokenPipeError):  # a reader such as `head` may stop reading
+                say(f"Cannot write the output: {error}.")
+    return 1
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM came: whatever cleans up after Ctrl-C does so after this."""
+    """SIGTERM came; what cleans up after Ctrl-C cleans up after this too."""
 
 
 @contextmanager
-def _told_of_termination() -> Iterator[None]:
-    """Let SIGTERM raise ``_Terminated`` meanwhile, so that what is half written is removed."""
-    ours = threading.current_thread() is threading.main_thread()  # no other may set handlers
-    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+def _sigterm_raises() -> Iterator[None]:
+    """Raise ``_Terminated`` on SIGTERM, so that files that are half written are removed."""
+    is_main = threading.current_thread() is threading.main_thread()  # others cannot set handlers
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, _raise_terminated)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
+def _raise_terminated(number: int, frame: FrameType | None) -> None:
     raise _Terminated
-
-
-def _is_first_process() -> bool:
-    """Whether this is the one process, or the first of several that train together."""
-    ranks = ("LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "SLURM_PROCID")  # torchrun, Fabric, Slurm
-    return all(os.environ.get(rank, "0") == "0" for rank in ranks)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and give its exit code: 0 done, 1 an error told.
-
-    130 is interrupted, 143 terminated; wrong usage leaves with code 2, as ``argparse`` does.
-
-    Raises:
-        ModuleNotFoundError: the installation is broken.
-    """
-    if isinstance(sys.stdout, io.TextIOWrapper):  # any file name can be printed
-        sys.stdout.reconfigure(errors="backslashreplace")
-    logging.basicConfig(format="%(message)s")
-    level = logging.INFO if _is_first_process() else logging.ERROR
-    logging.getLogger("shufflenet").setLevel(level)
-    # Images too large are refused with a sentence; Pillow would warn of the same.
-    warnings.filterwarnings("ignore", category=Warning, module="PIL")
-    args, unknown = parser().parse_known_args(arguments)
-    if unknown:
-        refuse_unknown(args.parser, unknown)
-    try:
-        with _told_of_termination():
-            code: int = args.run(args)
-        sys.stdout.flush()
-    except ShuffleNetError as error:
-        say(str(error))
-        return 1
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        extra = find_extra(package)
-        if extra is None:
-            raise
-        say(str(MissingDependency("This command", package, extra)))
-        return 1
-    except _Terminated:
-        say("Terminated.")
-        return 128 + signal.SIGTERM
-    except KeyboardInterrupt:
-        say("Interrupted.")
-        return 128 + signal.SIGINT
-    except OSError as error:  # of stdout: rooms tell of their own files in words of their own
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # `head` has had enough, which is no fault
-            say(f"Cannot go on: {error}.")
-        return 1
-    return code

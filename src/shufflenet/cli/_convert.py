@@ -8,12 +8,13 @@ from shufflenet.cli._options import Commands, add_command
 from shufflenet.cli._output import add_json, print_json, say
 
 if TYPE_CHECKING:
+    from shufflenet.convert import Converted
     from shufflenet.zoo import Weights
 
 __all__ = ["add_convert"]
 
 _SOURCES = ("auto", "torchvision", "mmpretrain", "paddle", "megvii", "onnx")
-_SUFFIXES = (".pth", ".tar", ".pkl", ".pt", ".pdparams", ".onnx", ".safetensors")  # of files
+_SUFFIXES = (".pth", ".tar", ".pkl", ".pt", ".pdparams", ".onnx", ".safetensors")
 _LAYOUTS = ("torchvision", "mmpretrain", "paddle", "paddlevision", "megvii")
 
 
@@ -23,7 +24,7 @@ def add_convert(commands: Commands) -> None:
         commands,
         _convert,
         "convert",
-        "make a checkpoint of another project's file, or a file for another project",
+        "convert another project's file to a checkpoint, or a checkpoint to another project's file",
         "  shufflenet convert shufflenetv2_x1-5666bf0f80.pth --to v2.safetensors\n"
         "  shufflenet convert ShuffleNetV2_swish_pretrained.pdparams --to swish.safetensors\n"
         "  shufflenet convert photos.pth --labels classes.txt --to photos.safetensors\n"
@@ -32,79 +33,86 @@ def add_convert(commands: Commands) -> None:
     parser.add_argument(
         "file",
         metavar="FOREIGN",
-        help="a .pth, .pth.tar, .pkl, .pdparams, .onnx or .safetensors file, or a published "
-        "checkpoint's name; with --layout a name or a .safetensors file of ours",
-    )
-    parser.add_argument("--to", required=True, type=Path, metavar="FILE", help="where to write")
-    parser.add_argument(
-        "--source",
-        choices=_SOURCES,
-        default="auto",
-        help="whose file it must be (default: told by the names in it)",
+        help="a .pth, .pth.tar, .pkl, .pdparams, .onnx or .safetensors file of another project, "
+        "or the name of a published checkpoint; with --layout, a checkpoint's name or a "
+        ".safetensors file of this package",
     )
     parser.add_argument(
-        "--network",
-        metavar="NAME",
-        help="the network, where names and shapes leave it open (PaddleClas's swish)",
-    )
-    parser.add_argument(
-        "--labels",
+        "--to",
+        required=True,
         type=Path,
         metavar="FILE",
-        help="the classes in order, a line each: identifier, or identifier, tab, name "
-        "(default: ImageNet's thousand)",
+        help="where to write: a .safetensors file, or with --layout a file of that project",
     )
     parser.add_argument(
         "--layout",
         choices=_LAYOUTS,
-        help="write a file that this project loads, instead of reading one (paddle: PaddleClas; "
-        "paddlevision: paddle.vision)",
+        help="write a file that this project's code loads; paddle is PaddleClas, paddlevision is "
+        "paddle.vision (default: write a checkpoint of this package)",
     )
+    _add_reading(parser)
     add_json(parser)
 
 
-def _convert(args: argparse.Namespace) -> int:
-    if args.to.absolute() == Path(args.file).absolute():
-        say(f"--to {str(args.to)!r} is the file that is read.")
-        return 2
-    if args.layout:
-        if args.network or args.labels or args.source != "auto":
-            say("--source, --network and --labels are of no use with --layout.")
-            return 2
-        return _write_layout(args)
-    if args.to.suffix != ".safetensors":
-        say(f"--to {str(args.to)!r} must end in .safetensors.")
-        return 2
-    from shufflenet.convert import convert_checkpoint
-    from shufflenet.files import write_checkpoint
-    from shufflenet.hub import convert_published
-    from shufflenet.labels import read_labels
-
-    published = _published(args.file)
-    made = (
-        convert_published(published)
-        if published
-        else convert_checkpoint(
-            args.file,
-            source=args.source,
-            network=args.network,
-            labels=read_labels(args.labels) if args.labels else None,
-        )
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("reading a file of another project")
+    group.add_argument(
+        "--source",
+        choices=_SOURCES,
+        default="auto",
+        help="the project that wrote the file (default: auto, recognized by its tensors' names)",
     )
-    write_checkpoint(args.to, made.checkpoint)
-    card = made.checkpoint.card
-    for remark in made.remarks:
+    group.add_argument(
+        "--network",
+        metavar="NAME",
+        help="a network of `shufflenet list --networks`; needed only where names and shapes fit "
+        "several, such as PaddleClas's swish (default: recognized)",
+    )
+    group.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="the classes in order, one per line: an identifier, or an identifier, tab, display "
+        "name (default: the 1000 classes of ImageNet)",
+    )
+
+
+def _convert(args: argparse.Namespace) -> int:
+    if refusal := _wrong_usage(args):
+        say(refusal)
+        return 2
+    return _write_layout(args) if args.layout else _write_checkpoint(args)
+
+
+def _wrong_usage(args: argparse.Namespace) -> str:
+    """Return what is wrong with the options; empty if nothing is."""
+    if args.to.absolute() == Path(args.file).absolute():
+        return f"--to {str(args.to)!r} is the file that is read. Name another file to write."
+    if args.layout and (args.network or args.labels or args.source != "auto"):
+        return "--source, --network and --labels are of no use with --layout. Leave them out."
+    if not args.layout and args.to.suffix != ".safetensors":
+        return f"--to {str(args.to)!r} must end in .safetensors."
+    return ""
+
+
+def _write_checkpoint(args: argparse.Namespace) -> int:
+    from shufflenet.files import write_checkpoint
+
+    converted = _read(args)
+    write_checkpoint(args.to, converted.checkpoint)
+    card = converted.checkpoint.card
+    for remark in converted.remarks:
         say(remark)
     if args.json:
         print_json(
             {
                 "path": str(args.to),
-                "max_abs_difference": made.max_abs_difference,
-                "layout": made.layout,
+                "max_abs_difference": converted.max_abs_difference,
+                "layout": converted.layout,
                 "name": card.name,
                 "network": card.network.name,
                 "classes": card.network.classes,
-                "remarks": made.remarks,
+                "remarks": converted.remarks,
             }
         )
     else:
@@ -112,8 +120,19 @@ def _convert(args: argparse.Namespace) -> int:
     return 0
 
 
+def _read(args: argparse.Namespace) -> "Converted":
+    from shufflenet.convert import convert_checkpoint
+    from shufflenet.hub import convert_published
+    from shufflenet.labels import read_labels
+
+    if published := _published(args.file):
+        return convert_published(published)
+    labels = read_labels(args.labels) if args.labels else None
+    return convert_checkpoint(args.file, source=args.source, network=args.network, labels=labels)
+
+
 def _published(name: str) -> "Weights | None":
-    """Find what is published by that name; none where it is a file's.
+    """Return the published weights of that name; None if it names a file.
 
     Raises:
         AlreadyConverted: it is the name of the model in the package.
@@ -122,7 +141,7 @@ def _published(name: str) -> "Weights | None":
     from shufflenet.zoo import find_weights
 
     file = Path(name)
-    if file.exists() or file.suffix in _SUFFIXES:  # whatever a file that is there is called
+    if file.exists() or file.suffix in _SUFFIXES:  # an existing file may have any name
         return None
     weights = find_weights(name).published
     if weights is None:
@@ -140,5 +159,5 @@ def _write_layout(args: argparse.Namespace) -> int:
     if args.json:
         print_json(written)
     else:
-        print(f"{written.path}: {written.network}, as {args.layout} loads it")
+        print(f"{written.path}: {written.network}, for the code of {args.layout}")
     return 0
