@@ -26,7 +26,7 @@ def test_the_command_prints_counts(
     assert main([*command, "--max-drop", "100", "--images", "2", "--layers"]) == 0
     printed = capsys.readouterr().out
     assert "depthwise 3x3" in printed
-    assert "kept in float: nothing" in printed
+    assert "All layers are int8." in printed
 
 
 @pytest.mark.parametrize("wrong", [["--max-drop", "x"], ["--max-drop", "101"], ["--to", "a.pt"]])

@@ -26,7 +26,7 @@ from shufflenet.cli import (
     _train,
 )
 from shufflenet.cli._options import refuse_unknown
-from shufflenet.cli._output import say
+from shufflenet.cli._output import print_note
 from shufflenet.errors import MissingDependency, ShuffleNetError
 from shufflenet.spec import find_extra
 
@@ -129,23 +129,23 @@ def _report(error: ShuffleNetError | ModuleNotFoundError | KeyboardInterrupt | O
     """
     match error:
         case ShuffleNetError():
-            say(str(error))
+            print_note(str(error))
         case ModuleNotFoundError():
             package = (error.name or "").partition(".")[0]
             extra = find_extra(package)
             if extra is None:
                 raise error
-            say(str(MissingDependency("This command", package, extra)))
+            print_note(str(MissingDependency("This command", package, extra)))
         case _Terminated():
-            say("Terminated.")
+            print_note("Terminated.")
             return 128 + signal.SIGTERM
         case KeyboardInterrupt():
-            say("Interrupted.")
+            print_note("Interrupted.")
             return 128 + signal.SIGINT
         case OSError():  # from stdout: errors in other files are ShuffleNetErrors
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             if not isinstance(error, BrokenPipeError):  # a reader such as `head` may stop reading
-                say(f"Cannot write the output: {error}.")
+                print_note(f"Cannot write the output: {error}.")
     return 1
 
 

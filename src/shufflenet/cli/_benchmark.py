@@ -1,7 +1,6 @@
 """``shufflenet benchmark``."""
 
 import argparse
-import dataclasses
 import math
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,17 +8,23 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from shufflenet.cli._benchmark_table import COLUMNS, Result, json_fields, print_results
 from shufflenet.cli._options import Commands, add_command, positive
-from shufflenet.cli._output import add_json, print_json, print_table, progress, say
+from shufflenet.cli._output import add_json, print_json, print_note, progress
 from shufflenet.spec import RUNTIMES
 from shufflenet.zoo import NETWORKS
 
 if TYPE_CHECKING:
-    from shufflenet.benchmark import Contender, Precision, Timing
+    from shufflenet.benchmark import Contender, Precision
 
 __all__ = ["add_benchmark"]
 
-_THREADS_A_CORE = 4  # more than any processor computes at once on a core
+_THREADS_PER_CORE = 4  # more than any processor runs at once on a core
+
+_EXAMPLES = """  shufflenet benchmark default
+  shufflenet benchmark photos.onnx best.safetensors --threads 1,2 --batch 1,32
+  shufflenet benchmark shufflenet_v2_x0_5 shufflenet_v2_x1_0 --chart speed.svg
+"""
 
 
 class _Entrant(NamedTuple):
@@ -29,60 +34,57 @@ class _Entrant(NamedTuple):
     file: Path
 
 
-class _Result(NamedTuple):
-    """What was measured of a contender at a batch."""
-
-    timing: "Timing"
-    file_bytes: int
-    peak_memory_bytes: int | None
-
-
 def add_benchmark(commands: Commands) -> None:
     """Add ``shufflenet benchmark``."""
     parser = add_command(
         commands,
         _benchmark,
         "benchmark",
-        "measure how fast models answer on this machine, in every runtime installed",
-        "  shufflenet benchmark default\n"
-        "  shufflenet benchmark photos.onnx best.safetensors --threads 1,2 --batch 1,32\n"
-        "  shufflenet benchmark shufflenet_v2_x0_5 shufflenet_v2_x1_0 --chart speed.svg\n",
+        "measure the speed of models on this machine, in every installed runtime",
+        _EXAMPLES,
     )
+    columns = "".join(f"  {name:<10}  {meaning}\n" for name, meaning in COLUMNS.items())
+    parser.epilog = f"columns of the table:\n{columns}\n{parser.epilog}"
     parser.add_argument(
         "models",
         metavar="NAME|FILE",
         nargs="+",
-        help="names of `shufflenet list`, or files; a network without weights gets random ones",
+        help="names of `shufflenet list`, or .onnx and .safetensors files; a network without "
+        "weights is measured with random ones",
     )
     parser.add_argument(
         "--runtime",
         action="append",
         choices=RUNTIMES,
-        help="measure only this; may be given again (default: all that are installed)",
+        help="measure this runtime only; may be given several times (default: all that are "
+        "installed)",
     )
-    parser.add_argument(
-        "--threads",
-        type=_numbers,
-        default=(1,),
-        metavar="N,N,...",
-        help="threads a call (default: 1)",
-    )
-    parser.add_argument(
-        "--batch",
-        type=_numbers,
-        default=(1,),
-        metavar="N,N,...",
-        help="images a call (default: 1)",
-    )
+    _add_measuring(parser)
+    add_json(parser)
+
+
+def _add_measuring(parser: argparse.ArgumentParser) -> None:
+    for option, unit in (("threads", "threads per call"), ("batch", "images per call")):
+        parser.add_argument(
+            f"--{option}",
+            type=_numbers,
+            default=(1,),
+            metavar="N,N,...",
+            help=f"{unit}; several numbers are measured one after the other (default: 1)",
+        )
     parser.add_argument(
         "--seconds",
         type=_seconds,
         default=3.0,
         metavar="S",
-        help="how long each contender is measured at each batch (default: 3)",
+        help="how long each model is measured in each runtime at each batch size (default: 3)",
     )
-    parser.add_argument("--chart", type=Path, metavar="FILE", help="draw it too, as .png or .svg")
-    add_json(parser)
+    parser.add_argument(
+        "--chart",
+        type=Path,
+        metavar="FILE",
+        help="also draw the times as a .png or .svg file (default: no chart)",
+    )
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -101,57 +103,54 @@ def _seconds(text: str) -> float:
 
 def _benchmark(args: argparse.Namespace) -> int:
     if args.chart and args.chart.suffix not in (".png", ".svg"):
-        say(f"--chart {str(args.chart)!r} must end in .png or .svg.")
+        print_note(f"--chart {str(args.chart)!r} must end in .png or .svg.")
         return 2
     _check_threads(args.threads)
-    if args.chart:
-        from shufflenet.report.charts import (
-            plot_timings,  # before minutes of work that it would waste
-        )
-    results: list[_Result] = []
+    if args.chart:  # imported first: a missing matplotlib would waste minutes of measuring
+        from shufflenet.report.charts import plot_timings
+    results: list[Result] = []
     with tempfile.TemporaryDirectory() as folder:
         for threads in args.threads:
-            # Torch has one number of threads in a process, so one is measured after the other.
-            entrants = list(_entrants(args, threads, Path(folder)))
-            results += _measured(entrants, args)
+            # Torch has one number of threads per process, so thread counts are not interleaved.
+            entrants = list(_open_all(args, threads, Path(folder)))
+            results += _measure(entrants, args)
     if args.chart:
         plot_timings([result.timing for result in results], args.chart)
     if args.json:
-        print_json([_fields(result) for result in results])
+        print_json([json_fields(result) for result in results])
     else:
-        print_table([_row(result) for result in results])
-        print(f"\n{_told(results)}")
+        print_results(results)
     return 0
 
 
 def _check_threads(counts: Iterable[int]) -> None:
-    """Refuse what no machine of so many cores can be asked for.
+    """Check that there are at most four threads per core.
 
     Raises:
-        SpecError: one is above four a core.
+        SpecError: a count is larger.
     """
     from shufflenet.errors import SpecError
     from shufflenet.machine import cores
 
-    most = _THREADS_A_CORE * cores()
+    most = _THREADS_PER_CORE * cores()
     for count in counts:
         if count > most:
             raise SpecError("--threads", count, f"at most {most} where there are {cores()} cores")
 
 
-def _entrants(args: argparse.Namespace, threads: int, folder: Path) -> Iterator[_Entrant]:
-    """Open every model in every runtime that is installed and can.
+def _open_all(args: argparse.Namespace, threads: int, folder: Path) -> Iterator[_Entrant]:
+    """Open every model in every chosen runtime that can open it, and print which cannot.
 
     Raises:
-        CheckpointError: a model cannot be opened by any of those asked for.
-        MissingDependency: likewise.
+        CheckpointError: no chosen runtime can open a model.
+        MissingDependency: likewise, because a package is missing.
     """
     from shufflenet.errors import CheckpointError, MissingDependency
 
     for number, name in enumerate(dict.fromkeys(args.models)):
         refusals: list[CheckpointError | MissingDependency] = []
         opened = 0
-        for runtime in args.runtime or _runtimes(name):
+        for runtime in args.runtime or _installed(name):
             try:
                 yield _open(name, runtime, threads, folder / str(number))
             except (CheckpointError, MissingDependency) as error:
@@ -161,10 +160,10 @@ def _entrants(args: argparse.Namespace, threads: int, folder: Path) -> Iterator[
         if not opened:
             raise refusals[0]
         for refusal in refusals if threads == args.threads[0] else ():
-            say(str(refusal))
+            print_note(str(refusal))
 
 
-def _runtimes(name: str) -> list[str]:
+def _installed(name: str) -> list[str]:
     """List the installed runtimes that open a file of this suffix; a name may become any file."""
     suffix = Path(name).suffix
     opens = {s for runtime in RUNTIMES.values() for s in runtime.suffixes}
@@ -193,7 +192,7 @@ def _precision(file: Path) -> "Precision":
     return "int8" if file.suffix == ".onnx" and computes_int8(file) else "float32"
 
 
-def _measured(entrants: Sequence[_Entrant], args: argparse.Namespace) -> Iterator[_Result]:
+def _measure(entrants: Sequence[_Entrant], args: argparse.Namespace) -> Iterator[Result]:
     from shufflenet.benchmark import compare, count_blocks, peak_memory_bytes
 
     contenders = [entrant.contender for entrant in entrants]
@@ -208,52 +207,5 @@ def _measured(entrants: Sequence[_Entrant], args: argparse.Namespace) -> Iterato
         with progress(count_blocks(contenders), "blocks") as bar:
             timings = compare(contenders, batch=batch, seconds=args.seconds, on_progress=bar.update)
         for (contender, file), timing in zip(entrants, timings, strict=True):
-            most = memory[id(contender)]
-            yield _Result(timing, file.stat().st_size, most[batch] if most else None)
-
-
-def _fields(result: _Result) -> dict[str, object]:
-    sizes = result._asdict()
-    timing: Timing = sizes.pop("timing")
-    return dataclasses.asdict(timing) | sizes
-
-
-def _row(result: _Result) -> dict[str, str]:
-    timing, memory = result.timing, result.peak_memory_bytes
-    difference = f"{timing.max_abs_difference:.1e} of {timing.max_abs_logit:.2g}"
-    return {
-        "model": timing.model,
-        "runtime": timing.runtime,
-        "precision": timing.precision,
-        "threads": str(timing.threads),
-        "batch": str(timing.batch),
-        "p50 ms": f"{timing.p50_ms:.2f}",
-        "p95 ms": f"{timing.p95_ms:.2f}",
-        "cold ms": f"{timing.cold_ms:.2f}",
-        "images/s": f"{timing.images_per_second:.0f}",
-        "spread": f"{timing.spread:.2f}",
-        "of peak": f"{timing.gemm_share:.0%}",
-        "memory MB": "not known" if memory is None else f"{memory / 1e6:.0f}",
-        "file MB": f"{result.file_bytes / 1e6:.2f}",
-        "difference": "reference" if timing.is_reference else difference,
-    }
-
-
-def _told(results: Sequence[_Result]) -> str:
-    """Say what the columns are held against, and what came of it."""
-    from shufflenet.benchmark import verdict
-
-    timings = [result.timing for result in results]
-    peaks: dict[str, float] = {}
-    for timing in timings:
-        rate = timing.gemm_gops / timing.threads
-        peaks[timing.precision] = max(rate, peaks.get(timing.precision, 0.0))
-    rates = " and ".join(f"{peak:.0f} in {kind}" for kind, peak in peaks.items())
-    lines = [
-        "Peak, in billions of multiplications and additions a second, of one thread in ONNX "
-        f"Runtime's products of matrices: {rates}.",
-        *verdict(timings),
-    ]
-    if len(results) == 1:
-        lines.append("There is nothing to compare it with.")
-    return "\n".join(lines)
+            peaks = memory[id(contender)]
+            yield Result(timing, file.stat().st_size, peaks[batch] if peaks else None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shufflenet.cli._layers import add_layers, layer_fields, print_layers, time_named
 from shufflenet.cli._options import Commands, add_command, positive
-from shufflenet.cli._output import add_json, print_json, print_table, say
+from shufflenet.cli._output import add_json, print_json, print_note, print_table
 from shufflenet.spec import Card, NetworkSpec
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ def _list(args: argparse.Namespace) -> int:
     else:
         _print_groups(rows)
     if not rows:
-        say(f"No entry matches {' '.join(args.patterns)!r}. `shufflenet list` prints all entries.")
+        print_note(
+            f"No entry matches {' '.join(args.patterns)!r}. `shufflenet list` prints all entries."
+        )
     return 0 if rows else 1
 
 

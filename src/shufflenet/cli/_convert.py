@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shufflenet.cli._options import Commands, add_command
-from shufflenet.cli._output import add_json, print_json, say
+from shufflenet.cli._output import add_json, print_json, print_note
 
 if TYPE_CHECKING:
     from shufflenet.convert import Converted
@@ -79,7 +79,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
 
 def _convert(args: argparse.Namespace) -> int:
     if refusal := _wrong_usage(args):
-        say(refusal)
+        print_note(refusal)
         return 2
     return _write_layout(args) if args.layout else _write_checkpoint(args)
 
@@ -102,7 +102,7 @@ def _write_checkpoint(args: argparse.Namespace) -> int:
     write_checkpoint(args.to, converted.checkpoint)
     card = converted.checkpoint.card
     for remark in converted.remarks:
-        say(remark)
+        print_note(remark)
     if args.json:
         print_json(
             {

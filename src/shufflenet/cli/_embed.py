@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shufflenet.cli._images import add_images, batch_for, listed
+from shufflenet.cli._images import add_images, batch_size, list_images
 from shufflenet.cli._options import Commands, add_command
-from shufflenet.cli._output import add_json, print_json, progress, say
+from shufflenet.cli._output import add_json, print_json, print_note, progress
 from shufflenet.zoo import DEFAULT
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ def add_embed(commands: Commands) -> None:
         commands,
         _embed,
         "embed",
-        "write a vector for each image: what the model's last layer reads",
-        "  shufflenet embed photos/ --to photos.npy          # and photos.paths.txt\n"
+        "write a vector for each image: the input of the model's last layer",
+        "  shufflenet embed photos/ --to photos.npy\n"
         "  shufflenet embed 'more/**/*.jpg' --to more.parquet --model runs/a/best.safetensors\n",
     )
     add_images(parser)
@@ -32,15 +32,16 @@ def add_embed(commands: Commands) -> None:
         required=True,
         type=Path,
         metavar="FILE.npy|FILE.parquet",
-        help="where to write; .npy is float32 of shape (images, dimensions) in the order given, "
-        "beside a FILE.paths.txt with a path a line; .parquet has the columns path and embedding",
+        help="where to write: a .npy file of float32, (images, dimensions), and next to it "
+        "FILE.paths.txt with one path per row; or a .parquet file with the columns path and "
+        "embedding",
     )
     parser.add_argument(
         "--model",
         default=DEFAULT,
         metavar="NAME|FILE",
-        help="a name of `shufflenet list` or a .safetensors file; torch computes it (default: the "
-        "model that ships in the package)",
+        help="a checkpoint's name from `shufflenet list`, or a .safetensors file; computed by "
+        "torch (default: the model that ships in the package)",
     )
     add_json(parser)
 
@@ -49,42 +50,40 @@ def _embed(args: argparse.Namespace) -> int:
     from shufflenet.embed import SUFFIXES, check_destination, embed, write_embedding
 
     if args.to.suffix not in SUFFIXES:
-        say(f"--to {str(args.to)!r} must end in {' or '.join(SUFFIXES)}.")
+        print_note(f"--to {str(args.to)!r} must end in {' or '.join(SUFFIXES)}.")
         return 2
-    paths = list(listed(args.images))
+    paths = list(list_images(args.images))
     check_destination(args.to, paths)
     model = _open(args.model)
     with progress(len(paths), "images") as bar:
 
         def on_image(failure: "ImageError | None") -> None:
             if failure:
-                say(str(failure))
+                print_note(str(failure))
             bar.update()
 
-        found = embed(model, paths, batch=batch_for(len(paths)), on_image=on_image)
-    if found.paths:
-        write_embedding(args.to, found)
+        embedding = embed(model, paths, batch=batch_size(len(paths)), on_image=on_image)
+    if embedding.paths:
+        write_embedding(args.to, embedding)
     else:
-        say("No image could be read, so nothing was written.")
+        print_note("No image could be read, so nothing was written.")
+    images, dimensions = len(embedding.paths), embedding.vectors.shape[1]
+    failed = len(embedding.failures)
     if args.json:
-        print_json(
-            {
-                "path": str(args.to) if found.paths else None,
-                "images": len(found.paths),
-                "dimensions": found.vectors.shape[1],
-                "failed": len(found.failures),
-                "model": model.card.name,
-            }
-        )
-    elif found.paths:
-        print(f"{args.to}: {len(found.paths)} vectors of {found.vectors.shape[1]} numbers")
-    if found.failures:
-        say(f"{len(found.failures)} of {len(paths)} files could not be read and are left out.")
-    return 1 if found.failures else 0
+        path = str(args.to) if images else None
+        counts = {"images": images, "dimensions": dimensions, "failed": failed}
+        print_json({"path": path, **counts, "model": model.card.name})
+    elif images:
+        print(f"{args.to}: {images} vectors of {dimensions} numbers")
+    if failed:
+        print_note(f"{failed} of {len(paths)} files could not be read and are left out.")
+    return 1 if failed else 0
 
 
 def _open(name: str) -> "TorchClassifier":
     from shufflenet.hub import CHECKPOINT, resolve
     from shufflenet.runtimes._torch import open_file
 
-    return open_file(resolve(name, (CHECKPOINT,)), threads=1)  # a thread an image
+    return open_file(
+        resolve(name, (CHECKPOINT,)), threads=1
+    )  # every core computes a batch of its own

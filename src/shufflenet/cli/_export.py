@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from shufflenet.cli._options import Commands, add_command
-from shufflenet.cli._output import add_json, print_json, say
+from shufflenet.cli._output import add_json, print_json, print_note
 from shufflenet.spec import FORMATS
 
 __all__ = ["add_export"]
@@ -16,12 +16,14 @@ def add_export(commands: Commands) -> None:
         commands,
         _export,
         "export",
-        "write a model as ONNX, without its shuffle, and prove the file equal to it",
+        "write a model as ONNX without its shuffle, and check that the file computes the same",
         "  shufflenet export default --to model.onnx\n"
         "  shufflenet export runs/photos/best.safetensors --to photos.onnx\n",
     )
     parser.add_argument(
-        "model", metavar="NAME|FILE", help="a checkpoint's name or .safetensors file"
+        "model",
+        metavar="NAME|FILE",
+        help="a checkpoint's name from `shufflenet list`, or a .safetensors file",
     )
     endings = "|".join(f"FILE{form.suffix}" for form in FORMATS.values())
     parser.add_argument("--to", required=True, type=Path, metavar=endings, help="where to write")
@@ -29,15 +31,15 @@ def add_export(commands: Commands) -> None:
         "--shuffle",
         choices=["free", "keep"],
         default="free",
-        help="free: channels are stored so that no shuffle is left; keep: as the paper draws it "
-        "(default: free)",
+        help="free: reorder stored channels so that no shuffle remains, which is faster; keep: "
+        "export the shuffle as in the paper (default: free)",
     )
     parser.add_argument(
         "--opset",
         type=int,
         default=18,
         metavar="N",
-        help="version of ONNX's operators (default: 18)",
+        help="version of the ONNX operator set (default: 18)",
     )
     add_json(parser)
 
@@ -45,20 +47,20 @@ def add_export(commands: Commands) -> None:
 def _export(args: argparse.Namespace) -> int:
     suffixes = [form.suffix for form in FORMATS.values()]
     if args.to.suffix not in suffixes:
-        say(f"--to {str(args.to)!r} must end in {' or '.join(suffixes)}.")
+        print_note(f"--to {str(args.to)!r} must end in {' or '.join(suffixes)}.")
         return 2
     from shufflenet.export import export_onnx
     from shufflenet.models import load_model_and_card
 
-    say("Exporting; torch takes some seconds for it ...")
+    print_note("Exporting takes torch some seconds ...")
     net, card = load_model_and_card(args.model)
     exported = export_onnx(net, card, args.to, shuffle=args.shuffle, opset=args.opset)
     if args.json:
         print_json(exported)
     else:
         print(
-            f"{exported.path}: {exported.bytes:,} bytes, logits within "
-            f"{exported.max_abs_difference:.1e} of the network's, which reach "
+            f"{exported.path}: {exported.bytes:,} bytes; logits differ from the network's by at "
+            f"most {exported.max_abs_difference:.1e}, the largest logit is "
             f"{exported.max_abs_logit:.1f}"
         )
     return 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from shufflenet.spec import Accuracy
 
-__all__ = ["add_json", "print_accuracy", "print_json", "print_table", "progress", "say"]
+__all__ = ["add_json", "print_accuracy", "print_json", "print_note", "print_table", "progress"]
 
 _TOP5_CLASSES = 6  # with fewer, top-5 accuracy is always or almost always 100 %
 
@@ -22,7 +22,7 @@ def add_json(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def say(text: str) -> None:
+def print_note(text: str) -> None:
     """Print a sentence that is not a result, on stderr."""
     print(text, file=sys.stderr)
 

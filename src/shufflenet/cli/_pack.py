@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from shufflenet.cli._options import Commands, add_command, positive
-from shufflenet.cli._output import add_json, print_json, progress, say
+from shufflenet.cli._output import add_json, print_json, print_note, progress
 
 __all__ = ["add_pack"]
 
@@ -55,5 +55,7 @@ def _pack(args: argparse.Namespace) -> int:
         size = f"{packed.bytes / 1e6:.0f} MB"
         print(f"{packed.path}: {packed.images} images of {packed.classes} classes, {size}")
     if packed.unreadable:
-        say(f"{packed.unreadable} of {len(images)} images could not be read and are left out.")
+        print_note(
+            f"{packed.unreadable} of {len(images)} images could not be read and are left out."
+        )
     return 0

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from shufflenet.cli._images import add_images, batch_for, listed
+from shufflenet.cli._images import add_images, batch_size, list_images
 from shufflenet.cli._options import Commands, add_command, add_model, open_chosen, positive
-from shufflenet.cli._output import add_json, print_json, progress, say
+from shufflenet.cli._output import add_json, print_json, print_note, progress
 
 if TYPE_CHECKING:
     from shufflenet.errors import ImageError
@@ -50,23 +50,23 @@ def _predict(args: argparse.Namespace) -> int:
     from shufflenet.errors import ImageError
     from shufflenet.runtimes import classify
 
-    paths = list(listed(args.images))
+    paths = list(list_images(args.images))
     show = _print_as_json if args.json else _csv_writer() if args.csv else _print_for_people
     model = open_chosen(args, images=len(paths))
     started, failed = time.perf_counter(), 0
     output_shows_progress = show is _print_for_people and sys.stdout.isatty()
     with progress(len(paths), "images") as bar:
         bar.disable = output_shows_progress
-        for path, result in classify(model, paths, k=args.top, batch=batch_for(len(paths))):
+        for path, result in classify(model, paths, k=args.top, batch=batch_size(len(paths))):
             if isinstance(result, ImageError):
                 failed += 1
-                say(str(result))
+                print_note(str(result))
             show(str(path), result)
             bar.update()
     if len(paths) > 1:
         seconds = time.perf_counter() - started
         rate = f"{len(paths)} files in {seconds:.2f} s, {len(paths) / seconds:.0f} per second"
-        say(f"{rate}; {failed} could not be read." if failed else f"{rate}.")
+        print_note(f"{rate}; {failed} could not be read." if failed else f"{rate}.")
     return 1 if failed else 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shufflenet.cli._options import Commands, add_command, not_negative, positive
-from shufflenet.cli._output import add_json, print_json, print_table, progress, say
+from shufflenet.cli._output import add_json, print_json, print_note, print_table, progress
 
 if TYPE_CHECKING:
     from shufflenet.quantize import Quantized
@@ -22,62 +22,76 @@ def add_quantize(commands: Commands) -> None:
         commands,
         _quantize,
         "quantize",
-        "put a model in int8, calibrated on your images and judged on others of them",
+        "convert a model to int8, calibrated on some of your images and tested on others",
         "  shufflenet quantize default --data train/ --to int8.onnx\n"
         "  shufflenet quantize photos.onnx --data photos/ --to int8.onnx --max-drop 0.3 --layers\n",
     )
     parser.add_argument(
-        "model", metavar="NAME|FILE", help="a checkpoint's name, a .onnx or a .safetensors file"
+        "model",
+        metavar="NAME|FILE",
+        help="a checkpoint's name from `shufflenet list`, or a float .onnx or .safetensors file",
     )
     parser.add_argument(
         "--data",
         required=True,
-        help="real images: a folder, .tar or .tar.gz with a folder a class; some are calibrated "
-        "on, others are judged by",
+        help="real images of the kind that the model will see, in any form that `shufflenet train "
+        "--data` takes; the model is calibrated on some and tested on others",
     )
     parser.add_argument(
         "--to", required=True, type=Path, metavar="FILE.onnx", help="where to write"
     )
+    _add_calibration(parser)
+    parser.add_argument(
+        "--pixels",
+        action="store_true",
+        help="write a file whose input is RGB bytes, (n, 3, height, width), normalized inside the "
+        "file",
+    )
+    parser.add_argument(
+        "--layers",
+        action="store_true",
+        help="also print the noise that each layer causes if it alone is int8",
+    )
+    add_json(parser)
+
+
+def _add_calibration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-drop",
         type=_percent,
         default=1.0,
         metavar="PERCENT",
-        help="how many of the right answers in float may be lost; layers are kept in float until "
-        "no more are, or the command fails (default: 1)",
+        help="how many percent of the float model's correct predictions may be lost on the test "
+        "images; layers are kept in float until that holds, or the command fails (default: 1)",
     )
     parser.add_argument(
         "--images",
         type=positive,
         metavar="N",
-        help="images to calibrate on (default: 2000, or as many as hold 12 million pixels)",
+        help="images to calibrate on (default: 2000, or as many as have 12 million pixels)",
     )
     parser.add_argument(
         "--range",
         choices=["portable", "full"],
         default="portable",
-        help="portable: weights for which every processor computes the same; full: all of -127 "
-        "to 127, for processors with VNNI, AMX or ARM's only (default: portable)",
+        help="range of int8 weights; portable: small enough for every processor to compute the "
+        "same; full: -127 to 127, only for processors with VNNI, AMX or Arm's dot products "
+        "(default: portable)",
     )
     parser.add_argument(
-        "--pixels",
-        action="store_true",
-        help="write a file that takes bytes, (n, 3, height, width) in RGB, and normalises inside",
+        "--seed",
+        type=not_negative,
+        default=0,
+        metavar="N",
+        help="seed of the choice of images (default: 0)",
     )
-    parser.add_argument(
-        "--layers", action="store_true", help="report what each layer loses when it alone is int8"
-    )
-    parser.add_argument(
-        "--seed", type=not_negative, default=0, metavar="N", help="draws the images (default: 0)"
-    )
-    add_json(parser)
 
 
 def _percent(text: str) -> float:
-    """Read a share of 0 to 100.
+    """Parse a percentage from 0 to 100.
 
     Raises:
-        ArgumentTypeError: it is something else.
+        ArgumentTypeError: the text is something else.
     """
     try:
         value = float(text)
@@ -90,7 +104,7 @@ def _percent(text: str) -> float:
 
 def _quantize(args: argparse.Namespace) -> int:
     if args.to.suffix != ".onnx":
-        say(f"--to {str(args.to)!r} must end in .onnx, the one format there is.")
+        print_note(f"--to {str(args.to)!r} must end in .onnx.")
         return 2
     from shufflenet.data import open_images
     from shufflenet.hub import ONNX, resolve
@@ -112,7 +126,7 @@ def _quantize(args: argparse.Namespace) -> int:
     if args.json:
         print_json(_fields(done))
     else:
-        _tell(done, layers=args.layers)
+        _print_result(done, args)
     return 0
 
 
@@ -123,24 +137,47 @@ def _fields(done: "Quantized") -> dict[str, object]:
     return {"path": done.path, **counts, **facts, **rest}
 
 
-def _tell(done: "Quantized", *, layers: bool) -> None:
+def _print_result(done: "Quantized", args: argparse.Namespace) -> None:
     facts = done.facts
-    if layers:
+    if args.layers:
         print_table(
             [
                 {"layer": x.layer, "kind": x.kind, "signal to noise, dB": f"{x.signal_to_noise_db}"}
                 for x in done.layers
             ]
         )
-    right = "answered as in float" if facts.judged_by == "float" else "right"
-    print(f"{done.path}: {done.bytes:,} bytes; float has {done.float_bytes:,}")
+    print(f"{done.path}: {_megabytes(done.bytes)}; float has {_megabytes(done.float_bytes)}")
+    correct = "predicted as by float" if facts.judged_by == "float" else "correct"
     for name, counts in (("float", facts.float_accuracy), ("int8", facts.int8_accuracy)):
-        print(f"{name:5}  top-1 {_share(counts)} {right}")
-    print(
-        f"{done.agreement} answers are the same; {facts.calibrator} ranges of "
-        f"{facts.calibration_images} images; kept in float: "
-        f"{', '.join(facts.kept_in_float) or 'nothing'}"
-    )
+        print(f"{name:5}  top-1 {_share(counts)} {correct}")
+    images = facts.int8_accuracy.images
+    if done.agreement == images:
+        print(f"All {images} test predictions are unchanged.")
+    else:
+        print(f"{done.agreement} of {images} test predictions are unchanged.")
+    print(f"Calibrated on {facts.calibration_images} images, ranges by {facts.calibrator}.")
+    print(_float_layers_sentence(done, args.max_drop))
+
+
+def _float_layers_sentence(done: "Quantized", max_drop: float) -> str:
+    facts = done.facts
+    if not facts.kept_in_float:
+        return "All layers are int8."
+    number = len(facts.kept_in_float)
+    layers = "1 layer" if number == 1 else f"{number} layers"
+    sentence = f"{layers} stayed in float: {', '.join(facts.kept_in_float)}."
+    if done.bytes >= done.float_bytes:
+        sentence += " Therefore the file is larger than float's."
+    if facts.float_accuracy.top1 * max_drop < 100:
+        sentence += (
+            f" With so few test images --max-drop {max_drop:g} is less than one image: give more "
+            "images or a larger --max-drop."
+        )
+    return sentence
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.2f} MB"
 
 
 def _share(counts: "Accuracy") -> str:

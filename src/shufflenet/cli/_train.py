@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shufflenet.cli._options import Commands, add_command
-from shufflenet.cli._output import add_json, print_accuracy, print_json, progress, say
+from shufflenet.cli._output import add_json, print_accuracy, print_json, print_note, progress
 from shufflenet.cli._train_options import (
     add_data_options,
     add_model_options,
@@ -65,7 +65,7 @@ def _train(args: argparse.Namespace) -> int:
             outcome: FoundRate | Result = work(_job(args), recipe, session, recipe_fields(args))
     except KeyboardInterrupt:
         if args.out and any(args.out.glob("last*.pt")) and is_first_process():
-            say("The run is saved. To continue it, run the same command with --resume.")
+            print_note("The run is saved. To continue it, run the same command with --resume.")
         raise
     if not is_first_process():  # every process has the same outcome
         return 0
@@ -140,7 +140,7 @@ def _print_outcome(outcome: "FoundRate | Result", *, as_json: bool) -> int:
 
 def _print_rate(found: "FoundRate") -> None:
     if found.learning_rate is None or found.risen_at is None:
-        say(
+        print_note(
             "The loss was not a finite number within the first ten steps. Check the images, and "
             "the weights to start from."
         )
@@ -161,4 +161,6 @@ def _print_result(result: "Result") -> None:
         print_accuracy(accuracy, classes)
         print(f"best network: {result.best}")
     if not result.finished:
-        say(f"Stopped at step {result.steps}. To continue, run the same command with --resume.")
+        print_note(
+            f"Stopped at step {result.steps}. To continue, run the same command with --resume."
+        )
