@@ -277,6 +277,10 @@ def test_a_missing_extra_is_named(
     code, _, err = run("export", "default", "--to", "a.onnx")
     assert code == 1
     assert "pip install 'shufflenet[torch]'" in err
+    assert "https://download.pytorch.org/whl/cpu" in err
+    code, _, err = run("train", "--data", photos, "--out", photos / "run")
+    assert code == 1
+    assert "pip install 'shufflenet[train]'" in err
 
 
 def test_a_file_name_of_any_bytes_is_printed(run: Run, photos: Path) -> None:

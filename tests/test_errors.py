@@ -33,7 +33,14 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
     (
         errors.MissingDependency("The torch runtime", "torch", "torch"),
         "The torch runtime needs the package 'torch', which is not installed. "
-        "Install it: pip install 'shufflenet[torch]'.",
+        "Install it: pip install 'shufflenet[torch]'. Without a GPU, install torch's CPU build "
+        "before, which is far smaller: "
+        "pip install torch --index-url https://download.pytorch.org/whl/cpu",
+    ),
+    (
+        errors.MissingDependency("The LLVM runtime", "llvmlite", "llvm"),
+        "The LLVM runtime needs the package 'llvmlite', which is not installed. "
+        "Install it: pip install 'shufflenet[llvm]'.",
     ),
     (
         errors.ImageError("a.jpg", "it is empty or not an image"),

@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code: int = args.run(args)
         sys.stdout.flush()
     except (ShuffleNetError, ModuleNotFoundError, KeyboardInterrupt, OSError) as error:
-        return _report(error)
+        return _report(error, args)
     return code
 
 
@@ -121,7 +121,10 @@ def _is_first_process() -> bool:
     return all(os.environ.get(rank, "0") == "0" for rank in ranks)
 
 
-def _report(error: ShuffleNetError | ModuleNotFoundError | KeyboardInterrupt | OSError) -> int:
+def _report(
+    error: ShuffleNetError | ModuleNotFoundError | KeyboardInterrupt | OSError,
+    args: argparse.Namespace,
+) -> int:
     """Print why a command ended, in one sentence, and return its exit code.
 
     Raises:
@@ -135,7 +138,7 @@ def _report(error: ShuffleNetError | ModuleNotFoundError | KeyboardInterrupt | O
             extra = find_extra(package)
             if extra is None:
                 raise error
-            print_note(str(MissingDependency("This command", package, extra)))
+            print_note(str(MissingDependency("This command", package, args.extra or extra)))
         case _Terminated():
             print_note("Terminated.")
             return 128 + signal.SIGTERM

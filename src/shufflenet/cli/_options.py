@@ -71,7 +71,7 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.register("action", None, _StoreOnce)  # what argparse uses for options with one value
-    parser.set_defaults(run=run, parser=parser)
+    parser.set_defaults(run=run, parser=parser, extra="")
     return parser
 
 

@@ -37,6 +37,7 @@ def add_train(commands: Commands) -> None:
         "  shufflenet train --data photos/ --out runs/scratch --epochs 60\n"
         "  shufflenet train --data photos/ --weights default --find-rate\n",
     )
+    parser.set_defaults(extra="train")  # which installs everything that this command imports
     add_data_options(parser)
     add_model_options(parser)
     add_run_options(parser)

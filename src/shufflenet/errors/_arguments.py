@@ -8,6 +8,10 @@ from shufflenet.errors._base import ShuffleNetError
 __all__ = ["MissingDependency", "NoWeights", "SpecError", "UnknownName"]
 
 
+# Source: https://pytorch.org/get-started/locally, pip on Linux without CUDA.
+_CPU = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
+
+
 class SpecError(ShuffleNetError, ValueError):
     """A field of a value is outside what is allowed."""
 
@@ -41,7 +45,8 @@ class MissingDependency(ShuffleNetError):
     """A feature needs a package that is installed by one of this package's extras."""
 
     def __init__(self, what: str, package: str, extra: str) -> None:
+        cpu = f" Without a GPU, install torch's CPU build before, which is far smaller: {_CPU}"
         super().__init__(
             f"{what} needs the package {package!r}, which is not installed. "
-            f"Install it: pip install 'shufflenet[{extra}]'."
+            f"Install it: pip install 'shufflenet[{extra}]'.{cpu if package == 'torch' else ''}"
         )
