@@ -62,16 +62,23 @@ def resolve(name: str | Path, suffixes: Sequence[str], *, folder: Path | None = 
     for suffix in suffixes:
         if path := at_hand.get(suffix):
             return path
-    if files.published:
+    if files.published and (ONNX in suffixes or CHECKPOINT in suffixes):
         return _resolve_published(files.published, suffixes)
-    if ONNX not in suffixes:
+    if ONNX in suffixes and files.checkpoint and folder:
+        onnx = folder / f"{files.name}{ONNX}"
+        return onnx if onnx.exists() else _export(files.checkpoint, onnx)
+    raise CheckpointError(name, *_unsuitable(name, suffixes))
+
+
+def _unsuitable(name: str | Path, suffixes: Sequence[str]) -> tuple[str, str]:
+    """Return why no file of these suffixes can be made of a model, and what to do."""
+    if ONNX in suffixes:
+        return "is no ONNX file", f"Export it first: shufflenet export {name} --to model.onnx."
+    if CHECKPOINT in suffixes:
         problem = "is no checkpoint that torch can load"
-        raise CheckpointError(name, problem, "Name the .safetensors file it was exported from.")
-    if files.checkpoint is None or folder is None:
-        remedy = f"Export it first: shufflenet export {name} --to model.onnx."
-        raise CheckpointError(name, "is no ONNX file", remedy)
-    onnx = folder / f"{files.name}{ONNX}"
-    return onnx if onnx.exists() else _export(files.checkpoint, onnx)
+        return problem, "Name the .safetensors file it was exported from."
+    kinds = " or ".join(suffixes)
+    return f"is no {kinds} file", f"Name a {kinds} file, or choose another runtime."
 
 
 def cache_path(name: str, suffix: str) -> Path:
