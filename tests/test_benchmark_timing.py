@@ -288,7 +288,7 @@ def test_the_command_refuses_what_it_cannot_do(run: Run, tmp_path: Path) -> None
     code, _, err = run("benchmark", "default", "--chart", tmp_path / "speed.pdf")
     assert (code, "must end in .png or .svg" in err) == (2, True)
     code, _, err = run("benchmark", SHIPPED.onnx, "--runtime", "torch")
-    assert (code, "no checkpoint that torch can load" in err) == (1, True)
+    assert (code, "not a checkpoint that torch can load" in err) == (1, True)
 
 
 def test_a_chart_without_matplotlib_is_refused_before_work(tmp_path: Path) -> None:

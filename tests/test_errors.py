@@ -302,6 +302,21 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "unchanged. Use --runtime onnxruntime.",
     ),
     (
+        errors.DamagedOnnx("a.onnx", "field 7 ends after the file does"),
+        "The file 'a.onnx' is not a complete ONNX file (field 7 ends after the file does). It may "
+        "be truncated: copy or export it again.",
+    ),
+    (
+        errors.NeedsSuffix("default", (".tflite", ".lite")),
+        "The file 'default' is not a .tflite or .lite file. Name a .tflite or .lite file, or "
+        "choose another runtime.",
+    ),
+    (
+        errors.NoRuntimeOpens("a.pte"),
+        "The file 'a.pte' is of a kind that none of these runtimes opens. Export the model as "
+        ".onnx.",
+    ),
+    (
         errors.DamagedCheck("a.onnx"),
         "The file 'a.onnx' holds damaged logits for its check. Quantize the network again.",
     ),

@@ -102,5 +102,5 @@ def test_a_file_that_is_not_there_and_one_without_a_card_are_refused(tmp_path: P
     with pytest.raises(CheckpointError, match="does not exist"):
         read_onnx_card(tmp_path / "none.onnx")
     (tmp_path / "bare.onnx").write_bytes(model_with({}).SerializeToString())
-    with pytest.raises(CheckpointError, match="has no card that can be read"):
+    with pytest.raises(CheckpointError, match="has no card"):
         read_onnx_card(tmp_path / "bare.onnx")

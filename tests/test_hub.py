@@ -163,7 +163,7 @@ def test_an_unknown_onnx_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.onnx"
     original = next(o for o in ORIGINALS if o.source == "onnxzoo")
     onnx.save(onnx_zoo_v1(weights(original)), path)
-    with pytest.raises(CheckpointError, match="has no card that can be read"):
+    with pytest.raises(CheckpointError, match="has no card"):
         OnnxClassifier(path)
 
 

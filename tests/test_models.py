@@ -81,13 +81,13 @@ def test_a_file_that_a_runtime_cannot_open_is_refused(
 ) -> None:
     path = saved(small_net, tmp_path / "a.safetensors")
     assert shufflenet.open_model(path).card.name == "test"  # auto: torch
-    with pytest.raises(CheckpointError, match="is no ONNX file. Export it first"):
+    with pytest.raises(CheckpointError, match="is not an ONNX file. Export it first"):
         shufflenet.open_model(path, runtime="onnxruntime")
     with pytest.raises(SpecError, match="runtime is 'tensorrt', but must be"):
         shufflenet.open_model(path, runtime="tensorrt")
-    with pytest.raises(CheckpointError, match="is no checkpoint that torch can load"):
+    with pytest.raises(CheckpointError, match="is not a checkpoint that torch can load"):
         shufflenet.open_model("a.onnx", runtime="torch")
-    with pytest.raises(CheckpointError, match="is no checkpoint that torch can load"):
+    with pytest.raises(CheckpointError, match="is not a checkpoint that torch can load"):
         load_model("a.onnx")
 
 

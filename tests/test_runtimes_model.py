@@ -90,7 +90,7 @@ def test_openvino_tells_what_it_cannot_open(
     with pytest.raises(CheckpointError, match="does not exist"):
         OpenVinoClassifier(tmp_path / "none.onnx")
     (tmp_path / "a.onnx").write_bytes(b"no model")
-    with pytest.raises(CheckpointError, match="no ONNX file that OpenVINO can run"):
+    with pytest.raises(CheckpointError, match="not an ONNX file that OpenVINO can run"):
         OpenVinoClassifier(tmp_path / "a.onnx")
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(MissingDependency, match=r"pip install 'shufflenet\[openvino\]'"):
@@ -109,9 +109,9 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="does not exist"):
         OnnxClassifier(tmp_path / "none.onnx")
     (tmp_path / "a.onnx").write_bytes(b"not an ONNX file")
-    with pytest.raises(CheckpointError, match="is no ONNX file that can be run"):
+    with pytest.raises(CheckpointError, match="is not an ONNX file that ONNX Runtime can run"):
         OnnxClassifier(tmp_path / "a.onnx")
     assert SHIPPED.onnx
     (tmp_path / "cut.onnx").write_bytes(SHIPPED.onnx.read_bytes()[:100_000])
-    with pytest.raises(CheckpointError, match="is no ONNX file that can be run"):
+    with pytest.raises(CheckpointError, match="is not an ONNX file that ONNX Runtime can run"):
         OnnxClassifier(tmp_path / "cut.onnx")

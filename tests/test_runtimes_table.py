@@ -48,9 +48,9 @@ def test_a_runtime_of_one_entry_opens_models(toy: Path) -> None:
     for runtime in ("toy", "auto"):
         logits = shufflenet.open_model(toy, runtime=runtime).logits(batch)
         assert np.array_equal(logits, batch.mean(axis=(2, 3), dtype=np.float32))
-    with pytest.raises(CheckpointError, match=r"is no .toy file"):
+    with pytest.raises(CheckpointError, match=r"is not a .toy file"):
         shufflenet.open_model("default", runtime="toy")
-    with pytest.raises(CheckpointError, match=r"is no .toy file"):
+    with pytest.raises(CheckpointError, match=r"is not a .toy file"):
         shufflenet.open_model("shufflenet_v2_x0_5.torchvision_in1k", runtime="toy")
     with pytest.raises(CheckpointError, match="neither a .onnx nor a .safetensors"):
         shufflenet.open_model(toy, runtime="onnxruntime")
@@ -93,7 +93,7 @@ def test_runtimes_are_found_by_name_and_precision() -> None:
 
 
 def test_a_file_that_no_runtime_opens_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no runtime here opens"):
+    with pytest.raises(CheckpointError, match="none of these runtimes opens"):
         open_fastest(tmp_path / "model.toy")
 
 

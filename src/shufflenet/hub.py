@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shufflenet.errors import CheckpointError, CheckpointMismatch, MissingDependency, WriteError
+from shufflenet.errors import (
+    CheckpointError,
+    CheckpointMismatch,
+    MissingDependency,
+    NeedsCheckpoint,
+    NeedsOnnx,
+    NeedsSuffix,
+    PublishedInt8,
+    WriteError,
+)
 from shufflenet.files import (
     Checkpoint,
     cache_dir,
@@ -48,7 +57,10 @@ def resolve(name: str | Path, suffixes: Sequence[str], *, folder: Path | None = 
     Raises:
         UnknownName: it is neither a checkpoint's name nor a file.
         NoWeights: it is a network's name.
-        CheckpointError: the file is of another kind, or cannot be converted.
+        NeedsOnnx: it is a checkpoint, which the caller cannot open.
+        NeedsCheckpoint: it is an ONNX file, which the caller cannot open.
+        NeedsSuffix: the caller opens neither.
+        CheckpointError: the file cannot be converted.
         CheckpointMismatch: the downloaded file holds other weights than its name says.
         DownloadError: the file cannot be downloaded; the sentence says how to get it by hand.
         MissingDependency: converting or exporting it needs torch.
@@ -67,18 +79,11 @@ def resolve(name: str | Path, suffixes: Sequence[str], *, folder: Path | None = 
     if ONNX in suffixes and files.checkpoint and folder:
         onnx = folder / f"{files.name}{ONNX}"
         return onnx if onnx.exists() else _export(files.checkpoint, onnx)
-    raise CheckpointError(name, *_unsuitable(name, suffixes))
-
-
-def _unsuitable(name: str | Path, suffixes: Sequence[str]) -> tuple[str, str]:
-    """Return why no file of these suffixes can be made of a model, and what to do."""
     if ONNX in suffixes:
-        return "is no ONNX file", f"Export it first: shufflenet export {name} --to model.onnx."
+        raise NeedsOnnx(name)
     if CHECKPOINT in suffixes:
-        problem = "is no checkpoint that torch can load"
-        return problem, "Name the .safetensors file it was exported from."
-    kinds = " or ".join(suffixes)
-    return f"is no {kinds} file", f"Name a {kinds} file, or choose another runtime."
+        raise NeedsCheckpoint(name)
+    raise NeedsSuffix(name, suffixes)
 
 
 def cache_path(name: str, suffix: str) -> Path:
@@ -128,10 +133,8 @@ def _download(weights: Weights) -> Path:
 
 def _check_convertible(weights: Weights) -> None:
     if not weights.convertible:
-        what = "is an int8 file, which cannot be converted to a network"
-        other = "is an int8 file of torch's own engine, which this package does not run"
-        remedy = f"Use float weights of the same network: shufflenet list {weights.network}."
-        raise CheckpointError(weights.filename, what if weights.runs_unconverted else other, remedy)
+        runs = weights.runs_unconverted
+        raise PublishedInt8(weights.filename, weights.network, runs=runs)
 
 
 def convert_published(weights: Weights) -> "Converted":

@@ -12,6 +12,7 @@ __all__ = [
     "CheckpointMismatch",
     "DamagedCheck",
     "DamagedFile",
+    "DamagedOnnx",
     "FileMissing",
     "FileUnreadable",
     "LogitsNotNumbers",
@@ -19,7 +20,9 @@ __all__ = [
     "ModelZooFile",
     "NeedsCheckpoint",
     "NeedsOnnx",
+    "NeedsSuffix",
     "NoCard",
+    "NoRuntimeOpens",
     "NotAFile",
     "NotOurFormat",
     "NotRunnable",
@@ -102,6 +105,14 @@ class DamagedFile(CheckpointError):
         )
 
 
+class DamagedOnnx(CheckpointError):
+    """The file is not a complete ONNX file."""
+
+    def __init__(self, path: str | Path, reason: object) -> None:
+        problem = f"is not a complete ONNX file ({reason})"
+        super().__init__(path, problem, "It may be truncated: copy or export it again.")
+
+
 class NoCard(CheckpointError):
     """The file has no card."""
 
@@ -138,6 +149,28 @@ class NeedsCheckpoint(CheckpointError):
             "is not a checkpoint that torch can load",
             "Name the .safetensors file that it was exported from.",
         )
+
+
+class NeedsSuffix(CheckpointError):
+    """A model was named that has no file of a kind that the runtime opens.
+
+    Args:
+        name: The model.
+        suffixes: Those of the files that the runtime opens.
+    """
+
+    def __init__(self, name: str | Path, suffixes: Iterable[str]) -> None:
+        kinds = " or ".join(suffixes)
+        remedy = f"Name a {kinds} file, or choose another runtime."
+        super().__init__(name, f"is not a {kinds} file", remedy)
+
+
+class NoRuntimeOpens(CheckpointError):
+    """None of the runtimes to choose from opens files of this suffix."""
+
+    def __init__(self, path: str | Path) -> None:
+        problem = "is of a kind that none of these runtimes opens"
+        super().__init__(path, problem, "Export the model as .onnx.")
 
 
 class NotRunnable(CheckpointError):

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from shufflenet.errors import CheckpointError, SpecError
+from shufflenet.errors import DamagedOnnx, FileMissing, FileUnreadable, NoCard, SpecError
 from shufflenet.spec import CARD_KEY, Card
 from shufflenet.zoo import Weights, find_published, published_card
 
@@ -54,15 +54,14 @@ def card_from_metadata(
         The card, and the catalogue's entry if the file is a published one without a card.
 
     Raises:
-        CheckpointError: it has no card and is no published file.
+        NoCard: it has no card that can be read, and is no published file.
     """
     try:
         return Card.from_json(metadata[CARD_KEY]), None
     except (KeyError, SpecError) as error:
         published = find_published(path)
         if published is None:
-            remedy = "Export it: shufflenet export --help."
-            raise CheckpointError(path, "has no card that can be read", remedy) from error
+            raise NoCard(path) from error
         return published_card(published), published
 
 
@@ -70,23 +69,21 @@ def read_onnx_metadata(path: str | Path) -> dict[str, str]:
     """Read the metadata of an ONNX file; of entries with the same key the last one counts.
 
     Raises:
-        CheckpointError: the file is missing, cannot be read, or is no whole protobuf message.
+        FileMissing: there is no such file.
+        FileUnreadable: the system does not allow to read it.
+        DamagedOnnx: it is no complete protobuf message.
     """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(path, "does not exist", "See the names you can use: shufflenet list.")
+        raise FileMissing(path)
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             return dict(_entry(entry) for entry in _fields(file, size, _METADATA))
     except OSError as error:
-        problem = f"cannot be read ({error.strerror or error})"
-        raise CheckpointError(path, problem, "Change its permissions, or copy it.") from error
+        raise FileUnreadable(path, error.strerror or str(error)) from error
     except ValueError as error:
-        problem = f"is no whole ONNX file ({error})"
-        raise CheckpointError(path, problem, "It may have been cut short: export it again.") from (
-            error
-        )
+        raise DamagedOnnx(path, error) from error
 
 
 def _entry(content: bytes) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import CheckpointError, MissingDependency, WriteError
+from shufflenet.errors import CheckpointError, MissingDependency, NoRuntimeOpens, WriteError
 from shufflenet.files import cache_dir, write_atomic
 from shufflenet.machine import cores
 from shufflenet.runtimes._classifier import Classifier
@@ -51,16 +51,15 @@ def open_fastest(
         precision: The arithmetic of a float network, which all of them offer.
 
     Raises:
-        CheckpointError: the file is missing, damaged, has no card, or no runtime opens such files.
+        CheckpointError: the file is missing, damaged, or has no card.
+        NoRuntimeOpens: none of the runtimes opens files of this suffix.
         MissingDependency: the reference runtime is not installed.
         SpecError: the processor lacks that precision.
     """
     path = Path(path)
     candidates = [r for r in among or RUNTIMES.values() if path.suffix in r.suffixes]
     if not candidates:
-        raise CheckpointError(
-            path, "is of a kind that no runtime here opens", "Export it as .onnx."
-        )
+        raise NoRuntimeOpens(path)
     open_file = partial(open_by, path=path, threads=threads, precision=precision)
     reference, *others = candidates
     versions = {runtime.package: _version(runtime.package) for runtime in others}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import CheckpointError
+from shufflenet.errors import DamagedCheck
 from shufflenet.spec import Card, Preprocess
 
 __all__ = [
@@ -74,7 +74,7 @@ def check_int8(
         path: The file's name in the warning.
 
     Raises:
-        CheckpointError: the logits in the file are damaged.
+        DamagedCheck: the logits in the file are damaged.
     """
     if card.int8 is None or CHECK_KEY not in metadata:
         return
@@ -82,8 +82,7 @@ def check_int8(
     try:
         exact = np.array(json.loads(metadata[CHECK_KEY]), np.float32).reshape(computed.shape)
     except (TypeError, ValueError) as error:
-        problem = "holds damaged logits to be checked by"
-        raise CheckpointError(path, problem, "Quantize the network again.") from error
+        raise DamagedCheck(path) from error
     if not np.abs(computed - exact).max() <= INT8_AGREEMENT * np.abs(exact).max():
         _log.warning(
             "%s gives other logits on this processor than it was quantized for, as on processors "

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import CheckpointError
+from shufflenet.errors import FileMissing, NotRunnable
 from shufflenet.files import card_from_metadata
 from shufflenet.runtimes._inputs import input_from_batch, input_from_pixels
 from shufflenet.runtimes._int8 import check_int8, computes_int8_exactly
@@ -40,15 +40,15 @@ class OnnxClassifier:
             threads: The number of threads that compute a batch; one a core unless given.
 
         Raises:
-            CheckpointError: the file is missing, damaged, or has no card.
+            FileMissing: there is no such file.
+            NotRunnable: ONNX Runtime cannot parse or run it.
+            NoCard: it has no card that can be read, and is no published file.
         """
         import onnxruntime  # noqa: PLC0415  # a tenth of a second that `import shufflenet` saves
         from onnxruntime.capi import onnxruntime_pybind11_state as ort  # noqa: PLC0415  # likewise
 
         if not Path(path).is_file():
-            raise CheckpointError(
-                path, "does not exist", "See the names you can use: shufflenet list."
-            )
+            raise FileMissing(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors; they are raised as well
         options.intra_op_num_threads = threads or 0
@@ -64,9 +64,7 @@ class OnnxClassifier:
             ort.NotImplemented,
             ort.RuntimeException,
         ) as error:
-            raise CheckpointError(
-                path, "is no ONNX file that can be run", "Export it again."
-            ) from error
+            raise NotRunnable(path, "ONNX Runtime") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.card, published = card_from_metadata(path, metadata)
         self._log_of_output = published is not None and published.output == "probabilities"

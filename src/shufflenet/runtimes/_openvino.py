@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import CheckpointError, MissingDependency, SpecError
+from shufflenet.errors import FileMissing, MissingDependency, ModelZooFile, NotRunnable, SpecError
 from shufflenet.files import card_from_metadata
 from shufflenet.runtimes._classifier import missing_package
 from shufflenet.runtimes._inputs import input_from_batch, input_from_pixels
@@ -55,7 +55,10 @@ class OpenVinoClassifier:
             precision: The type of products and sums.
 
         Raises:
-            CheckpointError: the file is missing, damaged, or has no card.
+            FileMissing: there is no such file.
+            NotRunnable: OpenVINO cannot parse or run it.
+            NoCard: it has no card that can be read.
+            ModelZooFile: it is a file of the ONNX model zoo.
             MissingDependency: OpenVINO is not installed.
             SpecError: the processor has no bfloat16.
         """
@@ -64,8 +67,7 @@ class OpenVinoClassifier:
         except ModuleNotFoundError as error:
             raise MissingDependency(*missing_package(RUNTIMES["openvino"], error)) from error
         if not Path(path).is_file():
-            remedy = "See the names you can use: shufflenet list."
-            raise CheckpointError(path, "does not exist", remedy)
+            raise FileMissing(path)
         core = openvino.Core()
         if precision == "bfloat16" and "BF16" not in core.get_property(
             "CPU", "OPTIMIZATION_CAPABILITIES"
@@ -80,15 +82,12 @@ class OpenVinoClassifier:
             self._model = model = core.read_model(str(path))
             self._any_shape = self._compile(model)
         except RuntimeError as error:
-            raise CheckpointError(
-                path, "is no ONNX file that OpenVINO can run", "Export it again."
-            ) from error
+            raise NotRunnable(path, "OpenVINO") from error
         metadata = dict(_metadata(model))
         self.card, published = card_from_metadata(path, metadata)
         self._takes_bytes = model.inputs[0].element_type == openvino.Type.u8
         if published is not None:  # their batch sizes and outputs differ
-            problem = "is of the ONNX model zoo, which ONNX Runtime computes as it is"
-            raise CheckpointError(path, problem, "Use --runtime onnxruntime.")
+            raise ModelZooFile(path)
         self._lock = threading.Lock()
         self._seen: Counter[tuple[int, ...]] = Counter()
         self._of_shape: dict[tuple[int, ...], Any] = {}
