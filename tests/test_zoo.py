@@ -54,6 +54,9 @@ def test_what_has_no_weights_says_so(tmp_path: Path) -> None:
         CheckpointError, match=r"Convert it: shufflenet convert .*a.pth --to a.safetensors"
     ):
         find_weights(tmp_path / "a.pth")
+    (tmp_path / "best.safetensors").touch()
+    with pytest.raises(CheckpointError, match=r"is a run folder. Use .*/best.safetensors\."):
+        find_weights(tmp_path)
 
 
 def test_every_published_checkpoint_is_here() -> None:

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from shufflenet.errors import CheckpointError, NoWeights, SpecError, UnknownName
+from shufflenet.errors import (
+    NotOurFormat,
+    NoWeights,
+    PublishedUnderOtherName,
+    RunFolder,
+    SpecError,
+    UnknownName,
+)
 from shufflenet.spec import NetworkSpec
 from shufflenet.zoo._networks import NETWORKS
 from shufflenet.zoo._weights import WEIGHTS, Weights
@@ -55,7 +62,9 @@ def find_weights(name: str | Path) -> WeightFiles:
     Raises:
         UnknownName: it is neither a checkpoint's name nor a file.
         NoWeights: it is a network's name, which stands for no weights.
-        CheckpointError: it is a file of another kind.
+        RunFolder: it is the folder of a training run.
+        NotOurFormat: it is a file of another kind.
+        PublishedUnderOtherName: it is the file name of published weights.
     """
     path = Path(name)
     if str(name) in (DEFAULT, SHIPPED.name):
@@ -68,11 +77,11 @@ def find_weights(name: str | Path) -> WeightFiles:
         return WeightFiles(name=path.stem, onnx=path)
     if path.suffix == ".safetensors":
         return WeightFiles(name=path.stem, checkpoint=path)
+    if (path / "best.safetensors").exists():
+        raise RunFolder(name, path / "best.safetensors")
     if path.exists():
-        remedy = f"Convert it: shufflenet convert {name} --to {path.stem}.safetensors."
-        raise CheckpointError(name, "is neither a .onnx nor a .safetensors file", remedy)
+        raise NotOurFormat(name)
     published = [weights.name for weights in WEIGHTS.values() if weights.filename == path.name]
     if published:
-        remedy = f"The published file of that name is called {published[0]!r} here."
-        raise CheckpointError(name, "does not exist", remedy)
+        raise PublishedUnderOtherName(name, published[0])
     raise UnknownName("model", str(name), [DEFAULT, SHIPPED.name, *WEIGHTS, *NETWORKS])
