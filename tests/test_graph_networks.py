@@ -1,0 +1,336 @@
+"""Layers read from random graphs and from int8 files, computed by NumPy as they are documented."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from quantizing import CLASSES, QUICK, pictures, write_float_file, written
+from shufflenet.errors import CheckpointError
+from shufflenet.graph import (
+    ChannelSlice,
+    Convolution,
+    Layer,
+    Linear,
+    MaxPool,
+    Mean,
+    Network,
+    QuantParams,
+    only_reader,
+    read_network,
+    residual_of,
+)
+from shufflenet.preprocess import normalize
+from shufflenet.quantize import quantize_onnx
+from shufflenet.spec import CARD_KEY, Card, NetworkSpec, Stage, V1Spec
+
+RNG = np.random.default_rng
+
+
+class Builder:
+    """A random graph of the operations that exported networks have."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = RNG(seed)
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: dict[str, np.ndarray] = {}
+
+    def add(self, op: str, *inputs: str, **attributes: Any) -> str:  # noqa: ANN401  # they differ
+        output = f"{op}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, inputs, [output], **attributes))
+        return output
+
+    def constant(self, array: np.ndarray) -> str:
+        name = f"constant_{len(self.constants)}"
+        self.constants[name] = array
+        return name
+
+    def weights(self, *shape: int) -> tuple[str, str]:
+        weight = self.rng.normal(size=shape) / np.sqrt(np.prod(shape[1:]))
+        bias = self.rng.normal(size=shape[0])
+        return self.constant(weight.astype(np.float32)), self.constant(bias.astype(np.float32))
+
+    def conv(self, x: str, *shape: int, stride: int = 1, groups: int = 1) -> str:
+        pad = [shape[2] // 2] * 4
+        names = self.weights(*shape)
+        return self.add("Conv", x, *names, pads=pad, strides=[stride] * 2, group=groups)
+
+    def maybe_relu(self, x: str) -> str:
+        return self.add("Relu", x) if self.rng.random() < 0.5 else x
+
+    def unit(self, x: str, channels: int) -> tuple[str, int]:
+        """Add a few operations after a tensor that is the output of one layer."""
+        more = int(self.rng.integers(2, 9))
+        match self.rng.choice(["pointwise", "depthwise", "split", "add", "gather", "average"]):
+            case "pointwise":
+                groups = 2 if channels % 2 == 0 else 1
+                shape = (2 * more, channels // groups, 1, 1)
+                return self.maybe_relu(self.conv(x, *shape, groups=groups)), 2 * more
+            case "depthwise":
+                kernel, stride = (int(self.rng.choice(each)) for each in ((3, 5), (1, 2)))
+                shape = (channels, 1, kernel, kernel)
+                layer = self.conv(x, *shape, stride=stride, groups=channels)
+                return self.maybe_relu(layer), channels
+            case "split":
+                first = int(self.rng.integers(1, channels))
+                sizes = self.constant(np.array([first, channels - first]))
+                node = helper.make_node("Split", [x, sizes], [f"{x}_left", f"{x}_right"], axis=1)
+                self.nodes.append(node)
+                branch = self.maybe_relu(self.conv(f"{x}_right", more, channels - first, 1, 1))
+                joined = self.add("Concat", branch, f"{x}_left", axis=1)
+                return self.conv(joined, channels, more + first, 1, 1), channels
+            case "add":
+                return self.maybe_relu(
+                    self.add("Add", x, self.conv(x, channels, channels, 1, 1))
+                ), channels
+            case "gather":
+                order = self.constant(self.rng.permutation(channels))
+                shuffled = self.add("Gather", x, order, axis=1)
+                return self.conv(shuffled, more, channels, 1, 1), more
+            case _:
+                options = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1] * 4}
+                return self.add("AveragePool", x, count_include_pad=1, **options), channels
+
+    def model(self) -> onnx.ModelProto:
+        channels = int(self.rng.integers(2, 9))
+        x = self.maybe_relu(self.conv("images", channels, 3, 3, 3, stride=2))
+        if self.rng.random() < 0.5:
+            x = self.add("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+        for _ in range(int(self.rng.integers(1, 6))):
+            x, channels = self.unit(x, channels)
+        mean = self.add("ReduceMean", x, self.constant(np.array([2, 3])), keepdims=0)
+        logits = self.add("Gemm", mean, *self.weights(5, channels), transB=1)
+        graph = helper.make_graph(
+            self.nodes,
+            "random",
+            [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, "h", "w"])],
+            [helper.make_tensor_value_info(logits, TensorProto.FLOAT, ["n", 5])],
+            [numpy_helper.from_array(array, name) for name, array in self.constants.items()],
+        )
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+# --- what the layers mean ---
+
+
+def joined(pieces: tuple[ChannelSlice, ...], values: dict[str, np.ndarray]) -> np.ndarray:
+    """Concatenate slices of tensors ``(n, channels, ...)``."""
+    return np.concatenate(
+        [values[each.tensor][:, each.first : each.first + each.channels] for each in pieces], axis=1
+    )
+
+
+def windows(x: np.ndarray, kernel: int, stride: int, padding: float) -> np.ndarray:
+    """Return ``(n, c, h, w, kernel, kernel)``."""
+    pad = kernel // 2
+    x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)), constant_values=padding)
+    taps = np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), axis=(2, 3))
+    return np.asarray(taps[:, :, ::stride, ::stride])
+
+
+def convolve(layer: Convolution, values: dict[str, np.ndarray], *, int8: bool) -> np.ndarray:
+    x = joined(layer.inputs, values)
+    taps = windows(x, layer.kernel, layer.stride, layer.padding_value)
+    n, _, h, w = taps.shape[:4]
+    taps = taps.reshape(n, layer.groups, -1, h, w, layer.kernel, layer.kernel)
+    weight = np.asarray(layer.weight, np.float64)
+    weight = weight.reshape(layer.groups, -1, *weight.shape[1:])
+    sums = np.einsum("ngchwij,gocij->ngohw", taps, weight).reshape(n, -1, h, w)
+    scale = 1 if layer.scale is None else layer.scale[:, None, None]
+    y = np.clip(sums * scale + layer.bias[:, None, None], *layer.limits)
+    if layer.residual:
+        y = y + joined(layer.residual, values) * layer.residual_scale
+    return np.asarray(np.clip(np.rint(y) if int8 else y, layer.floor, layer.ceiling))
+
+
+def compute(network: Network, images: np.ndarray) -> np.ndarray:
+    """Return the logits of images ``(n, 3, h, w)``, in float64."""
+    params = network.input_params
+    x = np.asarray(images, np.float64)
+    if params:
+        x = np.clip(np.rint(x / params.scale) + params.zero_point, 0, 255)
+    values = {network.layers[0].inputs[0].tensor: x}
+    for layer in network.layers:
+        if isinstance(layer, Convolution):
+            y = convolve(layer, values, int8=bool(params))
+        elif isinstance(layer, MaxPool):
+            y = windows(joined(layer.inputs, values), 3, 2, layer.padding_value).max((4, 5))
+        else:
+            assert isinstance(layer, Mean)
+            y = joined(layer.inputs, values).mean((2, 3)) * layer.scale + layer.bias
+            y = np.clip(np.rint(y), 0, 255) if params else y
+        values[layer.output] = y
+    classifier = network.classifier
+    scale = 1 if classifier.scale is None else classifier.scale
+    sums = joined(classifier.inputs, values) @ np.asarray(classifier.weight, np.float64).T
+    return np.asarray(sums * scale + classifier.bias)
+
+
+def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    """Open a model that is computed node by node: int8 in float32 between roundings."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(model.SerializeToString(), options)
+
+
+# --- float32 ---
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_random_graph_is_read_as_layers_that_compute_the_same(seed: int, tmp_path: Path) -> None:
+    model = Builder(seed).model()
+    onnx.save(model, tmp_path / "random.onnx")
+    network, _ = read_network(tmp_path / "random.onnx")
+    images = RNG(seed).normal(size=(2, 3, 21, 18)).astype(np.float32)
+    (expected,) = session(model).run(None, {"images": images})
+    assert np.abs(compute(network, images) - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert network.input_params is None
+
+
+def test_metadata_is_returned(tmp_path: Path) -> None:
+    model = Builder(0).model()
+    model.metadata_props.add(key="author", value="somebody")
+    onnx.save(model, tmp_path / "random.onnx")
+    assert read_network(tmp_path / "random.onnx")[1] == {"author": "somebody"}
+
+
+def bottleneck(channels: int, used: int) -> onnx.ModelProto:
+    """Return a 1x1, a depthwise and a 1x1 layer, of whose channels the last are not used."""
+    builder = Builder(channels)
+    x = builder.conv("images", 4, 3, 3, 3, stride=2)
+    x = builder.add("Relu", builder.conv(x, channels, 4, 1, 1))
+    x = builder.conv(x, channels, 1, 3, 3, groups=channels)
+    weight, bias = builder.weights(6, channels, 1, 1)
+    builder.constants[weight][:, used:] = 0
+    x = builder.add("Conv", x, weight, bias)
+    mean = builder.add("ReduceMean", x, builder.constant(np.array([2, 3])), keepdims=0)
+    logits = builder.add("Gemm", mean, *builder.weights(5, 6), transB=1)
+    graph = helper.make_graph(
+        builder.nodes,
+        "bottleneck",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, "h", "w"])],
+        [helper.make_tensor_value_info(logits, TensorProto.FLOAT, ["n", 5])],
+        [numpy_helper.from_array(array, name) for name, array in builder.constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+@pytest.mark.parametrize(("channels", "used"), [(16, 11), (8, 7), (8, 8), (4, 2)])
+def test_channels_multiplied_by_zeros_alone_are_removed(
+    channels: int, used: int, tmp_path: Path
+) -> None:
+    model = bottleneck(channels, used)
+    onnx.save(model, tmp_path / "padded.onnx")
+    network, _ = read_network(tmp_path / "padded.onnx")
+    shapes = [layer.weight.shape[:2] for layer in network.layers if isinstance(layer, Convolution)]
+    assert shapes == [(4, 3), (used, 4), (used, 1), (6, used)]
+    images = RNG(0).normal(size=(2, 3, 9, 12)).astype(np.float32)
+    (expected,) = session(model).run(None, {"images": images})
+    assert np.abs(compute(network, images) - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_channels_of_zeros_between_others_stay(tmp_path: Path) -> None:
+    model = bottleneck(8, 8)
+    last = [node for node in model.graph.node if node.op_type == "Conv"][-1]
+    (constant,) = (each for each in model.graph.initializer if each.name == last.input[1])
+    weight = numpy_helper.to_array(constant).copy()
+    weight[:, 3] = 0
+    constant.CopyFrom(numpy_helper.from_array(weight, constant.name))
+    onnx.save(model, tmp_path / "zeros.onnx")
+    network, _ = read_network(tmp_path / "zeros.onnx")
+    *_, last_layer, _ = network.layers
+    assert isinstance(last_layer, Convolution)
+    assert last_layer.weight.shape == (6, 8, 1, 1)
+
+
+def layer(output: str, *inputs: str, residual: str = "") -> Convolution:
+    """Return a convolution of two channels."""
+    return Convolution(
+        output=output,
+        inputs=tuple(ChannelSlice(name, 0, 2) for name in inputs),
+        weight=np.ones((2, 2, 1, 1), np.float32),
+        bias=np.zeros(2, np.float32),
+        stride=1,
+        groups=1,
+        residual=(ChannelSlice(residual, 0, 2),) if residual else (),
+    )
+
+
+@pytest.mark.parametrize(
+    ("others", "found"),
+    [
+        ([layer("b", "a")], 0),
+        ([layer("b", "images"), layer("c", "a")], 1),
+        ([], None),
+        ([layer("b", "a"), layer("c", "a")], None),
+        ([layer("b", "a", "images")], None),
+        ([layer("b", "images", residual="a")], None),
+        ([layer("b", "a", residual="a")], None),
+    ],
+)
+def test_only_a_layer_that_alone_reads_the_whole_output_is_its_reader(
+    others: list[Layer], found: int | None
+) -> None:
+    first = layer("a", "images")
+    reader = only_reader([first, *others], first)
+    assert reader is (None if found is None else others[found])
+
+
+def test_only_convolutions_have_a_residual() -> None:
+    assert residual_of(layer("a", "images", residual="b")) == (ChannelSlice("b", 0, 2),)
+    assert residual_of(MaxPool(output="a", inputs=(ChannelSlice("images", 0, 2),))) == ()
+
+
+# --- int8 ---
+
+
+# V1 adds and averages. What it adds is rounded twice in the file, and once in the layers.
+V1 = V1Spec(
+    name="v1",
+    groups=2,
+    stages=tuple(Stage(channels=width, repeats=2) for width in (32, 64)),
+    stem_channels=8,
+    classes=3,
+)
+
+
+@pytest.mark.parametrize(("spec", "tolerance"), [(None, 0.02), (V1, 0.15)], ids=["V2", "V1"])
+def test_int8_layers_compute_what_the_file_means(
+    spec: NetworkSpec | None, tolerance: float, tmp_path: Path
+) -> None:
+    photos = written(tmp_path / "photos", pictures(12), CLASSES)
+    path = tmp_path / "int8.onnx"
+    quantize_onnx(write_float_file(tmp_path, spec), photos, path, QUICK)
+    network, metadata = read_network(path)
+    card = Card.from_json(metadata[CARD_KEY])
+    images = normalize(pictures(6), card.preprocess)
+    (expected,) = session(onnx.load(path)).run(None, {"images": images})
+    assert np.abs(compute(network, images) - expected).max() <= tolerance * np.abs(expected).max()
+    for each in (*network.layers, network.classifier):
+        if isinstance(each, Convolution | Linear):
+            assert each.weight.dtype == np.int8
+            assert each.scale is not None
+        if isinstance(each, Convolution):
+            assert 0 <= each.floor < each.ceiling <= 255
+            assert each.padding_value in range(256)
+
+
+def test_bytes_stand_for_values_of_a_range() -> None:
+    assert QuantParams(scale=0.5, zero_point=10).range == (-5.0, 122.5)
+
+
+def test_a_float_layer_in_an_int8_file_is_refused(tmp_path: Path) -> None:
+    model = Builder(0).model()
+    constants = {"scale": np.float32(0.1), "zero_point": np.uint8(0)}
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.array(array), name) for name, array in constants.items()
+    )
+    node = helper.make_node("QuantizeLinear", ["images", *constants], ["bytes"])
+    model.graph.node.insert(0, node)
+    onnx.save(model, tmp_path / "mixed.onnx")
+    with pytest.raises(CheckpointError, match="has a Conv that the LLVM runtime does not compute"):
+        read_network(tmp_path / "mixed.onnx")
