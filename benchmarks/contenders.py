@@ -133,7 +133,7 @@ class Networks:
             torch.manual_seed(0)
             net = create_model(name)
             if name == self._trained:
-                start_from(net, label_set("imagenet-1k"), DEFAULT)
+                start_from(net, label_set("imagenet-1k"), *load_model_and_card(DEFAULT))
                 self._nets[name] = net.eval()
             else:
                 self._nets[name] = calm(net)

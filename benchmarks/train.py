@@ -29,8 +29,8 @@ from shufflenet.deploy import RoutedNetwork
 from shufflenet.machine import cores
 from shufflenet.models import create_model
 from shufflenet.recipes import find_recipe
-from shufflenet.train._groups import parameter_groups
-from shufflenet.train._small_maps import pad_small_maps
+from shufflenet.train._pad_small_maps import pad_small_maps
+from shufflenet.train._parameter_groups import parameter_groups
 
 NETWORK, CLASSES, BATCH, SIDE, SECONDS = "shufflenet_v2_x1_0", 200, 128, 64, 30.0
 PLAIN = "channels first, as it comes"

@@ -6,12 +6,20 @@ import pytest
 import torch
 
 import shufflenet
-from conftest import card_for, saved, with_seeded_weights
+from conftest import calmed, card_for, saved, with_seeded_weights
 from shufflenet.errors import CheckpointError, CheckpointMismatch, SpecError, UnknownName
 from shufflenet.files import Checkpoint, write_checkpoint
-from shufflenet.models import create_model, load_model, start_from
+from shufflenet.models import (
+    create_model,
+    load_card,
+    load_model,
+    load_model_and_card,
+    save,
+    start_from,
+)
 from shufflenet.networks import ShuffleNet, state_arrays
-from shufflenet.spec import Label
+from shufflenet.recipes import preprocess_for
+from shufflenet.spec import Label, Origin
 
 
 def test_a_network_comes_back_from_its_checkpoint(small_net: ShuffleNet, tmp_path: Path) -> None:
@@ -48,24 +56,138 @@ def test_weights_that_do_not_fit_are_refused_with_the_first_keys(
     )
 
 
-def test_fine_tuning_takes_all_but_a_classifier_of_other_classes(
+# --- starting from weights ---
+
+
+def test_fine_tuning_takes_all_but_the_rows_of_other_classes(
     small_net: ShuffleNet, tmp_path: Path
 ) -> None:
-    path = saved(small_net, tmp_path / "a.safetensors")
+    source = load_model_and_card(saved(small_net, tmp_path / "a.safetensors"))
     same = create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1)
-    assert start_from(same, card_for(same.spec).labels, path)
+    assert start_from(same, card_for(same.spec).labels, *source) == 3
     assert torch.equal(same.fc.weight, small_net.fc.weight)
     other = create_model("shufflenet_v2_x0_25", num_classes=4, stem_stride=1)
     own = other.fc.weight.clone()
-    assert not start_from(other, card_for(other.spec).labels, path)
+    renamed = [Label(f"other {i}", f"id{i}") for i in range(4)]  # names do not matter
+    assert start_from(other, renamed, *source) == 0
     assert torch.equal(other.fc.weight, own)
     assert torch.equal(
         other.get_parameter("conv5.0.weight"), small_net.get_parameter("conv5.0.weight")
     )
-    renamed = [Label(str(i), str(i)) for i in range(3)]
-    assert not start_from(same, renamed, path)  # as many classes, but others
-    with pytest.raises(CheckpointMismatch, match="is a shufflenet_v2_x0_25"):
-        start_from(create_model("shufflenet_v2_x0_5_megvii"), [], path)
+    with pytest.raises(CheckpointMismatch, match="test is a shufflenet_v2_x0_25"):
+        start_from(create_model("shufflenet_v2_x0_5_megvii"), [], *source)
+
+
+@pytest.mark.parametrize("labels", [["id2", "new", "id0"], ["new", "id1"], ["a", "b", "c", "id1"]])
+@pytest.mark.parametrize("name", ["shufflenet_v2_x0_25", "shufflenet_v2_x1_0"])
+def test_rows_of_known_classes_are_kept_in_whatever_order(
+    name: str, labels: list[str], checkpoint: Path, small_net: ShuffleNet
+) -> None:
+    """In a wider network too, which begins by computing what the narrow one does."""
+    net = create_model(name, weights=checkpoint, labels=labels)
+    assert net.training
+    assert (net.spec.classes, net.spec.stem_stride) == (len(labels), 1)
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        found, expected = net.eval()(images), small_net(images)
+    for row, label in enumerate(labels):
+        if label.startswith("id"):
+            known = expected[:, int(label[2:])]
+            torch.testing.assert_close(found[:, row], known, rtol=1e-3, atol=1e-3)
+
+
+def test_a_number_of_classes_keeps_all_rows_or_none(
+    checkpoint: Path, small_net: ShuffleNet
+) -> None:
+    for number in (None, 3):
+        net = create_model("shufflenet_v2_x0_25", weights=checkpoint, num_classes=number)
+        assert torch.equal(net.fc.weight, small_net.fc.weight)
+    fewer = create_model("shufflenet_v2_x0_25", weights=checkpoint, num_classes=2)
+    assert not any(torch.equal(a, b) for a in fewer.fc.weight for b in small_net.fc.weight)
+    first = "conv1.0.weight"
+    assert torch.equal(fewer.get_parameter(first), small_net.get_parameter(first))
+    with pytest.raises(SpecError, match="num_classes is 5, but must be 2, the number of labels"):
+        create_model("shufflenet_v2_x0_25", num_classes=5, labels=["a", "b"])
+    assert create_model("shufflenet_v2_x0_25", labels=["a", "b"]).spec.classes == 2
+    with pytest.raises(CheckpointMismatch, match="test is a shufflenet_v2_x0_25"):
+        create_model("shufflenet_v1_g3_x0_5", weights=checkpoint)
+
+
+def test_the_default_weights_start_a_network_of_ten_classes() -> None:
+    card = load_card("default")
+    some = [label.id for label in card.labels[::20]]
+    net = create_model("shufflenet_v2_x1_0", weights="default", labels=some)
+    whole = load_model("default")
+    assert torch.equal(net.fc.weight, whole.fc.weight[::20])
+    assert net.started_from == whole.started_from == card
+    assert create_model("shufflenet_v2_x1_0", weights="default", num_classes=10)(
+        torch.zeros(2, 3, 64, 64)
+    ).shape == (2, 10)
+
+
+@pytest.mark.parametrize(
+    "name", ["shufflenet_v2_x0_25", "shufflenet_v1_g3_x0_25", "shufflenet_v2_plus_small"]
+)
+def test_the_first_convolution_is_adapted_to_other_channels(name: str, tmp_path: Path) -> None:
+    net = calmed(with_seeded_weights(create_model(name, num_classes=3)))
+    path = saved(net, tmp_path / "a.safetensors")
+    gray, six = (create_model(name, weights=path, in_channels=n).eval() for n in (1, 6))
+    images = torch.randn(2, 1, 32, 32)
+    with torch.no_grad():
+        expected = net(images.expand(-1, 3, -1, -1))
+        scale = 1e-4 * float(expected.abs().max())
+        assert torch.allclose(gray(images), expected, atol=scale)
+        assert torch.allclose(six(images.expand(-1, 6, -1, -1)), expected, atol=scale)
+    first = six.get_parameter("conv1.0.weight")
+    assert torch.equal(first[:, :3], first[:, 3:])
+    assert torch.allclose(first[:, :3], net.get_parameter("conv1.0.weight") / 2)
+
+
+# --- saving ---
+
+
+def test_a_saved_network_is_what_its_card_says(small_net: ShuffleNet, tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    small_net.fc = torch.nn.Linear(small_net.fc.in_features, 2)  # its spec says three classes
+    origin = Origin(data="20 photos", licence="CC0-1.0")
+    card = save(
+        small_net, path, labels=["cat", "dog"], preprocess=preprocess_for(32), origin=origin
+    )
+    back, read = load_model_and_card(path)
+    assert read == card
+    assert (card.name, card.network.classes) == ("mine", 2)
+    assert card.labels == (Label("cat", "cat"), Label("dog", "dog"))
+    assert (card.origin.data, card.origin.licence) == ("20 photos", "CC0-1.0")
+    assert (card.origin.started_from, card.accuracy) == ("", None)
+    assert card.origin.software.startswith("shufflenet ")
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(back(images), small_net.eval()(images))
+
+
+def test_what_a_network_started_from_is_told_and_not_claimed(tmp_path: Path) -> None:
+    start = load_card("default")
+    net = create_model("shufflenet_v2_x1_0", weights="default", labels=["cat", "dog"])
+    card = save(net, tmp_path / "mine.safetensors", labels=["cat", "dog"])
+    assert card.preprocess == start.preprocess
+    assert card.origin.started_from.startswith(f"{start.name}: ")
+    assert (card.origin.data, card.origin.licence, card.accuracy) == ("unknown", "", None)
+    assert card.published is None
+
+
+def test_a_card_that_would_not_be_true_is_refused(small_net: ShuffleNet, tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    how = preprocess_for(32)
+    with pytest.raises(SpecError, match="labels is 2, but must be 3, one for each class"):
+        save(small_net, path, labels=["a", "b"], preprocess=how)
+    with pytest.raises(SpecError, match="preprocess is None, but must be given, since the network"):
+        save(small_net, path, labels=["a", "b", "c"])
+    with pytest.raises(SpecError, match="path is .*mine.pt', but must be a name that ends in"):
+        save(small_net, tmp_path / "mine.pt", labels=["a", "b", "c"], preprocess=how)
+    small_net.conv5 = torch.nn.Sequential()
+    with pytest.raises(CheckpointMismatch, match="conv5.0.weight is missing"):
+        save(small_net, path, labels=["a", "b", "c"], preprocess=how)
+    assert not list(tmp_path.iterdir())
 
 
 def test_both_runtimes_open_the_shipped_model_and_agree() -> None:

@@ -18,11 +18,11 @@ from conftest import card_for, write_colours
 from shufflenet.data import ImageSet, open_images
 from shufflenet.errors import DataError, RunError, SpecError, WriteError
 from shufflenet.models import create_model, load_model, load_model_and_card
-from shufflenet.networks import build
+from shufflenet.networks import ShuffleNet, build
 from shufflenet.recipes import Recipe, find_recipe
 from shufflenet.spec import V2Spec
-from shufflenet.train import Result, Session, train
-from shufflenet.train._groups import parameter_groups
+from shufflenet.train import Result, Session, Setup, Teacher, train
+from shufflenet.train._parameter_groups import parameter_groups
 from shufflenet.zoo import find_network
 
 RECIPE: Recipe = dataclasses.replace(
@@ -44,7 +44,25 @@ def run(images: ImageSet, out: Path, recipe: Recipe = RECIPE, **session: object)
     torch.manual_seed(recipe.seed)
     net = create_model("shufflenet_v2_x0_25", num_classes=len(images.classes), stem_stride=1)
     how = Session(out=out, **{"accelerator": "cpu", "workers": 0, "save_every_s": 0.0, **session})  # type: ignore[arg-type]  # checked by the callers
-    return train(net, card_for(net.spec), images, images, recipe, how)
+    return train(setup_for(net, images, recipe), how)
+
+
+def setup_for(
+    net: ShuffleNet,
+    images: ImageSet,
+    recipe: Recipe = RECIPE,
+    validation: ImageSet | None = None,
+    teacher: Teacher | None = None,
+) -> Setup:
+    """Return a setup that validates on the training images unless given others."""
+    return Setup(
+        net=net,
+        card=card_for(net.spec),
+        training=images,
+        validation=validation or images,
+        recipe=recipe,
+        teacher=teacher,
+    )
 
 
 def same_weights(a: Path, b: Path) -> bool:
@@ -237,13 +255,13 @@ def test_a_folder_is_not_run_in_twice_and_not_resumed_with_other_arguments(
     with pytest.raises(RunError, match="holds no run. Start one by leaving out --resume"):
         run(images, out, resume=True)
     run(images, out, dataclasses.replace(RECIPE, epochs=2))
-    with pytest.raises(RunError, match="already holds a run. Go on with it by --resume, or choose"):
+    with pytest.raises(RunError, match="already holds a run. Continue it with --resume, or choose"):
         run(images, out)
     with pytest.raises(RunError, match="belongs to a run with another recipe"):
         run(images, out, resume=True)
     net = create_model("shufflenet_v2_x0_33", num_classes=3, stem_stride=1)
     with pytest.raises(RunError, match="belongs to a run with another network"):
-        train(net, card_for(net.spec), images, images, RECIPE, Session(out=out, resume=True))
+        train(setup_for(net, images), Session(out=out, resume=True))
     fewer = dataclasses.replace(images, samples=images.samples[1:])
     with pytest.raises(RunError, match="belongs to a run with another training data"):
         run(fewer, out, dataclasses.replace(RECIPE, epochs=2), resume=True)
@@ -258,7 +276,7 @@ def test_of_a_checkpoint_cut_short_the_one_before_goes_on(
     last.write_bytes(last.read_bytes()[:5000])
     assert run(images, tmp_path / "run", resume=True).finished
     assert "last.pt in" in caplog.text
-    assert "last-but-one.pt is taken instead" in caplog.text
+    assert "using last-but-one.pt instead" in caplog.text
     assert same_weights(tmp_path / "run", undisturbed)
 
 
@@ -325,7 +343,7 @@ def test_an_image_that_cannot_be_read_costs_a_warning(
     validation = dataclasses.replace(images, samples=images.samples[1:])
     net = create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1)
     session = Session(out=tmp_path / "run", workers=0, accelerator="cpu")
-    assert train(net, card_for(net.spec), images, validation, RECIPE, session).finished
+    assert train(setup_for(net, images, validation=validation), session).finished
     assert "blue/0.png" in caplog.text
     assert "Another image takes its place." in caplog.text
 
@@ -338,10 +356,9 @@ def test_data_that_cannot_be_trained_on_is_refused(images: ImageSet, tmp_path: P
         run(one, tmp_path / "a")
     partial = dataclasses.replace(images, samples=images.samples[:16])
     net = create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1)
+    session = Session(out=tmp_path / "b", workers=0)
     with pytest.raises(DataError, match="has no image of 1 of 3 classes, such as 'red'"):
-        train(
-            net, card_for(net.spec), images, partial, RECIPE, Session(out=tmp_path / "b", workers=0)
-        )
+        train(setup_for(net, images, validation=partial), session)
     assert not list(tmp_path.glob("?"))
 
 
@@ -385,7 +402,7 @@ def test_dropout_is_a_function_of_the_step(images: ImageSet, tmp_path: Path) -> 
         spec = dataclasses.replace(known, classes=3, stem_stride=1, dropout=0.2)
         net = build(spec)
         how = Session(out=out, accelerator="cpu", workers=0, save_every_s=0.0, **session)  # type: ignore[arg-type]  # checked by the callers
-        train(net, card_for(net.spec), images, images, RECIPE, how)
+        train(setup_for(net, images), how)
 
     train_one(tmp_path / "whole")
     with pytest.raises(Killed):

@@ -8,10 +8,10 @@ from PIL import Image
 from seeded import photo
 from shufflenet.train.augment import (
     OPERATIONS,
-    erased,
+    rand_augment,
     random_crop,
-    randomly_changed,
-    trivially_changed,
+    random_erase,
+    trivial_augment,
 )
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
@@ -53,13 +53,13 @@ def test_a_box_of_a_fiftieth_to_a_third_is_erased_as_often_as_asked() -> None:
     kept = pixels.copy()
     shares = []
     for seed in range(400):
-        result = erased(pixels, 0.25, np.random.default_rng(seed))
+        result = random_erase(pixels, 0.25, np.random.default_rng(seed))
         shares.append(float((result != pixels).any(axis=2).mean()))
     assert np.array_equal(pixels, kept)
     boxes = [share for share in shares if share > 0]
     assert 60 < len(boxes) < 140
     assert 0.01 < min(boxes) < max(boxes) < 0.36
-    assert erased(pixels, 0.0, np.random.default_rng(0)) is pixels
+    assert random_erase(pixels, 0.0, np.random.default_rng(0)) is pixels
 
 
 # --- the operations, by the formulas that Pillow documents or computes ---
@@ -74,7 +74,7 @@ def by_formula(pixels: Pixels, name: str, much: float) -> Values:
             return away_from(np.zeros(1), values, much)
         case "contrast":
             return away_from(np.floor(grey.mean(keepdims=True) + 0.5), values, much)
-        case "colour":
+        case "color":
             return away_from(grey[..., None], values, much)
         case "sharpness":
             return away_from(smoothed(values), values, much)
@@ -139,7 +139,7 @@ SOME = {  # of each operation, in its own unit
     "translate_y": (3.9, -20.0),
     "rotate": (11.0, -30.0, 121.0),
     "brightness": (0.3, -0.6, 0.99),
-    "colour": (0.3, -0.6, 0.99),
+    "color": (0.3, -0.6, 0.99),
     "contrast": (0.3, -0.6, 0.99),
     "sharpness": (0.3, -0.6, 0.99),
     "posterize": (1.0, -4.0, 6.0),
@@ -169,7 +169,7 @@ WIDEST = {
     "translate_y": 32,
     "rotate": 135,
     "brightness": 0.99,
-    "colour": 0.99,
+    "color": 0.99,
     "contrast": 0.99,
     "sharpness": 0.99,
     "posterize": 6,
@@ -182,7 +182,7 @@ HALF = {  # magnitude 15 of 30, of an image 40 px wide and 24 px high
     "translate_y": 5,
     "rotate": 15,
     "brightness": 0.45,
-    "colour": 0.45,
+    "color": 0.45,
     "contrast": 0.45,
     "sharpness": 0.45,
     "posterize": 2,
@@ -206,12 +206,10 @@ def test_trivial_augment_does_every_operation_at_every_strength() -> None:
         for step in range(31)
         for image in outcomes(Image.fromarray(PIXELS), WIDEST, step / 30)
     }
-    found = [
-        trivially_changed(PIXELS, np.random.default_rng(seed)).tobytes() for seed in range(4000)
-    ]
+    found = [trivial_augment(PIXELS, np.random.default_rng(seed)).tobytes() for seed in range(4000)]
     assert set(found) <= expected
     assert len(set(found)) > 0.9 * len(expected) > 400
-    assert found[7] == trivially_changed(PIXELS, np.random.default_rng(7)).tobytes()
+    assert found[7] == trivial_augment(PIXELS, np.random.default_rng(7)).tobytes()
     assert np.array_equal(PIXELS, kept)
 
 
@@ -219,14 +217,13 @@ def test_rand_augment_does_one_of_all_operations_as_strongly_as_told() -> None:
     kept = PIXELS.copy()
     expected = {image.tobytes() for image in outcomes(Image.fromarray(PIXELS), HALF)}
     found = {
-        randomly_changed(PIXELS, 1, 15, np.random.default_rng(seed)).tobytes()
-        for seed in range(400)
+        rand_augment(PIXELS, 1, 15, np.random.default_rng(seed)).tobytes() for seed in range(400)
     }
     assert len(expected) == 3 + 2 * 9 + 2  # three know no strength, two one way
     assert found == expected
     assert np.array_equal(PIXELS, kept)
     still = {
-        randomly_changed(PIXELS, 1, 0, np.random.default_rng(seed)).tobytes() for seed in range(200)
+        rand_augment(PIXELS, 1, 0, np.random.default_rng(seed)).tobytes() for seed in range(200)
     }
     assert len(still) == 3  # nothing, autocontrast and equalize
 
@@ -235,9 +232,8 @@ def test_rand_augment_does_as_many_operations_as_told_one_after_the_other() -> N
     once = {image.tobytes(): image for image in outcomes(Image.fromarray(PIXELS), HALF)}
     twice = {image.tobytes() for first in once.values() for image in outcomes(first, HALF)}
     found = [
-        randomly_changed(PIXELS, 2, 15, np.random.default_rng(seed)).tobytes()
-        for seed in range(300)
+        rand_augment(PIXELS, 2, 15, np.random.default_rng(seed)).tobytes() for seed in range(300)
     ]
     assert set(found) <= twice
     assert len(set(found) - once.keys()) > 150
-    assert found[7] == randomly_changed(PIXELS, 2, 15, np.random.default_rng(7)).tobytes()
+    assert found[7] == rand_augment(PIXELS, 2, 15, np.random.default_rng(7)).tobytes()

@@ -9,8 +9,8 @@ import pytest
 
 from shufflenet.data import Sample, open_images
 from shufflenet.recipes import Recipe, find_recipe
-from shufflenet.train._batches import Batches, Crops
-from shufflenet.train._order import epoch_order, quotas
+from shufflenet.train._batches import Batches, Crops, Share
+from shufflenet.train._epoch_order import epoch_order, quotas
 
 PLAIN = dataclasses.replace(find_recipe("small-images"), batch_size=8, train_px=(32,), image_px=32)
 COUNTS = (100, 25, 4)
@@ -57,7 +57,9 @@ def test_an_epoch_is_a_function_of_seed_and_epoch_and_keeps_its_steps(recipe: Re
 def test_processes_share_the_batches_that_one_alone_has(recipe: Recipe, processes: int) -> None:
     images = samples(*COUNTS)
     alone = Batches(images, recipe, 1, 0)
-    shares = [Batches(images, recipe, 1, 0, process, processes) for process in range(processes)]
+    shares = [
+        Batches(images, recipe, 1, 0, Share(process, processes)) for process in range(processes)
+    ]
     for whole, *parts in zip(alone, *shares, strict=True):
         assert {len(part) for part in parts} == {8 // processes}
         assert sorted(item for part in parts for item in part) == sorted(whole)

@@ -13,8 +13,8 @@ from shufflenet.data import Sample, open_images
 from shufflenet.errors import ImageError
 from shufflenet.preprocess import decode
 from shufflenet.train import _jpeg
-from shufflenet.train._crops import cropped
 from shufflenet.train._jpeg import upright_jpeg
+from shufflenet.train._load_crop import load_crop
 from shufflenet.train.augment import random_crop
 
 AREA = 0.08
@@ -39,7 +39,7 @@ def sample(path: Path, content: bytes) -> Sample:
 
 
 def crop_of(image: Sample, size_px: int, seed: int) -> npt.NDArray[np.int64]:
-    found = cropped(image, size_px, AREA, np.random.default_rng(seed))
+    found = load_crop(image, size_px, AREA, np.random.default_rng(seed))
     assert found.shape == (size_px, size_px, 3)
     return found.numpy().astype(np.int64)
 
@@ -90,7 +90,7 @@ def test_rows_above_the_bottom_are_those_of_the_whole(kind: str, shrink: int) ->
     assert whole.shape[:2] == (-(-301 // shrink), -(-403 // shrink))
     for bottom in (1, 8, 15, 16, 17, 150, 288, 300, 301):
         rows = -(-bottom // shrink)
-        assert np.array_equal(found.decoded(bottom, shrink)[:rows], whole[:rows])
+        assert np.array_equal(found.decode(bottom, shrink)[:rows], whole[:rows])
 
 
 def test_large_photos_are_decoded_smaller_and_stay_close(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_what_cannot_be_read_is_told(content: bytes, tmp_path: Path) -> None:
     part = Sample("a.ppm", 0, whole.path, 0, len(content))
     for image in (whole, part) if content else (whole,):
         with pytest.raises(ImageError, match=f"Cannot read '{image.name}' as an image"):
-            cropped(image, 32, AREA, np.random.default_rng(0))
+            load_crop(image, 32, AREA, np.random.default_rng(0))
 
 
 def test_an_image_that_is_too_large_is_refused(
@@ -136,7 +136,7 @@ def test_an_image_that_is_too_large_is_refused(
     image = sample(tmp_path / "a.jpg", KINDS["4:2:0"])
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
     with pytest.raises(ImageError, match="more than 0 million pixels"):
-        cropped(image, 32, AREA, np.random.default_rng(0))
+        load_crop(image, 32, AREA, np.random.default_rng(0))
 
 
 def test_on_real_photos_the_crops_are_pillows(

@@ -12,18 +12,17 @@ import pytest
 import torch
 from filelock import FileLock, Timeout
 
-from conftest import Run, card_for, saved, with_seeded_weights
+from conftest import Run, saved, with_seeded_weights
 from shufflenet import cli
 from shufflenet.data import ImageSet, open_images
 from shufflenet.errors import RunError, WriteError
 from shufflenet.models import create_model
-from shufflenet.train import Session, train
-from shufflenet.train import _lock as lock_room
+from shufflenet.train import Session, _folder_lock, train
+from shufflenet.train._batch_memory import run_if_memory_suffices
+from shufflenet.train._folder_lock import lock_folder
 from shufflenet.train._learner import Learner
-from shufflenet.train._lock import locked
-from shufflenet.train._memory import attempted
-from shufflenet.train._mix import Mixed
-from test_train import RECIPE, Killed
+from shufflenet.train._mix import MixedBatch
+from test_train import RECIPE, Killed, setup_for
 from test_train import run as run_here
 
 
@@ -129,7 +128,7 @@ def taught(images: ImageSet, out: Path, teacher: Callable[[torch.Tensor], torch.
     torch.manual_seed(0)
     net = create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1)
     session = Session(out=out, accelerator="cpu", workers=0, save_every_s=save_every_s)
-    train(net, card_for(net.spec), images, images, RECIPE, session, teacher)
+    train(setup_for(net, images, teacher=teacher), session)
 
 
 def step_of(path: Path) -> int:
@@ -175,7 +174,7 @@ def short_of_memory(
     """Let losses of more images than there is room for fail from some call on."""
     real, sizes = Learner._loss, list[int]()
 
-    def loss(self: Learner, batch: Mixed) -> torch.Tensor:
+    def loss(self: Learner, batch: MixedBatch) -> torch.Tensor:
         sizes.append(len(batch.labels))
         if len(sizes) > from_call and len(batch.labels) > room_for:
             raise error
@@ -211,8 +210,8 @@ def test_later_the_last_checkpoint_is_named_and_kept(
 ) -> None:
     short_of_memory(monkeypatch, CPU, room_for=0, from_call=5)
     with pytest.raises(RunError, match="at step 5, .* Its last good checkpoint, of step 5, is kept"
-                       ". To train anew, take smaller images by --train-px and --image-px, or a "
-                       "smaller network .not two images fit., in another --out"):  # fmt: skip
+                       ". To train anew, use smaller images by --train-px and --image-px, or a "
+                       "smaller network .two images do not fit., in another --out"):  # fmt: skip
         run_here(images, tmp_path / "run")
     assert step_of(tmp_path / "run" / "last.pt") == 5
 
@@ -222,7 +221,7 @@ def test_another_error_is_not_taken_for_want_of_memory() -> None:
         raise RuntimeError("shapes do not fit")
 
     with pytest.raises(RuntimeError, match="shapes do not fit"):
-        attempted(fail)
+        run_if_memory_suffices(fail)
 
 
 # --- a disk, and data that change ---
@@ -250,7 +249,7 @@ def test_data_that_changed_since_are_told(run: Run, class_folders: Path, tmp_pat
     before = {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir()}
     said = refused(run(*arguments, "--resume"))
     total = sum(p.stat().st_size for p in class_folders.rglob("*.png"))
-    assert f"another training data (bytes: {total - 4} then, {total} now). Bring the" in said
+    assert f"another training data (bytes: {total - 4} then, {total} now). Restore the" in said
     (class_folders / "red" / "new.png").write_bytes(content)
     assert "(images: 24 then, 25 now; bytes:" in refused(run(*arguments, "--resume"))
     assert {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir()} == before
@@ -267,9 +266,9 @@ def test_data_that_changed_since_are_told(run: Run, class_folders: Path, tmp_pat
 def test_a_folder_in_use_is_refused_and_left_as_it_is(
     run: Run, class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock_room, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(_folder_lock, "PATIENCE_S", 0.1)
     out = tmp_path / "run"
-    with locked(out):
+    with lock_folder(out):
         for more in ([], ["--resume"]):
             said = refused(run(*command(class_folders, out, *more)))
             assert said == (
@@ -297,7 +296,7 @@ def test_a_run_holds_its_folder_until_it_ends_in_whatever_way(
 
 def test_of_two_processes_started_at_once_one_trains(class_folders: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    patience = "import shufflenet.train._lock as lock; lock.PATIENCE_S = 0.1; "
+    patience = "import shufflenet.train._folder_lock as lock; lock.PATIENCE_S = 0.1; "
     code = patience + "import sys; from shufflenet.cli import main; sys.exit(main(sys.argv[1:]))"
     arguments = [str(a) for a in command(class_folders, out, "--stop-after", 5, "--epochs", 1000)]
     both = [

@@ -14,9 +14,9 @@ import torch
 from conftest import Run
 from shufflenet import cli
 from shufflenet.errors import SpecError
+from shufflenet.train._batch_memory import BatchTooLarge
 from shufflenet.train._find_rate import FoundRate, find_rate
 from shufflenet.train._loop import Loop
-from shufflenet.train._memory import TooLarge
 from test_train import RECIPE
 
 Loss = Callable[[float], float]
@@ -104,7 +104,7 @@ def test_where_the_loss_is_no_number_at_once_no_rate_is_named() -> None:
 
 def test_a_batch_too_large_is_told() -> None:
     def full(rate: float) -> float:
-        raise TooLarge(3)
+        raise BatchTooLarge(3)
 
     with pytest.raises(SpecError, match="batch_size is 6, but must be small enough for the memory "
                        "of cuda:0; --accumulate 3 computes it in parts of 2 images"):  # fmt: skip

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from conftest import Run, card_for, saved, with_seeded_weights, write_colours
+from conftest import Run, saved, with_seeded_weights, write_colours
 from seeded import photo
 from shufflenet.data import ImageSet, open_images
 from shufflenet.deploy import RoutedNetwork
@@ -22,9 +22,9 @@ from shufflenet.models import create_model, load_model, load_model_and_card
 from shufflenet.networks import ShuffleNet
 from shufflenet.recipes import Recipe, find_recipe
 from shufflenet.train import Session, train
-from shufflenet.train._choose import settled, shorter_side_px
-from shufflenet.train._groups import freeze, parameter_groups
-from test_train import RECIPE, Killed, kill_at, run, same_weights
+from shufflenet.train._choose_recipe import choose_recipe, shorter_side_px
+from shufflenet.train._parameter_groups import freeze, parameter_groups
+from test_train import RECIPE, Killed, kill_at, run, same_weights, setup_for
 
 FROZEN = dataclasses.replace(RECIPE, epochs=2, freeze=2, average=0.9, layer_decay=0.5)
 ENOUGH = dataclasses.replace(find_recipe("small-images"), train_px=(32,), image_px=32, epochs=1)
@@ -188,7 +188,7 @@ def test_a_step_moves_every_part_by_its_rate(images: ImageSet, tmp_path: Path) -
             out=out, accelerator="cpu", workers=0, save_every_s=0.0, on_step=kill_at(2)
         )
         with pytest.raises(Killed):  # the checkpoint is of the first step
-            train(net, card_for(net.spec), images, images, recipe, session)
+            train(setup_for(net, images, recipe), session)
         learnt = RoutedNetwork(net).restore_order(
             torch.load(out / "last.pt", weights_only=True)["routed"]
         )
@@ -211,15 +211,16 @@ def recorded(out: Path) -> dict[str, Any]:
     return recipe
 
 
-def test_a_head_of_other_classes_is_replaced_and_said_so(
+def test_a_classifier_of_other_classes_is_replaced_and_logged(
     run: Run, class_folders: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     weights = saved(with_seeded_weights(network()), tmp_path / "a.safetensors")
     more = ("--weights", weights, "--freeze", 4, "--epochs", 1, "--layer-decay", 0.7)
     code, out, _ = run(*command(class_folders, tmp_path / "run", *more, "--json"))
     assert code == 0
-    assert f"The classifier is new: {weights} knows other classes than the data, 3 of them" in (
-        caplog.text
+    assert (
+        f"The classifier keeps the rows of 0 of 3 classes; {weights} does not have the other 3, "
+        "whose rows are new." in caplog.text
     )
     tuned, card = load_model_and_card(json.loads(out)["best"])
     given = load_model(weights)
@@ -240,13 +241,13 @@ def test_with_nothing_else_given_it_says_what_it_chose_and_resumes_by_the_same_c
     assert "Stopped at step 0" in err
     said = caplog.text
     for text in (
-        "Chosen: the recipe small-images, since there are no weights to start from; images of "
-        "32 px (theirs have 40 px, the shorter side), 46 epochs, batches of 16, a learning rate "
-        "of 0.025 for 24 images.",
+        "Chosen: recipe small-images, because there are no weights to start from; image size "
+        "32 px (the shorter side of yours has 40 px), 46 epochs, batch size 16, learning rate "
+        "0.025 for 24 images.",
         "A tenth of every class is held out to validate on, chosen by seed 0.",
         "shufflenet_v2_x0_25, stem stride 1: 21 images to train on and 3 to validate on, "
         "3 classes, 46 epochs.",
-        "Carried out on cpu in 32-true; processes that decode images: 0.",
+        "Training on cpu in precision 32-true; loader processes: 0.",
         "see --weights",
     ):
         assert text in said
@@ -290,11 +291,11 @@ def test_sizes_are_the_largest_that_enlarge_no_image(
     side: int, train_px: tuple[int, ...], image_px: int, tmp_path: Path
 ) -> None:
     images = photographs(tmp_path, [(side, side + 100), (side + 50, side)] * 3)
-    recipe = settled(None, {}, images, None)
+    recipe = choose_recipe(None, {}, images, None)
     assert (recipe.train_px, recipe.image_px) == (train_px, image_px)
-    given = settled(None, {"image_px": 96}, images, None)
+    given = choose_recipe(None, {"image_px": 96}, images, None)
     assert (given.train_px, given.image_px) == ((80, 96), 96)
-    given = settled(None, {"train_px": (64, 72)}, images, None)
+    given = choose_recipe(None, {"train_px": (64, 72)}, images, None)
     assert (given.train_px, given.image_px) == ((64, 72), 72)
 
 
@@ -305,11 +306,11 @@ def test_an_epoch_of_few_images_has_smaller_batches_and_a_rate_that_suits_them(
     number: int, batch: int, images: ImageSet
 ) -> None:
     many = dataclasses.replace(images, samples=tuple(images.samples[i % 24] for i in range(number)))
-    recipe = settled(None, {}, many, None)
+    recipe = choose_recipe(None, {}, many, None)
     assert recipe.batch_size == batch
     assert recipe.learning_rate == pytest.approx(0.2 * batch / 128)
-    assert settled(None, {"batch_size": 8}, many, None).learning_rate == pytest.approx(0.0125)
-    assert settled(None, {"learning_rate": 0.7}, many, None).learning_rate == 0.7
+    assert choose_recipe(None, {"batch_size": 8}, many, None).learning_rate == pytest.approx(0.0125)
+    assert choose_recipe(None, {"learning_rate": 0.7}, many, None).learning_rate == 0.7
 
 
 def test_sizes_are_looked_at_all_over_the_set_and_what_is_no_image_has_none(
@@ -321,17 +322,19 @@ def test_sizes_are_looked_at_all_over_the_set_and_what_is_no_image_has_none(
     for sample in images.samples:
         Path(sample.path).write_bytes(b"no image")
     assert shorter_side_px(images) is None
-    assert settled(None, {}, images, None).image_px == 48  # the recipe's own
+    assert choose_recipe(None, {}, images, None).image_px == 48  # the recipe's own
 
 
 def test_a_recipe_for_other_images_is_told(
     images: ImageSet, caplog: pytest.LogCaptureFixture
 ) -> None:
     megvii: Recipe = find_recipe("megvii")
-    assert settled(megvii, {"epochs": 3}, images, None) == dataclasses.replace(megvii, epochs=3)
-    assert "The recipe megvii is for images of 224 px or more; these have about 40 px" in (
+    assert choose_recipe(megvii, {"epochs": 3}, images, None) == dataclasses.replace(
+        megvii, epochs=3
+    )
+    assert "The recipe megvii is for images of 224 px or more, but these have about 40 px" in (
         caplog.text
     )
     caplog.clear()
-    settled(ENOUGH, {}, images, None)
+    choose_recipe(ENOUGH, {}, images, None)
     assert not caplog.text

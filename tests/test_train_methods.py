@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import card_for, saved, write_colours
+from conftest import saved, write_colours
 from shufflenet.data import ImageSet, open_images
 from shufflenet.errors import RunError, TeacherMismatch
 from shufflenet.export import export_onnx
 from shufflenet.models import create_model, load_model, load_model_and_card
 from shufflenet.spec import Label
 from shufflenet.train import Session, train
-from shufflenet.train._average import averaged
 from shufflenet.train._batches import Crops
-from shufflenet.train._crops import cropped
-from shufflenet.train._mix import mixed
+from shufflenet.train._load_crop import load_crop
+from shufflenet.train._mix import mix_batch
 from shufflenet.train._teacher import distillation_loss, open_teacher
-from shufflenet.train.augment import randomly_changed
-from test_train import RECIPE, STEPS, Killed, kill_at, run, same_weights
+from shufflenet.train._weight_average import average_weights
+from shufflenet.train.augment import rand_augment
+from test_train import RECIPE, STEPS, Killed, kill_at, run, same_weights, setup_for
 
 EVERYTHING = dataclasses.replace(
     RECIPE,
@@ -83,8 +83,8 @@ def test_crops_are_changed_as_the_recipe_says(images: ImageSet, fields: dict[str
     changed, plain = Crops(images.samples, recipe, 0), Crops(images.samples, RECIPE, 0)
     for index in range(len(images)):
         rng = np.random.default_rng((RECIPE.seed, 0, index))
-        cropped(images.samples[index], 32, RECIPE.smallest_area, rng)
-        expected = randomly_changed(plain[index][0].numpy(), 1, recipe.magnitude, rng)
+        load_crop(images.samples[index], 32, RECIPE.smallest_area, rng)
+        expected = rand_augment(plain[index][0].numpy(), 1, recipe.magnitude, rng)
         assert np.array_equal(changed[index][0], expected)
 
 
@@ -99,7 +99,7 @@ def test_the_averaged_network_is_the_one_that_is_kept(undisturbed: Path) -> None
 
 def test_an_average_forgets_its_first_steps_sooner() -> None:
     net = torch.nn.Linear(1, 1, bias=False)
-    average = averaged(net, decay=0.99)
+    average = average_weights(net, decay=0.99)
     expected = 0.0
     for step, weight in enumerate((4.0, 1.0, 2.0, 8.0)):
         net.weight.data.fill_(weight)
@@ -116,12 +116,12 @@ def test_shares_of_labels_are_shares_of_pixels(kind: str) -> None:
     labels = torch.arange(4)
     shares = []
     for step in range(50):
-        batch = mixed(images, labels, recipe, step)
+        batch = mix_batch(images, labels, recipe, step)
         assert torch.equal(batch.others, torch.tensor([3, 0, 1, 2]))
         means = batch.images.mean(dim=(1, 2, 3))
         expected = batch.share * labels + (1 - batch.share) * batch.others
         assert torch.allclose(means, expected, atol=1e-4)
-        again = mixed(images, labels, recipe, step)
+        again = mix_batch(images, labels, recipe, step)
         assert torch.equal(again.images, batch.images)
         shares.append(batch.share)
         if kind == "cutmix":  # every pixel is of one image or of the other
@@ -137,7 +137,7 @@ def test_parts_of_a_batch_add_up_to_its_gradients(images: ImageSet, tmp_path: Pa
         net = create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1).freeze(3)
         recipe = dataclasses.replace(RECIPE, epochs=1, accumulate=parts, weight_decay=0.0)
         session = Session(out=out, accelerator="cpu", workers=0)
-        train(net, card_for(net.spec), images, images, recipe, session)
+        train(setup_for(net, images, recipe), session)
         weight: torch.Tensor = torch.load(out / "last.pt", weights_only=True)["routed"]["fc.weight"]
         return weight
 
@@ -145,12 +145,20 @@ def test_parts_of_a_batch_add_up_to_its_gradients(images: ImageSet, tmp_path: Pa
     assert torch.allclose(whole, parts, atol=1e-2 * float(whole.abs().max()))
 
 
-def test_a_run_without_progress_stops_early(images: ImageSet, tmp_path: Path) -> None:
+def test_a_run_without_gain_stops_early_and_says_so(
+    images: ImageSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "shufflenet")
     recipe = dataclasses.replace(RECIPE, epochs=50, learning_rate=1e-12, patience=2)
     torch.manual_seed(0)
     result = run(images, tmp_path / "run", recipe, save_every_s=60.0)
     assert result.finished
     assert result.steps < 50 * STEPS // RECIPE.epochs
+    state = torch.load(tmp_path / "run" / "last.pt", weights_only=True)["progress"]
+    epochs = result.steps * RECIPE.epochs // STEPS
+    best = state["best_epoch"]
+    said = f"Stopped after epoch {epochs} of 50: no gain in 2 epochs; best epoch {best}."
+    assert said in caplog.text
     assert run(images, tmp_path / "run", recipe, resume=True).steps == result.steps
 
 
@@ -202,7 +210,7 @@ def test_a_pupil_comes_to_answer_as_its_teacher(images: ImageSet, tmp_path: Path
     net = create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1)
     recipe = dataclasses.replace(RECIPE, epochs=20, train_px=(32,))
     session = Session(out=tmp_path / "run", accelerator="cpu", workers=0)
-    train(net, card_for(net.spec), images, images, recipe, session, teacher)
+    train(setup_for(net, images, recipe, teacher=teacher), session)
     rows = [json.loads(row) for row in (tmp_path / "run" / "metrics.jsonl").open()]
     assert rows[-1]["top1"] == 0
 

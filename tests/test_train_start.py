@@ -15,13 +15,13 @@ from shufflenet.files import Checkpoint, write_checkpoint
 from shufflenet.models import create_model, load_model
 from shufflenet.networks import state_arrays
 from shufflenet.preprocess import mean_image, normalize
-from shufflenet.spec import Preprocess
-from shufflenet.train import Job, Session, train
-from shufflenet.train._job import prepare
+from shufflenet.spec import Label, Preprocess
+from shufflenet.train import Job, Session, train, train_job
+from shufflenet.train._job import open_setup
 from shufflenet.train._normalize import Normalizer
 from shufflenet.train._teacher import open_teacher
 from shufflenet.zoo import WEIGHTS, find_network
-from test_train import RECIPE, Killed, kill_at
+from test_train import RECIPE, Killed, kill_at, setup_for
 
 
 def first_batch(images: ImageSet, how: Preprocess, out: Path) -> torch.Tensor:
@@ -33,7 +33,7 @@ def first_batch(images: ImageSet, how: Preprocess, out: Path) -> torch.Tensor:
     session = Session(out=out, accelerator="cpu", workers=0, on_step=kill_at(1))
     card = dataclasses.replace(card_for(net.spec), preprocess=how)
     with pytest.raises(Killed):
-        train(net, card, images, images, RECIPE, session)
+        train(dataclasses.replace(setup_for(net, images), card=card), session)
     return seen[0]
 
 
@@ -61,9 +61,9 @@ def test_fine_tuning_keeps_the_colours_that_the_weights_know(
     path = tmp_path / "a.safetensors"
     write_checkpoint(path, Checkpoint(card, state_arrays(net)))
     job = Job(data=class_folders, model=net.spec.name, weights=path)
-    made = prepare(job, RECIPE, "run")[1].preprocess
-    assert (made.channels, made.value_range, made.mean) == ("bgr", 255, (0, 0, 0))
-    assert (made.resizer, made.crop_px) == ("pillow", 32)
+    how = open_setup(job, RECIPE, "run").card.preprocess
+    assert (how.channels, how.value_range, how.mean) == ("bgr", 255, (0, 0, 0))
+    assert (how.resizer, how.crop_px) == ("pillow", 32)
 
 
 WAYS = {weights.preprocess: name for name, weights in WEIGHTS.items()}
@@ -114,7 +114,8 @@ def test_fine_tuning_keeps_a_mean_image_or_its_mean(
     path = tmp_path / "a.safetensors"
     write_checkpoint(path, Checkpoint(card, state_arrays(net)))
     recipe = dataclasses.replace(RECIPE, image_px=image_px)
-    how = prepare(Job(data=class_folders, weights=path), recipe, "run")[1].preprocess
+    job = Job(data=class_folders, weights=path)
+    how = open_setup(job, recipe, "run").card.preprocess
     if image_px == 224:
         assert (how.mean_image, how.mean) == (LARGE.mean_image, LARGE.mean)
     else:
@@ -127,21 +128,54 @@ def test_without_a_name_the_network_is_that_of_the_weights(
     class_folders: Path, tmp_path: Path, checkpoint: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "shufflenet")
-    net, card, *_ = prepare(Job(data=class_folders, weights=checkpoint), RECIPE, "run")
+    setup = open_setup(Job(data=class_folders, weights=checkpoint), RECIPE, "run")
+    net, card = setup.net, setup.card
     assert (net.spec.name, net.spec.classes) == ("shufflenet_v2_x0_25", 3)
     first, given = (each.get_parameter("conv1.0.weight") for each in (net, load_model(checkpoint)))
     assert torch.equal(first, given)
     assert card.origin.started_from.startswith("test: ")
-    assert prepare(Job(data=class_folders), RECIPE, "run")[0].spec.name == "shufflenet_v2_x1_0"
+    assert open_setup(Job(data=class_folders), RECIPE, "run").net.spec.name == "shufflenet_v2_x1_0"
     named = Job(data=class_folders, weights=checkpoint, model="shufflenet_v2_x0_5_megvii")
     with pytest.raises(CheckpointMismatch, match="is a shufflenet_v2_x0_25"):
-        prepare(named, RECIPE, "run")
-    prepare(Job(data=class_folders, weights=checkpoint, model="shufflenet_v2_x1_0"), RECIPE, "run")
-    assert "It begins as shufflenet_v2_x0_25, which is narrower." in caplog.text
+        open_setup(named, RECIPE, "run")
+    wider = Job(data=class_folders, weights=checkpoint, model="shufflenet_v2_x1_0")
+    open_setup(wider, RECIPE, "run")
+    assert "The network starts as shufflenet_v2_x0_25, which is narrower." in caplog.text
     grey = create_model("shufflenet_v2_x0_25", num_classes=3, in_channels=1)
     path = saved(grey, tmp_path / "grey.safetensors")
     with pytest.raises(SpecError, match="in_channels is 1, but must be 3 to train on image"):
-        prepare(Job(data=class_folders, weights=path), RECIPE, "run")
+        open_setup(Job(data=class_folders, weights=path), RECIPE, "run")
+
+
+def test_the_weights_to_start_from_are_read_once(
+    class_folders: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[Path] = []
+    real = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        reads.append(path)
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    session = Session(out=str(tmp_path / "run"), accelerator="cpu", workers=0, stop_after_s=0.0)
+    result = train_job(Job(data=class_folders, weights=checkpoint), RECIPE, session)
+    assert result.run == str(tmp_path / "run")
+    assert reads.count(checkpoint) == 1
+
+
+def test_rows_of_classes_that_the_weights_know_are_kept(
+    class_folders: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "shufflenet")
+    net = with_seeded_weights(create_model("shufflenet_v2_x0_25", num_classes=2, stem_stride=1))
+    labels = (Label("red", "rot"), Label("blue", "blau"))
+    path = tmp_path / "a.safetensors"
+    card = dataclasses.replace(card_for(net.spec), labels=labels)
+    write_checkpoint(path, Checkpoint(card, state_arrays(net)))
+    tuned = open_setup(Job(data=class_folders, weights=path), RECIPE, "run").net
+    assert torch.equal(tuned.fc.weight[[2, 0]], net.fc.weight)  # blue, green, red
+    assert "keeps the rows of 2 of 3 classes" in caplog.text
 
 
 def test_names_that_are_no_text_are_told_byte_by_byte(class_folders: Path) -> None:
@@ -150,7 +184,7 @@ def test_names_that_are_no_text_are_told_byte_by_byte(class_folders: Path) -> No
         class_folders.rename(odd)
     except (OSError, UnicodeEncodeError):
         pytest.skip("this file system keeps no such names")
-    card = prepare(Job(data=odd, model="shufflenet_v2_x0_25"), RECIPE, odd.name)[1]
+    card = open_setup(Job(data=odd, model="shufflenet_v2_x0_25"), RECIPE, odd.name).card
     assert card.name == "caf\\xe9"
     assert card.origin.data == "caf\\xe9: 21 images of 3 classes"
     assert card.to_json().encode()

@@ -1,4 +1,4 @@
-"""How networks are trained, as values: each with its source and what it has reached."""
+"""Training recipes as values, each with its source and the accuracy it reaches."""
 
 import math
 from dataclasses import dataclass, field, fields
@@ -19,53 +19,63 @@ def _field(text: str, **default: Any) -> Any:  # noqa: ANN401  # as dataclasses.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What is done to train a network: SGD with Nesterov momentum on random crops.
+    """How a network is trained: SGD with Nesterov momentum on random crops.
 
-    ``name``, ``source`` (who does so, and where they say it) and ``expected`` (what it is known to
-    reach) tell of a recipe; every other field is part of it and can be overridden.
+    ``name``, ``source`` (who trains so, and where that is published) and ``expected`` (the accuracy
+    it is known to reach) describe a recipe; every other field is part of it and can be overridden.
     """
 
     name: str
     source: str
     expected: str
     epochs: int = _field("passes over the images")
-    batch_size: int = _field("images a step")
+    batch_size: int = _field("images per step")
     learning_rate: float = _field("the highest learning rate")
-    warmup: float = _field("part of all steps in which the learning rate rises, 0 to 1")
-    train_px: tuple[int, ...] = _field("sizes trained on, in turn, each for as many epochs")
-    image_px: int = _field("the size the network is evaluated and deployed at")
+    warmup: float = _field("share of all steps in which the learning rate rises, 0 to 1")
+    train_px: tuple[int, ...] = _field(
+        "image sizes in training, one after the other, each for as many epochs"
+    )
+    image_px: int = _field("image size in validation and deployment")
     schedule: Literal["cosine", "linear"] = _field(
-        "how the learning rate falls to nothing", default="cosine"
+        "how the learning rate falls to zero", default="cosine"
     )
-    smallest_area: float = _field("least part of an image that a crop keeps, 0 to 1", default=0.08)
-    repeats: int = _field("crops of an image in an epoch, which then has fewer images", default=1)
-    balance: float = _field("0: every image once an epoch; 1: every class as often", default=0)
-    trivial: bool = _field("change every image by TrivialAugment", default=False)
-    randaugment: int = _field("operations of RandAugment on every image", default=0)
-    magnitude: int = _field("how strong they are, 0 to 30", default=9)
-    erasing: float = _field("probability that a box of an image is erased, 0 to 1", default=0)
-    mixup: float = _field("mix two images: alpha of the beta distribution, 0 for never", default=0)
-    cutmix: float = _field("paste one into another: alpha, 0 for never", default=0)
+    smallest_area: float = _field(
+        "smallest share of an image that a crop covers, 0 to 1", default=0.08
+    )
+    repeats: int = _field("crops per image in an epoch, which then shows fewer images", default=1)
+    balance: float = _field(
+        "0: every image once per epoch; 1: every class equally often", default=0
+    )
+    trivial: bool = _field("apply TrivialAugment to every image", default=False)
+    randaugment: int = _field("operations of RandAugment per image", default=0)
+    magnitude: int = _field("strength of RandAugment, 0 to 30", default=9)
+    erasing: float = _field("probability of erasing a box of an image, 0 to 1", default=0)
+    mixup: float = _field("mix two images; alpha of the beta distribution, 0: never", default=0)
+    cutmix: float = _field("paste a box of one image into another; alpha, 0: never", default=0)
     momentum: float = _field("momentum of SGD", default=0.9)
-    nesterov: bool = _field("look ahead along the momentum", default=True)
-    weight_decay: float = _field("of weights, not of norms and biases", default=4e-5)
+    nesterov: bool = _field("Nesterov momentum", default=True)
+    weight_decay: float = _field("weight decay; norms and biases do not decay", default=4e-5)
     label_smoothing: float = _field("probability spread over all classes, 0 to 1", default=0.1)
-    freeze: int = _field("parts that stay: 1 the stem, 2 the first stage too, and so on", default=0)
+    freeze: int = _field("frozen parts; 1: the stem, 2: the first stage too, and so on", default=0)
     layer_decay: float = _field(
-        "learning rate of a part by that of the next, towards the classifier", default=1
+        "learning rate of a part relative to the next part, towards the classifier", default=1
     )
-    clip: float = _field("longest that a step's gradient may be, 0 for any length", default=0)
+    clip: float = _field(
+        "largest norm of a gradient; longer ones are scaled to it, 0: no limit", default=0
+    )
     accumulate: int = _field("parts in which a batch is computed, to save memory", default=1)
     global_norms: bool = _field(
-        "batch norms over the images of all processes, not each over its own", default=True
+        "batch norms over the images of all processes, rather than of each process", default=True
     )
-    average: float = _field("decay a step of averaged weights, 0 for none", default=0)
+    average: float = _field("decay per step of the weight average, 0: no average", default=0)
     patience: int = _field(
-        "epochs at the last size without a better one after which to stop, 0: never", default=0
+        "epochs at the last image size without gain after which training stops, 0: never", default=0
     )
-    distillation: float = _field("share of the loss that a teacher has, 0 to 1", default=1)
-    temperature: float = _field("by which teacher's and pupil's logits are divided", default=1)
-    seed: int = _field("seed of all that is random", default=0)
+    distillation: float = _field("share of the teacher in the loss, 0 to 1", default=1)
+    temperature: float = _field(
+        "divisor of the logits of teacher and student in the loss", default=1
+    )
+    seed: int = _field("seed of everything random", default=0)
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate", "accumulate", "temperature"):
@@ -98,16 +108,16 @@ class Recipe:
 
     @property
     def overridable(self) -> dict[str, Any]:
-        """Every field that is part of what is done, and its value."""
+        """Every field that can be overridden, with its value."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.metadata}
 
     def px_at(self, epoch: int) -> int:
-        """Say which size is trained on in an epoch, counted from 0."""
+        """Return the image size of an epoch, counted from 0."""
         return self.train_px[epoch * len(self.train_px) // self.epochs]
 
     @property
     def epochs_at_other_sizes(self) -> int:
-        """How many epochs pass before the last size is trained at, by which networks are judged.
+        """The number of epochs before those at the last size, which is the one validated at.
 
         >>> import dataclasses
         >>> recipe = dataclasses.replace(RECIPES["small-images"], epochs=6, train_px=(32, 40, 48))
@@ -118,7 +128,7 @@ class Recipe:
         return others[-1] + 1 if others else 0
 
     def learning_rate_at(self, step: int, steps: int) -> float:
-        """Give the learning rate of a step, counted from 0: a line up, then the schedule down.
+        """Return the learning rate of a step, counted from 0: a linear rise, then the schedule.
 
         >>> recipe = RECIPES["small-images"]
         >>> [round(recipe.learning_rate_at(step, 105), 3) for step in (0, 4, 55, 104)]
@@ -136,8 +146,8 @@ class Recipe:
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        # A small size first, then a larger one. It is evaluated at the last size it was trained
-        # at: at others the same network answers up to a quarter fewer rightly.
+        # A small size first, then a larger one. Networks are validated at the last size they were
+        # trained at: at other sizes the same network gets up to a quarter fewer images right.
         Recipe(
             name="small-images",
             source="this package, docs/training-log.md, run c",
@@ -151,8 +161,8 @@ RECIPES = {
             smallest_area=0.5,
             weight_decay=1e-4,
         ),
-        # Its crops change colours too (ColorJitter 0.4), and batch norms are estimated anew at the
-        # end: neither is done here. 300,000 steps of 1,024 are 240 epochs.
+        # The source also varies colors (ColorJitter 0.4) and estimates batch norms again at the
+        # end; this recipe does neither. 300,000 steps of 1,024 images are 240 epochs.
         Recipe(
             name="megvii",
             source="megvii-model/ShuffleNet-Series at aa91feb, ShuffleNetV2/train.py",
@@ -166,7 +176,7 @@ RECIPES = {
             schedule="linear",
             nesterov=False,
         ),
-        # Its warm-up is a constant 0.05 for 5,000 steps, which is a line here.
+        # The source warms up at a constant 0.05 for 5,000 steps; here the rate rises linearly.
         Recipe(
             name="mmpretrain",
             source="open-mmlab/mmpretrain at ee7f2e88, configs/_base_/schedules/"
@@ -182,7 +192,7 @@ RECIPES = {
             nesterov=False,
             label_smoothing=0.0,
         ),
-        # It decays norms and biases too, which is not done here; 3e-5 below V2 1.0.
+        # The source decays norms and biases too, and by 3e-5 below V2 1.0; here they do not decay.
         Recipe(
             name="paddleclas",
             source="PaddlePaddle/PaddleClas at d178931, ppcls/configs/ImageNet/ShuffleNet",
@@ -234,7 +244,7 @@ RECIPES = {
 
 
 def find_recipe(name: str) -> Recipe:
-    """Look a recipe up.
+    """Return the recipe of a name.
 
     Raises:
         UnknownName: no recipe goes by that name.
@@ -245,9 +255,9 @@ def find_recipe(name: str) -> Recipe:
 
 
 def preprocess_for(image_px: int) -> Preprocess:
-    """Say how images are prepared for a network that takes squares of ``image_px``.
+    """Return the usual preprocessing for square images of ``image_px``.
 
-    The customary 7/8 of the shorter side is kept: 224 of 256 px, 56 of 64.
+    The crop has 7/8 of the shorter side, as is customary: 224 of 256 px, 56 of 64.
 
     >>> preprocess_for(224).resize_px, preprocess_for(56).resize_px
     (256, 64)
@@ -256,15 +266,15 @@ def preprocess_for(image_px: int) -> Preprocess:
 
 
 def stem_stride_for(spec: NetworkSpec, image_px: int) -> int:
-    """Choose the stem that leaves the last stage a map of about 4 to 7 px a side.
+    """Return the stem stride with which the last stage has maps of about 4 to 7 px a side.
 
-    It never shrinks more than the network's own.
+    It is at most that of the network.
 
     >>> from shufflenet.zoo import NETWORKS
     >>> v2, v2_plus = NETWORKS["shufflenet_v2_x1_0"], NETWORKS["shufflenet_v2_plus_small"]
     >>> [stem_stride_for(v2, px) for px in (32, 64, 224)]
     [1, 2, 4]
-    >>> [stem_stride_for(v2_plus, px) for px in (32, 64, 224)]  # it has one more stage that halves
+    >>> [stem_stride_for(v2_plus, px) for px in (32, 64, 224)]  # it has one more stage of stride 2
     [1, 1, 2]
     """
     shrinks = 4 if image_px > 96 else 2 if image_px > 40 else 1

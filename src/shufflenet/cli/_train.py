@@ -1,7 +1,6 @@
 """``shufflenet train``."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +53,6 @@ def _train(args: argparse.Namespace) -> int:
 
     import torch
 
-    from shufflenet.report.charts import plot_curves
     from shufflenet.train import find_rate_for_job, is_first_process, train_job
 
     recipe = find_recipe(args.recipe) if args.recipe is not None else None
@@ -62,7 +60,7 @@ def _train(args: argparse.Namespace) -> int:
     work = find_rate_for_job if args.find_rate else train_job
     try:
         with progress(None, "steps") as bar:
-            session = _session(args, on_step=_step_counter(bar), on_epoch=plot_curves)
+            session = _session(args, _Display(bar))
             outcome: FoundRate | Result = work(_job(args), recipe, session, recipe_fields(args))
     except KeyboardInterrupt:
         if args.out and any(args.out.glob("last*.pt")) and is_first_process():
@@ -88,12 +86,7 @@ def _job(args: argparse.Namespace) -> "Job":
     )
 
 
-def _session(
-    args: argparse.Namespace,
-    *,
-    on_step: Callable[[int, int, float], None],
-    on_epoch: Callable[[Path], None],
-) -> "Session":
+def _session(args: argparse.Namespace, display: "_Display") -> "Session":
     from shufflenet.train import Session
 
     return Session(
@@ -107,22 +100,33 @@ def _session(
         compiled=args.compile,
         save_every_s=args.save_every,
         stop_after_s=args.stop_after,
-        on_step=on_step,
-        on_epoch=on_epoch,
+        on_step=display.on_step,
+        on_epoch=display.on_epoch,
     )
 
 
-def _step_counter(bar: Any) -> Callable[[int, int, float], None]:  # noqa: ANN401  # tqdm has no types
-    """Return a function that shows a step and its loss on a progress bar."""
+class _Display:
+    """A progress bar with the loss of the last step and the accuracy of the last epoch."""
 
-    def on_step(step: int, steps: int, loss: float) -> None:
+    def __init__(self, bar: Any) -> None:  # noqa: ANN401  # tqdm has no types
+        self._bar = bar
+        self._accuracy = ""
+
+    def on_step(self, step: int, steps: int, loss: float) -> None:
+        """Show a step and its loss."""
+        bar = self._bar
         if bar.total is None:
             bar.total = steps
             bar.initial = bar.n = bar.last_print_n = step - 1  # a run may be resumed
-        bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
+        bar.set_postfix_str(f"loss {loss:.3f}{self._accuracy}", refresh=False)
         bar.update()
 
-    return on_step
+    def on_epoch(self, run: Path, accuracy: Accuracy) -> None:
+        """Show the validation accuracy of an epoch, and draw the curves of the run."""
+        from shufflenet.report.charts import plot_curves
+
+        self._accuracy = f", validation top-1 {accuracy.top1_percent:.1f} %"
+        plot_curves(run)
 
 
 def _print_outcome(outcome: "FoundRate | Result", *, as_json: bool) -> int:

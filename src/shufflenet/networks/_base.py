@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from shufflenet.errors import SpecError
 from shufflenet.networks._blocks import stem_pool
-from shufflenet.spec import NetworkSpec
+from shufflenet.spec import Card, NetworkSpec
 
 __all__ = ["ShuffleNet", "Trunk"]
 
@@ -141,6 +141,7 @@ class ShuffleNet(Trunk):
         self.fc = nn.Linear(spec.embedding_channels, spec.classes, bias=spec.classifier_bias)
         for norm in (module for module in self.modules() if isinstance(module, nn.BatchNorm2d)):
             norm.eps = spec.norm_eps
+        self.started_from: Card | None = None  # of the checkpoint that its weights began with
 
     def features(self, images: Tensor) -> Tensor:
         """Map ``(n, in_channels, h, w)`` to the last feature map, ``(n, c, h / s, w / s)``."""

@@ -1,9 +1,9 @@
-"""The images of an epoch, cropped and in batches, as functions of seed and epoch."""
+"""The crops and batches of an epoch, as functions of seed and epoch."""
 
 import logging
 import signal
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,22 +13,21 @@ from torch.utils.data import Dataset
 from shufflenet.data import Sample
 from shufflenet.errors import DataError, ImageError
 from shufflenet.recipes import Recipe
-from shufflenet.train._crops import cropped
-from shufflenet.train._order import apart, epoch_order
-from shufflenet.train._teacher import Answers
-from shufflenet.train.augment import erased, randomly_changed, trivially_changed
+from shufflenet.train._epoch_order import epoch_order, separate_repeats
+from shufflenet.train._load_crop import load_crop
+from shufflenet.train._teacher import TeacherLogits
+from shufflenet.train.augment import rand_augment, random_erase, trivial_augment
 
-__all__ = ["Batches", "Crops", "leave_signals"]
+__all__ = ["Batches", "Crops", "Share", "ignore_signals"]
 
 _log = logging.getLogger(__name__)
 
 
 class Crops(Dataset[tuple[Any, ...]]):
-    """Random crops, labels and, where some are stored, a teacher's answers.
+    """Random crops with their labels and, where they are stored, a teacher's logits.
 
-    Item ``i`` of epoch ``e`` is the same in every process, every time.
-
-    Item ``i`` shows image ``i`` modulo their number, as ``told_apart`` has it.
+    Item ``i`` of epoch ``e`` is the same in every process, every time. It shows the image with
+    index ``i`` modulo the number of images (see ``number_repeats``).
     """
 
     def __init__(
@@ -36,13 +35,17 @@ class Crops(Dataset[tuple[Any, ...]]):
         samples: tuple[Sample, ...],
         recipe: Recipe,
         epoch: int,
-        answers: Answers | None = None,
+        teacher_logits: TeacherLogits | None = None,
     ) -> None:
         self._samples, self._recipe, self._epoch = samples, recipe, epoch
-        self._answers = answers
+        self._teacher_logits = teacher_logits
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        """Crop an image, or the next that can be read; what cannot costs a warning, not the run.
+        """Return the crop of an image, or with a warning that of the next one that can be read.
+
+        Returns:
+            RGB values 0..255, ``(px, px, 3)``, the label, and a teacher's logits, ``(classes,)``,
+            where they are stored.
 
         Raises:
             DataError: none of the images can be read.
@@ -53,35 +56,46 @@ class Crops(Dataset[tuple[Any, ...]]):
             sample = self._samples[number]
             rng = np.random.default_rng((recipe.seed, self._epoch, index))
             try:
-                pixels = _changed(cropped(sample, size, recipe.smallest_area, rng), recipe, rng)
+                pixels = _augment(load_crop(sample, size, recipe.smallest_area, rng), recipe, rng)
             except (ImageError, DataError) as error:
                 _log.warning("%s Another image takes its place.", error)
             else:
-                if self._answers is None:
+                if self._teacher_logits is None:
                     return pixels, sample.label
-                return pixels, sample.label, np.asarray(self._answers[number], np.float32)
-        raise DataError(self._samples[0].path, "holds no image that can be read", "Mend it.")
+                return pixels, sample.label, np.asarray(self._teacher_logits[number], np.float32)
+        raise DataError(
+            self._samples[0].path,
+            "holds no image that can be read",
+            "Check the files with: shufflenet predict.",
+        )
 
 
-def _changed(pixels: Tensor, recipe: Recipe, rng: np.random.Generator) -> Tensor:
-    """Change what a crop shows as a recipe says; ``(h, w, 3)``, 0..255, to the same."""
+def _augment(pixels: Tensor, recipe: Recipe, rng: np.random.Generator) -> Tensor:
+    """Augment a crop as a recipe says; values 0..255, ``(h, w, 3)``, to the same."""
     if not (recipe.trivial or recipe.randaugment or recipe.erasing):
         return pixels
     values = pixels.numpy()
     if recipe.trivial:
-        values = trivially_changed(values, rng)
+        values = trivial_augment(values, rng)
     if recipe.randaugment:
-        values = randomly_changed(values, recipe.randaugment, recipe.magnitude, rng)
+        values = rand_augment(values, recipe.randaugment, recipe.magnitude, rng)
     if recipe.erasing:
-        values = erased(values, recipe.erasing, rng)
+        values = random_erase(values, recipe.erasing, rng)
     return torch.from_numpy(np.array(values))
 
 
+class Share(NamedTuple):
+    """The share of every batch that one of several processes computes."""
+
+    process: int = 0  # its number, from 0
+    processes: int = 1  # how many there are
+
+
 class Batches:
-    """The batches of one epoch from a given step on, as items; a last short batch is left out.
+    """The batches of one epoch from number ``first`` on; a last short batch is left out.
 
     Of several processes each has its share of every batch, so that together they compute the
-    batches that one alone would.
+    batches that one process would.
     """
 
     def __init__(
@@ -90,15 +104,14 @@ class Batches:
         recipe: Recipe,
         epoch: int,
         first: int,
-        process: int = 0,
-        processes: int = 1,
+        share: Share = Share(),  # noqa: B008  # it cannot be changed
     ) -> None:
         order = epoch_order(samples, recipe, epoch)
-        size = min(recipe.batch_size, len(order) // processes * processes)
+        size = min(recipe.batch_size, len(order) // share.processes * share.processes)
         whole = order[: len(order) // size * size].reshape(-1, size)[first:]
-        own = whole[:, process::processes]
-        # Neighbours are mixed, and an image should not be mixed with itself.
-        self._batches = own[:, apart(own.shape[1], recipe.repeats)]
+        own = whole[:, share.process :: share.processes]
+        # Neighbors are mixed, and an image should not be mixed with itself.
+        self._batches = own[:, separate_repeats(own.shape[1], recipe.repeats)]
 
     def __iter__(self) -> Iterator[list[int]]:
         return iter(self._batches.tolist())
@@ -107,10 +120,11 @@ class Batches:
         return len(self._batches)
 
 
-def leave_signals(worker: int) -> None:
-    """Let a worker ignore Ctrl-C and SIGTERM, which reach all processes of a terminal or a job.
+def ignore_signals(worker: int) -> None:
+    """Ignore Ctrl-C and SIGTERM in a loader process.
 
-    The run ends its workers itself, once it has saved; one that went first would take it along.
+    Both reach all processes of a terminal or a job. The run ends its loader processes itself once
+    it has saved; if one ended before, the run would fail.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -1,69 +1,76 @@
-"""What is said when a step of a run fails: where, what of the run is kept, what to do next."""
+"""Errors of a training step: where it failed, what of the run is kept, what to do next."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from shufflenet.errors import RunError
-from shufflenet.train._memory import remedy
-from shufflenet.train._run import holds_results, keep_state_before
+from shufflenet.train._batch_memory import advise
+from shufflenet.train._state import holds_results, restore_state_before
 
-__all__ = ["not_finite", "too_large"]
+__all__ = ["FailedBatch", "loss_not_finite", "out_of_memory"]
 
 
-def not_finite(out: Path, loss: float, step: int, rate: float) -> RunError:
-    """Tell of a loss that is no number; ``last.pt`` is no checkpoint of those weights then.
+def loss_not_finite(out: Path, loss: float, step: int, rate: float) -> RunError:
+    """Return the error of a loss that is not finite, and make an earlier ``last.pt`` the last.
 
     Args:
         out: The folder of the run.
-        loss: What was met instead.
-        step: The steps done before, whose weights gave it.
+        loss: The loss.
+        step: The number of steps done before, whose weights gave it.
         rate: The learning rate of the step.
     """
-    kept = keep_state_before(out, step)
+    kept = restore_state_before(out, step)
     return RunError(
         out,
         f"met a loss of {loss} at step {step}, at a learning rate of {rate:.3g}",
-        f"{_state(kept)} Train anew with a lower --learning-rate, which --find-rate suggests, or "
-        f"with --clip 1{_place(out)}.",
+        f"{_kept(kept)} Train anew with a lower --learning-rate, which --find-rate suggests, or "
+        f"with --clip 1{_where(out)}.",
     )
 
 
-def too_large(
-    out: Path,
-    device: torch.device,
-    accumulate: int,
-    step: int,
-    batch: tuple[int, int],
-    parts: int | None,
-) -> RunError:
-    """Tell of a batch that does not fit into a device's memory.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedBatch:
+    """A batch that did not fit into memory.
 
-    Args:
-        out: The folder of the run.
+    Attributes:
         device: Whose memory.
+        step: The number of steps done before.
+        images: Number of images, in all processes.
+        px: Their size.
         accumulate: In how many parts the batch did not fit.
-        step: The steps done before.
-        batch: How many images there are in it, in all processes, and their size in pixels.
-        parts: See ``TooLarge``.
+        parts: See ``BatchTooLarge``.
     """
-    kept = keep_state_before(out, step + 1)
+
+    device: torch.device
+    step: int
+    images: int
+    px: int
+    accumulate: int
+    parts: int | None
+
+
+def out_of_memory(out: Path, batch: FailedBatch) -> RunError:
+    """Return the error of a batch that does not fit into memory, for the run in ``out``."""
+    kept = restore_state_before(out, batch.step + 1)
+    advice = advise(batch.parts, batch.accumulate, batch.images)
     return RunError(
         out,
-        f"ran out of the memory of {device} at step {step}, with a batch of {batch[0]} "
-        f"images of {batch[1]} px",
-        f"{_state(kept)} To train anew, {remedy(parts, accumulate, batch[0])}{_place(out)}.",
+        f"ran out of the memory of {batch.device} at step {batch.step}, with a batch of "
+        f"{batch.images} images of {batch.px} px",
+        f"{_kept(kept)} To train anew, {advice}{_where(out)}.",
     )
 
 
-def _state(kept: int | None) -> str:
-    if kept is None:
+def _kept(step: int | None) -> str:
+    if step is None:
         return "There is no good checkpoint from before."
-    return f"Its last good checkpoint, of step {kept}, is kept."
+    return f"Its last good checkpoint, of step {step}, is kept."
 
 
-def _place(out: Path) -> str:
-    """Say where to train anew: in the same folder, as long as there is nothing in it to keep."""
+def _where(out: Path) -> str:
+    """Return where to train anew: in the same folder unless it holds anything to keep."""
     if not holds_results(out):
         return ""
     best = out / "best.safetensors"

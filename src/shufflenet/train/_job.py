@@ -1,144 +1,194 @@
-"""From folders and names to a run: what a user says, made into what the loop needs."""
+"""A training command's arguments, and the setup they describe."""
 
 import dataclasses
 import logging
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from shufflenet.data import ImageSet, open_images, relabel, split
 from shufflenet.errors import SpecError
 from shufflenet.labels import name_classes, read_names
-from shufflenet.models import load_model_and_card, start_from
+from shufflenet.models import describe, load_model_and_card, start_from
 from shufflenet.networks import ShuffleNet, build
 from shufflenet.preprocess import mean_image
 from shufflenet.recipes import Recipe, preprocess_for, stem_stride_for
-from shufflenet.spec import Card, NetworkSpec, Origin, Preprocess
+from shufflenet.spec import Card, Label, NetworkSpec, Origin, Preprocess
+from shufflenet.train._choose_recipe import choose_recipe
+from shufflenet.train._setup import Setup
+from shufflenet.train._teacher import open_teacher, open_teacher_logits
 from shufflenet.zoo import find_network
 
-__all__ = ["Job", "prepare"]
+__all__ = ["Job", "open_setup"]
 
 _log = logging.getLogger(__name__)
-_USUAL = "shufflenet_v2_x1_0"  # the network, where neither it nor weights are named
+_DEFAULT_NETWORK = "shufflenet_v2_x1_0"  # where neither a network nor weights are named
 _HELD_OUT = 0.1  # of every class, where no validation set is given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What is trained on what."""
+    """The data to train on, and the network or weights to start from.
 
-    data: str | Path  # class folders, or a .tar or .tar.gz of them
-    val: str | Path | None = None  # the same; a tenth of every class of ``data`` if none
-    labels: str | Path | None = None  # see ``labels.read_names``
-    model: str | None = None  # a network's name; that of the weights, or else _USUAL, if none
-    weights: str | Path | None = None  # a checkpoint to start from
-    teacher: str | Path | None = None  # a checkpoint, an ONNX file, or stored answers
-    stem_stride: int | None = None  # see ``spec.V2Spec``; by the recipe's image size if none
+    Attributes:
+        data: Class folders, an archive of them, shards, parquet or a table; see ``data``.
+        val: The same to validate on; a tenth of every class of ``data`` if ``None``.
+        labels: A file of names of classes; see ``labels.read_names``.
+        model: Name of a network; that of the weights, else ``shufflenet_v2_x1_0``, if ``None``.
+        weights: Name or file of a checkpoint to start from; random weights if ``None``.
+        teacher: A checkpoint or ONNX file to learn from, or a ``.npy`` file of its logits.
+        stem_stride: Factor by which the stem shrinks images; by the image size if ``None``.
+        licence: Licence of the trained weights, for their card.
+    """
+
+    data: str | Path
+    val: str | Path | None = None
+    labels: str | Path | None = None
+    model: str | None = None
+    weights: str | Path | None = None
+    teacher: str | Path | None = None
+    stem_stride: int | None = None
     licence: str = ""
 
 
-def prepare(
-    job: Job, recipe: Recipe, name: str, images: ImageSet | None = None
-) -> tuple[ShuffleNet, Card, ImageSet, ImageSet]:
-    """Make the network, its card, and the images to train and to validate on.
+def open_setup(
+    job: Job, recipe: Recipe | None, name: str, fields: Mapping[str, Any] | None = None
+) -> Setup:
+    """Open the images, weights and teacher of a job, and create its network and card, ``name``.
 
-    Args:
-        job: What is trained on what.
-        recipe: What will be done.
-        name: What the card calls the network.
-        images: Those of ``job.data``, where they are open already.
+    See ``train_job`` for the arguments.
 
     Raises:
         DataError: the data cannot be read or do not fit together.
         UnknownName: no network goes by that name.
         CheckpointMismatch: the weights to start from are of another network.
-        SpecError: they are of one that takes no colours.
+        SpecError: the weights are of a network that takes no colors, a field is impossible, or is
+            about a teacher where there is none.
+        TeacherMismatch: the teacher does not know the classes of the data.
     """
+    _check(job, fields or {})
+    images = open_images(job.data)
+    source = load_model_and_card(job.weights) if job.weights else None
+    start = source[1] if source else None
+    recipe = choose_recipe(recipe, fields or {}, images, start)
     training, validation = _images(job, recipe, images)
-    named = find_network(job.model) if job.model is not None else None
-    source = load_model_and_card(job.weights)[1] if job.weights else None
-    network = named or _network_of(source)
-    stem_stride = job.stem_stride or stem_stride_for(network, recipe.image_px)
-    classes = len(training.classes)
-    torch.manual_seed(recipe.seed)
-    net = build(dataclasses.replace(network, classes=classes, stem_stride=stem_stride))
-    card = _card(job, recipe, training, net.spec, name, source)
-    if job.weights and not start_from(net, card.labels, job.weights):
-        known = source.network.classes if source else 0
-        _log.info(
-            "The classifier is new: %s knows other classes than the data, %d of them.",
-            *(job.weights, known),
-        )
-    if source and source.network.name != network.name:
-        _log.info("It begins as %s, which is narrower.", source.network.name)
+    labels = name_classes(training.classes, read_names(job.labels) if job.labels else {})
+    net = _create_network(job, recipe, labels, source)
+    card = Card(
+        name=_as_text(name),
+        network=net.spec,
+        preprocess=_preprocess_like(start, recipe.image_px),
+        labels=labels,
+        origin=_origin(job, recipe, training, start),
+    )
+    setup = Setup(net=net, card=card, training=training, validation=validation, recipe=recipe)
     _log.info(
         "%s, stem stride %d: %d images to train on and %d to validate on, %d classes, %d epochs.",
-        network.name,
-        stem_stride,
-        len(training),
-        len(validation),
-        len(training.classes),
-        recipe.epochs,
+        *(net.spec.name, net.spec.stem_stride, len(training), len(validation)),
+        *(len(labels), recipe.epochs),
     )
-    return net, card, training, validation
+    return _with_teacher(setup, job.teacher, images)
 
 
-def _images(job: Job, recipe: Recipe, images: ImageSet | None) -> tuple[ImageSet, ImageSet]:
-    training = open_images(job.data) if images is None else images
+def _check(job: Job, fields: Mapping[str, Any]) -> None:
+    """Check what can be checked before anything is opened or downloaded.
+
+    Raises:
+        SpecError: a field is about a teacher, and there is none.
+        UnknownName: no network goes by the name of the job's.
+    """
+    if job.model is not None:
+        find_network(job.model)
+    for field in sorted({"distillation", "temperature"} & fields.keys()):
+        if job.teacher is None:
+            raise SpecError(field, fields[field], "left out where no --teacher is given")
+
+
+def _with_teacher(setup: Setup, teacher: str | Path | None, images: ImageSet) -> Setup:
+    """Return the setup with the teacher of a job opened; ``images`` are all of ``job.data``."""
+    if teacher is None:
+        return setup
+    if Path(teacher).suffix == ".npy":
+        logits = open_teacher_logits(teacher, images, setup.training)
+        return dataclasses.replace(setup, teacher_logits=logits)
+    return dataclasses.replace(setup, teacher=open_teacher(teacher, setup.card.labels))
+
+
+def _images(job: Job, recipe: Recipe, images: ImageSet) -> tuple[ImageSet, ImageSet]:
+    """Return the images to train on and to validate on."""
     if job.val is None:
         _log.info(
             "A tenth of every class is held out to validate on, chosen by seed %d.", recipe.seed
         )
-        return split(training, _HELD_OUT, recipe.seed)
-    index = {name: number for number, name in enumerate(training.classes)}
-    return training, relabel(open_images(job.val), training.classes, index)
+        return split(images, _HELD_OUT, recipe.seed)
+    index = {name: number for number, name in enumerate(images.classes)}
+    return images, relabel(open_images(job.val), images.classes, index)
 
 
-def _network_of(source: Card | None) -> NetworkSpec:
-    """Find the network to train where none is named: that of the weights to start from.
+def _create_network(
+    job: Job, recipe: Recipe, labels: Sequence[Label], source: tuple[ShuffleNet, Card] | None
+) -> ShuffleNet:
+    """Create the network of a job for these classes, with the weights it starts from if any."""
+    start = source[1] if source else None
+    network = find_network(job.model) if job.model is not None else _network_of(start)
+    stem_stride = job.stem_stride or stem_stride_for(network, recipe.image_px)
+    torch.manual_seed(recipe.seed)
+    net = build(dataclasses.replace(network, classes=len(labels), stem_stride=stem_stride))
+    if source is None:
+        return net
+    kept = start_from(net, labels, *source)
+    if kept < len(labels):
+        _log.info(
+            "The classifier keeps the rows of %d of %d classes; %s does not have the other %d, "
+            "whose rows are new.",
+            *(kept, len(labels), job.weights, len(labels) - kept),
+        )
+    if source[1].network.name != network.name:
+        _log.info("The network starts as %s, which is narrower.", source[1].network.name)
+    return net
+
+
+def _network_of(start: Card | None) -> NetworkSpec:
+    """Return the network to train where none is named: that of the weights to start from.
 
     Raises:
-        SpecError: it takes other images than those in colours.
+        SpecError: it takes images of another number of channels than 3.
     """
-    if source is None:
-        return find_network(_USUAL)
-    if source.network.in_channels != 3:
-        expected = f"3 to train on image files, for which {source.name!r} is no start"
-        raise SpecError("in_channels", source.network.in_channels, expected)
-    return source.network
+    if start is None:
+        return find_network(_DEFAULT_NETWORK)
+    if start.network.in_channels != 3:
+        expected = f"3 to train on image files, so {start.name!r} cannot be started from"
+        raise SpecError("in_channels", start.network.in_channels, expected)
+    return start.network
 
 
-def _text(name: str) -> str:
-    r"""Write a file's name so that a card, which is UTF-8, can hold it: other bytes as ``\xff``."""
+def _as_text(name: str) -> str:
+    r"""Return a file name as UTF-8 text, as cards are; other bytes become ``\xff``."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _described(card: Card) -> str:
-    """Name a checkpoint by what its card says, since files are moved."""
-    trained = f"{card.origin.recipe}; {card.origin.steps} steps" if card.origin.recipe else ""
-    return f"{card.name}: {trained or card.origin.data}"
-
-
-def _preprocess_like(source: Card | None, image_px: int) -> Preprocess:
+def _preprocess_like(start: Card | None, image_px: int) -> Preprocess:
     """Return the preprocessing for a new size, with the colors that the starting weights know.
 
     A mean image has one size; for images of another its mean of every channel stands in.
     """
     how = preprocess_for(image_px)
-    if source is None:
+    if start is None:
         return how
-    known = source.preprocess
-    own_size = image_px == known.crop_px
+    known = start.preprocess
+    same_size = image_px == known.crop_px
     return dataclasses.replace(
         how,
         channels=known.channels,
         value_range=known.value_range,
-        mean=known.mean if own_size else _mean_with_image(known),
+        mean=known.mean if same_size else _mean_with_image(known),
         std=known.std,
-        mean_image=known.mean_image if own_size else "",
+        mean_image=known.mean_image if same_size else "",
     )
 
 
@@ -152,27 +202,15 @@ def _mean_with_image(how: Preprocess) -> tuple[float, float, float]:
     return first, second, third
 
 
-def _card(
-    job: Job,
-    recipe: Recipe,
-    training: ImageSet,
-    network: NetworkSpec,
-    name: str,
-    source: Card | None,
-) -> Card:
-    described = ", ".join(f"{field} {value}" for field, value in recipe.overridable.items())
+def _origin(job: Job, recipe: Recipe, training: ImageSet, start: Card | None) -> Origin:
+    """Return what the card says of the training."""
+    overridable = ", ".join(f"{field} {value}" for field, value in recipe.overridable.items())
     images, classes = len(training), len(training.classes)
-    return Card(
-        name=_text(name),
-        network=network,
-        preprocess=_preprocess_like(source, recipe.image_px),
-        labels=name_classes(training.classes, read_names(job.labels) if job.labels else {}),
-        origin=Origin(
-            data=f"{_text(Path(training.source).name)}: {images} images of {classes} classes",
-            licence=job.licence,
-            started_from=_described(source) if source else "",
-            taught_by=_text(Path(job.teacher).name) if job.teacher else "",
-            recipe=f"{recipe.name} ({described})",
-            software=f"shufflenet {version('shufflenet')}, torch {torch.__version__}",
-        ),
+    return Origin(
+        data=f"{_as_text(Path(training.source).name)}: {images} images of {classes} classes",
+        licence=job.licence,
+        started_from=describe(start) if start else "",
+        taught_by=_as_text(Path(job.teacher).name) if job.teacher else "",
+        recipe=f"{recipe.name} ({overridable})",
+        software=f"shufflenet {version('shufflenet')}, torch {torch.__version__}",
     )

@@ -1,196 +1,144 @@
-"""The training loop."""
+"""The training loop: steps, epochs, checkpoints."""
 
 import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from shufflenet.data import ImageSet
 from shufflenet.errors import WriteError
 from shufflenet.evaluate import evaluate
 from shufflenet.files import Checkpoint, write_checkpoint
-from shufflenet.machine import cores
 from shufflenet.networks import ShuffleNet, state_arrays
-from shufflenet.recipes import Recipe
 from shufflenet.runtimes._torch import TorchClassifier
-from shufflenet.spec import Accuracy, Card
-from shufflenet.train._batches import Batches, Crops, leave_signals
-from shufflenet.train._devices import added, shard
-from shufflenet.train._failures import not_finite, too_large
+from shufflenet.spec import Accuracy
+from shufflenet.train._batch_memory import BatchTooLarge
+from shufflenet.train._batches import Batches, Crops, Share, ignore_signals
+from shufflenet.train._devices import own_share, sum_counts
+from shufflenet.train._failures import FailedBatch, loss_not_finite, out_of_memory
 from shufflenet.train._learner import Learner
-from shufflenet.train._memory import TooLarge
-from shufflenet.train._run import Progress, append_row, load_state, save_state
-from shufflenet.train._stop import StopRequest
-from shufflenet.train._teacher import Answers, Teacher
+from shufflenet.train._run import append_row
+from shufflenet.train._session import Result, Session
+from shufflenet.train._setup import Setup
+from shufflenet.train._signals import HeldSignals
+from shufflenet.train._state import Progress, load_state, save_state
 
-__all__ = ["Loop", "Result", "Session"]
+__all__ = ["Loop"]
 
 _log = logging.getLogger(__name__)
-_Batch: TypeAlias = tuple[Tensor, ...]  # pixels, labels and, if stored, a teacher's answers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """How a run is carried out; on the CPU in 32 bits none of it has a part in what comes of it."""
-
-    out: Path
-    resume: bool = False
-    workers: int = field(default_factory=lambda: min(cores(), 16))
-    accelerator: str = "auto"  # Fabric's names: cpu, cuda, mps, auto
-    precision: str = "32-true"  # Fabric's names: 32-true, bf16-mixed
-    devices: int = 1  # of a node; each gets its share of every batch
-    nodes: int = 1
-    compiled: bool = False
-    save_every_s: float = 60.0
-    stop_after_s: float = math.inf  # save and stop then; resume goes on
-    on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None
-    on_epoch: Callable[[Path], None] = lambda run: None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What a run has come to; ``best`` is none until the first epoch is done."""
-
-    run: str
-    best: str | None
-    images: int
-    top1: int
-    top5: int
-    steps: int
-    finished: bool
+_Batch: TypeAlias = tuple[Tensor, ...]  # pixels, labels and, if stored, a teacher's logits
 
 
 class Loop:
-    """The training loop and what it holds between steps."""
+    """The training loop and its state between steps."""
 
-    def __init__(
-        self,
-        fabric: Fabric,
-        net: ShuffleNet,
-        card: Card,
-        training: ImageSet,
-        validation: ImageSet,
-        recipe: Recipe,
-        session: Session,
-        teacher: Teacher | Answers | None = None,
-    ) -> None:
-        self.fabric, self.card, self.recipe, self.session = fabric, card, recipe, session
-        self.training, self.validation = training, validation
-        asked: Teacher | None = None
-        self.answers: Answers | None = None
-        if isinstance(teacher, np.ndarray):
-            self.answers = teacher
-        else:
-            asked = teacher
-        self.learner = Learner(
-            fabric, net, card.preprocess, recipe, asked, compiled=session.compiled
-        )
+    def __init__(self, fabric: Fabric, setup: Setup, session: Session) -> None:
+        self.fabric, self.setup, self.session = fabric, setup, session
+        self.recipe, self.out = setup.recipe, session.folder
+        self.learner = Learner(fabric, setup, compiled=session.compiled)
         self.progress = Progress()
         if session.resume:
-            self.progress = load_state(session.out, self.learner.parts)
-        self.steps_per_epoch = len(
-            Batches(training.samples, recipe, epoch=0, first=0, processes=fabric.world_size)
-        )
-        self.steps = self.steps_per_epoch * recipe.epochs
+            self.progress = load_state(self.out, self.learner.parts)
+        self.share = Share(fabric.global_rank, fabric.world_size)
+        self.steps_per_epoch = len(self._batches(epoch=0, first=0))
+        self.steps = self.steps_per_epoch * self.recipe.epochs
         self.started = self.saved = time.monotonic()
         self.waited_s = 0.0  # for images
-        self.stop = StopRequest()
+        self.signals = HeldSignals()
 
     def run(self) -> Result:
-        """Go on from where the run stands to its end, or until its time is up.
+        """Train from where the run is to its end, or until its time is up.
 
-        A signal that ends the process is heeded after the step, when all is saved.
+        A signal that ends the process takes effect after the step, when everything is saved.
 
         Raises:
             WriteError: the disk is full.
         """
-        out = self.session.out
         try:
-            with self._board() as board, self.stop.watched():
+            with self._board() as board, self.signals.hold():
                 if self.progress.images and self.progress.step % self.steps_per_epoch == 0:
                     self._finish_epoch(board)  # it was stopped between its last step and this
-                while not self._done() and self._epoch():
+                while not self._is_done() and self._train_epoch():
                     self._finish_epoch(board)
         except OSError as error:  # TensorBoard's own files; ours raise WriteError
-            raise WriteError(out, error.strerror or str(error)) from error
-        self._report_waiting()
+            raise WriteError(self.out, error.strerror or str(error)) from error
+        self._report_end()
         return self._result()
 
     def _board(self) -> AbstractContextManager[SummaryWriter | None]:
-        """Open TensorBoard's file, in one process of those there are."""
+        """Open TensorBoard's file in the first process; the others write none."""
         if not self.fabric.is_global_zero:
             return nullcontext()
-        return SummaryWriter(str(self.session.out), purge_step=self.progress.step + 1)
+        return SummaryWriter(str(self.out), purge_step=self.progress.step + 1)
 
-    def _done(self) -> bool:
+    def _is_done(self) -> bool:
+        return self.progress.step >= self.steps or self._has_stalled()
+
+    def _has_stalled(self) -> bool:
+        """Return whether so many epochs at the last size brought no gain that the run ends."""
         progress, recipe = self.progress, self.recipe
-        epochs = progress.step // self.steps_per_epoch
-        if progress.step >= self.steps:
-            return True
         since = max(progress.best_epoch, recipe.epochs_at_other_sizes)
+        epochs = progress.step // self.steps_per_epoch
         return 0 < recipe.patience <= epochs - since and progress.best is not None
 
-    def _epoch(self) -> bool:
-        """Do the steps that are left of an epoch; false if time was up before they were done."""
+    def _train_epoch(self) -> bool:
+        """Do the steps that are left of an epoch; return False if it was stopped before its end."""
         epoch, first = divmod(self.progress.step, self.steps_per_epoch)
-        if any(self._agreed(self._time_is_up())):
+        if any(self._any_process(self._time_is_up())):
             return False
         self.learner.model.train()
-        for batch in self._timed(self.loader(epoch, first)):
+        for batch in self._count_waiting(self.loader(epoch, first)):
             self._step(batch)
-            time_is_up, stopped = self._agreed(self._time_is_up(), self.stop.made)
+            time_is_up, stopped = self._any_process(self._time_is_up(), self.signals.received)
             due = time.monotonic() - self.saved >= self.session.save_every_s
             if due or time_is_up or stopped:
                 self._save()
             if stopped:
-                self.stop.heed()
+                self.signals.deliver()
             if self.progress.step % self.steps_per_epoch == 0:
                 return True
             if time_is_up or stopped:
                 return False
         return True
 
-    def _agreed(self, *wishes: bool) -> list[bool]:
-        """Say which of these wishes any process has, so that all do the same."""
+    def _any_process(self, *wishes: bool) -> list[bool]:
+        """Return which wishes are true in any process, so that all processes do the same."""
         if self.fabric.world_size == 1:
             return list(wishes)
-        voices = torch.tensor(wishes, dtype=torch.float32, device=self.fabric.device)
-        return [bool(v) for v in torch.as_tensor(self.fabric.all_reduce(voices, reduce_op="sum"))]
+        votes = torch.tensor(wishes, dtype=torch.float32, device=self.fabric.device)
+        return [bool(v) for v in torch.as_tensor(self.fabric.all_reduce(votes, reduce_op="sum"))]
 
-    def _timed(self, batches: Iterable[_Batch]) -> Iterator[_Batch]:
-        """Hand batches on and count how long they are waited for, but for the first."""
-        asked = None
+    def _count_waiting(self, batches: Iterable[_Batch]) -> Iterator[_Batch]:
+        """Yield the batches and count the time they are waited for, except for the first."""
+        since = None
         for batch in batches:
-            self.waited_s += time.monotonic() - asked if asked else 0.0
+            self.waited_s += time.monotonic() - since if since else 0.0
             yield batch
-            asked = time.monotonic()
+            since = time.monotonic()
+
+    def _batches(self, epoch: int, first: int) -> Batches:
+        return Batches(self.setup.training.samples, self.recipe, epoch, first, self.share)
 
     def loader(self, epoch: int, first: int) -> Iterable[_Batch]:
-        """Give the batches of an epoch, from one on; see ``Learner.step`` for what they are."""
+        """Return the batches of an epoch from number ``first`` on, as ``Learner.step`` takes them.
+
+        They are pixels, uint8 or float ``(n, h, w, 3)``, labels, ``(n,)``, and the stored logits of
+        a teacher, ``(n, classes)``, if there are any.
+        """
+        samples, logits = self.setup.training.samples, self.setup.teacher_logits
         loader = DataLoader(
-            Crops(self.training.samples, self.recipe, epoch, self.answers),
-            batch_sampler=Batches(
-                self.training.samples,
-                self.recipe,
-                epoch,
-                first,
-                self.fabric.global_rank,
-                self.fabric.world_size,
-            ),
+            Crops(samples, self.recipe, epoch, logits),
+            batch_sampler=self._batches(epoch, first),
             num_workers=self.session.workers,
-            worker_init_fn=leave_signals,
+            worker_init_fn=ignore_signals,
         )
         return cast(
             Iterable[_Batch],
@@ -198,37 +146,37 @@ class Loop:
         )
 
     def _step(self, batch: _Batch) -> None:
-        progress, out = self.progress, self.session.out
+        progress = self.progress
         rate = self.recipe.learning_rate_at(progress.step, self.steps)
         images = len(batch[0]) * self.fabric.world_size
         try:
-            value = self.learner.step(*batch, number=progress.step, rate=rate)
-        except TooLarge as error:
-            raise too_large(
-                out,
-                self.fabric.device,
-                self.recipe.accumulate,
-                progress.step,
-                (images, batch[0].shape[1]),
-                error.parts,
-            ) from error
-        if not math.isfinite(value):
+            loss = self.learner.step(*batch, number=progress.step, rate=rate)
+        except BatchTooLarge as error:
+            failed = FailedBatch(
+                device=self.fabric.device,
+                step=progress.step,
+                images=images,
+                px=batch[0].shape[1],
+                accumulate=self.recipe.accumulate,
+                parts=error.parts,
+            )
+            raise out_of_memory(self.out, failed) from error
+        if not math.isfinite(loss):
             if not self.fabric.is_global_zero:
-                raise SystemExit(1)  # the first process tells
-            raise not_finite(out, value, progress.step, rate)
+                raise SystemExit(1)  # the first process reports it
+            raise loss_not_finite(self.out, loss, progress.step, rate)
         progress.step += 1
-        progress.loss += value * images
+        progress.loss += loss * images
         progress.images += images
         if self.fabric.is_global_zero:
-            self.session.on_step(progress.step, self.steps, value)
+            self.session.on_step(progress.step, self.steps, loss)
 
     def _finish_epoch(self, board: SummaryWriter | None) -> None:
-        """Measure, record, keep the network if it is the best so far, and save."""
-        progress, out = self.progress, self.session.out
+        """Measure the network, record the epoch, write the network if it is the best, and save."""
+        progress = self.progress
         epoch = progress.step // self.steps_per_epoch
         net = self.learner.network()
-        part = shard(self.validation, self.fabric)
-        accuracy = added(evaluate(TorchClassifier(net, self.card), part), self.fabric)
+        accuracy = self._measure(net)
         row = {
             "epoch": epoch,
             "step": progress.step,
@@ -237,49 +185,64 @@ class Loop:
             "train_px": self.recipe.px_at(epoch - 1),
             **dataclasses.asdict(accuracy),
         }
-        best = progress.best is None or accuracy.top1 >= progress.best.top1
-        if best:
+        is_best = progress.best is None or accuracy.top1 >= progress.best.top1
+        if is_best:
             progress.best, progress.best_epoch = accuracy, epoch
         progress.loss, progress.images = 0.0, 0
         if board is not None:
-            append_row(out / "metrics.jsonl", row)
-            _draw(board, row, accuracy)
-            if best:
-                origin = dataclasses.replace(self.card.origin, steps=progress.step)
-                card = dataclasses.replace(self.card, accuracy=accuracy, origin=origin)
-                write_checkpoint(out / "best.safetensors", Checkpoint(card, state_arrays(net)))
-            self.session.on_epoch(out)
+            append_row(self.out / "metrics.jsonl", row)
+            _write_scalars(board, row, accuracy)
+            if is_best:
+                self._write_best(net, accuracy)
+            self.session.on_epoch(self.out, accuracy)
         self._save()
-        self.stop.heed()
+        self.signals.deliver()
 
-    def _report_waiting(self) -> None:
+    def _measure(self, net: ShuffleNet) -> Accuracy:
+        """Count the validation images that a network classifies correctly, over all processes."""
+        images = own_share(self.setup.validation, self.fabric)
+        return sum_counts(evaluate(TorchClassifier(net, self.setup.card), images), self.fabric)
+
+    def _write_best(self, net: ShuffleNet, accuracy: Accuracy) -> None:
+        card = self.setup.card
+        origin = dataclasses.replace(card.origin, steps=self.progress.step)
+        card = dataclasses.replace(card, accuracy=accuracy, origin=origin)
+        write_checkpoint(self.out / "best.safetensors", Checkpoint(card, state_arrays(net)))
+
+    def _report_end(self) -> None:
+        progress, patience = self.progress, self.recipe.patience
+        if progress.step < self.steps and self._has_stalled():
+            _log.info(
+                "Stopped after epoch %d of %d: no gain in %d epochs; best epoch %d.",
+                *(progress.step // self.steps_per_epoch, self.recipe.epochs),
+                *(patience, progress.best_epoch),
+            )
         took = time.monotonic() - self.started
-        _log.info(
-            "Of %.0f s, %.1f %% went by waiting for images.", took, 100 * self.waited_s / took
-        )
+        waited = 100 * self.waited_s / took
+        _log.info("Training took %.0f s, %.1f %% of it waiting for images.", took, waited)
 
     def _time_is_up(self) -> bool:
         return time.monotonic() - self.started >= self.session.stop_after_s
 
     def _save(self) -> None:
         if self.fabric.is_global_zero:
-            save_state(self.session.out, self.learner.parts, self.progress)
+            save_state(self.out, self.learner.parts, self.progress)
         self.saved = time.monotonic()
 
     def _result(self) -> Result:
         best = self.progress.best
         return Result(
-            run=str(self.session.out),
-            best=str(self.session.out / "best.safetensors") if best else None,
+            run=str(self.out),
+            best=str(self.out / "best.safetensors") if best else None,
             images=best.images if best else 0,
             top1=best.top1 if best else 0,
             top5=best.top5 if best else 0,
             steps=self.progress.step,
-            finished=self._done(),
+            finished=self._is_done(),
         )
 
 
-def _draw(board: SummaryWriter, row: dict[str, Any], accuracy: Accuracy) -> None:
+def _write_scalars(board: SummaryWriter, row: dict[str, Any], accuracy: Accuracy) -> None:
     for name in ("loss", "learning_rate"):
         board.add_scalar(f"train/{name}", row[name], row["step"])
     board.add_scalar("val/top1_percent", accuracy.top1_percent, row["step"])

@@ -1,4 +1,4 @@
-"""Two images made one: mixup and CutMix."""
+"""Pairs of images mixed into one: mixup and CutMix."""
 
 from dataclasses import dataclass
 
@@ -8,47 +8,60 @@ from torch import Tensor
 
 from shufflenet.recipes import Recipe
 
-__all__ = ["Mixed", "mixed"]
+__all__ = ["MixedBatch", "mix_batch"]
 
 
 @dataclass(frozen=True, slots=True)
-class Mixed:
-    """Images ``(n, 3, h, w)`` of which ``share`` is ``labels`` and the rest ``others``.
+class MixedBatch:
+    """A batch of images, each of them a mixture of two classes.
 
-    ``answers`` are the probabilities, ``(n, classes)``, that a teacher gave such images, mixed as
-    they are; none where no answers are stored.
+    Attributes:
+        images: ``(n, 3, h, w)``.
+        labels: First class of every image, ``(n,)``.
+        others: Second class of every image, ``(n,)``.
+        share: Share of the first class, 0 to 1; the second has the rest.
+        targets: A teacher's probabilities, ``(n, classes)``, mixed as the images are; ``None``
+            where no teacher's logits are stored.
     """
 
     images: Tensor
     labels: Tensor
     others: Tensor
     share: float
-    answers: Tensor | None = None
+    targets: Tensor | None = None
 
-    def parts(self, number: int) -> "list[Mixed]":
-        """Cut into so many parts, or as many as there are images."""
-        cut = [x.chunk(number) for x in (self.images, self.labels, self.others)]
-        answers = [None] * len(cut[0]) if self.answers is None else self.answers.chunk(number)
+    def chunks(self, number: int) -> "list[MixedBatch]":
+        """Split into ``number`` batches, or as many as there are images."""
+        columns = [x.chunk(number) for x in (self.images, self.labels, self.others)]
+        none = [None] * len(columns[0])
+        targets = none if self.targets is None else self.targets.chunk(number)
         return [
-            Mixed(images, labels, others, self.share, answer)
-            for images, labels, others, answer in zip(*cut, answers, strict=True)
+            MixedBatch(images, labels, others, self.share, target)
+            for images, labels, others, target in zip(*columns, targets, strict=True)
         ]
 
 
-def mixed(
-    images: Tensor, labels: Tensor, recipe: Recipe, step: int, answers: Tensor | None = None
-) -> Mixed:
+def mix_batch(
+    images: Tensor, labels: Tensor, recipe: Recipe, step: int, targets: Tensor | None = None
+) -> MixedBatch:
     """Mix every image of a batch with the one before it, as a recipe says.
 
-    Where it asks for both kinds, a coin decides at every step. What is drawn is a function of the
-    recipe's seed and the step.
+    If the recipe has both mixup and CutMix, one of them is drawn at every step. All random values
+    are functions of the recipe's seed and the step.
+
+    Args:
+        images: ``(n, 3, h, w)``.
+        labels: Class indices, ``(n,)``.
+        recipe: Its fields ``mixup`` and ``cutmix``.
+        step: Number of the step.
+        targets: A teacher's probabilities, ``(n, classes)``.
 
     Sources: Zhang et al. 2018, https://arxiv.org/abs/1710.09412; Yun et al. 2019, section 3.1,
     https://arxiv.org/abs/1905.04899
     """
     kinds = [kind for kind in ("mixup", "cutmix") if getattr(recipe, kind) > 0]
     if not kinds:
-        return Mixed(images, labels, labels, 1.0, answers)
+        return MixedBatch(images, labels, labels, 1.0, targets)
     rng = np.random.default_rng((recipe.seed, step, 1))
     kind = kinds[rng.integers(len(kinds))]
     alpha = getattr(recipe, kind)
@@ -56,24 +69,24 @@ def mixed(
     others = labels.roll(1)
     if kind == "mixup":
         blend = torch.lerp(images.roll(1, 0), images, share)
-        return Mixed(blend, labels, others, share, _blended(answers, share))
+        return MixedBatch(blend, labels, others, share, _blend(targets, share))
     height, width = images.shape[2:]
-    top, bottom, left, right = _box(height, width, 1 - share, rng)
+    top, bottom, left, right = _random_box(height, width, 1 - share, rng)
     pasted = images.clone()
     pasted[:, :, top:bottom, left:right] = images.roll(1, 0)[:, :, top:bottom, left:right]
     covered = (bottom - top) * (right - left) / (height * width)
     share = 1 - covered
-    return Mixed(pasted, labels, others, share, _blended(answers, share))
+    return MixedBatch(pasted, labels, others, share, _blend(targets, share))
 
 
-def _blended(answers: Tensor | None, share: float) -> Tensor | None:
-    return None if answers is None else torch.lerp(answers.roll(1, 0), answers, share)
+def _blend(targets: Tensor | None, share: float) -> Tensor | None:
+    return None if targets is None else torch.lerp(targets.roll(1, 0), targets, share)
 
 
-def _box(
+def _random_box(
     height: int, width: int, area: float, rng: np.random.Generator
 ) -> tuple[int, int, int, int]:
-    """Draw a box of that part of an image, cut where it leaves it: top, bottom, left, right."""
+    """Draw a box that covers a share of an image, clipped to it: top, bottom, left, right."""
     side = np.sqrt(area)
     half_height, half_width = int(height * side / 2), int(width * side / 2)
     y, x = int(rng.integers(height)), int(rng.integers(width))

@@ -1,4 +1,4 @@
-"""What a network learns from: another, shown the very images it sees; or stored answers."""
+"""Teachers: networks that are shown the same images, or their logits computed before."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -16,93 +16,97 @@ from shufflenet.errors import DataError, TeacherMismatch
 from shufflenet.hub import CHECKPOINT, ONNX, resolve
 from shufflenet.models import load_model_and_card
 from shufflenet.runtimes import OnnxClassifier
-from shufflenet.spec import Label
+from shufflenet.spec import Card, Label
 from shufflenet.train._normalize import Normalizer
 
-__all__ = ["Answers", "Teacher", "distillation_loss", "open_answers", "open_teacher"]
+__all__ = [
+    "Teacher",
+    "TeacherLogits",
+    "distillation_loss",
+    "open_teacher",
+    "open_teacher_logits",
+]
 
 _log = logging.getLogger(__name__)
 
-# Maps red, green and blue from 0 to 255, (n, 3, h, w), to logits in the order of the pupil's
-# classes, (n, classes).
+# Maps RGB values 0..255, (n, 3, h, w), to logits in the order of the student's classes,
+# (n, classes).
 Teacher: TypeAlias = Callable[[Tensor], Tensor]
 
-# A teacher's logits for every image that is trained on, (images, classes), in their order.
-Answers: TypeAlias = npt.NDArray[np.floating]
+# A teacher's logits of every training image, (images, classes), in the order of the images.
+TeacherLogits: TypeAlias = npt.NDArray[np.floating]
 
 
-def open_answers(path: str | Path, images: ImageSet, training: ImageSet) -> Answers:
-    """Open a file of logits, computed once: of a whole image each, whatever part the pupil sees.
+def open_teacher_logits(path: str | Path, images: ImageSet, training: ImageSet) -> TeacherLogits:
+    """Open a file of logits that were computed before, of whole images rather than of crops.
 
     Args:
-        path: A ``.npy`` file of shape ``(images, classes)``.
-        images: What its rows are of, in the order of ``images.samples``.
+        path: A ``.npy`` file of floats of shape ``(images, classes)``.
+        images: The images of its rows, in the order of ``images.samples``.
         training: Those of them that are trained on.
 
+    Returns:
+        The rows of ``training``, ``(len(training), classes)``.
+
     Raises:
-        DataError: it cannot be read, is of other images or classes, or holds what is no number.
+        DataError: it cannot be read, is of other images or classes, or holds values that are not
+            finite.
     """
-    expected = len(images), len(images.classes)
-    layout = f"Expected: logits of {expected[0]} images and {expected[1]} classes, a .npy file."
-    try:
-        answers: Answers = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(str(path), f"cannot be read as a .npy file ({error})", layout) from error
-    if not isinstance(answers, np.ndarray):
-        raise DataError(str(path), "is an archive of arrays", layout)
-    if answers.shape != expected or not np.issubdtype(answers.dtype, np.floating):
-        raise DataError(str(path), f"is {answers.dtype} of shape {answers.shape}", layout)
-    if not all(
-        np.isfinite(part).all() for part in np.array_split(answers, 1 + len(answers) // 4096)
-    ):
-        raise DataError(str(path), "holds what is no number", layout)
+    logits = _read_logits(path, (len(images), len(images.classes)))
     labels = np.array([sample.label for sample in images.samples])
-    agreeing = np.count_nonzero(np.argmax(answers, axis=1) == labels)
-    if agreeing * expected[1] < 2 * expected[0]:  # twice what chance would
+    agreeing = int(np.count_nonzero(np.argmax(logits, axis=1) == labels))
+    if agreeing * len(images.classes) < 2 * len(images):  # less than twice what chance gives
         _log.warning(
-            "%s agrees with %d of %d labels, as if by chance: are its rows in the order of the "
-            "images of %s?",
-            *(path, agreeing, expected[0], images.source),
+            "%s agrees with %d of %d labels, no more than chance. Check that its rows are in the "
+            "order of the images of %s.",
+            *(path, agreeing, len(images), images.source),
         )
     if training.samples == images.samples:
-        return answers
-    place = {sample: number for number, sample in enumerate(images.samples)}
-    chosen: Answers = answers[[place[sample] for sample in training.samples]]
+        return logits
+    rows = {sample: number for number, sample in enumerate(images.samples)}
+    chosen: TeacherLogits = logits[[rows[sample] for sample in training.samples]]
     return chosen
 
 
-def open_teacher(name_or_file: str | Path, labels: Sequence[Label]) -> Teacher:
-    """Open a network of ours, or any ONNX file with a card, to learn from.
-
-    It is shown images at its own size, whatever size the pupil is trained at, and computes where
-    they are: a network on their device, an ONNX file on the CPU.
+def _read_logits(path: str | Path, shape: tuple[int, int]) -> TeacherLogits:
+    """Read a ``.npy`` file of finite floats of a shape, ``(images, classes)``.
 
     Raises:
-        TeacherMismatch: it does not know the pupil's classes.
+        DataError: it holds something else.
+    """
+    layout = f"Expected: logits of {shape[0]} images and {shape[1]} classes, a .npy file."
+    try:
+        logits: TeacherLogits = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(str(path), f"cannot be read as a .npy file ({error})", layout) from error
+    if not isinstance(logits, np.ndarray):
+        raise DataError(str(path), "is an archive of arrays", layout)
+    if logits.shape != shape or not np.issubdtype(logits.dtype, np.floating):
+        raise DataError(str(path), f"is {logits.dtype} of shape {logits.shape}", layout)
+    parts = np.array_split(logits, 1 + len(logits) // 4096)  # not all in memory at once
+    if not all(np.isfinite(part).all() for part in parts):
+        raise DataError(str(path), "holds values that are not finite", layout)
+    return logits
+
+
+def open_teacher(name_or_file: str | Path, labels: Sequence[Label]) -> Teacher:
+    """Open a checkpoint, or any ONNX file with a card, to learn from.
+
+    It is shown images at its own size, whatever size the student is trained at. A checkpoint runs
+    on the device of the images, an ONNX file on the CPU.
+
+    Raises:
+        TeacherMismatch: it does not know the student's classes.
         UnknownName: it is neither a file nor a checkpoint's name.
         CheckpointError: the file is damaged or has no card.
     """
-    file = resolve(name_or_file, (CHECKPOINT, ONNX))
-    if file.suffix == ONNX:
-        classifier = OnnxClassifier(file)
-        card = classifier.card
-
-        def answer(images: Tensor) -> Tensor:
-            return torch.from_numpy(classifier.logits(images.cpu().numpy())).to(images.device)
-    else:
-        net, card = load_model_and_card(file)
-        net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
-
-        def answer(images: Tensor) -> Tensor:
-            logits: Tensor = net.to(images.device)(images)
-            return logits
-
-    places = {label.id: place for place, label in enumerate(card.labels)}
-    unknown = [label.id for label in labels if label.id not in places]
+    network, card = _open_network(name_or_file)
+    rows = {label.id: row for row, label in enumerate(card.labels)}
+    unknown = [label.id for label in labels if label.id not in rows]
     if unknown:
         raise TeacherMismatch(str(name_or_file), unknown, len(labels))
-    order = [places[label.id] for label in labels]
-    prepare, side = Normalizer(card.preprocess), card.preprocess.crop_px
+    order = [rows[label.id] for label in labels]
+    normalize, side = Normalizer(card.preprocess), card.preprocess.crop_px
 
     @torch.no_grad()
     def teach(images: Tensor) -> Tensor:
@@ -110,19 +114,46 @@ def open_teacher(name_or_file: str | Path, labels: Sequence[Label]) -> Teacher:
             images = functional.interpolate(
                 images, (side, side), mode="bilinear", antialias=True, align_corners=False
             )
-        return answer(prepare(images))[:, order]
+        return network(normalize(images))[:, order]
 
     return teach
 
 
-def distillation_loss(pupil: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Say how far a pupil's logits lie from a teacher's probabilities, which are softened already.
+def _open_network(name_or_file: str | Path) -> tuple[Callable[[Tensor], Tensor], Card]:
+    """Open a model as a function from network input, ``(n, 3, h, w)``, to its logits."""
+    file = resolve(name_or_file, (CHECKPOINT, ONNX))
+    if file.suffix == ONNX:
+        classifier = OnnxClassifier(file)
 
-    The Kullback-Leibler divergence times the temperature squared, so that its gradient keeps its
-    size. Source: Hinton et al. 2015, section 2, https://arxiv.org/abs/1503.02531
+        def run_onnx(images: Tensor) -> Tensor:
+            return torch.from_numpy(classifier.logits(images.cpu().numpy())).to(images.device)
+
+        return run_onnx, classifier.card
+
+    net, card = load_model_and_card(file)
+    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
+
+    def run_torch(images: Tensor) -> Tensor:
+        logits: Tensor = net.to(images.device)(images)
+        return logits
+
+    return run_torch, card
+
+
+def distillation_loss(logits: Tensor, targets: Tensor, temperature: float) -> Tensor:
+    """Return how far a student's logits are from a teacher's probabilities, a scalar.
+
+    It is the Kullback-Leibler divergence times the temperature squared, so that the size of its
+    gradient does not depend on the temperature. Source: Hinton et al. 2015, section 2,
+    https://arxiv.org/abs/1503.02531
+
+    Args:
+        logits: The student's, ``(n, classes)``.
+        targets: The teacher's probabilities at that temperature, ``(n, classes)``.
+        temperature: What the student's logits are divided by.
     """
     return temperature**2 * functional.kl_div(
-        functional.log_softmax(pupil / temperature, dim=1),
-        teacher,
+        functional.log_softmax(logits / temperature, dim=1),
+        targets,
         reduction="batchmean",
     )

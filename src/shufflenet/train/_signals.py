@@ -1,4 +1,4 @@
-"""Signals that end a run, heeded between two steps."""
+"""Signals that end a run, delivered between two steps."""
 
 import signal
 import threading
@@ -7,26 +7,26 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-__all__ = ["StopRequest"]
+__all__ = ["HeldSignals"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class StopRequest:
-    """Remembers a signal until it suits; a second one is not waited with."""
+class HeldSignals:
+    """A signal that is held until the state is saved; a second one takes effect at once."""
 
     def __init__(self) -> None:
         self._number: int | None = None
-        self._before: dict[int, Any] = {}  # what signal.getsignal gave
+        self._before: dict[int, Any] = {}  # what signal.getsignal returned
 
     @property
-    def made(self) -> bool:
-        """Whether a signal came."""
+    def received(self) -> bool:
+        """Whether a signal was received."""
         return self._number is not None
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Hold signals back meanwhile, where this thread is the one that may."""
+    def hold(self) -> Iterator[None]:
+        """Hold signals while the context lasts; without effect outside the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -36,19 +36,19 @@ class StopRequest:
         try:
             yield
         finally:
-            self._give_back()
+            self._restore()
 
-    def heed(self) -> None:
-        """Do what the signal would have done at once, if one came."""
+    def deliver(self) -> None:
+        """Raise the signal that was received, if any, with the handler from before."""
         if self._number is not None:
-            self._give_back()
+            self._restore()
             signal.raise_signal(self._number)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.made:
-            self.heed()
+        if self.received:
+            self.deliver()
         self._number = number
 
-    def _give_back(self) -> None:
+    def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)

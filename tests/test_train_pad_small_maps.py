@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from shufflenet.train._small_maps import PaddedConv2d, pad_small_maps
+from shufflenet.train._pad_small_maps import PaddedConv2d, pad_small_maps
 from tolerance import FLOAT64_RELATIVE
 
 

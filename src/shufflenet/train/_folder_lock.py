@@ -1,4 +1,4 @@
-"""One process at a time: what is at work in a run's folder keeps others out."""
+"""A lock on the folder of a run, so that one process at a time trains in it."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,20 +9,20 @@ from filelock import FileLock, Timeout
 
 from shufflenet.errors import RunError, WriteError
 
-__all__ = ["locked"]
+__all__ = ["lock_folder"]
 
 _LOCK = ".lock"
-PATIENCE_S = 8.0  # so long the workers of a process that was killed may hold on: they look every 5
+PATIENCE_S = 8.0  # loader processes of a killed run may hold the lock: they check every 5 s
 
 
 @contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Keep other processes out of a folder meanwhile; it is made, and removed if it stays empty.
+def lock_folder(out: Path) -> Iterator[None]:
+    """Lock a folder while the context lasts; create it, and remove it if it stays empty.
 
-    The system gives up the lock of a process that ends in whatever way.
+    The operating system releases the lock of a process that ends, in whatever way.
 
     Raises:
-        RunError: another process is at work in it.
+        RunError: another process trains in it.
         WriteError: the folder cannot be written.
     """
     lock = FileLock(out / _LOCK)
@@ -41,7 +41,7 @@ def locked(out: Path) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError):
-            (out / _LOCK).unlink()  # while it is held: whoever comes next makes another
+            (out / _LOCK).unlink()  # while it is held: the next process makes another
         lock.release()
-        with contextlib.suppress(OSError):  # it holds something
+        with contextlib.suppress(OSError):  # it is not empty
             out.rmdir()

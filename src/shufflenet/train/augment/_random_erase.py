@@ -1,26 +1,27 @@
-"""A part of an image made unrecognisable."""
+"""Random erasing: a box of an image filled with one color."""
 
 import math
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["erased"]
+__all__ = ["random_erase"]
 
 _AREA, _ASPECT_RATIOS = (0.02, 1 / 3), (0.3, 3.3)
 
 
-def erased(
+def random_erase(
     pixels: npt.NDArray[np.uint8], probability: float, rng: np.random.Generator
 ) -> npt.NDArray[np.uint8]:
-    """Paint a random box in the image's mean colour, with that probability.
+    """Fill a random box of an image with its mean color, with a given probability.
 
-    The box covers between a fiftieth and a third of the image; ten tries are made to fit it in.
+    The box covers between 1/50 and 1/3 of the image. If ten tries find none that fits, the image
+    stays as it is.
 
     Args:
-        pixels: RGB values 0..255, ``(h, w, 3)``; left as they are.
-        probability: That a box is painted, 0 to 1.
-        rng: Decides whether and where.
+        pixels: RGB values 0..255, ``(h, w, 3)``; not changed.
+        probability: Of a box, 0 to 1.
+        rng: Draws whether there is a box, and where.
 
     Source: Zhong et al. 2017, section 3.2, https://arxiv.org/abs/1708.04896
     """

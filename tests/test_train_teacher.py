@@ -1,4 +1,4 @@
-"""A teacher's answers, stored in a file: read, kept with their images, mixed, learnt from."""
+"""A teacher's logits, stored in a file: read, kept with their images, mixed, learned from."""
 
 import dataclasses
 from pathlib import Path
@@ -15,9 +15,9 @@ from shufflenet.models import create_model
 from shufflenet.runtimes._torch import TorchClassifier
 from shufflenet.train import Session, train
 from shufflenet.train._batches import Crops
-from shufflenet.train._mix import mixed
-from shufflenet.train._teacher import open_answers
-from test_train import RECIPE
+from shufflenet.train._mix import mix_batch
+from shufflenet.train._teacher import open_teacher_logits
+from test_train import RECIPE, setup_for
 
 
 @pytest.fixture
@@ -25,39 +25,39 @@ def images(class_folders: Path) -> ImageSet:
     return open_images(class_folders)
 
 
-def test_an_image_comes_with_its_own_answer(images: ImageSet) -> None:
-    answers = np.random.default_rng(0).normal(0, 3, (len(images), 3)).astype(np.float16)
-    crops = Crops(images.samples, RECIPE, 0, answers)
+def test_an_image_comes_with_its_own_logits(images: ImageSet) -> None:
+    logits = np.random.default_rng(0).normal(0, 3, (len(images), 3)).astype(np.float16)
+    crops = Crops(images.samples, RECIPE, 0, logits)
     for item in (0, len(images) - 1):
-        pixels, label, answer = crops[item]
+        pixels, label, own = crops[item]
         assert label == images.samples[item].label
-        assert np.array_equal(answer, answers[item].astype(np.float32))
+        assert np.array_equal(own, logits[item].astype(np.float32))
         assert pixels.shape == (32, 32, 3)
 
 
-def test_a_pupil_comes_to_say_what_was_answered(images: ImageSet, tmp_path: Path) -> None:
+def test_a_student_learns_stored_logits(images: ImageSet, tmp_path: Path) -> None:
     """Of a file that takes every class for the next one, against all labels."""
     labels = np.array([sample.label for sample in images.samples])
-    answers = np.eye(3, dtype=np.float16)[(labels + 1) % 3] * 20
+    logits = np.eye(3, dtype=np.float16)[(labels + 1) % 3] * 20
     recipe = dataclasses.replace(RECIPE, epochs=20, distillation=1.0)
     torch.manual_seed(0)
     net = create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1)
     how = Session(out=tmp_path / "run", accelerator="cpu", workers=0)
-    train(net, card_for(net.spec), images, images, recipe, how, answers)
+    train(dataclasses.replace(setup_for(net, images, recipe), teacher_logits=logits), how)
     found = evaluate(TorchClassifier(net.eval(), card_for(net.spec)), images)
     assert found.top1 < len(images) / 6
 
 
-def test_answers_are_mixed_as_images_are() -> None:
+def test_targets_are_mixed_as_images_are() -> None:
     recipe = dataclasses.replace(RECIPE, mixup=0.4)
     images, labels = torch.rand(6, 3, 8, 8), torch.arange(6)
-    answers = torch.eye(6)
-    batch = mixed(images, labels, recipe, 3, answers)
+    targets = torch.eye(6)
+    batch = mix_batch(images, labels, recipe, 3, targets)
     assert 0 < batch.share < 1
-    assert batch.answers is not None
-    expected = batch.share * answers + (1 - batch.share) * answers.roll(1, 0)
-    assert torch.allclose(batch.answers, expected)
-    assert [part.answers.shape for part in batch.parts(2) if part.answers is not None] == [
+    assert batch.targets is not None
+    expected = batch.share * targets + (1 - batch.share) * targets.roll(1, 0)
+    assert torch.allclose(batch.targets, expected)
+    assert [part.targets.shape for part in batch.chunks(2) if part.targets is not None] == [
         (3, 6), (3, 6)
     ]  # fmt: skip
 
@@ -67,27 +67,27 @@ def test_answers_are_mixed_as_images_are() -> None:
     [
         (5, 3, 0.0, r"is float32 of shape \(5, 3\)"),
         (0, 2, 0.0, "is float32 of shape"),
-        (0, 3, np.nan, "holds what is no number"),
+        (0, 3, np.nan, "holds values that are not finite"),
     ],
 )
-def test_answers_to_other_images_are_refused(
+def test_logits_of_other_images_are_refused(
     images: ImageSet, tmp_path: Path, rows: int, columns: int, values: float, told: str
 ) -> None:
-    path = tmp_path / "answers.npy"
+    path = tmp_path / "logits.npy"
     np.save(path, np.full((rows or len(images), columns), values, np.float32))
     with pytest.raises(DataError, match=told):
-        open_answers(path, images, images)
+        open_teacher_logits(path, images, images)
     path.write_bytes(b"no array")
     with pytest.raises(DataError, match="cannot be read as a .npy file"):
-        open_answers(path, images, images)
+        open_teacher_logits(path, images, images)
 
 
-def test_answers_follow_their_images_into_the_part_that_is_trained_on(
+def test_logits_follow_their_images_into_the_training_part(
     images: ImageSet, tmp_path: Path
 ) -> None:
-    path = tmp_path / "answers.npy"
+    path = tmp_path / "logits.npy"
     rows = np.repeat(np.arange(len(images), dtype=np.float32)[:, None], len(images.classes), 1)
     np.save(path, rows)
     training, _ = split(images, 0.3, 0)
-    found = open_answers(path, images, training)
+    found = open_teacher_logits(path, images, training)
     assert [images.samples[int(row[0])] for row in found] == list(training.samples)

@@ -1,4 +1,4 @@
-"""Which part of an image is trained on."""
+"""Random parts of images."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _ASPECT_RATIOS = (3 / 4, 4 / 3)  # Szegedy et al. 2015, section 6, https://arxiv
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A part of an image in pixels, ``right`` and ``bottom`` outside it, and whether mirrored."""
+    """A part of an image in pixels, without column ``right`` and row ``bottom``."""
 
     left: int
     top: int
@@ -22,16 +22,21 @@ class Crop:
 
     @property
     def shorter_px(self) -> int:
-        """How long the shorter side is."""
+        """Length of the shorter side."""
         return min(self.right - self.left, self.bottom - self.top)
 
 
 def random_crop(width: int, height: int, smallest_area: float, rng: np.random.Generator) -> Crop:
-    """Choose a random part of an image, mirrored half of the time.
+    """Draw a random part of an image, mirrored half of the time.
 
-    The part covers between ``smallest_area`` and all of the image's area, its aspect ratio lies
-    between 3:4 and 4:3; where ten tries find no part that fits, the largest centred square is
-    taken.
+    The part covers between ``smallest_area`` and all of the image's area; its aspect ratio is
+    between 3:4 and 4:3. If ten tries find no part that fits, it is the largest centered square.
+
+    Args:
+        width: Of the image, in pixels.
+        height: Of the image, in pixels.
+        smallest_area: Smallest share of the image, 0 to 1.
+        rng: Draws the part and whether it is mirrored.
     """
     box = _random_box(width, height, smallest_area, rng)
     return Crop(*box, mirrored=bool(rng.random() < 0.5))

@@ -1,4 +1,4 @@
-"""From an image file to its random crop, the way that costs least."""
+"""A random crop of an image file, without decoding more of it than is needed."""
 
 import re
 
@@ -13,27 +13,29 @@ from shufflenet.preprocess import decode
 from shufflenet.train._jpeg import upright_jpeg
 from shufflenet.train.augment import random_crop
 
-__all__ = ["cropped"]
+__all__ = ["load_crop"]
 
 _PPM = re.compile(rb"P6\n(\d+) (\d+)\n255\n")  # what ``pack`` writes
-_SPARE = 2  # pixels of a shrunk crop for one of the result, each way
+_SPARE = 2  # pixels of a shrunk crop for each pixel of the result, in both directions
 
 
-def cropped(sample: Sample, size_px: int, smallest_area: float, rng: np.random.Generator) -> Tensor:
-    """Cut a random part out of an image file, resize it to a square, mirror it half of the time.
+def load_crop(
+    sample: Sample, size_px: int, smallest_area: float, rng: np.random.Generator
+) -> Tensor:
+    """Crop a random part of an image file, resize it to a square, mirror it half of the time.
 
-    Pixels come from simplejpeg or, without it, from Pillow, and are the same; torch resizes
-    either, so that a run may be resumed with or without simplejpeg. The result is within a grey
-    level of what Pillow's BILINEAR makes of the part. Only a JPEG whose crop is four times as
-    large as the result, or larger, is decoded at a half, a quarter or an eighth of its size, and
-    the crop begins and ends at whole pixels of that; its values differ by 0.4 grey levels in the
-    mean and by 12 at most from those of the same part decoded whole (200 photos of ImageNet).
+    simplejpeg and, without it, Pillow decode to the same pixels, and torch resizes both, so that a
+    run may be resumed with or without simplejpeg. The result is within a gray level of Pillow's
+    BILINEAR. Only a JPEG whose crop is at least four times as large as the result is decoded at a
+    half, a quarter or an eighth of its size; the crop then begins and ends at whole pixels of that
+    size, and values differ from those of the part decoded in full by 0.4 gray levels in the mean
+    and by at most 12 (200 photos of ImageNet).
 
     Args:
         sample: The image file.
         size_px: The side of the result.
         smallest_area: See ``augment.random_crop``.
-        rng: Decides which part.
+        rng: Draws the part and whether it is mirrored.
 
     Returns:
         RGB values 0..255, ``(size_px, size_px, 3)``.
@@ -42,25 +44,28 @@ def cropped(sample: Sample, size_px: int, smallest_area: float, rng: np.random.G
         DataError: there is no such file any more.
         ImageError: it cannot be read as an image.
     """
-    pixels, crop, shrink = _raw(sample), None, 1
+    pixels, crop, shrink = _packed_pixels(sample), None, 1
     if pixels is None:
         content = sample.read()
         jpeg = upright_jpeg(content, sample.name)
         if jpeg:
             crop = random_crop(jpeg.width, jpeg.height, smallest_area, rng)
             shrink = next((s for s in (8, 4, 2) if crop.shorter_px >= _SPARE * s * size_px), 1)
-            pixels = jpeg.decoded(crop.bottom, shrink)
+            pixels = jpeg.decode(crop.bottom, shrink)
         else:
             pixels = np.asarray(decode(content, sample.name))
     crop = crop or random_crop(pixels.shape[1], pixels.shape[0], smallest_area, rng)
     rows = slice(crop.top // shrink, crop.bottom // shrink)
     columns = slice(crop.left // shrink, crop.right // shrink)
-    part = _resized(np.array(pixels[rows, columns]), size_px)
+    part = _resize(np.array(pixels[rows, columns]), size_px)
     return part.flip(1) if crop.mirrored else part
 
 
-def _raw(sample: Sample) -> npt.NDArray[np.uint8] | None:
-    """Look at the pixels of an image of ``pack`` where they lie; none if it is another file."""
+def _packed_pixels(sample: Sample) -> npt.NDArray[np.uint8] | None:
+    """Return the pixels of an image that ``pack`` wrote, uint8 ``(h, w, 3)``, without a copy.
+
+    ``None`` if it is another file.
+    """
     if sample.size < 0 or not sample.name.endswith(".ppm"):
         return None
     content = sample.view()
@@ -72,10 +77,11 @@ def _raw(sample: Sample) -> npt.NDArray[np.uint8] | None:
     return values.reshape(height, width, 3) if len(values) == width * height * 3 else None
 
 
-def _resized(part: npt.NDArray[np.uint8], size_px: int) -> Tensor:
-    """Resize to a square; torch is fast where it is told that colours are a pixel's neighbours.
+def _resize(part: npt.NDArray[np.uint8], size_px: int) -> Tensor:
+    """Resize ``(h, w, 3)`` to a square of ``size_px``.
 
-    For that, strides must be those of a batch that is channels last, the batch's own among them.
+    torch resizes fast where it recognizes the layout as channels last; for that the strides must be
+    those of such a batch, the stride of the batch axis included.
     """
     batch = torch.from_numpy(part)[None].permute(0, 3, 1, 2)
     square = interpolate(batch, size=(size_px, size_px), mode="bilinear", antialias=True)

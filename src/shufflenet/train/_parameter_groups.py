@@ -1,4 +1,4 @@
-"""Which weights learn, at which part of the learning rate, and which of them decay."""
+"""The weights that are trained, their share of the learning rate, and which of them decay."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ __all__ = ["freeze", "parameter_groups"]
 
 
 def freeze(net: ShuffleNet, recipe: Recipe) -> None:
-    """Hold the parts of a network still that a recipe says, their batch statistics too.
+    """Freeze the first parts of a network, as a recipe says, their batch statistics too.
 
     Raises:
-        SpecError: there are not so many.
+        SpecError: the network has fewer parts.
     """
     stages = len(net.stages)
     if recipe.freeze > stages + 1:
@@ -27,12 +27,12 @@ def freeze(net: ShuffleNet, recipe: Recipe) -> None:
 
 
 def parameter_groups(net: ShuffleNet, recipe: Recipe) -> list[dict[str, Any]]:
-    """Make the groups of an optimizer: parts from the classifier to the stem, decayed ones first.
+    """Return the groups of an optimizer: parts from the classifier to the stem, decayed ones first.
 
-    What multiplies (convolutions, the classifier) is decayed, norms and biases are not. A part,
-    which is the stem, a stage, the head or the classifier, learns at ``layer_decay`` times the
-    rate of the part after it: ``rate_factor``, of the recipe's rate. Without such a decay all
-    parts are one. What is frozen is in no group.
+    Weights of convolutions and of the classifier decay, norms and biases do not. A part is the
+    stem, a stage, the head or the classifier; its learning rate is ``layer_decay`` times that of
+    the part after it, and ``rate_factor`` times the recipe's. Without ``layer_decay`` the network
+    is one part. Frozen weights are in no group.
 
     Source of the rates: Howard and Ruder 2018, section 3.2, https://arxiv.org/abs/1801.06146
     """
@@ -44,13 +44,13 @@ def parameter_groups(net: ShuffleNet, recipe: Recipe) -> list[dict[str, Any]]:
     factor = 1.0
     for modules in parts:
         own = [parameter for module in modules for parameter in module.parameters()]
-        learning = [parameter for parameter in own if parameter.requires_grad]
-        for decay, chosen in (
-            (recipe.weight_decay, [p for p in learning if p.ndim > 1]),
-            (0.0, [p for p in learning if p.ndim <= 1]),
+        trained = [parameter for parameter in own if parameter.requires_grad]
+        for decay, group in (
+            (recipe.weight_decay, [p for p in trained if p.ndim > 1]),
+            (0.0, [p for p in trained if p.ndim <= 1]),
         ):
-            if chosen:
-                groups.append({"params": chosen, "weight_decay": decay, "rate_factor": factor})
-        if own:  # a network without a head has none to count
+            if group:
+                groups.append({"params": group, "weight_decay": decay, "rate_factor": factor})
+        if own:  # a network without a head has no parameters there
             factor *= recipe.layer_decay
     return groups

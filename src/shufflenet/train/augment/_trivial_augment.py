@@ -1,4 +1,4 @@
-"""TrivialAugment: one operation an image, of any strength."""
+"""TrivialAugment: one operation per image, of random strength."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,12 +6,12 @@ from PIL import Image
 
 from shufflenet.train.augment._operations import OPERATIONS
 
-__all__ = ["trivially_changed"]
+__all__ = ["trivial_augment"]
 
-_STRENGTHS = 31  # steps from nothing to the most
+_STRENGTHS = 31  # from no effect to the greatest
 
-# The most that is done, in each operation's own unit.
-_MOST: dict[str, float] = {
+# Greatest amount of each operation, in its own unit.
+_GREATEST: dict[str, float] = {
     "identity": 0,
     "shear_x": 0.99,
     "shear_y": 0.99,
@@ -19,7 +19,7 @@ _MOST: dict[str, float] = {
     "translate_y": 32,
     "rotate": 135,
     "brightness": 0.99,
-    "colour": 0.99,
+    "color": 0.99,
     "contrast": 0.99,
     "sharpness": 0.99,
     "posterize": 6,
@@ -29,19 +29,21 @@ _MOST: dict[str, float] = {
 }
 
 
-def trivially_changed(
+def trivial_augment(
     pixels: npt.NDArray[np.uint8], rng: np.random.Generator
 ) -> npt.NDArray[np.uint8]:
-    """Do one operation, drawn evenly, at a strength drawn evenly: the paper's "wide" space.
+    """Apply one random operation at a random strength: the paper's "wide" space.
+
+    Operations and strengths are drawn with equal probabilities.
 
     Args:
-        pixels: RGB values 0..255, ``(h, w, 3)``; left as they are.
-        rng: Decides which, how strongly, and in which direction.
+        pixels: RGB values 0..255, ``(h, w, 3)``; not changed.
+        rng: Draws the operation, its strength and its direction.
 
     Source: Mueller and Hutter 2021, Table 1, https://arxiv.org/abs/2103.10158
     """
-    names = list(_MOST)
+    names = list(_GREATEST)
     name = names[rng.integers(len(names))]
     strength = rng.integers(_STRENGTHS) / (_STRENGTHS - 1)
     signed = float(strength * rng.choice((-1, 1)))
-    return np.asarray(OPERATIONS[name](Image.fromarray(pixels), _MOST[name] * signed))
+    return np.asarray(OPERATIONS[name](Image.fromarray(pixels), _GREATEST[name] * signed))

@@ -1,0 +1,87 @@
+"""A trained network, written to a checkpoint with a card that is true of it."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from shufflenet.errors import SpecError
+from shufflenet.files import Checkpoint, write_checkpoint
+from shufflenet.networks import ShuffleNet, build_with, state_arrays
+from shufflenet.spec import Card, Label, Origin, Preprocess
+
+__all__ = ["describe", "save"]
+
+
+def save(
+    net: ShuffleNet,
+    path: str | Path,
+    *,
+    labels: Sequence[Label | str],
+    preprocess: Preprocess | None = None,
+    origin: Origin | None = None,
+) -> Card:
+    """Write a network that you trained to a checkpoint, and return its card.
+
+    The file can be predicted with, evaluated, exported and trained further like any other. See
+    examples/own_loop.py for a whole training loop.
+
+    Args:
+        net: The network, on any device and in any mode; its classifier ``fc`` may have been
+            replaced by one of another number of classes. It is not changed.
+        path: Where to write; a name that ends in ``.safetensors``, which becomes the card's name.
+        labels: The classes, or their identifiers, in the order of the logits.
+        preprocess: How images were resized, cropped and normalized for it; that of the checkpoint
+            the network began with unless given.
+        origin: What it was trained on, under which licence, by which recipe. ``started_from`` and
+            ``software`` are filled in where they are empty. Nothing is taken from the checkpoint
+            the network began with: without an origin, data are "unknown" and no licence is named.
+
+    Raises:
+        SpecError: there is not one label for each class, the network began with random weights and
+            no preprocessing is given, or the path ends in something else.
+        CheckpointMismatch: parts of the network were replaced, other than its classifier.
+        WriteError: the file cannot be written; a file that was there before is unchanged.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise SpecError("path", str(path), "a name that ends in .safetensors")
+    start = net.started_from
+    preprocess = preprocess or (start.preprocess if start else None)
+    if preprocess is None:
+        expected = "given, since the network began with random weights: a spec.Preprocess"
+        raise SpecError("preprocess", None, expected)
+    arrays = state_arrays(copy.deepcopy(net).float())
+    classes = len(arrays["fc.weight"]) if "fc.weight" in arrays else net.spec.classes
+    if len(labels) != classes:
+        raise SpecError("labels", len(labels), f"{classes}, one for each class of the network")
+    card = Card(
+        name=path.stem,
+        network=replace(net.spec, classes=classes),
+        preprocess=preprocess,
+        labels=tuple(Label(each, each) if isinstance(each, str) else each for each in labels),
+        origin=_completed(origin or Origin(data="unknown", licence=""), start),
+    )
+    build_with(card.network, arrays)  # it refuses weights that the card's network has no place for
+    write_checkpoint(path, Checkpoint(card, arrays))
+    return card
+
+
+def _completed(origin: Origin, start: Card | None) -> Origin:
+    """Return an origin with what can be known filled in where it is empty."""
+    software = f"shufflenet {version('shufflenet')}, torch {torch.__version__}"
+    started_from = describe(start) if start is not None else ""
+    return replace(
+        origin,
+        started_from=origin.started_from or started_from,
+        software=origin.software or software,
+    )
+
+
+def describe(card: Card) -> str:
+    """Describe a checkpoint by its name and its training, since files are moved and renamed."""
+    trained = f"{card.origin.recipe}; {card.origin.steps} steps" if card.origin.recipe else ""
+    return f"{card.name}: {trained or card.origin.data}"

@@ -1,0 +1,105 @@
+"""Weights of a checkpoint for a network with other classes, channels, stem or width."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from shufflenet.errors import CheckpointMismatch, SpecError
+from shufflenet.networks import (
+    ShuffleNet,
+    build_with,
+    can_widen,
+    load_arrays,
+    state_arrays,
+    widen,
+)
+from shufflenet.spec import Card, Label, NetworkSpec, differing_fields
+
+__all__ = ["same_weights_fit", "start_from", "with_in_channels"]
+
+_FIRST = "conv1.0.weight"  # of every network; (channels, in_channels, height, width)
+
+
+def start_from(
+    net: ShuffleNet, labels: Sequence[Label | str], source: ShuffleNet, card: Card
+) -> int:
+    """Copy the weights of a loaded checkpoint into a network.
+
+    The classifier keeps a row for every class whose identifier the checkpoint has too, wherever
+    that stands; the rows of all other classes stay as they are in ``net``.
+
+    Args:
+        net: The network to change. Its stem may shrink images by another factor than the
+            checkpoint's, and of V2 it may be wider: it then computes what the checkpoint does (see
+            ``shufflenet.networks.widen``).
+        labels: The classes of ``net``, or their identifiers, in the order of its logits; empty
+            where they are not known, and then no row is kept.
+        source: The network of the checkpoint; it is not changed.
+        card: The card of the checkpoint.
+
+    Returns:
+        How many rows of the classifier were kept.
+
+    Raises:
+        CheckpointMismatch: the checkpoint is of another network.
+        SpecError: there are labels, but not one for each class.
+    """
+    fits = same_weights_fit(net.spec, source.spec)
+    if not fits and not can_widen(source, net):
+        raise CheckpointMismatch(net.spec.name, [f"{card.name} is a {source.spec.name}"])
+    rows = _source_rows(net.spec.classes, labels, card)
+    new = rows < 0
+    arrays = state_arrays(source)
+    classifier = [key for key in arrays if key.startswith("fc.")]
+    arrays |= {key: arrays[key][rows] for key in classifier}  # any row for a new class
+    if not fits:
+        narrow = build_with(replace(source.spec, classes=net.spec.classes), arrays)
+        arrays = state_arrays(widen(narrow, net))
+    own = state_arrays(net)
+    for key in classifier:
+        arrays[key][new] = own[key][new]
+    load_arrays(net, arrays)
+    net.started_from = card
+    return int(len(new) - new.sum())
+
+
+def _source_rows(classes: int, labels: Sequence[Label | str], card: Card) -> npt.NDArray[np.int64]:
+    """Return the row of the checkpoint's classifier for every class, ``(classes,)``; -1 for none.
+
+    Raises:
+        SpecError: there are labels, but not one for each class.
+    """
+    if not labels:
+        return np.full(classes, -1)
+    if len(labels) != classes:
+        raise SpecError("labels", len(labels), f"{classes}, one for each class of the network")
+    known = {label.id: row for row, label in enumerate(card.labels)}
+    identifiers = [label if isinstance(label, str) else label.id for label in labels]
+    return np.array([known.get(identifier, -1) for identifier in identifiers])
+
+
+def with_in_channels(net: ShuffleNet, in_channels: int) -> ShuffleNet:
+    """Return a copy of a network, in evaluation mode, that takes another number of channels.
+
+    For one channel the weights of the first convolution are summed over its input channels, so
+    that a gray image gives what it gives as red, green and blue. For ``n`` channels instead of
+    ``c``, input channel ``i`` has the weights of channel ``i mod c``, times ``c / n``.
+
+    Source: timm 1.0.20, models/_manipulate.py, adapt_input_conv
+    """
+    arrays = state_arrays(net)
+    weight = arrays[_FIRST].astype(np.float32)
+    known = weight.shape[1]
+    if in_channels == 1:
+        weight = weight.sum(axis=1, keepdims=True)
+    else:
+        weight = weight[:, np.arange(in_channels) % known] * np.float32(known / in_channels)
+    return build_with(replace(net.spec, in_channels=in_channels), {**arrays, _FIRST: weight})
+
+
+def same_weights_fit(wanted: NetworkSpec, given: NetworkSpec) -> bool:
+    """Return whether two networks take the same weights, but for those of the classifier."""
+    free = {"classes", "stem_stride", "dropout"}
+    return type(wanted) is type(given) and differing_fields(wanted, given) <= free

@@ -1,0 +1,71 @@
+"""What a run trains, as one value."""
+
+from dataclasses import dataclass
+
+from shufflenet.data import ImageSet, load
+from shufflenet.errors import DataError, ImageError
+from shufflenet.networks import ShuffleNet
+from shufflenet.recipes import Recipe
+from shufflenet.spec import Card
+from shufflenet.train._teacher import Teacher, TeacherLogits
+
+__all__ = ["Setup", "check_images"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """The network, images and recipe of a run.
+
+    Attributes:
+        net: The network, with random or given weights; training changes it.
+        card: Its card without accuracy; labels in the order of class indices.
+        training: Images to train on.
+        validation: Images to choose the best epoch by; labels numbered as in ``training``.
+        recipe: How to train.
+        teacher: A function to learn from besides the labels, or instead of them
+            (``recipe.distillation``): it maps RGB values 0..255, ``(n, 3, h, w)``, to logits,
+            ``(n, classes)``.
+        teacher_logits: The same, computed before: float ``(images, classes)``, a row for every
+            image of ``training``. At most one of the two is given.
+    """
+
+    net: ShuffleNet
+    card: Card
+    training: ImageSet
+    validation: ImageSet
+    recipe: Recipe
+    teacher: Teacher | None = None
+    teacher_logits: TeacherLogits | None = None
+
+
+def check_images(setup: Setup) -> None:
+    """Check that the images suffice to train and validate.
+
+    Raises:
+        DataError: there are fewer than two classes, no class begins with a readable image, or
+            validation lacks a class.
+    """
+    training, validation = setup.training, setup.validation
+    if len(training.classes) < 2:
+        raise DataError(
+            training.source,
+            f"has one class, {training.classes[0]!r}",
+            "Training needs two or more class folders.",
+        )
+    first = {sample.label: sample for sample in reversed(training.samples)}
+    how = setup.card.preprocess
+    if all(isinstance(load(sample, how), ImageError) for sample in first.values()):
+        raise DataError(
+            training.source,
+            "holds no image that can be read: the first file of every class is unreadable",
+            "Check the files with: shufflenet predict.",
+        )
+    present = {sample.label for sample in validation.samples}
+    missing = [name for label, name in enumerate(training.classes) if label not in present]
+    if missing:
+        raise DataError(
+            validation.source,
+            f"has no image of {len(missing)} of {len(training.classes)} classes, "
+            f"such as {missing[0]!r}",
+            "Validation must cover every class that is trained.",
+        )

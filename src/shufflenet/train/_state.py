@@ -1,0 +1,147 @@
+"""The state of a run: all that resuming needs, saved and loaded."""
+
+import dataclasses
+import io
+import logging
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+from torch import nn
+
+from shufflenet.errors import RunError
+from shufflenet.files import write_atomic
+from shufflenet.spec import Accuracy
+
+__all__ = [
+    "Parts",
+    "Progress",
+    "holds_results",
+    "load_state",
+    "restore_state_before",
+    "save_state",
+]
+
+_log = logging.getLogger(__name__)
+_STATES = _LAST, _BEFORE = "last.pt", "last-but-one.pt"
+
+# What a checkpoint holds the state of, by name.
+Parts: TypeAlias = Mapping[str, nn.Module | torch.optim.Optimizer]
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """How far a run is; saved with every checkpoint.
+
+    Attributes:
+        step: The number of steps done.
+        loss: Sum of the loss over the images of the epoch so far.
+        images: Images of the epoch so far; 0 once it is measured.
+        best: Validation accuracy of the best epoch; ``None`` before the first is done.
+        best_epoch: Number of the best epoch, counted from 1.
+    """
+
+    step: int = 0
+    loss: float = 0.0
+    images: int = 0
+    best: Accuracy | None = None
+    best_epoch: int = 0
+
+
+def holds_results(out: Path) -> bool:
+    """Return whether a folder holds a checkpoint or a measured epoch of a run."""
+    return any((out / name).exists() for name in (*_STATES, "metrics.jsonl"))
+
+
+def save_state(out: Path, parts: Parts, progress: Progress) -> None:
+    """Write all that resuming needs to ``last.pt``; the one before becomes ``last-but-one.pt``.
+
+    Raises:
+        WriteError: the disk is full; the checkpoint before is unchanged.
+    """
+    buffer = io.BytesIO()
+    state = {name: part.state_dict() for name, part in parts.items()}
+    torch.save(state | {"progress": dataclasses.asdict(progress)}, buffer)
+    write_atomic(out / _LAST, buffer.getvalue(), former=out / _BEFORE)
+
+
+def load_state(out: Path, parts: Parts) -> Progress:
+    """Load the last checkpoint into ``parts``, or the one before it, with a warning, if damaged.
+
+    Returns:
+        The progress of the checkpoint; that of a new run if there is none.
+
+    Raises:
+        RunError: both are damaged.
+    """
+    damaged: dict[str, Exception] = {}
+    for path in (out / _LAST, out / _BEFORE):
+        if not path.exists():
+            continue
+        try:
+            progress = _load(path, parts)
+        except _DAMAGE as error:
+            damaged[path.name] = error
+            continue
+        for name in damaged:
+            _log.warning("%s in %s is damaged: using %s instead.", name, out, path.name)
+        return progress
+    for name, fault in damaged.items():
+        raise RunError(
+            out,
+            f"has a damaged checkpoint, {name} ({str(fault).splitlines()[0]})",
+            "Its best.safetensors can still be used: train anew with --weights and another --out.",
+        ) from fault
+    return Progress()  # killed before the first checkpoint
+
+
+def _load(path: Path, parts: Parts) -> Progress:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if "net" in state:
+        raise RunError(
+            path.parent,
+            "was begun by an older version, which kept weights in another order",
+            "Train anew with another --out, from its best.safetensors by --weights.",
+        )
+    best = state["progress"].pop("best")
+    progress = Progress(**state["progress"], best=Accuracy(**best) if best else None)
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return progress
+
+
+def restore_state_before(out: Path, step: int) -> int | None:
+    """Make the last checkpoint one of fewer than ``step`` steps: the one before, if need be.
+
+    Returns:
+        The number of steps of the last checkpoint; ``None`` if there is none of fewer steps.
+    """
+    steps = {path: _step_of(path) for path in (out / _LAST, out / _BEFORE)}
+    usable = [path for path, taken in steps.items() if taken is not None and taken < step]
+    if not usable:
+        return None
+    if usable[0] != out / _LAST:
+        os.replace(usable[0], out / _LAST)
+    return steps[usable[0]]
+
+
+def _step_of(path: Path) -> int | None:
+    try:
+        return int(torch.load(path, map_location="cpu", weights_only=True)["progress"]["step"])
+    except _DAMAGE:  # or there is no such file
+        return None
+
+
+_DAMAGE = (
+    RuntimeError,
+    OSError,
+    EOFError,
+    KeyError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+)
