@@ -149,7 +149,7 @@ def test_show_describes_a_published_checkpoint(run: Run) -> None:
     out = " ".join(run("show", name)[1].split())
     assert "stated, as errors of 30.6 / 11.1, in megvii-model/ShuffleNet-Series" in out
     assert "BGR, EXIF tag ignored; shorter side resized to 256 px by OpenCV" in out
-    assert "It has to be fetched by hand" in out
+    assert "It must be downloaded by hand" in out
 
 
 @pytest.mark.parametrize("name", [*NETWORKS, *WEIGHTS])

@@ -17,9 +17,7 @@ from typing import NamedTuple
 
 SOURCE = Path(__file__).parent.parent / "src" / "shufflenet"
 LONG, MANY = 40, 5
-_ARRAY = re.compile(
-    r"\b(NDArray|ndarray|Tensor|ArrayLike|Array|Floats|Pixels|Images|Logits|Weights)\b"
-)
+_ARRAY = re.compile(r"\b(NDArray|ndarray|Tensor|ArrayLike|Array|Floats|Pixels|Images|Logits)\b")
 _SHAPE = re.compile(r"``\([^`]*\)``|\bscalar\b|\bany shape\b|\bsame shape\b")
 _VERBS = ("Say", "Give", "Let", "Tell", "Hand", "Bring", "See")
 

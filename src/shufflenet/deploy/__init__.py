@@ -11,10 +11,10 @@ from typing import assert_never
 
 from torch import nn
 
+from shufflenet.deploy._block_shuffle import deploy_v1
 from shufflenet.deploy._fold import compact, fold_batch_norms
+from shufflenet.deploy._route import deploy_v2
 from shufflenet.deploy._routed import RoutedNetwork
-from shufflenet.deploy._v1 import deploy_v1
-from shufflenet.deploy._v2 import deploy_v2
 from shufflenet.networks import ShuffleNet
 from shufflenet.spec import V1Spec, V2ExLargeSpec, V2LargeSpec, V2PlusSpec, V2Spec
 

@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import Tensor
 
-from shufflenet.deploy._v2 import route_stages
+from shufflenet.deploy._route import route_stages
 from shufflenet.networks import ShuffleNet
 from shufflenet.spec import V2PlusSpec, V2Spec
 

@@ -1,4 +1,4 @@
-"""Label sets that come with the package.
+"""The label sets in the package.
 
 ``imagenet_1k.tsv``: the classes of ILSVRC 2012 in the order of WordNet identifiers, which is the
 order of class indices in every published checkpoint. Identifiers and words are those of
@@ -6,11 +6,11 @@ onnx/models at b1eeaa1a, validated/vision/classification/synset.txt; identifiers
 also in timm 1.0.20, data/_info/imagenet_synsets.txt, and words in this order in torchvision 0.28.0,
 models/_meta.py, and in PaddleClas at d178931f, ppcls/utils/imagenet1k_label_list.txt.
 
-A class is called by its first word in WordNet. Where two first words differ at most in capitals,
-the kind of thing that WordNet says it is follows in brackets: "crane (wading bird)".
+The name of a class is its first word in WordNet. If two first words are equal except for case, the
+category that WordNet puts the class in follows in parentheses: "crane (wading bird)".
 
-Both are from WordNet 3.0, Copyright 2006 by Princeton University, which may be passed on under the
-terms in ``imagenet_1k.LICENSE.txt`` (SPDX: WordNet).
+Words and categories are from WordNet 3.0, Copyright 2006 by Princeton University, which may be
+redistributed under the terms in ``imagenet_1k.LICENSE.txt`` (SPDX: WordNet).
 """
 
 from functools import cache
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from shufflenet.errors import UnknownName
-from shufflenet.labels._names import read_names
+from shufflenet.labels._classes import read_names
 from shufflenet.spec import Label
 
 __all__ = ["label_set"]
@@ -28,13 +28,13 @@ _FILES: Final = {"imagenet-1k": Path(__file__).parent / "imagenet_1k.tsv"}
 
 @cache
 def label_set(name: str) -> tuple[Label, ...]:
-    """Give the classes of a set, in the order of class indices.
+    """Return the classes of a set, in the order of class indices.
 
     >>> label_set("imagenet-1k")[1]
     Label(id='n01443537', name='goldfish')
 
     Raises:
-        UnknownName: no set goes by that name; the nearest one is suggested.
+        UnknownName: no set has that name; the nearest one is suggested.
     """
     if name not in _FILES:
         raise UnknownName("label set", name, _FILES)

@@ -1,4 +1,4 @@
-"""The catalogue as tables: values in, text out, for the terminal and for ``docs/models.md``."""
+"""The catalog as text: for the terminal and for ``docs/models.md``; ``charts`` draws pictures."""
 
 from shufflenet.report._facts import Facts, describe_card, describe_network, describe_weights
 from shufflenet.report._models_md import format_models_md

@@ -1,14 +1,14 @@
-"""One network or model as facts: what it is, one line a fact, for ``shufflenet show``."""
+"""The facts about a network or a model that ``shufflenet show`` prints."""
 
 from typing import TypeAlias
 
 from shufflenet.benchmark import Cost
-from shufflenet.report._networks import (
+from shufflenet.report._architecture import (
+    describe_generation,
     describe_head,
     describe_stage,
     describe_stem,
     describe_units,
-    generation,
 )
 from shufflenet.report._words import (
     describe_preprocess,
@@ -24,23 +24,23 @@ from shufflenet.zoo import Weights
 __all__ = ["Facts", "describe_card", "describe_network", "describe_weights"]
 
 Facts: TypeAlias = dict[str, str]
-"""What a fact is about, and the fact, in the order they are told."""
+"""The subject of each fact, and the fact, in the order of printing."""
 
 
 _USES = {
-    "as it is": "as it is, by ONNX Runtime",
-    "as it is, in int8": "as it is, by ONNX Runtime, in int8",
-    "converted": "once converted to a checkpoint of ours, which takes torch",
-    "not: int8 of torch": "not: it is int8 for torch's own engine; use the float file",
+    "unconverted": "unconverted, by ONNX Runtime",
+    "unconverted, in int8": "unconverted, by ONNX Runtime, in int8",
+    "converted": "converted to a safetensors file, which needs torch",
+    "not: int8 of torch": "not: its int8 weights are for torch's own engine; use the float32 file",
 }
 
 
 def describe_network(spec: NetworkSpec, costs: Cost, size: int) -> Facts:
-    """Tell what a network is made of, and what it costs for images of ``size`` px a side."""
+    """Return the parts of a network, and its cost for images of ``size`` by ``size`` px."""
     stages: tuple[Stage | SearchedStage, ...] = spec.stages
     return {
         "network": spec.name,
-        "generation": generation(spec),
+        "generation": describe_generation(spec),
         "stem": describe_stem(spec),
         **{f"stage {number}": describe_stage(stage) for number, stage in enumerate(stages, 2)},
         "units": describe_units(spec),
@@ -53,7 +53,7 @@ def describe_network(spec: NetworkSpec, costs: Cost, size: int) -> Facts:
 
 
 def describe_card(card: Card) -> Facts:
-    """Tell what a card says besides the network."""
+    """Return what a card states besides the network."""
     accuracy, origin = card.accuracy, card.origin
     facts = {
         "input": describe_preprocess(card.preprocess),
@@ -79,12 +79,12 @@ def describe_card(card: Card) -> Facts:
 
 
 def describe_weights(weights: Weights) -> Facts:
-    """Tell what is known of a published file besides the network."""
+    """Return what the catalog states on a published file besides the network."""
     facts = {
         "published cost": _cost_words(weights),
         "source": weights.source,
         "file": weights.filename,
-        "download": weights.url or f"by hand only: get {weights.filename} from the page",
+        "download": weights.url or f"only by hand: get {weights.filename} from the page",
         "page": weights.page,
         "sha256": _hash_words(weights),
         "md5": weights.md5,
@@ -94,7 +94,7 @@ def describe_weights(weights: Weights) -> Facts:
         "labels": weights.labels,
         "input": describe_preprocess(weights.preprocess),
         "published accuracy": _accuracy_words(weights),
-        "wrong or uncertain": weights.defects or "nothing known",
+        "known problems": weights.defects or "none",
     }
     return {name: text for name, text in facts.items() if text}
 
@@ -102,8 +102,9 @@ def describe_weights(weights: Weights) -> Facts:
 def _hash_words(weights: Weights) -> str:
     if not weights.sha256:
         return "" if weights.md5 else "not published"
-    whole = len(weights.sha256) == 64
-    return weights.sha256 if whole else f"begins with {weights.sha256}; no more is published"
+    if len(weights.sha256) == 64:
+        return weights.sha256
+    return f"{weights.sha256}...; only these digits are published"
 
 
 def _accuracy_words(weights: Weights) -> str:

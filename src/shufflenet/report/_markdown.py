@@ -1,4 +1,4 @@
-"""Tables and notes in Markdown."""
+"""Markdown: tables, lists and notes."""
 
 import re
 import textwrap
@@ -11,7 +11,7 @@ _WIDTH = 100
 
 
 def table(rows: Sequence[Mapping[str, str]], right: Sequence[str] = ()) -> str:
-    """Write rows under their field names; a column that says nothing in any row is left out.
+    """Return rows as a table; columns that are empty in every row are left out.
 
     >>> print(table([{"a": "1", "b": "", "c": "2"}, {"a": "3", "b": "", "c": ""}], right=["c"]))
     | a | c |
@@ -27,7 +27,7 @@ def table(rows: Sequence[Mapping[str, str]], right: Sequence[str] = ()) -> str:
 
 
 def paragraph(text: str, *, indent: str = "") -> str:
-    """Break a text into lines, all but the first indented; addresses stay whole."""
+    """Return a text broken into lines, all but the first indented; addresses stay whole."""
     return textwrap.fill(
         text,
         _WIDTH,
@@ -38,28 +38,28 @@ def paragraph(text: str, *, indent: str = "") -> str:
 
 
 def bullets(texts: Iterable[str]) -> str:
-    """Write a list."""
+    """Return texts as a list."""
     return "\n".join(paragraph(f"- {text}", indent="  ") for text in texts)
 
 
 def code(text: str) -> str:
-    """Set a text as code."""
+    """Return a text formatted as code."""
     return f"`{text}`"
 
 
 def link(text: str, url: str) -> str:
-    """Set a text as a link, where there is one."""
+    """Return a text as a link; as plain text if ``url`` is empty."""
     return f"[{text}]({url})" if url else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notes:
-    """What is told under a table about its rows, each sentence once.
+    """Notes on the rows of a table, each sentence once.
 
     Attributes:
-        common: What holds for all rows.
+        common: The sentences on all rows.
         listed: The other notes, each with its mark.
-        marks: For each row the marks of the notes that hold for it.
+        marks: For each row the marks of its notes.
     """
 
     common: str
@@ -68,7 +68,7 @@ class Notes:
 
 
 def gather(texts: Sequence[str], marks: Sequence[str]) -> Notes:
-    """Make notes of texts, one a row: sentences that hold for the same rows become one note.
+    """Return the notes of a table from one text per row; sentences on the same rows are one note.
 
     >>> gather(["All. One.", "All. Two. More.", "All."], marks="ab")
     Notes(common='All.', listed=(('a', 'One.'), ('b', 'Two. More.')), marks=('a', 'b', ''))

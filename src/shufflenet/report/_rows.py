@@ -1,4 +1,4 @@
-"""The catalogue as rows: networks, the model in the package, and every published file."""
+"""The catalog as rows: networks, the model in the package, and every published file."""
 
 import re
 from collections.abc import Iterable
@@ -20,30 +20,30 @@ OURS = "shufflenet"  # the source of what this package trained itself
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A network or a checkpoint; None is what does not apply to it, or what is not known.
+    """A network or a checkpoint; a field that does not apply or is unknown is None.
 
     Attributes:
-        name: What every command knows it by.
-        network: The name of its network; of a network its own.
-        source: The project that published it; None of a network.
-        parameters: Of the network it is, as this package counts.
-        multiply_adds: Those of convolutions and linear layers, for an image of ``image_px`` a side.
-        memory_access_bytes: The same, in float32, also where the file computes in int8.
-        image_px: The side of the images it looks at; 224 of a network.
+        name: The name in every command.
+        network: The name of a checkpoint's network; a network's own name.
+        source: The project that published it; None for a network.
+        parameters: The parameters of the network, as this package counts.
+        multiply_adds: Of convolutions and linear layers, for ``image_px`` by ``image_px`` pixels.
+        memory_access_bytes: Of the same layers, in float32 even if the file computes in int8.
+        image_px: The height and width of input images; 224 for a network.
         alias: A shorter name.
-        filename: What the file is called where it was published.
+        filename: The name of the published file.
         get: How a user gets it.
-        url: Where it can be downloaded.
-        page: Where a person finds it.
-        sha256: Of the file, or the first digits of it, where no more was published.
-        md5: The same, where the source gives only that.
+        url: The address to download it from.
+        page: The page on which a person finds it.
+        sha256: The hash of the file, or its first digits if no more are published.
+        md5: The same, if the source publishes only MD5.
         bytes: The size of the file.
-        licence: SPDX identifier.
-        top1_percent: As the source states it.
+        licence: An SPDX identifier.
+        top1_percent: The accuracy that the source states.
         top5_percent: The same.
         published_in: The file or table that states them.
-        quantised: Whether the file computes in int8.
-        defects: What is known to be wrong with it.
+        quantised: Whether the file computes in int8; spelled as in the JSON of ``list``.
+        defects: Known errors and doubts.
     """
 
     name: str
@@ -75,7 +75,7 @@ def list_models(
     shipped: Card,
     alias: str,
 ) -> list[Row]:
-    """List networks, then the checkpoint in the package, then published ones by their source."""
+    """Return networks, the checkpoint in the package, then published ones by source."""
     return [
         *(_network_row(spec) for spec in networks.values()),
         _shipped_row(shipped, alias),
@@ -84,11 +84,11 @@ def list_models(
 
 
 def matches(row: Row, pattern: str) -> bool:
-    """Say whether a row's names contain each word of a text, or fit it where it has ``*`` or ``?``.
+    """Whether a row's names contain each word of a pattern, or match it if it has ``*`` or ``?``.
 
-    Names are the row's own, that of its network and of its source, its alias, and what the file
-    is called where it was published. Capitals do not matter, nor, but in the names of files, how
-    a name is punctuated: "ShuffleNetV2+" is shufflenet_v2_plus, and "1.0x" is x1_0.
+    Names are those of the row, its network, its source and its published file, and its alias.
+    Case is ignored, and so is punctuation except in filenames: "ShuffleNetV2+" finds
+    shufflenet_v2_plus, and "1.0x" finds x1_0.
 
     >>> row = Row(name="v2_plus_x1_0.zoo_in1k", network="v2_plus_x1_0", source="zoo",
     ...           filename="A-5666bf.pth", parameters=1, multiply_adds=1, memory_access_bytes=1)
@@ -97,32 +97,32 @@ def matches(row: Row, pattern: str) -> bool:
     >>> [matches(row, text) for text in ("V2+", "1.0x zoo", "x1.0", "zoo torch", "x1 5666")]
     [True, True, True, False, True]
     """
-    own = [name for name in (row.name, row.network, row.source, row.alias) if name]
-    names = [name.lower() for name in (*own, row.filename) if name]
-    bare = [_bare(name) for name in own]
-    return all(_found(word, names, bare) for word in pattern.lower().split())
+    titles = [name for name in (row.name, row.network, row.source, row.alias) if name]
+    names = [name.lower() for name in (*titles, row.filename) if name]
+    plain = [_strip_punctuation(name) for name in titles]
+    return all(_matches_word(word, names, plain) for word in pattern.lower().split())
 
 
-def _found(word: str, names: Iterable[str], bare: Iterable[str]) -> bool:
+def _matches_word(word: str, names: Iterable[str], plain: Iterable[str]) -> bool:
     if "*" in word or "?" in word:
         return any(fnmatchcase(name, word) for name in names)
-    letters = _bare(word)
-    return any(word in name for name in names) or any(letters and letters in name for name in bare)
+    letters = _strip_punctuation(word)
+    return any(word in name for name in names) or any(letters and letters in name for name in plain)
 
 
-def _bare(name: str) -> str:
-    """Leave letters and digits only, and put widths as this package does.
+def _strip_punctuation(name: str) -> str:
+    """Return the letters and digits of a name, with widths as in this package's names.
 
-    >>> _bare("ShuffleNetV2+ 0.5x"), _bare("shufflenet_v2_x0_5")
+    >>> _strip_punctuation("ShuffleNetV2+ 0.5x"), _strip_punctuation("shufflenet_v2_x0_5")
     ('shufflenetv2plusx05', 'shufflenetv2x05')
     """
-    turned = re.sub(r"(?<![a-z0-9])(\d+[._]\d+)x(?![a-z0-9])", r"x\1", name.lower())
-    return "".join(filter(str.isalnum, turned.replace("+", "plus")))
+    widths = re.sub(r"(?<![a-z0-9])(\d+[._]\d+)x(?![a-z0-9])", r"x\1", name.lower())
+    return "".join(filter(str.isalnum, widths.replace("+", "plus")))
 
 
 @cache
 def count_cost(spec: NetworkSpec, image_px: int = 224) -> Cost:
-    """Count once what a network costs; several checkpoints share one."""
+    """Return the cost of a network, counted once for all of its checkpoints."""
     return cost(spec, image_px, image_px)
 
 

@@ -25,14 +25,14 @@ __all__ = ["source_section"]
 
 _NUMBERS = [str(number) for number in range(1, 100)]
 
-# What each project is called, and what to say of it first.
+# The title of each project, and the first sentences on it.
 _SOURCES: dict[Source, tuple[str, str]] = {
     "torchvision": (
         "torchvision",
         "PyTorch's own, in float32 and in int8. The two wide ones are the most accurate V2 of "
         "their width.",
     ),
-    "mmpretrain": ("MMPretrain", "OpenMMLab's, once called MMClassification: V1 and V2."),
+    "mmpretrain": ("MMPretrain", "OpenMMLab's, formerly called MMClassification: V1 and V2."),
     "paddleclas": (
         "PaddleClas",
         "PaddlePaddle's, with the two narrowest V2 and one with swish.",
@@ -43,19 +43,19 @@ _SOURCES: dict[Source, tuple[str, str]] = {
     ),
     "megvii": (
         "Megvii",
-        "The authors' own, of every generation, and of most networks the only ones. They lie in a "
-        "shared folder, from which a person must fetch them.",
+        "The authors' own, of every generation, and the only ones of most networks. They are in a "
+        "shared folder, and must be downloaded by hand.",
     ),
     "onnx_zoo": ("ONNX model zoo", "ONNX files. V2 was exported from torchvision's width 1.0."),
 }
 
 
 def source_section(weights: Sequence[Weights], networks: dict[str, NetworkSpec]) -> str:
-    """Write what one project published: accuracies, notes, preprocessing and costs."""
-    title, told = _SOURCES[weights[0].source]
+    """Return the section on one project's files: accuracy, notes, preprocessing, costs."""
+    title, text = _SOURCES[weights[0].source]
     return "\n\n".join([
         f"### {title}",
-        paragraph(f"{told} {_pages(weights)}"),
+        paragraph(f"{text} {_pages(weights)}"),
         *_checkpoints(weights),
         *_inputs(weights),
         *_costs(weights, networks),
@@ -77,8 +77,8 @@ def _checkpoints(weights: Sequence[Weights]) -> Iterator[str]:
     marked = zip(weights, defects.marks, stated.marks, strict=True)
     rows = [_checkpoint(each, notes, source) for each, notes, source in marked]
     yield table(rows, right=("top-1 %", "top-5 %", "errors as published"))
-    yield from _told("Wrong or uncertain", defects)
-    yield from _told("Accuracy is stated in", stated)
+    yield from _notes("Known problems", defects)
+    yield from _notes("Accuracy is stated in", stated)
     if not any(sources):
         yield "The source states no accuracy."
 
@@ -100,11 +100,11 @@ def _checkpoint(weights: Weights, notes: str, stated: str) -> dict[str, str]:
     }
 
 
-def _told(title: str, notes: Notes) -> Iterator[str]:
+def _notes(title: str, notes: Notes) -> Iterator[str]:
     if notes.common:
         yield paragraph(f"**{title}**{' for all' if notes.listed else ''}: {notes.common}")
     if notes.listed:
-        yield f"**{title}**, by the marks in the table:"
+        yield f"**{title}**, by their marks in the table:"
         yield bullets(f"{mark}: {text}" for mark, text in notes.listed)
 
 
@@ -118,14 +118,14 @@ def _inputs(weights: Sequence[Weights]) -> Iterator[str]:
 
 
 def _costs(weights: Sequence[Weights], networks: dict[str, NetworkSpec]) -> Iterator[str]:
-    """Write what each network costs, once, beside what the source states."""
+    """Yield the cost of each network, once, beside the cost that the source states."""
     once = list({each.network: each for each in weights}.values())
     texts = [each.cost.counts if each.cost else "" for each in once]
     counts = gather(texts, ascii_lowercase)
     marked = zip(once, counts.marks, strict=True)
     rows = [_cost(each, networks[each.network], mark) for each, mark in marked]
     yield table(rows, right=[name for name in rows[0] if name not in ("network", "counted as")])
-    yield from _told("What the source counts", counts)
+    yield from _notes("What the source counts", counts)
     if not any(texts):
         yield "The source states no costs."
 

@@ -1,4 +1,4 @@
-"""Figures as precise as they were published, and preprocessing in words."""
+"""Numbers with the digits that their source states, and preprocessing in words."""
 
 from shufflenet.spec import Preprocess, Published
 from shufflenet.zoo import PublishedCost, Weights
@@ -16,9 +16,9 @@ __all__ = [
     "summarize_preprocess",
 ]
 
-# How many decimals each source gives: of percentages, of parameters and of FLOPs in millions. A
-# float cannot tell 76.230 from 76.23. Megvii gives the errors of Large and ExLarge more precisely,
-# which shows in the figure itself.
+# How many decimals each source states: of percentages, of parameters and of FLOPs in millions. As
+# floats, 76.230 and 76.23 are equal. Megvii states more decimals for the errors of Large and
+# ExLarge, which the number itself shows.
 _DECIMALS = {
     "torchvision": (3, 6, 0),
     "mmpretrain": (2, 2, 0),
@@ -33,7 +33,7 @@ _STATE_ERRORS = ("megvii", "onnx_zoo")
 
 
 def format_percent(value: float | None, source: str | None) -> str:
-    """Write a percentage as precise as its source states it; ``-`` where it states none.
+    """Return a percentage with the decimals that its source states; ``-`` for None.
 
     >>> format_percent(76.23, "torchvision")
     '76.230'
@@ -44,7 +44,7 @@ def format_percent(value: float | None, source: str | None) -> str:
 
 
 def format_errors(published: Published, source: str) -> str:
-    """Write the errors that a source states, top-1 and top-5; empty where it states accuracies.
+    """Return the errors that a source states, top-1 and top-5; empty if it states accuracies.
 
     >>> format_errors(Published(top1_percent=69.36, top5_percent=88.32, source=""), "onnx_zoo")
     '30.64 / 11.68'
@@ -56,24 +56,24 @@ def format_errors(published: Published, source: str) -> str:
 
 
 def format_params(cost: PublishedCost, source: str) -> str:
-    """Write the parameters that a source states, in millions."""
+    """Return the number of parameters that a source states, in millions."""
     return f"{_decimal(cost.params_millions, _DECIMALS.get(source, _OTHERS)[1])} M"
 
 
 def format_flops(cost: PublishedCost, source: str) -> str:
-    """Write what a source calls FLOPs, in millions."""
+    """Return the number that a source calls FLOPs, in millions."""
     return f"{cost.flops_millions:,.{_DECIMALS.get(source, _OTHERS)[2]}f} M"
 
 
 def describe_use(weights: Weights) -> str:
-    """Say how this package uses a published file; ``obtain`` is what does it."""
+    """Return how this package runs a published file; ``hub`` implements it."""
     if weights.runs_unconverted:
-        return "as it is, in int8" if weights.quantized else "as it is"
+        return "unconverted, in int8" if weights.quantized else "unconverted"
     return "converted" if weights.convertible else "not: int8 of torch"
 
 
 def add_difference(text: str, stated: float, counted: float) -> str:
-    """Add to what a source states how far it is from what is counted.
+    """Return a source's number with its difference from our count.
 
     >>> add_difference("149 M", 149.0, 144.908), add_difference("2.28 M", 2.28, 2.28)
     ('149 M (+2.8 %)', '2.28 M (=)')
@@ -85,12 +85,12 @@ def add_difference(text: str, stated: float, counted: float) -> str:
 
 
 def format_millions(number: int) -> str:
-    """Write a number in millions, to a digit behind the point."""
+    """Return a number in millions with one decimal."""
     return f"{number / 1e6:,.1f} M"
 
 
 def format_megabytes(number: int) -> str:
-    """Write a number of bytes in millions, to a digit behind the point."""
+    """Return a number of bytes in megabytes with one decimal."""
     return f"{number / 1e6:,.1f} MB"
 
 
@@ -105,38 +105,38 @@ _RESIZING = {
 }
 _ROUNDING = {
     "floor": "down",
-    "round": "to the nearest, halves to the even number",
+    "round": "to the nearest, halves to even",
     "half-up": "to the nearest, halves up",
 }
 
 
 def summarize_preprocess(how: Preprocess) -> str:
-    """Name the sizes, the library and the colours.
+    """Return the sizes, the library and the order of colors.
 
     >>> summarize_preprocess(Preprocess(resize_px=256, crop_px=224))
     '256/224 Pillow RGB'
     """
-    extra = ", less mean image" if how.mean_image else ""
+    extra = " minus mean image" if how.mean_image else ""
     size = f"{how.resize_px}/{how.crop_px}"
     return f"{size} {_RESIZERS[how.resizer]} {how.channels.upper()}{extra}"
 
 
 def describe_preprocess(how: Preprocess) -> str:
-    """Tell every step from a file to the network's input."""
-    upright = "turned upright by its EXIF tag" if how.exif else "EXIF tag ignored"
+    """Return every step from a file to the network's input, in words."""
+    upright = "rotated by its EXIF tag" if how.exif else "EXIF tag ignored"
     mean, std = how.mean, how.std
     scaled = f"values of 0 to {how.value_range}"
     if any(mean):
-        scaled += f", less the mean {mean}"
+        scaled += f", minus the mean {mean}"
     if any(each != 1 for each in std):
         scaled += f", divided by the standard deviation {std}"
     if how.mean_image:
-        scaled += f", less the mean image {how.mean_image!r}"
+        scaled += f", minus the mean image {how.mean_image!r}"
     if scaled == f"values of 0 to {how.value_range}":
-        scaled += ", not normalised"
+        scaled += ", not normalized"
     return (
         f"{how.channels.upper()}, {upright}; "
         f"shorter side resized to {how.resize_px} px {_RESIZING[how.resizer]}, "
         f"longer side rounded {_ROUNDING[how.longer_side]}; "
-        f"centre {how.crop_px} px cropped, offset rounded {_ROUNDING[how.crop_offset]}; {scaled}"
+        f"center {how.crop_px} px cropped, offset rounded {_ROUNDING[how.crop_offset]}; {scaled}"
     )

@@ -1,4 +1,4 @@
-"""What people look at: the curves of a run, and the speed of models, as pictures."""
+"""Pictures: the curves of a training run, and the speed of models."""
 
 import io
 import json
@@ -30,7 +30,7 @@ def plot_curves(run: Path) -> None:
         percent = [100 * row[f"top{k}"] / row["images"] for row in rows]
         accuracies.plot(epochs, percent, label=f"validation top-{k}: {percent[-1]:.2f} %")
     losses.set_ylabel("loss")
-    accuracies.set_ylabel("right answers, %")
+    accuracies.set_ylabel("accuracy, %")
     for axes in (losses, accuracies):
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.3)
@@ -39,13 +39,13 @@ def plot_curves(run: Path) -> None:
 
 
 def plot_timings(timings: Sequence[Timing], path: Path) -> None:
-    """Draw milliseconds an image as bars, a panel for each batch and number of threads.
+    """Draw milliseconds per image as bars, one panel for each batch and number of threads.
 
-    A bar is the median; the line on it spans the middle half of the medians of rounds.
+    A bar is the median; its error bar spans the middle half of the medians of rounds.
 
     Args:
-        timings: What was measured.
-        path: Where to write: ``.png`` or ``.svg``.
+        timings: The measurements.
+        path: A ``.png`` or ``.svg`` file.
 
     Raises:
         WriteError: the picture cannot be written.
@@ -67,7 +67,7 @@ def plot_timings(timings: Sequence[Timing], path: Path) -> None:
         axes.set_yticks(range(len(shown)), names)
         axes.invert_yaxis()
         axes.margins(x=0.12)
-        axes.set_xlabel("milliseconds an image")
+        axes.set_xlabel("milliseconds per image")
         axes.set_title(f"batch {batch}, {threads} thread{'' if threads == 1 else 's'}")
     _write(figure, path)
 

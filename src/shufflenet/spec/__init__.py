@@ -1,4 +1,4 @@
-"""The values that flow through the package: frozen, hashable, made of plain Python."""
+"""The values that pass between rooms: frozen, hashable dataclasses of plain Python values."""
 
 from shufflenet.spec._card import CARD_KEY, Accuracy, Card, Int8, Label, Origin, Published
 from shufflenet.spec._extras import find_extra

@@ -1,4 +1,4 @@
-"""What travels with weights."""
+"""The card of a set of weights: the JSON in the metadata of every file that holds them."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ __all__ = ["CARD_KEY", "Accuracy", "Card", "Int8", "Label", "Origin", "Published
 CARD_KEY = "shufflenet"  # the metadata entry that holds a card, in safetensors and in ONNX
 CARD_FORMAT = 1  # raised when a reader of the format before could misread the card
 
-# What a card calls the type of its network; one without a generation is of the first version.
+# The generation of a network in a card; cards of the first version have none, and are of V2.
 _GENERATIONS: dict[str, type[NetworkSpec]] = {
     "v1": V1Spec,
     "v2": V2Spec,
@@ -34,7 +34,7 @@ _GENERATIONS: dict[str, type[NetworkSpec]] = {
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A class: the identifier that data folders use, and the name that people read."""
+    """A class: the identifier that data folders use, and the name for people."""
 
     id: str
     name: str
@@ -42,7 +42,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """How many images were answered rightly: counts, so that parts can be added exactly."""
+    """The numbers of correctly classified images: counts, whose sums are exact."""
 
     images: int
     top1: int
@@ -50,18 +50,18 @@ class Accuracy:
 
     @property
     def top1_percent(self) -> float:
-        """The share of images whose most probable class is right, 0 to 100."""
+        """The percentage of images whose most probable class is correct, 0 to 100."""
         return 100 * self.top1 / self.images if self.images else 0.0
 
     @property
     def top5_percent(self) -> float:
-        """The share of images whose class is among the five most probable, 0 to 100."""
+        """The percentage of images whose class is among the five most probable, 0 to 100."""
         return 100 * self.top5 / self.images if self.images else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """The accuracy that the authors of weights state: percentages, as precise as they gave them."""
+    """The accuracy that the authors of weights state, in percent, to their last digit."""
 
     top1_percent: float
     top5_percent: float
@@ -70,12 +70,12 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where weights come from: what they were trained on, how, for how long, by what."""
+    """The training of a set of weights: data, licence, starting point, recipe and software."""
 
     data: str
     licence: str
-    started_from: str = ""  # the checkpoint that training began with; empty for random weights
-    taught_by: str = ""  # the network that it was distilled from
+    started_from: str = ""  # the checkpoint that training started from; empty for random weights
+    taught_by: str = ""  # the teacher of a distillation
     recipe: str = ""
     steps: int = 0
     software: str = ""
@@ -83,17 +83,18 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Int8:
-    """How a network was put in int8, and what that cost.
+    """The quantization of a network to int8, and its accuracy before and after.
 
     Attributes:
-        weight_range: ``portable`` weights give the same answers on every processor; ``full`` ones
-            need one that adds int8 products without saturating (VNNI, AMX, ARM).
-        calibrator: What chose the ranges of activations.
-        calibration_images: How many it saw.
+        weight_range: ``portable`` weights give the same outputs on every processor; ``full`` ones
+            need a processor that adds int8 products without saturation (VNNI, AMX, ARM).
+        calibrator: The method that chose the ranges of activations.
+        calibration_images: The number of images it used.
         kept_in_float: The layers that are not in int8.
-        judged_by: ``labels``, or ``float`` where right is what the float network answers.
-        float_accuracy: Before, on images that were not calibrated on.
-        int8_accuracy: After, on the same.
+        judged_by: What accuracy compares with: ``labels``, or the classes that the ``float``
+            network predicts.
+        float_accuracy: The accuracy before, on images not used in calibration.
+        int8_accuracy: The accuracy after, on the same images.
     """
 
     weight_range: Literal["portable", "full"]
@@ -107,7 +108,7 @@ class Int8:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What travels with weights in every container: the JSON in a file's metadata."""
+    """The facts about a set of weights, stored as JSON in every file that holds them."""
 
     name: str
     network: NetworkSpec
@@ -116,7 +117,7 @@ class Card:
     origin: Origin
     accuracy: Accuracy | None = None
     published: Published | None = None
-    int8: Int8 | None = None  # of a quantised network; its accuracy is there
+    int8: Int8 | None = None  # of a quantized network; its accuracy is in here
 
     def __post_init__(self) -> None:
         if len(self.labels) != self.network.classes:
@@ -125,7 +126,7 @@ class Card:
             )
 
     def to_json(self) -> str:
-        """Write the card; ``from_json`` reads the same card back."""
+        """Return the card as JSON, which ``from_json`` parses to an equal card."""
         fields = dataclasses.asdict(self)
         names = {kind: name for name, kind in _GENERATIONS.items()}
         fields["network"]["generation"] = names[type(self.network)]
@@ -134,10 +135,10 @@ class Card:
 
     @classmethod
     def from_json(cls, text: str) -> "Card":
-        """Read a card.
+        """Parse a card.
 
         Raises:
-            SpecError: the text is not a card, or one of a newer format.
+            SpecError: the text is not a card, or is one of a newer format.
         """
         try:
             fields: dict[str, Any] = json.loads(text)
@@ -182,5 +183,5 @@ def _preprocess(fields: dict[str, Any]) -> Preprocess:
 
 
 def _with_tuples(fields: dict[str, Any]) -> dict[str, Any]:
-    """Undo that JSON knows no tuples."""
+    """Return fields with tuples for the lists of JSON."""
     return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}

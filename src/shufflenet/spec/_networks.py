@@ -45,6 +45,11 @@ class _Network:
         return (self.stem_widths[-1], *(stage.channels for stage in self.stages[:-1]))
 
     @property
+    def activation(self) -> Activation:
+        """The activation of the stem, the head and the hidden layer."""
+        return "relu"
+
+    @property
     def head_channels(self) -> int:
         """The output channels of the convolution after the last stage; 0 if there is none."""
         return 0

@@ -1,4 +1,4 @@
-"""How an image becomes the network's input."""
+"""The preprocessing of an image to the input of a network."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,24 +10,27 @@ __all__ = ["Preprocess"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preprocess:
-    """How an image becomes the network's input: part of a set of weights, never of the code.
+    """The preprocessing of an image to the input of a network; every set of weights has its own.
 
-    The shorter side is resized to ``resize_px``, the centred square of ``crop_px`` is kept, and
-    values become ``((value - mean_image) * value_range / 255 - mean) / std``.
+    The shorter side is resized to ``resize_px``, the square of ``crop_px`` in the center is
+    cropped, and values become ``((value - mean_image) * value_range / 255 - mean) / std``.
 
     Attributes:
-        resizer: ``pillow`` averages all pixels that fall together (antialiasing); ``opencv``
+        resize_px: The length of the shorter side.
+        crop_px: The height and the width of the input.
+        interpolation: The interpolation of the resize.
+        resizer: ``pillow`` averages all source pixels of a pixel (antialiasing); ``opencv``
             interpolates between the four nearest, as ``cv2.INTER_LINEAR`` does.
-        longer_side: How its length is rounded; ``round`` takes a half to the even number,
-            ``half-up`` to the greater one.
-        crop_offset: How the offset of the crop is rounded; ``round`` as above.
-        channels: The order of colours.
-        value_range: What 255 becomes: 1 or 255.
-        mean: One number a channel, in the order of ``channels`` and the range of values.
+        longer_side: The rounding of its length; ``round`` rounds halves to even, ``half-up`` up.
+        crop_offset: The rounding of the crop's offset; ``round`` as above.
+        channels: The order of colors.
+        value_range: The value that 255 becomes: 1 or 255.
+        mean: A number for each channel, in the order of ``channels``, after scaling to
+            ``value_range``.
         std: The same.
-        mean_image: The name of an image, of ``crop_px`` a side and values 0 to 255, that is
-            subtracted; or empty.
-        exif: Whether an image is turned upright as its EXIF tag says.
+        mean_image: The name of an image of ``crop_px`` by ``crop_px`` and values 0 to 255 that is
+            subtracted; empty for none.
+        exif: Whether an image is rotated by its EXIF tag.
     """
 
     resize_px: int

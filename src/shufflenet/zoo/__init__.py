@@ -1,8 +1,8 @@
-"""The catalogue: the networks of the family, and every published set of weights."""
+"""The catalog: every network of the family and every published file of weights."""
 
 from shufflenet.zoo._cards import find_published, published_card
+from shufflenet.zoo._family import NETWORKS
 from shufflenet.zoo._files import DEFAULT, SHIPPED, WeightFiles, find_network, find_weights
-from shufflenet.zoo._networks import NETWORKS
 from shufflenet.zoo._weights import WEIGHTS, PublishedCost, Source, Weights
 
 __all__ = [

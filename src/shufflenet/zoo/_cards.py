@@ -1,18 +1,18 @@
-"""What is known of a published file, as the card it should have carried."""
+"""The card of a published file, which the file itself lacks."""
 
 import hashlib
 from pathlib import Path
 
 from shufflenet.labels import label_set
 from shufflenet.spec import Card, Origin
-from shufflenet.zoo._networks import NETWORKS
+from shufflenet.zoo._family import NETWORKS
 from shufflenet.zoo._weights import WEIGHTS, Weights
 
 __all__ = ["find_published", "published_card"]
 
 
 def published_card(weights: Weights) -> Card:
-    """Make the card of a published file."""
+    """Return the card of a published file of weights, from the facts in the catalog."""
     return Card(
         name=weights.name,
         network=NETWORKS[weights.network],
@@ -28,18 +28,15 @@ def published_card(weights: Weights) -> Card:
     )
 
 
-def _md5(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
-
-
 def find_published(path: str | Path) -> Weights | None:
-    """Find the published file that a file is, by its hash.
+    """Return the entry of the catalog whose hash a file has, or None if no entry has it.
 
     Raises:
         OSError: the file cannot be read.
     """
     content = Path(path).read_bytes()
-    sha256, md5 = hashlib.sha256(content).hexdigest(), _md5(content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     for weights in WEIGHTS.values():
         if weights.sha256 and sha256.startswith(weights.sha256.lower()):
             return weights

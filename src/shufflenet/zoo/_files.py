@@ -1,4 +1,4 @@
-"""From names to the networks and files behind them."""
+"""Look up networks and files of weights by their names."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from shufflenet.errors import (
     UnknownName,
 )
 from shufflenet.spec import NetworkSpec
-from shufflenet.zoo._networks import NETWORKS
+from shufflenet.zoo._family import NETWORKS
 from shufflenet.zoo._weights import WEIGHTS, Weights
 
 __all__ = ["DEFAULT", "SHIPPED", "WeightFiles", "find_network", "find_weights"]
@@ -20,9 +20,14 @@ __all__ = ["DEFAULT", "SHIPPED", "WeightFiles", "find_network", "find_weights"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightFiles:
-    """Where weights lie: as ONNX to predict with, as a checkpoint to train on, or as both.
+    """The files of a set of weights.
 
-    Of published weights that are nowhere yet it holds only what is known of them.
+    Attributes:
+        name: The name of the checkpoint.
+        onnx: The ONNX file, to predict with.
+        checkpoint: The safetensors file, to train on.
+        published: The catalog's entry of weights that must be downloaded first; both paths are
+            then None.
     """
 
     name: str
@@ -42,11 +47,11 @@ SHIPPED = WeightFiles(
 
 
 def find_network(name: str) -> NetworkSpec:
-    """Look a network up.
+    """Return the network of this name.
 
     Raises:
         SpecError: it is the name of a checkpoint.
-        UnknownName: no network goes by that name; the nearest one is suggested.
+        UnknownName: no network has that name; the nearest one is suggested.
     """
     if name in WEIGHTS:
         expected = f"{WEIGHTS[name].network!r}, of which that is a checkpoint"
@@ -57,14 +62,14 @@ def find_network(name: str) -> NetworkSpec:
 
 
 def find_weights(name: str | Path) -> WeightFiles:
-    """Find the files behind a checkpoint's name; a path is its own.
+    """Return the files of a checkpoint, by its name or by the path of one of them.
 
     Raises:
-        UnknownName: it is neither a checkpoint's name nor a file.
-        NoWeights: it is a network's name, which stands for no weights.
+        UnknownName: ``name`` is neither a checkpoint's name nor a path.
+        NoWeights: ``name`` is a network's, which has no weights.
         RunFolder: it is the folder of a training run.
-        NotOurFormat: it is a file of another kind.
-        PublishedUnderOtherName: it is the file name of published weights.
+        NotOurFormat: the file is neither ONNX nor safetensors.
+        PublishedUnderOtherName: it is the filename of published weights.
     """
     path = Path(name)
     if str(name) in (DEFAULT, SHIPPED.name):

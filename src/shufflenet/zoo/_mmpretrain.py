@@ -1,12 +1,12 @@
-"""MMPretrain's checkpoints (once MMClassification's): V1 and V2 at width 1.0."""
+"""MMPretrain's checkpoints (formerly MMClassification's): V1 and V2 at width 1.0."""
 
 from shufflenet.spec import Preprocess, Published
 from shufflenet.zoo._record import PublishedCost, Weights
 
 __all__ = ["MMPRETRAIN"]
 
-# mmpretrain at ee7f2e88, configs/_base_/datasets/imagenet_bs64_pil_resize.py; images are read by
-# OpenCV, which turns them upright.
+# mmpretrain at ee7f2e88, configs/_base_/datasets/imagenet_bs64_pil_resize.py; OpenCV reads
+# the images and rotates them by their EXIF tags.
 _PREPROCESS = Preprocess(
     resize_px=256,
     crop_px=224,
@@ -16,17 +16,26 @@ _PREPROCESS = Preprocess(
 )
 
 
+def _cost(folder: str, params_millions: float, flops_millions: float, ours: str) -> PublishedCost:
+    return PublishedCost(
+        params_millions=params_millions,
+        flops_millions=flops_millions,
+        source=_source(folder),
+        counts=(
+            f"Not stated. Convolutions and linear layers need {ours} multiply-adds; the rest is "
+            "likely batch norm and activations. Parameters that train."
+        ),
+    )
+
+
+def _source(folder: str) -> str:
+    return f"open-mmlab/mmpretrain at ee7f2e88, configs/{folder}/metafile.yml"
+
+
 def _weights(
-    folder: str,
-    network: str,
-    filename: str,
-    top1: float,
-    top5: float,
-    cost: tuple[float, float],
-    counted: str,
+    network: str, filename: str, top1: float, top5: float, cost: tuple[float, float, str]
 ) -> Weights:
-    source = f"open-mmlab/mmpretrain at ee7f2e88, configs/{folder}/metafile.yml"
-    params_millions, flops_millions = cost
+    folder = network[: len("shufflenet_v1")]
     return Weights(
         name=f"{network}.mmpretrain_in1k",
         network=network,
@@ -38,26 +47,16 @@ def _weights(
         sha256=filename.removesuffix(".pth").rpartition("-")[2],
         licence="Apache-2.0",
         preprocess=_PREPROCESS,
-        published=Published(top1_percent=top1, top5_percent=top5, source=source),
-        cost=PublishedCost(
-            params_millions=params_millions,
-            flops_millions=flops_millions,
-            source=source,
-            counts=(
-                f"Not told; convolutions and linear layers make {counted} multiply-adds, and the "
-                "rest is likely batch norm and activations; parameters that train."
-            ),
-        ),
+        published=Published(top1_percent=top1, top5_percent=top5, source=_source(folder)),
+        cost=_cost(folder, *cost),
     )
 
 
 # fmt: off
-MMPRETRAIN = (
-    _weights("shufflenet_v1", "shufflenet_v1_g3_x1_0",
-             "shufflenet_v1_batch1024_imagenet_20200804-5d6cec73.pth", 68.13, 87.81, (1.87, 146.0),
-             "137.5 M"),
-    _weights("shufflenet_v2", "shufflenet_v2_x1_0",
-             "shufflenet_v2_batch1024_imagenet_20200812-5bf4721e.pth", 69.55, 88.92, (2.28, 149.0),
-             "144.9 M"),
+MMPRETRAIN = (  # top-1 and top-5 in percent; parameters and FLOPs in millions, our multiply-adds
+    _weights("shufflenet_v1_g3_x1_0", "shufflenet_v1_batch1024_imagenet_20200804-5d6cec73.pth",
+             68.13, 87.81, (1.87, 146.0, "137.5 M")),
+    _weights("shufflenet_v2_x1_0", "shufflenet_v2_batch1024_imagenet_20200812-5bf4721e.pth",
+             69.55, 88.92, (2.28, 149.0, "144.9 M")),
 )
 # fmt: on

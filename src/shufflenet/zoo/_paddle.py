@@ -1,4 +1,4 @@
-"""PaddlePaddle's two sets of checkpoints of V2: PaddleClas's, and those of paddle.vision."""
+"""PaddlePaddle's two sets of V2 checkpoints: those of PaddleClas and of paddle.vision."""
 
 from shufflenet.spec import Preprocess, Published
 from shufflenet.zoo._record import PublishedCost, Weights
@@ -6,24 +6,24 @@ from shufflenet.zoo._record import PublishedCost, Weights
 __all__ = ["PADDLECLAS", "PADDLEVISION"]
 
 # PaddleClas at d178931f, ppcls/configs/ImageNet/ShuffleNet/*.yaml (Eval) and
-# ppcls/data/preprocess/ops/operators.py; images are read by OpenCV, which turns them upright.
+# ppcls/data/preprocess/ops/operators.py; OpenCV reads the images and rotates them by their EXIF
+# tags.
 _PREPROCESS = Preprocess(
     resize_px=256, crop_px=224, resizer="opencv", longer_side="round", crop_offset="floor"
 )
 
-# The states of the code: PaddleClas at 60a4269d9 (2022-05-14) made 244 of 224. What the figures
-# fit: counted as `counts` below says, 224 channels make 571.60 M and 7.400 M, 244 make 590.74 M
-# and 7.428 M; docs/zh_CN/models/ImageNet1k/ShuffleNetV2.md, which counts multiplications and
-# additions, says 1.12 G and 7.32 M, and 224 channels make 1.125 G and 7.33 M, 244 make 1.162 G and
-# 7.36 M.
+# PaddleClas at 60a4269d9 (2022-05-14) changed 224 channels to 244 in its code. The published
+# figures fit 224: counted as in `counts` below, 224 channels give 571.60 M FLOPs and 7.400 M
+# parameters, 244 give 590.74 M and 7.428 M. docs/zh_CN/models/ImageNet1k/ShuffleNetV2.md, which
+# counts multiplications and additions, says 1.12 G and 7.32 M; 224 channels give 1.125 G and
+# 7.33 M, 244 give 1.162 G and 7.36 M.
 _X2_0_CLAS = (
-    "Stage 2 almost certainly has 224 channels, not the paper's 244: the code says 244 since 2022 "
-    "only, and the published figures fit 224 alone. The file was not opened to see: its tensors "
-    "tell."
+    "Stage 2 almost certainly has 224 channels, not the paper's 244: the code has had 244 only "
+    "since 2022, and the published figures fit 224. The shapes in the file were not checked."
 )
 _X2_0_VISION = "Stage 2 has 224 channels, not the paper's 244, as in paddle.vision's code."
-_NO_HASH = "No hash is published, so that a download cannot be checked."
-_ASSUMED = "The code of paddle.vision states no preprocessing: PaddleClas's is assumed."
+_NO_HASH = "No hash is published, so a download cannot be verified."
+_ASSUMED = "The code of paddle.vision states no preprocessing; PaddleClas's is assumed."
 
 
 def _network(variant: str) -> str:
@@ -50,8 +50,8 @@ def _clas(variant: str, top1: float, top5: float, flops: float, params: float) -
             flops_millions=flops,
             source=source,
             counts=(
-                "Multiply-adds of convolutions and linear layers, two operations for every value "
-                "that batch norm puts out, and pooling (paddle.flops of PaddlePaddle 2.2); "
+                "Multiply-adds of convolutions and linear layers, two operations for every output "
+                "of batch norm, and pooling (paddle.flops of PaddlePaddle 2.2); "
                 "parameters with the running statistics of batch norm."
             ),
         ),

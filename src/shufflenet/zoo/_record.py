@@ -1,4 +1,4 @@
-"""What is known of a published file of weights."""
+"""The facts about a published file of weights."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -12,20 +12,20 @@ Source: TypeAlias = Literal[
 ]
 
 # The evaluation transform of torchvision 0.28.0, transforms/_presets.py, whose `PIL.Image.open`
-# leaves EXIF tags alone; the second resize is that of weights trained by the newer recipe.
+# ignores EXIF tags; the second resize is that of weights trained by the newer recipe.
 TORCHVISION_256 = Preprocess(resize_px=256, crop_px=224, exif=False)
 TORCHVISION_232 = Preprocess(resize_px=232, crop_px=224, exif=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedCost:
-    """What the authors of weights state a network costs at 224 px, as precise as they gave it.
+    """The cost of a network at 224 px as the authors of weights state it, to their last digit.
 
     Attributes:
         params_millions: Parameters, in millions.
-        flops_millions: What the source calls FLOPs, in millions.
+        flops_millions: The number that the source calls FLOPs, in millions.
         source: The file or table that states them.
-        counts: A sentence that names what the source counts.
+        counts: A sentence on what the source counts.
     """
 
     params_millions: float
@@ -39,25 +39,25 @@ class Weights:
     """A published file of weights.
 
     Attributes:
-        name: ``NETWORK.TAG``, by which every command knows it.
+        name: ``NETWORK.TAG``, the name in every command.
         network: A name of ``NETWORKS``.
         source: The project that published it.
-        filename: What the file is called there.
-        url: Where it can be downloaded; empty where a person must fetch it.
-        page: Where a person finds it.
-        mirror: Where else; or empty.
-        sha256: Of the file; or its first digits, where no more was published; or empty.
-        md5: The same, where the source gives only that.
-        bytes: The size of the file, 0 where it is not known.
-        licence: SPDX identifier.
-        preprocess: How the source prepares images.
-        published: The accuracy its authors state; None where they state none.
-        cost: What its authors state it costs; None where they state nothing.
+        filename: The name of the published file.
+        url: The address to download it from; empty if a person must get it.
+        page: The page on which a person finds it.
+        mirror: Another place; empty if there is none.
+        sha256: The hash of the file, or its first digits if no more are published, or empty.
+        md5: The same, if the source publishes only MD5.
+        bytes: The size of the file, 0 if unknown.
+        licence: An SPDX identifier.
+        preprocess: The preprocessing that the source uses.
+        published: The accuracy that its authors state, if any.
+        cost: The cost that its authors state, if any.
         labels: The set of classes.
         quantized: Whether the file computes in int8.
-        onnxruntime_reads: Whether ONNX Runtime computes the file as it is, if it is ONNX.
-        output: What the file puts out.
-        defects: What is known to be wrong with it, a sentence or more; or empty.
+        onnxruntime_reads: Whether ONNX Runtime runs the file unchanged, if it is ONNX.
+        output: The output of the file.
+        defects: Known errors and doubts, in sentences; empty if none are known.
     """
 
     name: str
@@ -82,10 +82,10 @@ class Weights:
 
     @property
     def runs_unconverted(self) -> bool:
-        """Whether ONNX Runtime computes the file, so that predicting needs no conversion."""
+        """Whether ONNX Runtime runs the file, so that predicting needs no conversion."""
         return self.filename.endswith(".onnx") and self.onnxruntime_reads
 
     @property
     def convertible(self) -> bool:
-        """Whether a network can be made of the file: not of integers."""
+        """Whether the file can become a checkpoint of ours; files in int8 cannot."""
         return not self.quantized

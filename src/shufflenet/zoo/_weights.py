@@ -1,4 +1,4 @@
-"""Every published set of weights: where it lies, how it is used, what it reached."""
+"""Every published file of weights, by name."""
 
 from shufflenet.zoo._megvii import MEGVII
 from shufflenet.zoo._mmpretrain import MMPRETRAIN

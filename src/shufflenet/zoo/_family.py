@@ -1,4 +1,4 @@
-"""The networks of the family, as literals, each with its source."""
+"""Every network of the family, written out with its source."""
 
 from dataclasses import replace
 from typing import Final
@@ -55,7 +55,7 @@ _V1 = (
     _v1("x2_0", 8, 768, 1536, 3072, stem=48),
 )
 
-# Megvii's own code interleaves channels the other way round and has no bias in the classifier.
+# Megvii's own code applies the inverse shuffle and has no bias in the classifier.
 _V1_MEGVII = tuple(
     replace(spec, name=f"{spec.name}_megvii", shuffle="inverse", classifier_bias=False)
     for spec in _V1
@@ -104,11 +104,13 @@ _V2_MEGVII = tuple(
 _KINDS: Final[tuple[UnitKind, ...]] = ("3x3", "5x5", "7x7", "xception")
 
 
-def _searched(
-    channels: tuple[int, ...], kinds: str, repeats: tuple[int, ...] = (4, 4, 8, 4)
-) -> tuple[SearchedStage, ...]:
-    """Read kinds of units as Megvii's code numbers them, from 0."""
+def _searched(channels: tuple[int, ...], kinds: str) -> tuple[SearchedStage, ...]:
+    """Return four stages from the kinds of their units, a digit each as in Megvii's code.
+
+    The third stage has two fifths of the units, the others a fifth each.
+    """
     numbers = iter(kinds)
+    repeats = (len(kinds) // 5 * fifths for fifths in (1, 1, 2, 1))
     return tuple(
         SearchedStage(channels=c, kinds=tuple(_KINDS[int(next(numbers))] for _ in range(r)))
         for c, r in zip(channels, repeats, strict=True)
@@ -160,13 +162,12 @@ def _detnas(
     name: str,
     kinds: str,
     channels: tuple[int, ...] = (64, 160, 320, 640),
-    repeats: tuple[int, ...] = (4, 4, 8, 4),
     stem: int = 16,
     head: int = 1024,
 ) -> V2PlusSpec:
     return V2PlusSpec(
         name=f"shufflenet_v2_detnas_{name}",
-        stages=_searched(channels, kinds, repeats),
+        stages=_searched(channels, kinds),
         stem_channels=stem,
         head_channels=head,
         classifier_bias=True,
@@ -184,13 +185,13 @@ _V2_PLUS = (
     _detnas("300m_voc_fpn", "21031303201133333331"),
     _detnas("300m_coco_retinanet", "23113213311133203333"),
     _detnas("300m_coco_fpn", "21202112331300313132"),
-    _detnas("1_3g_coco_fpn", _DETNAS_LARGE, (96, 240, 480, 960), (8, 8, 16, 8), 48),
-    _detnas("3_8g_coco_fpn", _DETNAS_LARGE, (172, 432, 864, 1728), (8, 8, 16, 8), 72, 1728),
+    _detnas("1_3g_coco_fpn", _DETNAS_LARGE, (96, 240, 480, 960), 48),
+    _detnas("3_8g_coco_fpn", _DETNAS_LARGE, (172, 432, 864, 1728), 72, 1728),
 )
 
 
 def _large_stages(channels: tuple[int, ...], repeats: tuple[int, ...]) -> tuple[Stage, ...]:
-    """Four stages of which the first keeps the size that the stem left."""
+    """Return stages of which the first has stride 1."""
     first, *later = _stages(channels, repeats)
     return (replace(first, stride=1), *later)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from shufflenet.channels import Order, count_transfers, find_positions, route, trace_stage
-from shufflenet.deploy._order import pad_middle, reorder_inputs, reorder_outputs
+from shufflenet.deploy._reorder import pad_middle, reorder_inputs, reorder_outputs
 from shufflenet.networks import ShuffleNet, branches, convolutions
 
 __all__ = ["RoutedStage", "deploy_v2", "route_stages"]

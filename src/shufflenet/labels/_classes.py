@@ -1,4 +1,4 @@
-"""Names of classes: read from a file, given to classes, looked up."""
+"""The names of classes: read from files, and looked up."""
 
 import csv
 from collections import Counter
@@ -40,7 +40,7 @@ def read_labels(path: str | Path) -> tuple[Label, ...]:
 
 
 def _rows(path: str | Path) -> list[list[str]]:
-    """Read the fields of every line that is not empty.
+    """Return the fields of every line that is not empty.
 
     Raises:
         LabelFileUnreadable: the file cannot be read, or is not a regular file.
@@ -55,7 +55,7 @@ def _rows(path: str | Path) -> list[list[str]]:
 
 
 def name_classes(identifiers: Sequence[str], names: dict[str, str]) -> tuple[Label, ...]:
-    """Give every class its name for people, or its identifier where no name is known.
+    """Return classes with their names; a class without a name is named by its identifier.
 
     >>> name_classes(["n01443537"], {"n01443537": "goldfish"})
     (Label(id='n01443537', name='goldfish'),)
@@ -64,11 +64,11 @@ def name_classes(identifiers: Sequence[str], names: dict[str, str]) -> tuple[Lab
 
 
 def class_index(labels: Sequence[Label]) -> dict[str, int]:
-    """Map identifiers to class indices, and names where one class alone bears them.
+    """Map identifiers to class indices, and every name that only one class has.
 
     >>> class_index([Label("n01443537", "goldfish")])
     {'goldfish': 0, 'n01443537': 0}
     """
-    bearers = Counter(label.name for label in labels)
-    by_name = {label.name: i for i, label in enumerate(labels) if bearers[label.name] == 1}
+    counts = Counter(label.name for label in labels)
+    by_name = {label.name: i for i, label in enumerate(labels) if counts[label.name] == 1}
     return by_name | {label.id: index for index, label in enumerate(labels)}

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from shufflenet.channels import Order, find_positions, interleave, route
-from shufflenet.deploy._order import reorder_group_inputs, reorder_rows
+from shufflenet.deploy._reorder import reorder_group_inputs, reorder_rows
 from shufflenet.networks import ChannelShuffle, ShuffleNet, V1Unit, convolutions
 
 __all__ = ["BlockShuffle", "deploy_v1"]
