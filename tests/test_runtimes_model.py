@@ -2,15 +2,20 @@ import dataclasses
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import ExifTags, Image
 
+import shufflenet
 from conftest import card_for
 from fakes import Reddest
+from seeded import photo
 from shufflenet.errors import CheckpointError, ImageError, MissingDependency, SpecError
-from shufflenet.runtimes import Model, OnnxClassifier, OpenVinoClassifier, classify, top_k
+from shufflenet.preprocess import normalize
+from shufflenet.runtimes import Model, OnnxClassifier, OpenVinoClassifier, Picture, classify, top_k
 from shufflenet.spec import Card, Label
 from shufflenet.zoo import SHIPPED, find_network
 
@@ -51,6 +56,69 @@ def test_a_model_gives_lists_and_raises_for_a_bad_file(class_folders: Path) -> N
     assert len(found) == 2
     with pytest.raises(ImageError, match="no such file"):
         model.classify(["none.jpg"])
+
+
+def test_a_model_classifies_whatever_holds_an_image(class_folders: Path) -> None:
+    model, path = Model(Reddest(CARD)), class_folders / "green" / "0.png"
+    image = Image.open(path)
+    pixels = np.asarray(image)
+    (expected,) = model.classify([path])
+    singles: list[Picture] = [path, str(path), path.read_bytes(), Image.open(path), pixels]
+    for picture in singles:
+        assert model.classify(picture) == [expected]
+    assert model.classify(singles) == [expected] * 5
+    assert model.classify(np.stack([pixels, pixels])) == [expected] * 2
+    assert model.classify(p for p in (path, path)) == [expected] * 2
+    assert model.classify([]) == []
+
+
+def test_images_in_memory_are_read_as_files_are(tmp_path: Path) -> None:
+    """Turned by their EXIF tag, of 16 bits, gray or transparent; and they stay as they were."""
+    turned, exif = Image.fromarray(photo("turned", 20, 40)), Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    turned.save(tmp_path / "turned.png", exif=exif)
+    deep = np.arange(0, 2**16, 32, dtype=np.uint16).reshape(32, 64)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    Image.fromarray(photo("gray", 20, 40)[..., 0]).save(tmp_path / "gray.png")
+    Image.fromarray(photo("clear", 20, 40)).convert("RGBA").save(tmp_path / "clear.png")
+    model = Model(Reddest(CARD))
+    for path in sorted(tmp_path.glob("*.png")):
+        with Image.open(path) as image:
+            before = image.copy()
+            assert model.classify(image) == model.classify(path), path.name
+            assert (image.size, image.mode) == (before.size, before.mode)
+
+
+def test_what_holds_no_image_is_refused(class_folders: Path, tmp_path: Path) -> None:
+    model = Model(Reddest(CARD))
+    with pytest.raises(ImageError, match="not an image"):
+        model.classify(b"no image")
+    whole = (class_folders / "red" / "0.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ImageError), Image.open(tmp_path / "cut.png") as image:
+        model.classify(image)
+    shapes: list[npt.NDArray[Any]] = [
+        np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8), np.zeros((8, 8, 3)),
+        np.zeros((0, 8, 3), np.uint8),
+    ]  # fmt: skip
+    for pixels in shapes:
+        with pytest.raises(SpecError, match=r"must be uint8 of shape \(height, width, 3\), RGB"):
+            model.classify(pixels)
+
+
+def test_a_model_is_shown_by_its_name() -> None:
+    assert repr(Model(Reddest(CARD))) == "<Model test: 3 classes, 32 px, Reddest>"
+
+
+def test_pixels_and_prepared_images_give_the_same_logits() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 40, 3), np.uint8)
+    model = Model(Reddest(CARD))
+    expected = model.logits(normalize(pixels, CARD.preprocess))
+    assert np.array_equal(model.logits_from_pixels(pixels), expected)
+    others: list[npt.NDArray[Any]] = [pixels[0], pixels.astype(np.float32), pixels[..., :2]]
+    for wrong in others:
+        with pytest.raises(SpecError, match=r"uint8 of shape \(n, height, width, 3\)"):
+            model.logits_from_pixels(wrong)
 
 
 @pytest.mark.parametrize(
@@ -115,3 +183,12 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cut.onnx").write_bytes(SHIPPED.onnx.read_bytes()[:100_000])
     with pytest.raises(CheckpointError, match="is not an ONNX file that ONNX Runtime can run"):
         OnnxClassifier(tmp_path / "cut.onnx")
+
+
+def test_the_package_shows_no_internals() -> None:
+    assert {"open_model", "__version__", "models", "runtimes"} <= set(dir(shufflenet))
+    assert not {"Path", "TYPE_CHECKING", "import_module", "cli"} & set(dir(shufflenet))
+    for name in dir(shufflenet):
+        assert getattr(shufflenet, name)
+    with pytest.raises(AttributeError, match="has no attribute 'open_modle'"):
+        getattr(shufflenet, "open_modle")  # noqa: B009  # type checkers refuse the attribute

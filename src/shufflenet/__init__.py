@@ -9,16 +9,37 @@
 loads torch; the networks themselves are in ``shufflenet.models``.
 """
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from shufflenet.runtimes import Model
     from shufflenet.spec import Arithmetic
 
 __all__ = ["__version__", "open_model"]
 
 __version__ = "0.1.0"
+
+# The rooms that the documentation offers to programs; each is imported when it is first used.
+_ROOMS = (
+    *("benchmark", "convert", "data", "deploy", "embed", "errors", "evaluate", "export", "files"),
+    *("models", "preprocess", "quantize", "runtimes", "spec", "train", "zoo"),
+)
+
+
+def __dir__() -> list[str]:
+    return sorted((*__all__, *_ROOMS))
+
+
+if not TYPE_CHECKING:  # type checkers know which names there are
+
+    def __getattr__(name: str) -> "ModuleType":
+        if name in _ROOMS:
+            return import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def open_model(

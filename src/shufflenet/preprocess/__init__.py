@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.preprocess._crop import resize_and_crop, resized_size
-from shufflenet.preprocess._decode import decode, is_upright
+from shufflenet.preprocess._decode import decode, is_upright, to_rgb
 from shufflenet.preprocess._mean_image import mean_image
 from shufflenet.preprocess._normalize import affine, normalize
 from shufflenet.spec import Preprocess
@@ -20,6 +20,7 @@ __all__ = [
     "prepare",
     "resize_and_crop",
     "resized_size",
+    "to_rgb",
 ]
 
 

@@ -10,7 +10,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from shufflenet.errors import ImageError
 
-__all__ = ["decode", "is_upright"]
+__all__ = ["decode", "is_upright", "to_rgb"]
 
 # What Pillow's decoders raise on damaged files, found by decoding such files.
 _DECODING_ERRORS = (
@@ -59,14 +59,40 @@ def decode(
             _refuse_huge(image, name)
             if shrink > 1:
                 image.draft(None, (image.width // shrink, image.height // shrink))
-            image.load()
-            if exif:
-                ImageOps.exif_transpose(image, in_place=True)
-            return _to_rgb(image, name)
+            return _upright_rgb(image, name, exif=exif)
     except Image.DecompressionBombError as error:
         raise ImageError(name, _too_large()) from error
     except _DECODING_ERRORS as error:
         raise ImageError(name, _why(error)) from error
+
+
+def to_rgb(image: Image.Image, name: str = "image", *, exif: bool = True) -> Image.Image:
+    """Return an image as RGB, as ``decode`` does a file; the given one is left as it is.
+
+    Args:
+        image: An image of Pillow, of any mode that ``decode`` reads.
+        name: The image's name in errors.
+        exif: Whether it is rotated upright by its EXIF tag, see ``decode``.
+
+    Raises:
+        ImageError: its file is truncated, its pixel format has no defined colors, or it has more
+            pixels than ``PIL.Image.MAX_IMAGE_PIXELS``.
+    """
+    _refuse_huge(image, name)
+    try:
+        image.load()
+        copy = image.copy()
+        copy.format = image.format  # which a copy lacks, and 16 bits are told by
+        return _upright_rgb(copy, name, exif=exif)
+    except _DECODING_ERRORS as error:
+        raise ImageError(name, _why(error)) from error
+
+
+def _upright_rgb(image: Image.Image, name: str, *, exif: bool) -> Image.Image:
+    image.load()
+    if exif:
+        ImageOps.exif_transpose(image, in_place=True)
+    return _to_rgb(image, name)
 
 
 def is_upright(source: bytes) -> bool:

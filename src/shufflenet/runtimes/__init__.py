@@ -16,6 +16,7 @@ from shufflenet.runtimes._model import Model
 from shufflenet.runtimes._onnxruntime import OnnxClassifier
 from shufflenet.runtimes._open import find_runtimes, open_by
 from shufflenet.runtimes._openvino import OpenVinoClassifier
+from shufflenet.runtimes._pictures import Picture
 
 __all__ = [
     "CHECK_KEY",
@@ -25,6 +26,7 @@ __all__ = [
     "Model",
     "OnnxClassifier",
     "OpenVinoClassifier",
+    "Picture",
     "Prediction",
     "check_batch",
     "check_image",

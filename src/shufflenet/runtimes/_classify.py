@@ -4,21 +4,22 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.data import Sample, load
+from shufflenet.data import Sample
 from shufflenet.errors import ImageError, SpecError
 from shufflenet.machine import cores
 from shufflenet.runtimes._classifier import Classifier, Prediction, top_k
+from shufflenet.runtimes._pictures import Picture, load_picture
 from shufflenet.spec import Card
 
 __all__ = ["classify", "run_batches"]
 
-_Source = TypeVar("_Source", Path, Sample)
+_Source = TypeVar("_Source", bound=Picture | Sample)
+_Picture = TypeVar("_Picture", bound=Picture)
 _Network: TypeAlias = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 _Row: TypeAlias = npt.NDArray[np.float32] | ImageError
 
@@ -35,14 +36,14 @@ def run_batches(
         network: Maps RGB images ``(n, h, w, 3)``, 0 to 255, to rows ``(n, d)``, as a classifier's
             ``logits_from_pixels`` does; several threads call it at once.
         card: The model's card; it says how images are cropped.
-        sources: Paths or samples.
+        sources: Paths, samples or other pictures.
         batch: The number of images in a call of ``network``.
 
     Yields:
         Each source with its row, ``(d,)``, or with the reason it could not be read.
 
     Raises:
-        SpecError: the network does not take images of three channels.
+        SpecError: the network does not take images of three channels, or an array is no image.
     """
     channels = card.network.in_channels
     if channels != 3:
@@ -70,7 +71,7 @@ def _groups(items: Iterable[_Source], size: int) -> Iterator[list[_Source]]:
 def _run_batch(
     network: _Network, card: Card, sources: Sequence[_Source]
 ) -> list[tuple[_Source, _Row]]:
-    loaded = [load(source, card.preprocess) for source in sources]
+    loaded = [load_picture(source, card.preprocess) for source in sources]
     images = [image for image in loaded if not isinstance(image, ImageError)]
     rows = iter(network(_batch(images)) if images else ())
     results = (x if isinstance(x, ImageError) else next(rows) for x in loaded)
@@ -83,14 +84,17 @@ def _batch(images: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
 
 
 def classify(
-    classifier: Classifier, paths: Iterable[str | Path], *, k: int = 5, batch: int = 8
-) -> Iterator[tuple[Path, tuple[Prediction, ...] | ImageError]]:
-    """Classify image files on all cores.
+    classifier: Classifier, pictures: Iterable[_Picture], *, k: int = 5, batch: int = 8
+) -> Iterator[tuple[_Picture, tuple[Prediction, ...] | ImageError]]:
+    """Classify images on all cores.
 
     Yields:
-        Every path, in order, with its ``k`` most probable classes or with the reason it could
+        Every picture, in order, with its ``k`` most probable classes or with the reason it could
         not be read.
+
+    Raises:
+        SpecError: the network does not take images of three channels, or an array is no image.
     """
     network, card = classifier.logits_from_pixels, classifier.card
-    for path, row in run_batches(network, card, map(Path, paths), batch=batch):
-        yield path, row if isinstance(row, ImageError) else top_k(row, card.labels, k)
+    for picture, row in run_batches(network, card, pictures, batch=batch):
+        yield picture, row if isinstance(row, ImageError) else top_k(row, card.labels, k)
