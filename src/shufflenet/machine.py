@@ -1,12 +1,67 @@
-"""The machine at hand: how many cores, and what its processor can do."""
+"""The machine at hand: how many cores it has, and what its processor can do."""
 
+import ctypes
 import os
+import sys
+from functools import cache
 
-__all__ = ["cores"]
+from shufflenet.spec import Target
+from shufflenet.spec import ByteMultiply
+
+__all__ = ["amx_permitted", "cores", "host_target"]
 
 
 def cores() -> int:
-    """Count the cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # fewer than the machine has, in many a container
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@cache
+def host_target(*, int8: bool) -> Target:
+    """Return this machine's processor as a target for code; llvmlite must be installed.
+
+    Args:
+        int8: Whether the code multiplies bytes. Only then is the system asked to permit AMX, where
+            the processor has it; without, AMX is not named.
+    """
+    from llvmlite import binding  # noqa: PLC0415  # only what generates code needs it
+
+    features = binding.get_host_cpu_features()
+    has = {name for name, is_there in features.items() if is_there}
+    triple = binding.get_process_triple()
+    is_wide = "avx512f" in has
+    is_arm = triple.startswith(("aarch64", "arm64"))
+    return Target(
+        triple=triple,
+        cpu=binding.get_host_cpu_name(),
+        features=features.flatten(),
+        vector_bytes=64 if is_wide else 32 if "avx" in has else 16,
+        registers=32 if is_wide or is_arm else 16,
+        multiplies_bytes=_byte_multiply(has, int8=int8),
+    )
+
+
+def _byte_multiply(features: set[str], *, int8: bool) -> ByteMultiply:
+    """Return the fastest instructions that multiply bytes, of those that are known."""
+    is_wide = features >= {"avx512vnni", "avx512bw", "avx512vl"}
+    if is_wide and int8 and features >= {"amx-tile", "amx-int8"} and amx_permitted():
+        return "AMX"
+    if is_wide:
+        return "AVX-512 VNNI"
+    if features >= {"avxvnni", "avx2"}:
+        return "AVX-VNNI"
+    return "AVX2" if "avx2" in features else ""
+
+
+@cache
+def amx_permitted() -> bool:
+    """Ask Linux, once, to let this process use AMX, and return whether it does.
+
+    Source: kernel.org, Using XSTATE features in user space applications
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    arch_prctl, request, tile_data = 158, 0x1023, 18
+    return bool(ctypes.CDLL(None).syscall(arch_prctl, request, tile_data) == 0)

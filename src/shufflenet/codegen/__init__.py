@@ -1,10 +1,23 @@
-"""A shuffle-free network of V1's or V2's layers, in float32 or int8, as machine code made by LLVM.
+"""A shuffle-free network of V1's or V2's layers, in float32 or int8, as machine code by LLVM.
 
-Other runtimes compute an operation after the other, each over its whole map. Here channels are put
-beside each other, and depthwise convolutions computed, some pixels at a time, just before the 1x1
+Other runtimes compute one operation after the other, each over its whole map. Here channels are
+concatenated, and depthwise convolutions computed, some pixels at a time, just before the 1x1
 convolution that reads them and while they lie in the nearest cache (``docs/performance.md``).
+
+``build`` turns a network and a ``Target`` into a ``Module``; ``jit`` compiles and runs it here,
+``object_file`` writes it for any processor that LLVM knows.
 """
 
-from shufflenet.codegen._compiled import Compiled, check, lacking
+from shufflenet.codegen._jit import Compiled, jit
+from shufflenet.codegen._module import Module, build, check, missing_instructions
+from shufflenet.codegen._object import object_file
 
-__all__ = ["Compiled", "check", "lacking"]
+__all__ = [
+    "Compiled",
+    "Module",
+    "build",
+    "check",
+    "jit",
+    "missing_instructions",
+    "object_file",
+]

@@ -2,30 +2,26 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from shufflenet.codegen.kernels import LINE_BYTES, Array
 from shufflenet.errors import SpecError
 
-__all__ = ["LINE_BYTES", "LINE_WORDS", "Array", "Buffer", "Memory", "Planes", "aligned", "filled"]
-
-LINE_BYTES = 64  # of a cache
-LINE_WORDS = 16  # likewise; a word is what weights are read by, a float32 or four bytes
-
-Array: TypeAlias = npt.NDArray[Any]
+__all__ = ["Buffer", "Memory", "Planes"]
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Buffer:
-    """Pixels of channels, one pixel's channels beside each other.
+    """A map, ``(height, width, pitch)``, with a border: the channels of a pixel lie side by side.
 
     Attributes:
-        pitch: Elements from one pixel to the next: its channels, filled up to whole vectors, and to
-            what the last group of a grouped convolution fills up.
+        pitch: Elements from one pixel to the next: its channels, padded to whole vectors, and to
+            the panels of the last group of a grouped convolution.
         border: Pixels around it that hold ``outside`` and are never written.
-        at: Where in the arena it begins, once it has a place.
+        outside: The value of the border.
+        at: The element of the arena at which it begins, once it has a place.
     """
 
     channels: int
@@ -47,19 +43,25 @@ class Buffer:
         return (self.height + 2 * self.border) * self.row
 
     def pixels(self) -> npt.NDArray[np.int32]:
-        """Say where every pixel lies within the map."""
+        """Return the offset of every pixel within the map, ``(height * width,)``."""
         y, x = np.mgrid[: self.height, : self.width] + self.border
         return _offsets(y * self.row + x * self.pitch)
 
     def windows(self, kernel: int, stride: int) -> npt.NDArray[np.int32]:
-        """Say where the window around every pixel begins that a stride leaves."""
+        """Return the offset of the window around every pixel that a stride leaves, ``(n,)``."""
         y, x = np.mgrid[: self.height : stride, : self.width : stride] + self.border - kernel // 2
         return _offsets(y * self.row + x * self.pitch)
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Planes:
-    """An image, one colour below the other, each with a border that stands for 0."""
+    """An image, ``(channels, height, width)``; each plane has a border that stands for 0.
+
+    Attributes:
+        border: Pixels around each plane that hold ``outside`` and are never written.
+        outside: The value of the border.
+        at: The element of the arena at which it begins, once it has a place.
+    """
 
     channels: int
     height: int
@@ -75,27 +77,27 @@ class Planes:
 
     @property
     def plane(self) -> int:
-        """Elements from one colour to the next."""
+        """Elements from one plane to the next."""
         return (self.height + 2 * self.border) * self.row
 
     @property
     def size(self) -> int:
-        """Elements of all colours."""
+        """Elements of all planes."""
         return self.channels * self.plane
 
     def rows(self) -> npt.NDArray[np.int32]:
-        """Say where every row of every colour begins."""
+        """Return the offset of every row of every plane, ``(channels * height,)``."""
         channel, y = np.mgrid[: self.channels, : self.height]
         inside = self.border * (self.row + 1)
         return _offsets(channel * self.plane + y * self.row + inside)
 
     def corners(self, stride: int) -> npt.NDArray[np.int32]:
-        """Say where the window of every pixel begins that a stride leaves."""
+        """Return the offset of the window of every pixel that a stride leaves, ``(n,)``."""
         y, x = np.mgrid[: self.height : stride, : self.width : stride]
         return _offsets(y * self.row + x)
 
     def taps(self, kernel: int) -> list[int]:
-        """Say where the rows of a window lie from its corner, colour by colour."""
+        """Return the offsets of a window's rows from its corner, plane by plane."""
         return [c * self.plane + y * self.row for c in range(self.channels) for y in range(kernel)]
 
 
@@ -103,13 +105,18 @@ class Planes:
 class Memory:
     """Three blocks: the arena of maps, the constants, and tables of offsets.
 
-    A map's place is given to another of the same kind when nothing reads it any more; its border
-    is right for that one too, so that it is filled once and not for every image.
+    When nothing reads a map any more, another of the same kind gets its place; the border is right
+    for that one too, so that it is filled once and not for every image.
+
+    Attributes:
+        dtype: The type of the arena's elements.
+        length: Elements of the arena so far.
+        bordered: The maps and planes that have a place of their own in the arena.
     """
 
-    dtype: npt.DTypeLike  # of the arena
-    _length: int = 0
-    _bordered: list[Buffer | Planes] = field(default_factory=list)
+    dtype: npt.DTypeLike
+    length: int = 0
+    bordered: list[Buffer | Planes] = field(default_factory=list)
     _free: dict[tuple[object, ...], list[int]] = field(default_factory=dict)
     _constants: dict[bytes, tuple[int, npt.NDArray[np.uint8]]] = field(default_factory=dict)
     _constant_bytes: int = 0
@@ -117,30 +124,30 @@ class Memory:
     _table_length: int = 0
 
     def reserve(self, elements: int) -> int:
-        """Give a part of the arena, at a cache line, with a line to spare."""
-        at, line = self._length, LINE_BYTES // np.dtype(self.dtype).itemsize
-        self._length += -(-elements // line) * line + line
+        """Return the first element of a new part of the arena, at a cache line; a line is spare."""
+        at, line = self.length, LINE_BYTES // np.dtype(self.dtype).itemsize
+        self.length += -(-elements // line) * line + line
         return at
 
-    def place(self, output: Buffer) -> None:
-        """Give a map its place."""
-        free = self._free.get(_kind(output))
+    def allocate(self, buffer: Buffer) -> None:
+        """Give a map the place of one that was released, or a new one."""
+        free = self._free.get(_kind(buffer))
         if free:
-            output.at = free.pop()
+            buffer.at = free.pop()
         else:
-            self.settle(output)
+            self.allocate_new(buffer)
 
-    def settle(self, output: Buffer | Planes) -> None:
-        """Give a place that nothing else had before."""
-        output.at = self.reserve(output.size)
-        self._bordered.append(output)
+    def allocate_new(self, buffer: Buffer | Planes) -> None:
+        """Give a map a place that no other map had before."""
+        buffer.at = self.reserve(buffer.size)
+        self.bordered.append(buffer)
 
-    def release(self, output: Buffer) -> None:
-        """Take back the place of a map that nothing reads any more."""
-        self._free.setdefault(_kind(output), []).append(output.at)
+    def release(self, buffer: Buffer) -> None:
+        """Make the place of a map that nothing reads any more available to others."""
+        self._free.setdefault(_kind(buffer), []).append(buffer.at)
 
     def constant(self, values: Array) -> int:
-        """Keep weights; says at which byte. The same ones are kept once."""
+        """Store weights of any shape; return their first byte. Equal ones are stored once."""
         flat = np.ascontiguousarray(values).view(np.uint8).ravel()
         flat = np.pad(flat, (0, -flat.size % LINE_BYTES))
         key = hashlib.sha256(flat.tobytes()).digest()
@@ -150,7 +157,7 @@ class Memory:
         return self._constants[key][0]
 
     def table(self, values: npt.ArrayLike) -> int:
-        """Keep offsets; says where. The same ones are kept once."""
+        """Store offsets, ``(n,)``; return the number of the first. Equal ones are stored once."""
         flat = _offsets(np.asarray(values))
         key = flat.tobytes()
         if key not in self._tables:
@@ -159,47 +166,25 @@ class Memory:
         return self._tables[key][0]
 
     def constants(self) -> npt.NDArray[np.uint8]:
-        """Give all weights, from a cache line on."""
-        block = aligned(self._constant_bytes + LINE_BYTES, np.uint8)
+        """Return all weights, ``(bytes,)``, and a cache line to spare."""
         parts = [values for _, values in self._constants.values()]
-        np.concatenate(parts, out=block[: self._constant_bytes])
-        return block
+        return np.concatenate([*parts, np.zeros(LINE_BYTES, np.uint8)])
 
     def tables(self) -> npt.NDArray[np.int32]:
-        """Give all offsets."""
+        """Return all offsets, ``(n,)``."""
         return np.concatenate([values for _, values in self._tables.values()])
-
-    def arena(self) -> Array:
-        """Make an arena; each thread that computes needs one."""
-        block = aligned(self._length, self.dtype)
-        for output in self._bordered:
-            block[output.at : output.at + output.size] = output.outside
-        return block
-
-
-def aligned(elements: int, dtype: npt.DTypeLike) -> Array:
-    """Make zeros that begin at a cache line."""
-    size = elements * np.dtype(dtype).itemsize
-    block = np.zeros(size + LINE_BYTES, np.uint8)
-    start = -block.ctypes.data % LINE_BYTES
-    return block[start : start + size].view(dtype)
-
-
-def filled(values: Array, length: int) -> Array:
-    """Fill up with zeros."""
-    return np.pad(values, [(0, length - len(values)), *[(0, 0)] * (values.ndim - 1)])
 
 
 def _offsets(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-    """Make a table.
+    """Return a table of offsets.
 
     Raises:
-        SpecError: an offset is beyond what 32 bits hold.
+        SpecError: an offset does not fit into 32 bits.
     """
     if values.max() > np.iinfo(np.int32).max:
         raise SpecError("the size of images", "too large for maps of 2**31 values", "smaller")
     return values.astype(np.int32).ravel()
 
 
-def _kind(output: Buffer) -> tuple[object, ...]:
-    return output.height, output.width, output.pitch, output.border, output.outside
+def _kind(buffer: Buffer) -> tuple[object, ...]:
+    return buffer.height, buffer.width, buffer.pitch, buffer.border, buffer.outside

@@ -1,0 +1,126 @@
+"""A module compiled for this machine, and run."""
+
+import ctypes
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import binding
+
+from shufflenet.codegen._llvm import optimize, target_machine
+from shufflenet.codegen._module import Module
+from shufflenet.codegen.kernels import LINE_BYTES, Array, aligned
+from shufflenet.codegen.plan import PIXELS
+from shufflenet.graph import Floats
+
+__all__ = ["Compiled", "jit"]
+
+
+def jit(module: Module) -> "Compiled":
+    """Compile a module for this machine, which must be its target; that takes about a second."""
+    return Compiled(module)
+
+
+class Compiled:
+    """A network for images of one shape, as machine code in memory.
+
+    Threads may call its methods at a time, each of them in an arena of its own.
+    """
+
+    def __init__(self, module: Module) -> None:
+        self._module = module
+        # Kept, for the code reads them by their addresses.
+        self._blocks = [_copy_aligned(block) for block in (module.constants, module.tables)]
+        self._addresses = [block.ctypes.data for block in self._blocks]
+        machine = target_machine(module.target, jit=True)
+        code = optimize(module, machine)
+        self._engine = binding.create_mcjit_compiler(code, machine)  # it frees code and machine
+        self._engine.finalize_object()
+        pointers = [ctypes.c_void_p] * 4
+        self._prepare = self._function("prepare", ctypes.c_void_p)
+        self._features = self._function("features", *pointers)
+        if module.takes_pixels:
+            self._features_of_pixels = self._function("features_of_pixels", *pointers)
+        self._logits = self._function("logits", *pointers, ctypes.c_int64)
+        self._own = threading.local()
+
+    @property
+    def takes_pixels(self) -> bool:
+        """Whether ``features_of_pixels`` and ``logits_of_pixels`` may be called."""
+        return self._module.takes_pixels
+
+    def features(self, image: Floats) -> Array:
+        """Compute what the classifier reads, ``(features,)``, of ``(channels, height, width)``."""
+        return self._run(self._features, image).features.copy()
+
+    def features_of_pixels(self, pixels: npt.NDArray[np.uint8]) -> Array:
+        """Compute what the classifier reads, ``(features,)``, of ``(height, width, 3)`` RGB."""
+        return self._run(self._features_of_pixels, pixels).features.copy()
+
+    def logits(self, features: Sequence[Array]) -> Floats:
+        """Compute logits, ``(n, classes)``, of the features of ``n`` images, many at a time."""
+        module = self._module
+        logits = np.empty((len(features), module.logits_pitch), np.float32)
+        for start in range(0, len(features), PIXELS):
+            rows = features[start : start + PIXELS]
+            length = sum(len(row) for row in rows)
+            # A line to spare, for steps may read beyond the last row.
+            block = aligned(length + LINE_BYTES, module.dtype)
+            np.concatenate(rows, out=block[:length])
+            output = logits[start:].ctypes.data
+            self._logits(block.ctypes.data, *self._addresses, output, len(rows))
+        return logits[:, : module.classes]
+
+    def logits_of(self, image: Floats) -> Floats:
+        """Compute the logits, ``(1, classes)``, of one image, ``(channels, height, width)``."""
+        return self._classify(self._run(self._features, image))
+
+    def logits_of_pixels(self, pixels: npt.NDArray[np.uint8]) -> Floats:
+        """Compute the logits, ``(1, classes)``, of one image, ``(height, width, 3)`` RGB."""
+        return self._classify(self._run(self._features_of_pixels, pixels))
+
+    def _run(self, compute: Callable[..., None], image: Array) -> "_Arena":
+        """Compute an image's features in this thread's arena."""
+        if not hasattr(self._own, "arena"):
+            self._own.arena = _Arena(self._module)
+            self._prepare(self._own.arena.address)
+        arena: _Arena = self._own.arena
+        image = np.ascontiguousarray(image)
+        compute(arena.address, *self._addresses, image.ctypes.data)
+        return arena
+
+    def _classify(self, arena: "_Arena") -> Floats:
+        self._logits(arena.features_address, *self._addresses, arena.logits_address, 1)
+        return arena.logits[:, : self._module.classes].copy()
+
+    def _function(self, name: str, *types: Any) -> Callable[..., None]:  # noqa: ANN401  # of ctypes
+        return ctypes.CFUNCTYPE(None, *types)(self._engine.get_function_address(name))
+
+
+class _Arena:
+    """The memory that a thread computes in.
+
+    Addresses are stored, for numpy takes some 20 microseconds to return one when its code has left
+    the caches, as it has after a network was computed.
+
+    Attributes:
+        address: Its first byte.
+        features: The part of it that the classifier reads.
+        logits: The logits of one image, padded to whole panels.
+    """
+
+    def __init__(self, module: Module) -> None:
+        self._block = aligned(module.arena_elements, module.dtype)  # kept: the code reads it
+        self.features = self._block[module.features_at :][: module.features_pitch]
+        self.logits = np.empty((1, module.logits_pitch), np.float32)
+        self.address, self.features_address, self.logits_address = (
+            each.ctypes.data for each in (self._block, self.features, self.logits)
+        )
+
+
+def _copy_aligned(values: Array) -> Array:
+    block = aligned(len(values), values.dtype)
+    block[:] = values
+    return block

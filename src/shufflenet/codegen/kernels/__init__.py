@@ -1,0 +1,57 @@
+"""The loops that a network's time goes into, each written once for every size and processor.
+
+``Layout`` says what products, panels, tiles and steps are. ``Gemm`` writes products of any numbers
+(``Numbers``: float32 or bytes) by any instruction set (``Multiplier``: float32, AVX2, VNNI, AMX);
+each of these is one file.
+"""
+
+from shufflenet.codegen.kernels._input import COLORS
+from shufflenet.codegen.kernels._ir import (
+    BYTES,
+    FLOATS,
+    INDEX,
+    OFFSETS,
+    Function,
+    Value,
+    index,
+)
+from shufflenet.codegen.kernels._kernels import Kernels, float_multiplier, int8_multiplier
+from shufflenet.codegen.kernels._layout import (
+    CLASS_VECTORS,
+    LINE_BYTES,
+    Array,
+    Layout,
+    aligned,
+    class_panels,
+    panel_counts,
+    panel_widths,
+)
+from shufflenet.codegen.kernels._multiplier import Multiplier
+from shufflenet.codegen.kernels._pairs import all_fit_pairs
+from shufflenet.codegen.kernels._signature import Kernel, Signature
+
+__all__ = [
+    "BYTES",
+    "CLASS_VECTORS",
+    "COLORS",
+    "FLOATS",
+    "INDEX",
+    "LINE_BYTES",
+    "OFFSETS",
+    "Array",
+    "Function",
+    "Kernel",
+    "Kernels",
+    "Layout",
+    "Multiplier",
+    "Signature",
+    "Value",
+    "aligned",
+    "all_fit_pairs",
+    "class_panels",
+    "float_multiplier",
+    "index",
+    "int8_multiplier",
+    "panel_counts",
+    "panel_widths",
+]

@@ -1,0 +1,148 @@
+"""The builder that every kernel is written with: functions, loops, vectors and addresses."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import TypeAlias
+
+from llvmlite import ir
+
+__all__ = [
+    "BYTE",
+    "BYTES",
+    "FLOAT",
+    "FLOATS",
+    "INDEX",
+    "INT16",
+    "INT32",
+    "OFFSETS",
+    "Function",
+    "Value",
+    "index",
+]
+
+Value: TypeAlias = ir.Value
+
+BYTE, INT16, INT32, INDEX = (ir.IntType(bits) for bits in (8, 16, 32, 64))
+FLOAT = ir.FloatType()
+BYTES, OFFSETS, FLOATS = (kind.as_pointer() for kind in (BYTE, INT32, FLOAT))
+
+
+def index(value: int) -> Value:
+    """Return a constant number of pixels, channels or elements."""
+    return ir.Constant(INDEX, value)
+
+
+class Function(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
+    """A function under construction.
+
+    Args:
+        module: The module that it belongs to.
+        name: Its name there.
+        types: Names and types of its arguments, in order.
+        vector: The vectors that it loads and stores where no other type is given.
+
+    Attributes:
+        arguments: Its arguments by name.
+    """
+
+    def __init__(
+        self, module: ir.Module, name: str, types: Mapping[str, ir.Type], vector: ir.VectorType
+    ) -> None:
+        kind = ir.FunctionType(ir.VoidType(), list(types.values()))
+        function = ir.Function(module, kind, name)
+        # A kernel inlined at every call would be compiled as often.
+        function.attributes.add("noinline")
+        for argument, argument_name in zip(function.args, types, strict=True):
+            argument.name = argument_name
+        super().__init__(function.append_basic_block())
+        self.arguments = SimpleNamespace(**dict(zip(types, function.args, strict=True)))
+        self._vector = vector
+
+    @contextmanager
+    def loop(self, end: Value, start: Value | None = None, step: int = 1) -> Iterator[Value]:
+        """Repeat what is written within the block, from ``start`` (or 0) to before ``end``."""
+        before = self.block
+        head, body, after = (self.append_basic_block() for _ in range(3))
+        self.branch(head)
+        self.position_at_end(head)
+        count = self.phi(INDEX)
+        count.add_incoming(index(0) if start is None else start, before)
+        self.cbranch(self.icmp_signed("<", count, end), body, after)
+        self.position_at_end(body)
+        yield count
+        count.add_incoming(self.add(count, index(step)), self.block)
+        self.branch(head)
+        self.position_at_end(after)
+
+    def at(self, pointer: Value, *offsets: Value | int) -> Value:
+        """Return a pointer moved on by the sum of the offsets, in elements."""
+        for offset in offsets:
+            pointer = self.gep(pointer, [index(offset) if isinstance(offset, int) else offset])
+        return pointer
+
+    def load_offset(self, table: Value, number: Value | int) -> Value:
+        """Load one offset of a table of 32-bit offsets."""
+        return self.sext(self.load(self.at(table, number)), INDEX)
+
+    def load_unaligned(self, pointer: Value, kind: ir.Type) -> Value:
+        """Load a value from any address, since a channel slice may begin at any channel."""
+        return self.load(self.bitcast(pointer, kind.as_pointer()), align=1)
+
+    def load_vector(self, pointer: Value, kind: ir.VectorType | None = None) -> Value:
+        """Load a vector from any address."""
+        return self.load_unaligned(pointer, kind or self._vector)
+
+    def store_vector(self, vector: Value, pointer: Value) -> None:
+        """Store a vector to any address."""
+        self.store(vector, self.bitcast(pointer, vector.type.as_pointer()), align=1)
+
+    def variable(self, kind: ir.VectorType | None = None) -> Value:
+        """Return a variable for a vector, which LLVM turns into a register."""
+        with self.goto_entry_block():  # only there does LLVM know that it is needed once
+            return self.alloca(kind or self._vector)
+
+    def splat(self, number: Value | float, kind: ir.VectorType | None = None) -> Value:
+        """Return a vector whose lanes all hold one number."""
+        kind = kind or self._vector
+        if isinstance(number, float | int):
+            return ir.Constant(kind, [number] * kind.count)
+        undefined = ir.Constant(kind, ir.Undefined)
+        first = self.insert_element(undefined, number, ir.Constant(INT32, 0))
+        return self.shuffle(first, undefined, [0] * kind.count)
+
+    def shuffle(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
+        """Return a vector of lanes of two; the second's lanes are numbered after the first's."""
+        order = ir.Constant(ir.VectorType(INT32, len(lanes)), list(lanes))
+        return self.shuffle_vector(a, b, order)
+
+    def multiply_add(self, a: Value, b: Value, c: Value) -> Value:
+        """Compute ``a * b + c`` of float32 vectors, rounded once where the processor can."""
+        return self.intrinsic(f"fmuladd.v{a.type.count}f32", a.type, a, b, c)
+
+    def maximum(self, a: Value, b: Value) -> Value:
+        """Compute the larger of two vectors, lane by lane; a NaN in ``a`` stays one, as in ReLU.
+
+        Integers are compared as unsigned ones.
+        """
+        is_float = a.type.element == FLOAT
+        smaller = self.fcmp_ordered("<", a, b) if is_float else self.icmp_unsigned("<", a, b)
+        return self.select(smaller, b, a)
+
+    def clamp(self, values: Value, low: Value, high: Value) -> Value:
+        """Limit a vector to ``low`` and ``high``, compared as ``maximum`` does."""
+        values = self.maximum(values, low)
+        is_float = values.type.element == FLOAT
+        compare = self.fcmp_ordered if is_float else self.icmp_unsigned
+        return self.select(compare(">", values, high), high, values)
+
+    def prefetch(self, pointer: Value, *, to_write: bool = False) -> None:
+        """Prefetch a cache line: to the first level if it will be written, else to the second."""
+        numbers = (ir.Constant(INT32, number) for number in ((1, 3, 1) if to_write else (0, 2, 1)))
+        self.intrinsic("prefetch.p0", ir.VoidType(), self.bitcast(pointer, BYTES), *numbers)
+
+    def intrinsic(self, name: str, result: ir.Type, *arguments: Value) -> Value:
+        """Call the LLVM intrinsic ``llvm.<name>``, an instruction of some processors."""
+        kind = ir.FunctionType(result, [argument.type for argument in arguments])
+        declared = self.module.globals.get(f"llvm.{name}")
+        return self.call(declared or ir.Function(self.module, kind, f"llvm.{name}"), arguments)

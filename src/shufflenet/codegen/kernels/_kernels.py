@@ -1,0 +1,114 @@
+"""All kernels of a module, put together for a target's instructions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from llvmlite import ir
+
+from shufflenet.codegen.kernels._amx import AmxMultiplier
+from shufflenet.codegen.kernels._avx2 import PairMultiplier
+from shufflenet.codegen.kernels._byte_numbers import ByteNumbers
+from shufflenet.codegen.kernels._float32 import FloatMultiplier, FloatNumbers
+from shufflenet.codegen.kernels._float_layout import FloatLayout
+from shufflenet.codegen.kernels._gemm import Gemm
+from shufflenet.codegen.kernels._input import Input
+from shufflenet.codegen.kernels._ir import Function
+from shufflenet.codegen.kernels._layout import Layout
+from shufflenet.codegen.kernels._library import Library
+from shufflenet.codegen.kernels._moves import Moves
+from shufflenet.codegen.kernels._multiplier import Multiplier, Numbers
+from shufflenet.codegen.kernels._signature import Kernel
+from shufflenet.codegen.kernels._vnni import DotMultiplier, dot_layout
+from shufflenet.spec import Target
+
+__all__ = ["Kernels", "float_multiplier", "int8_multiplier"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """The kernels of one module.
+
+    Attributes:
+        library: The module's functions.
+        numbers: What maps hold.
+        multiplier: What multiplies.
+    """
+
+    library: Library
+    numbers: Numbers
+    multiplier: Multiplier
+
+    @classmethod
+    def create(cls, module: ir.Module, multiplier: Multiplier) -> "Kernels":
+        """Return the kernels of a module that multiply by an instruction set; none is written."""
+        layout = multiplier.layout
+        numbers: Numbers
+        if layout.dtype == np.float32:
+            numbers = FloatNumbers(layout.lanes)
+        else:
+            numbers = ByteNumbers(layout.columns)
+        return cls(Library(module, numbers.element, layout.lanes), numbers, multiplier)
+
+    @property
+    def layout(self) -> Layout:
+        """How channels and weights lie."""
+        return self.multiplier.layout
+
+    @property
+    def gemm(self) -> Gemm:
+        """The kernels of products."""
+        return Gemm(self.library, self.numbers, self.multiplier)
+
+    @property
+    def moves(self) -> Moves:
+        """The kernels that move values."""
+        bits = np.dtype(self.layout.dtype).itemsize
+        return Moves(self.library, self.layout.columns * 4 // bits)
+
+    @property
+    def input(self) -> Input:
+        """The kernels of a network's input."""
+        return Input(self.library, self.numbers)
+
+    def depthwise(self, kernel: int) -> Kernel:
+        """Return the kernel of a depthwise convolution."""
+        return self.multiplier.depthwise(self.library, kernel)
+
+    def mean(self) -> Kernel:
+        """Return the kernel of the mean over all pixels."""
+        return self.numbers.mean(self.library)
+
+    def begin(self, f: Function) -> None:
+        """Write what must stand before the kernels are called."""
+        if self.multiplier.blocks:
+            self.multiplier.blocks.begin(f)
+
+    def end(self, f: Function) -> None:
+        """Write what must stand after the kernels are called."""
+        if self.multiplier.blocks:
+            self.multiplier.blocks.end(f)
+
+
+def float_multiplier(target: Target) -> Multiplier:
+    """Return what multiplies float32 on a target."""
+    lanes = target.vector_bytes // 4
+    return FloatMultiplier(FloatLayout(lanes=lanes, registers=target.registers))
+
+
+def int8_multiplier(target: Target) -> Multiplier:
+    """Return what multiplies bytes on a target.
+
+    Raises:
+        ValueError: the target has no such instructions.
+    """
+    match target.multiplies_bytes:
+        case "AMX":
+            return AmxMultiplier()
+        case "AVX-512 VNNI":
+            return DotMultiplier(dot_layout(16))
+        case "AVX-VNNI":
+            return DotMultiplier(dot_layout(8))
+        case "AVX2":
+            return PairMultiplier()
+        case "":
+            raise ValueError(f"{target.triple} has no instructions that multiply bytes")

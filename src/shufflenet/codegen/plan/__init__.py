@@ -1,0 +1,20 @@
+"""From a network's layers to the calls of kernels that compute them, and where their maps lie."""
+
+from shufflenet.codegen.plan._arena import Buffer, Memory, Planes
+from shufflenet.codegen.plan._planner import plan_steps
+from shufflenet.codegen.plan._schedule import write_steps
+from shufflenet.codegen.plan._steps import Gemm, Step
+from shufflenet.codegen.plan._writer import PIXELS, Writer, dense
+
+__all__ = [
+    "PIXELS",
+    "Buffer",
+    "Gemm",
+    "Memory",
+    "Planes",
+    "Step",
+    "Writer",
+    "dense",
+    "plan_steps",
+    "write_steps",
+]

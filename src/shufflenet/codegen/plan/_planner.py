@@ -1,0 +1,193 @@
+"""The steps of a network: which maps are computed, and what is only computed as it is read."""
+
+from collections.abc import Sequence
+
+from shufflenet.codegen.kernels import Layout, panel_widths
+from shufflenet.codegen.plan._arena import Buffer, Planes
+from shufflenet.codegen.plan._sources import (
+    ConcatSource,
+    DepthwiseSource,
+    Slice,
+    SliceSource,
+    Source,
+    WindowSource,
+)
+from shufflenet.codegen.plan._steps import Concat, Depthwise, Gemm, GlobalMean, Pool, Step
+from shufflenet.graph import (
+    ChannelSlice,
+    Convolution,
+    Layer,
+    MaxPool,
+    Mean,
+    only_reader,
+    residual_of,
+)
+
+__all__ = ["plan_steps"]
+
+
+def plan_steps(layers: Sequence[Layer], layout: Layout, images: Planes) -> list[Step]:
+    """Return the steps from the images, which the first layer reads, to the mean.
+
+    A depthwise convolution is no step where only a 1x1 convolution reads it: its outputs are
+    computed some pixels at a time, just before they are read. Nor is a concatenation, unless a
+    window moves over it or it is added.
+
+    Raises:
+        KeyError: a layer reads a map that no layer before it computes.
+        ValueError: maps do not fit each other, or nothing reads a layer.
+    """
+    planner = _Planner(layers, layout)
+    for layer in layers:
+        planner.add(layer, images)
+    read = {id(source) for step in planner.steps for source in step.inputs}
+    if any(id(step.output) not in read for step in planner.steps[:-1]):
+        raise ValueError("nothing reads a layer")
+    return planner.steps
+
+
+class _Planner:
+    """The steps so far, and their maps by name."""
+
+    def __init__(self, layers: Sequence[Layer], layout: Layout) -> None:
+        self.steps: list[Step] = []
+        self._layers = layers
+        self._layout = layout
+        self._edges = _edges(layers)
+        self._maps: dict[str, Buffer] = {}
+        self._depthwise: dict[str, DepthwiseSource] = {}
+        self._concats: dict[tuple[ChannelSlice, ...], Buffer] = {}
+
+    def add(self, layer: Layer, images: Planes) -> None:
+        match layer:
+            case Convolution(depthwise=True):
+                self._add_depthwise(layer)
+            case Convolution():
+                self._add_convolution(layer, images)
+            case MaxPool():
+                source = self._bordered(layer)
+                size = -(-source.height // 2), -(-source.width // 2)
+                output = self._new_map(layer.output, source.channels, size)
+                self.steps.append(Pool(output, source))
+            case Mean():
+                source = self._whole(layer.inputs)
+                if source.border:
+                    raise ValueError("a window moves over the input of the mean")
+                output = self._new_map(layer.output, source.channels, (1, 1))
+                self.steps.append(GlobalMean(output, source, layer))
+
+    def _add_depthwise(self, layer: Convolution) -> None:
+        source = DepthwiseSource(self._bordered(layer), layer)
+        reader = only_reader(self._layers, layer)
+        if isinstance(reader, Convolution) and reader.kernel == 1 and not reader.depthwise:
+            self._depthwise[layer.output] = source
+        else:
+            output = self._new_map(layer.output, len(layer.weight), source.size)
+            self.steps.append(Depthwise(output, source))
+
+    def _add_convolution(self, layer: Convolution, images: Planes) -> None:
+        stem = WindowSource(images, layer.kernel, layer.stride)
+        source = self._source(layer.inputs) if layer.kernel == 1 else stem
+        output = self._new_map(layer.output, len(layer.weight), source.size, layer.groups)
+        added = self._whole(layer.residual) if layer.residual else None
+        if added and (added.height, added.width) != source.size:
+            raise ValueError("maps of two sizes are added")
+        self.steps.append(Gemm(output, source, layer, added))
+
+    def _new_map(
+        self, name: str, channels: int, size: tuple[int, int], groups: int = 1
+    ) -> Buffer:
+        border, outside = self._edges.get(name, (0, 0.0))
+        lanes, own = self._layout.lanes, channels // groups
+        # The panels of the last group end beyond its channels.
+        end = channels - own + sum(panel_widths(self._layout, own))
+        self._maps[name] = Buffer(
+            channels=channels,
+            height=size[0],
+            width=size[1],
+            pitch=max(self._layout.vectors(channels), -(-end // lanes)) * lanes,
+            border=border,
+            outside=outside,
+        )
+        return self._maps[name]
+
+    def _whole(self, inputs: tuple[ChannelSlice, ...]) -> Buffer:
+        """Return the map that is read as a whole, or concatenate it of its slices."""
+        if len(inputs) == 1:
+            buffer = self._maps[inputs[0].tensor]
+            if buffer.channels == inputs[0].channels:
+                return buffer
+        return self._concat(inputs)
+
+    def _source(self, inputs: tuple[ChannelSlice, ...]) -> Source:
+        if inputs[0].tensor in self._depthwise:
+            return self._depthwise[inputs[0].tensor]
+        is_added = len(inputs) > 1 and any(inputs == residual_of(layer) for layer in self._layers)
+        if inputs in self._concats or is_added:
+            concat = self._concat(inputs)
+            return self._slice(Slice(concat, 0, concat.channels))
+        if len(inputs) == 1:
+            return self._slice(self._slices(inputs)[0])
+        return ConcatSource(self._slices(inputs))
+
+    def _slice(self, part: Slice) -> Source:
+        """Return channels of a map where they lie, or copied without its border."""
+        if part.buffer.border and self._layout.strided_only:
+            return ConcatSource([part])
+        return SliceSource(part.buffer, part.first)
+
+    def _bordered(self, layer: Convolution | MaxPool) -> Buffer:
+        """Return the map that a window moves over, or concatenate it of its slices."""
+        inputs, (_, outside) = layer.inputs, _edge(layer)
+        if len(inputs) == 1:
+            buffer = self._maps[inputs[0].tensor]
+            if buffer.channels == inputs[0].channels and buffer.outside == outside:
+                return buffer
+        return self._concat(inputs)
+
+    def _concat(self, inputs: tuple[ChannelSlice, ...]) -> Buffer:
+        if inputs not in self._concats:
+            edges = {_edge(layer) for layer in self._layers if layer.inputs == inputs}
+            if len({outside for border, outside in edges if border}) > 1:
+                raise ValueError("a max pool and a depthwise convolution read one map")
+            slices = self._slices(inputs)
+            name = f"concat {len(self._concats)}"
+            self._edges[name] = max([(0, 0.0), *edges])
+            size = slices[0].buffer.height, slices[0].buffer.width
+            output = self._new_map(name, sum(part.channels for part in inputs), size)
+            self.steps.append(Concat(output, slices))
+            self._concats[inputs] = output
+        return self._concats[inputs]
+
+    def _slices(self, inputs: tuple[ChannelSlice, ...]) -> list[Slice]:
+        slices = [Slice(self._maps[part.tensor], part.first, part.channels) for part in inputs]
+        if len({(part.buffer.height, part.buffer.width) for part in slices}) > 1:
+            raise ValueError("maps of several sizes are concatenated")
+        return slices
+
+
+def _edges(layers: Sequence[Layer]) -> dict[str, tuple[int, float]]:
+    """Return the border of maps that windows move over, and the value beyond their edges.
+
+    Raises:
+        ValueError: two windows over one map would see different values there.
+    """
+    edges: dict[str, tuple[int, float]] = {}
+    for layer in layers:
+        if len(layer.inputs) == 1:
+            name = layer.inputs[0].tensor
+            before, edge = edges.get(name, (0, 0.0)), _edge(layer)
+            if before[0] and edge[0] and before[1] != edge[1]:
+                raise ValueError("a max pool and a depthwise convolution read one map")
+            edges[name] = max(before, edge)
+    return edges
+
+
+def _edge(layer: Layer) -> tuple[int, float]:
+    """Return how many pixels beyond the edge of its input a layer reads, and their value."""
+    match layer:
+        case Convolution(depthwise=True):
+            return layer.kernel // 2, layer.padding_value
+        case MaxPool():
+            return 1, layer.padding_value
+    return 0, 0.0

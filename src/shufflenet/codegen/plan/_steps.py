@@ -1,0 +1,208 @@
+"""The steps of a network: each writes calls of kernels that compute some rows of its output."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from shufflenet.codegen.kernels import Array, Layout, Value, index, panel_counts, panel_widths
+from shufflenet.codegen.plan._arena import Buffer
+from shufflenet.codegen.plan._sources import DepthwiseSource, Inputs, Slice, Source, gather
+from shufflenet.codegen.plan._writer import PIXELS, Writer
+from shufflenet.graph import Convolution, Mean
+
+__all__ = ["Concat", "Depthwise", "Gemm", "GlobalMean", "Pool", "Step"]
+
+
+class Step(Protocol):
+    """The computation of one map."""
+
+    output: Buffer
+
+    @property
+    def inputs(self) -> Sequence[Buffer]:
+        """The maps that must still be in memory."""
+
+    def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
+        """Write the code that computes some rows of pixels.
+
+        Args:
+            w: The function that is written.
+            source_row: The first row, counted in the output of the whole input.
+            output_row: Where it goes in the output.
+            rows: How many.
+        """
+
+
+@dataclass(slots=True)
+class Gemm:
+    """A convolution of all channels of a group: 1x1, or larger over windows side by side."""
+
+    output: Buffer
+    source: Source
+    layer: Convolution
+    added: Buffer | None = None
+
+    @property
+    def inputs(self) -> Sequence[Buffer]:
+        """The maps of the source, and the map that is added."""
+        return [*self.source.inputs, *([self.added] if self.added else [])]
+
+    def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
+        """Write a loop over portions of pixels, each a product for every group."""
+        width = self.output.width
+        for first, pixels in _portions(w, rows * width):
+            inputs = self.source.write(w, w.f.add(first, index(source_row * width)), pixels)
+            output = w.f.add(first, index(output_row * width))
+            for group in range(self.layer.groups):
+                self._write_group(w, group, inputs, output)
+
+    def _write_group(self, w: Writer, group: int, inputs: Inputs, first: Value) -> None:
+        """Write one group's product; the next group overwrites the zeros that pad its panels."""
+        layer, added = self.layer, self.added
+        channels, read = len(layer.weight) // layer.groups, layer.weight[0].size
+        channel, runs = group * channels, self.source.runs()
+        counts = panel_counts(w.layout, panel_widths(w.layout, channels))
+        weights, epilogue = w.packed_once(
+            (id(layer), group), lambda: self._constants(w.layout, group)
+        )
+        more: dict[str, Value | float] = {}
+        if added:
+            more = {
+                "added": w.place(added.at + channel),
+                "added_offsets": w.pixels(added, first),
+                "added_scale": layer.residual_scale,
+                "added_low": layer.limits[0],
+                "added_high": layer.limits[1],
+            }
+        w.kernels.gemm.product("runs" if len(runs) > 1 else "adding" if added else "").call(
+            w.f,
+            values=w.f.at(inputs.values, group * read),
+            value_offsets=inputs.offsets,
+            pixels=inputs.pixels,
+            steps=w.layout.steps(read, len(runs)),
+            weights=weights,
+            epilogue=epilogue,
+            output=w.place(self.output.at + channel),
+            output_offsets=w.pixels(self.output, first),
+            floor=layer.floor,
+            ceiling=layer.ceiling,
+            **{f"panels_{vectors}": count for vectors, count in counts.items()},
+            **more,
+        )
+
+    def _constants(self, layout: Layout, group: int) -> tuple[Array, Array]:
+        """Return one group's packed weights and packed epilogue."""
+        layer = self.layer
+        channels = len(layer.weight) // layer.groups
+        own = slice(group * channels, (group + 1) * channels)
+        widths = panel_widths(layout, channels)
+        scale = None if layer.scale is None else layer.scale[own]
+        weight = layer.weight[own].reshape(channels, -1).T
+        epilogue = layout.pack_epilogue(scale, layer.bias[own], widths)
+        return layout.pack(weight, widths, runs=self.source.runs()), epilogue
+
+
+@dataclass(slots=True)
+class Depthwise:
+    """A depthwise convolution that is read by more than a 1x1 convolution alone."""
+
+    output: Buffer
+    source: DepthwiseSource
+
+    @property
+    def inputs(self) -> Sequence[Buffer]:
+        """The map that windows move over."""
+        return self.source.inputs
+
+    def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
+        """Write one call for all rows."""
+        width = self.output.width
+        offsets = w.pixels(self.output, index(output_row * width))
+        output = Inputs(w.place(self.output.at), offsets, rows * width)
+        self.source.compute(w, index(source_row * width), output)
+
+
+@dataclass(slots=True)
+class Concat:
+    """Channels of several maps in one: for windows, with a border, or to be added."""
+
+    output: Buffer
+    slices: Sequence[Slice]
+
+    @property
+    def inputs(self) -> Sequence[Buffer]:
+        """The maps."""
+        return [part.buffer for part in self.slices]
+
+    def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
+        """Write one call for all rows."""
+        width = self.output.width
+        offsets = w.pixels(self.output, index(output_row * width))
+        output = Inputs(w.place(self.output.at), offsets, rows * width)
+        gather(w, self.slices, index(source_row * width), output, self.output.pitch)
+
+
+@dataclass(slots=True)
+class Pool:
+    """The maximum of 3x3 windows at a stride of two."""
+
+    output: Buffer
+    source: Buffer
+
+    @property
+    def inputs(self) -> Sequence[Buffer]:
+        """The map that windows move over."""
+        return [self.source]
+
+    def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
+        """Write one call for all rows."""
+        width = self.output.width
+        w.kernels.moves.max_pool().call(
+            w.f,
+            source=w.place(self.source.at),
+            windows=w.windows(self.source, 3, 2, index(source_row * width)),
+            pixels=rows * width,
+            channels=self.output.pitch,
+            row=self.source.row,
+            pitch=self.source.pitch,
+            output=w.place(self.output.at),
+            output_offsets=w.pixels(self.output, index(output_row * width)),
+        )
+
+
+@dataclass(slots=True)
+class GlobalMean:
+    """The mean over all pixels of a map without a border: a map of one pixel."""
+
+    output: Buffer
+    source: Buffer
+    layer: Mean
+
+    @property
+    def inputs(self) -> Sequence[Buffer]:
+        """The map."""
+        return [self.source]
+
+    def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
+        """Write one call; there is one row."""
+        pixels = self.source.height * self.source.width
+        w.kernels.mean().call(
+            w.f,
+            source=w.place(self.source.at),
+            pixels=pixels,
+            channels=self.output.pitch,
+            pitch=self.source.pitch,
+            factor=self.layer.scale / pixels,
+            bias=self.layer.bias,
+            output=w.place(self.output.at),
+        )
+
+
+def _portions(w: Writer, pixels: int) -> Iterator[tuple[Value, int]]:
+    """Write a loop over portions of pixels, and the rest: the first of each, and how many."""
+    size = -(-pixels // -(-pixels // PIXELS))
+    whole, rest = divmod(pixels, size)
+    with w.f.loop(index(whole)) as portion:
+        yield w.f.mul(portion, index(size)), size
+    if rest:
+        yield index(whole * size), rest

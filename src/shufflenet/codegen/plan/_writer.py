@@ -1,0 +1,99 @@
+"""What steps write their code with: the function, its kernels, and the addresses in memory."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+
+from shufflenet.codegen.kernels import (
+    FLOATS,
+    OFFSETS,
+    Array,
+    Function,
+    Kernels,
+    Layout,
+    Value,
+)
+from shufflenet.codegen.plan._arena import Buffer, Memory, Planes
+
+__all__ = ["PIXELS", "Writer", "dense"]
+
+PIXELS = 196  # of a product computed at once: what it reads then stays in the nearest caches
+
+
+@dataclass(slots=True)
+class Writer:
+    """A function under construction that calls kernels.
+
+    Attributes:
+        f: The function; its arguments ``arena``, ``constants`` and ``tables`` point to the blocks
+            of ``memory``.
+        kernels: The module's kernels.
+        memory: What lies in the blocks.
+        scratch: The element of the arena at which a product's inputs are put together.
+    """
+
+    f: Function
+    kernels: Kernels
+    memory: Memory
+    scratch: int
+    _offset_tables: dict[tuple[object, ...], int] = field(default_factory=dict)
+    _packed: dict[Hashable, list[tuple[int, ir.Type]]] = field(default_factory=dict)
+
+    @property
+    def layout(self) -> Layout:
+        """How channels and weights lie."""
+        return self.kernels.layout
+
+    def place(self, at: int) -> Value:
+        """Return a pointer to an element of the arena."""
+        return self.f.at(self.f.arguments.arena, at)
+
+    def constant(self, values: Array) -> Value:
+        """Store constants of any shape; return a pointer to them, to float32 or to words."""
+        return self._pointer(*self._store(values))
+
+    def packed_once(self, key: Hashable, pack: Callable[[], Sequence[Array]]) -> list[Value]:
+        """Return pointers to constants that are packed once for each key, for packing is slow."""
+        if key not in self._packed:
+            self._packed[key] = [self._store(values) for values in pack()]
+        return [self._pointer(*place) for place in self._packed[key]]
+
+    def _store(self, values: Array) -> tuple[int, ir.Type]:
+        kind = FLOATS if values.dtype == np.float32 else OFFSETS
+        return self.memory.constant(values), kind
+
+    def _pointer(self, at: int, kind: ir.Type) -> Value:
+        return self.f.bitcast(self.f.at(self.f.arguments.constants, at), kind)
+
+    def table(self, values: npt.ArrayLike) -> Value:
+        """Store a table of offsets, ``(n,)``; return a pointer to it."""
+        return self.f.at(self.f.arguments.tables, self.memory.table(values))
+
+    def pixels(self, of: Buffer, first: Value) -> Value:
+        """Return a pointer to the offset of a map's pixel, before those of the next pixels."""
+        return self._table((of, of.height), of.pixels, first)
+
+    def windows(self, of: Buffer, kernel: int, stride: int, first: Value) -> Value:
+        """Return a pointer to the offset of a map's window, before those of the next windows."""
+        key = of, of.height, kernel, stride
+        return self._table(key, lambda: of.windows(kernel, stride), first)
+
+    def corners(self, of: Planes, stride: int, first: Value) -> Value:
+        """Return a pointer to the offset of an image's window, before those of the next ones."""
+        return self._table((of, stride), lambda: of.corners(stride), first)
+
+    def _table(
+        self, key: tuple[object, ...], make: Callable[[], npt.NDArray[np.int32]], first: Value
+    ) -> Value:
+        """Return a pointer into a table that is computed once, for it is as long as a map."""
+        if key not in self._offset_tables:
+            self._offset_tables[key] = self.memory.table(make())
+        return self.f.at(self.f.arguments.tables, self._offset_tables[key], first)
+
+
+def dense(pitch: int) -> npt.NDArray[np.int32]:
+    """Return the offsets of ``PIXELS`` pixels that lie side by side, ``(PIXELS,)``."""
+    return np.arange(PIXELS, dtype=np.int32) * np.int32(pitch)

@@ -1,0 +1,87 @@
+"""The processors that code is generated for."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from shufflenet.errors import SpecError
+
+__all__ = ["TARGETS", "ByteMultiply", "Target"]
+
+ByteMultiply: TypeAlias = Literal["", "AVX2", "AVX-VNNI", "AVX-512 VNNI", "AMX"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A processor that code is generated for.
+
+    Attributes:
+        triple: LLVM's name of architecture, vendor and system, such as ``aarch64-linux-gnu``.
+        cpu: LLVM's name of the processor; empty for the architecture's baseline.
+        features: LLVM's list of features, such as ``+avx2,+fma``.
+        abi: LLVM's name of the calling convention where the triple leaves it open.
+        vector_bytes: Bytes of the vectors that float32 code is written with.
+        registers: Vector registers.
+        multiplies_bytes: The instructions that int8 code multiplies by; empty if there are none
+            that are known.
+    """
+
+    triple: str
+    cpu: str = ""
+    features: str = ""
+    abi: str = ""
+    vector_bytes: int = 16
+    registers: int = 16
+    multiplies_bytes: ByteMultiply = ""
+
+    def __post_init__(self) -> None:
+        if self.vector_bytes not in (16, 32, 64):
+            raise SpecError("vector_bytes", self.vector_bytes, "16, 32 or 64")
+        if self.registers not in (16, 32):
+            raise SpecError("registers", self.registers, "16 or 32")
+
+
+# Names, features and levels are those of LLVM 22; the levels of x86-64 those of its psABI.
+TARGETS: dict[str, Target] = {
+    "aarch64-linux": Target(triple="aarch64-unknown-linux-gnu", registers=32),
+    "aarch64-macos": Target(triple="arm64-apple-macosx11.0.0", registers=32),
+    "armv7-linux": Target(triple="armv7-unknown-linux-gnueabihf", features="+neon,+vfp4"),
+    "riscv64-linux": Target(
+        triple="riscv64-unknown-linux-gnu", features="+m,+a,+f,+d,+c", abi="lp64d", registers=32
+    ),
+    "wasm32": Target(triple="wasm32-unknown-unknown", features="+simd128"),
+    "x86-64": Target(triple="x86_64-unknown-linux-gnu", cpu="x86-64"),
+    "x86-64-v3": Target(
+        triple="x86_64-unknown-linux-gnu",
+        cpu="x86-64-v3",
+        vector_bytes=32,
+        multiplies_bytes="AVX2",
+    ),
+    "x86-64-v4": Target(
+        triple="x86_64-unknown-linux-gnu",
+        cpu="x86-64-v4",
+        vector_bytes=64,
+        registers=32,
+        multiplies_bytes="AVX2",
+    ),
+    "x86-64-avx-vnni": Target(
+        triple="x86_64-unknown-linux-gnu",
+        cpu="alderlake",
+        vector_bytes=32,
+        multiplies_bytes="AVX-VNNI",
+    ),
+    "x86-64-avx512-vnni": Target(
+        triple="x86_64-unknown-linux-gnu",
+        cpu="icelake-server",
+        vector_bytes=64,
+        registers=32,
+        multiplies_bytes="AVX-512 VNNI",
+    ),
+    "x86-64-amx": Target(
+        triple="x86_64-unknown-linux-gnu",
+        cpu="sapphirerapids",
+        vector_bytes=64,
+        registers=32,
+        multiplies_bytes="AMX",
+    ),
+    "x86-64-windows": Target(triple="x86_64-pc-windows-msvc", cpu="x86-64"),
+}
