@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +15,20 @@ from torch import nn
 from seeded import photo, seeded_weights
 from shufflenet import cli
 from shufflenet.files import Checkpoint, write_checkpoint
+from shufflenet.machine import host_target
 from shufflenet.models import create_model
 from shufflenet.networks import ShuffleNet, state_arrays
 from shufflenet.recipes import preprocess_for
-from shufflenet.spec import Card, Label, NetworkSpec, Origin, V2ExLargeSpec, V2LargeSpec, V2PlusSpec
+from shufflenet.spec import (
+    Card,
+    Label,
+    NetworkSpec,
+    Origin,
+    Target,
+    V2ExLargeSpec,
+    V2LargeSpec,
+    V2PlusSpec,
+)
 from shufflenet.zoo import NETWORKS
 
 torch.set_num_threads(1)  # tests run side by side
@@ -142,21 +152,18 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 @pytest.fixture(scope="module", params=["AVX2", "AVX-VNNI", "AVX-512 VNNI", "AMX"])
-def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Multiply bytes as several processors would, as far as this one has their instructions."""
-    binding = pytest.importorskip("llvmlite.binding")
-    from shufflenet.codegen import _compiled, _int8_tiles  # noqa: PLC0415  # they need llvmlite
-
-    features = binding.get_host_cpu_features()
-    wide = features.get("avx512vnni") and features.get("avx512vl")
+def instructions(request: pytest.FixtureRequest) -> Target:
+    """This processor as a target that multiplies bytes as several do, where it has what they do."""
+    pytest.importorskip("llvmlite")
+    target = host_target(int8=True)
+    features = set(target.features.replace("+", "").split(","))
+    is_wide = features >= {"avx512vnni", "avx512bw", "avx512vl"}
     has = {
-        "AVX2": features.get("avx2"),
-        "AVX-VNNI": features.get("avxvnni") or wide,
-        "AVX-512 VNNI": wide,
-        "AMX": features.get("amx-int8") and _int8_tiles.tiles_permitted(),
+        "AVX2": "avx2" in features,
+        "AVX-VNNI": "avxvnni" in features or is_wide,
+        "AVX-512 VNNI": is_wide,
+        "AMX": target.multiplies_bytes == "AMX",
     }
     if not has[request.param]:
         pytest.skip(f"this processor has no {request.param}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_compiled, "_instructions", lambda: request.param)
-        yield request.param
+    return replace(target, multiplies_bytes=request.param)

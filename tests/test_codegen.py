@@ -22,9 +22,9 @@ from tolerance import FLOAT32_RELATIVE
 
 pytest.importorskip("llvmlite")
 from llvmlite import binding, ir
+from shufflenet.codegen._writer import PIXELS
 
 from shufflenet.codegen import _compiled
-from shufflenet.codegen._writer import PIXELS
 from shufflenet.graph import Convolution, Network, read_network
 from shufflenet.runtimes import LlvmClassifier
 

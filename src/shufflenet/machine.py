@@ -5,8 +5,7 @@ import os
 import sys
 from functools import cache
 
-from shufflenet.spec import Target
-from shufflenet.spec import ByteMultiply
+from shufflenet.spec import ByteMultiply, Target
 
 __all__ = ["amx_permitted", "cores", "host_target"]
 

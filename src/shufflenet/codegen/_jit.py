@@ -35,7 +35,7 @@ class Compiled:
         self._blocks = [_copy_aligned(block) for block in (module.constants, module.tables)]
         self._addresses = [block.ctypes.data for block in self._blocks]
         machine = target_machine(module.target, jit=True)
-        code = optimize(module, machine)
+        code = optimize(module.code, module.target, machine)
         self._engine = binding.create_mcjit_compiler(code, machine)  # it frees code and machine
         self._engine.finalize_object()
         pointers = [ctypes.c_void_p] * 4

@@ -1,8 +1,7 @@
-"""LLVM set up for a target, and a module optimized for it."""
+"""LLVM set up for a target, and functions optimized for it."""
 
-from llvmlite import binding
+from llvmlite import binding, ir
 
-from shufflenet.codegen._module import Module
 from shufflenet.spec import Target
 
 __all__ = ["optimize", "target_machine"]
@@ -28,10 +27,12 @@ def target_machine(target: Target, *, jit: bool) -> binding.TargetMachine:
     )
 
 
-def optimize(module: Module, machine: binding.TargetMachine) -> binding.ModuleRef:
-    """Return a module's functions, optimized for a machine."""
-    code = binding.parse_assembly(str(module.code))
-    code.triple = module.target.triple
+def optimize(
+    functions: ir.Module, target: Target, machine: binding.TargetMachine
+) -> binding.ModuleRef:
+    """Return functions that are optimized for a target and its machine."""
+    code = binding.parse_assembly(str(functions))
+    code.triple = target.triple
     code.data_layout = str(machine.target_data)
     options = binding.create_pipeline_tuning_options(speed_level=3)
     options.loop_unrolling = False  # what pays is unrolled already

@@ -206,9 +206,7 @@ class _Entries:
             "zero": float(params.zero_point) if params else 0.0,
         }
         self._elements = kernels.numbers.element.as_pointer()
-        self._blocks = Signature(
-            {"arena": self._elements, "constants": BYTES, "tables": OFFSETS}
-        )
+        self._blocks = Signature({"arena": self._elements, "constants": BYTES, "tables": OFFSETS})
 
     def write_network(self, steps: Sequence[Step]) -> Kernel:
         """Write the function that computes features of the images in their planes."""

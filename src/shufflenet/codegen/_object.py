@@ -31,7 +31,7 @@ def object_file(module: Module, prefix: str = "shufflenet") -> bytes:
         prefix: What all names begin with instead of ``shufflenet``.
     """
     machine = target_machine(module.target, jit=False)
-    code = optimize(module, machine)
+    code = optimize(module.code, module.target, machine)
     entries = binding.parse_assembly(str(_entries(module, prefix)))
     entries.triple, entries.data_layout = code.triple, code.data_layout
     code.link_in(entries)
@@ -57,8 +57,8 @@ def _entries(module: Module, prefix: str) -> ir.Module:
     f.call(prepare, f.function.args)
     f.ret_void()
     logits_of = _declare(own, "logits", [*[_ADDRESS] * 4, _INDEX])
-    names = {"run": "features"} | ({"run_pixels": "features_of_pixels"} if module.takes_pixels else {})
-    for name, features in names.items():
+    names = [("run", "features"), ("run_pixels", "features_of_pixels")]
+    for name, features in names[: 2 if module.takes_pixels else 1]:
         features_of = _declare(own, features, [_ADDRESS] * 4)
         f = _define(own, f"{prefix}_{name}", [_ADDRESS] * 3)
         arena, image, logits = f.function.args

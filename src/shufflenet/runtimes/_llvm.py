@@ -13,16 +13,16 @@ import numpy.typing as npt
 
 from shufflenet.errors import CheckpointError, MissingDependency
 from shufflenet.files import card_from_metadata
-from shufflenet.machine import cores
+from shufflenet.machine import cores, host_target
 from shufflenet.preprocess import normalize
 from shufflenet.runtimes._classifier import missing_package
-from shufflenet.runtimes._inputs import check_batch
+from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.runtimes._int8 import check_int8
 from shufflenet.spec import RUNTIMES
 
 if TYPE_CHECKING:
     from shufflenet.codegen import Compiled
-    from shufflenet.spec import Arithmetic
+    from shufflenet.spec import Arithmetic, Target
 
 __all__ = ["LlvmClassifier", "open_file"]
 
@@ -45,30 +45,29 @@ class LlvmClassifier:
     It computes networks of V1's and V2's layers, searched ones too, without their shuffle: in
     float32 as ``shufflenet export`` writes them, and in int8 as ``shufflenet quantize`` does, if
     the processor has VNNI, or AVX2 and the weights are not of ``--range full``; not with
-    ``--pixels``, nor with layers kept in float. Images of a new shape take one to three seconds,
-    and large ones longer, in which code for it is made; of an int8 file that is done when it is
-    opened, to check what it computes.
+    ``--pixels``, nor with layers kept in float. Code for images of a new shape takes one to three
+    seconds, and longer for large ones; of an int8 file it is generated when the file is opened, to
+    check what it computes.
     """
 
-    def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
-        """Load a model.
+    def __init__(
+        self, path: str | Path, *, threads: int | None = None, target: Target | None = None
+    ) -> None:
+        """Open a file.
 
         Args:
             path: A file that ``shufflenet export`` or ``shufflenet quantize`` wrote.
-            threads: How many images are computed at a time, for one takes one thread; one a core,
-                unless given.
+            threads: How many images are computed at a time, each by one thread; one a core, unless
+                given.
+            target: The processor that code is generated for: this one, unless given.
 
         Raises:
             CheckpointError: the file is missing, damaged, has no card, has layers of another
-                kind, or is in int8 and this processor lacks what multiplies it.
+                kind, or is in int8 and the processor lacks instructions to multiply it.
             MissingDependency: llvmlite or onnx is not installed.
         """
         try:
-            from shufflenet.codegen import (  # noqa: PLC0415  # others do without
-                Compiled,
-                check,
-                lacking,
-            )
+            from shufflenet import codegen  # noqa: PLC0415  # other runtimes do without
             from shufflenet.graph import read_network  # noqa: PLC0415  # likewise
         except ModuleNotFoundError as error:
             raise MissingDependency(*missing_package(RUNTIMES["llvm"], error)) from error
@@ -77,28 +76,38 @@ class LlvmClassifier:
             raise CheckpointError(path, "does not exist", remedy)
         self._network, metadata = read_network(path)
         self.card, _ = card_from_metadata(path, metadata)
-        lacks = lacking(self._network)
-        if lacks:
-            weights = "weights of full range" if lacks == "VNNI" else "weights"
-            problem = (
-                f"has int8 {weights}, which the LLVM runtime multiplies by {lacks}, "
-                "and this processor lacks it"
-            )
-            raise CheckpointError(path, problem, "Use --runtime onnxruntime.")
-        try:
-            check(self._network, self.card.network.in_channels)
-        except (KeyError, ValueError) as error:
-            problem = "has layers that do not fit each other as the LLVM runtime knows them"
-            raise CheckpointError(path, problem, "Use --runtime onnxruntime.") from error
-        self._compile = Compiled
+        is_int8 = self._network.input_params is not None
+        self._target = target or host_target(int8=is_int8)
+        self._codegen = codegen
+        self._check(path)
         self._of_shape: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
         self._lock = threading.Lock()
         threads = threads or cores()
         self._pool = ThreadPoolExecutor(threads, "shufflenet-llvm") if threads > 1 else None
         check_int8(self.logits_from_pixels, self.card, metadata, path)
 
+    def _check(self, path: str | Path) -> None:
+        """Check that code can be generated for the file's network.
+
+        Raises:
+            CheckpointError: it cannot.
+        """
+        missing = self._codegen.missing_instructions(self._network, self._target)
+        if missing:
+            weights = "weights of full range" if missing == "VNNI" else "weights"
+            problem = (
+                f"has int8 {weights}, which the LLVM runtime multiplies by {missing}, "
+                "and this processor lacks it"
+            )
+            raise CheckpointError(path, problem, "Use --runtime onnxruntime.")
+        try:
+            self._codegen.check(self._network, self._target, self.card.network.in_channels)
+        except (KeyError, ValueError) as error:
+            problem = "has layers that do not fit each other as the LLVM runtime knows them"
+            raise CheckpointError(path, problem, "Use --runtime onnxruntime.") from error
+
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Map images ``(n, 3, h, w)`` to logits ``(n, classes)``.
+        """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.
 
         Raises:
             SpecError: the batch has another shape or type.
@@ -111,15 +120,35 @@ class LlvmClassifier:
         return compiled.logits(list(each(compiled.features, batch)))
 
     def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255."""
-        return self.logits(normalize(pixels, self.card.preprocess))
+        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+
+        The code normalizes pixels as it reads them, unless a mean image is subtracted.
+
+        Raises:
+            SpecError: the batch has another shape or type.
+        """
+        check_pixels(pixels, self.card.network.in_channels)
+        if self.card.preprocess.mean_image:
+            return self.logits(normalize(pixels, self.card.preprocess))
+        compiled = self._compiled_for((pixels.shape[3], *pixels.shape[1:3]))
+        if len(pixels) == 1:  # as in logits
+            return compiled.logits_of_pixels(pixels[0])
+        each = self._pool.map if self._pool else map
+        return compiled.logits(list(each(compiled.features_of_pixels, pixels)))
 
     def _compiled_for(self, shape: tuple[int, ...]) -> Compiled:
-        """Find the code for a shape, or make it; that of the shape longest unused goes."""
+        """Return the code for ``(channels, h, w)``; that of the shape longest unused is dropped."""
         with self._lock:
             if shape not in self._of_shape:
-                self._of_shape[shape] = self._compile(self._network, *shape)
+                self._of_shape[shape] = self._compile(shape)
             self._of_shape.move_to_end(shape)
             if len(self._of_shape) > _MOST_SHAPES:
                 self._of_shape.popitem(last=False)
             return self._of_shape[shape]
+
+    def _compile(self, shape: tuple[int, ...]) -> Compiled:
+        channels, height, width = shape
+        network, how = self._network, self.card.preprocess
+        return self._codegen.jit(
+            self._codegen.build(network, self._target, (channels, height, width), how)
+        )

@@ -16,15 +16,18 @@ from shufflenet.spec._networks import (
 from shufflenet.spec._preprocess import Preprocess
 from shufflenet.spec._runtime import RUNTIMES, Arithmetic, Runtime
 from shufflenet.spec._stages import Activation, SearchedStage, Stage, UnitKind
+from shufflenet.spec._target import TARGETS, ByteMultiply, Target
 
 __all__ = [
     "CARD_KEY",
     "FLOAT32_TOLERANCE",
     "FORMATS",
     "RUNTIMES",
+    "TARGETS",
     "Accuracy",
     "Activation",
     "Arithmetic",
+    "ByteMultiply",
     "Card",
     "Format",
     "Int8",
@@ -37,6 +40,7 @@ __all__ = [
     "SearchedStage",
     "Split",
     "Stage",
+    "Target",
     "UnitKind",
     "V1Spec",
     "V2ExLargeSpec",

@@ -78,8 +78,8 @@ class AmxBlocks:
 class AmxMultiplier:
     """AMX for blocks of 16 pixels, and VNNI of AVX-512 for fewer and for depthwise convolutions."""
 
-    dots: DotMultiplier = DotMultiplier(amx_layout())
-    blocks: AmxBlocks = AmxBlocks()
+    dots: DotMultiplier
+    blocks: AmxBlocks
 
     @property
     def layout(self) -> Int8Layout:

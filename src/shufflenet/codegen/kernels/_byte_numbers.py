@@ -73,7 +73,7 @@ class ByteNumbers:
         output: Value,
         added: Added | None = None,
     ) -> None:
-        """Compute one pixel's results of its sums, and store them as bytes, or logits as float32."""
+        """Compute one pixel's results of its sums; store them as bytes, or logits as float32."""
         lanes = sums[0].type.count
         floats, results = ir.VectorType(FLOAT, lanes), []
         for number, total in enumerate(sums):

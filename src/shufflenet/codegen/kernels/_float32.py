@@ -99,7 +99,7 @@ class FloatMultiplier:
     blocks: Blocks | None = None
 
     def multiply(self, f: Function, tile: Tile, prefetch: Prefetch) -> None:
-        """Write the inner loop: each step loads the panel's weights, and one value of each pixel."""
+        """Write the inner loop: a step loads the panel's weights and one value of each pixel."""
         panel, lanes = tile.panel, self.layout.lanes
         offsets = f.bitcast(panel.weights, OFFSETS)
         first = f.at(panel.weights, _header_words(f, panel.steps, panel.kind))

@@ -59,8 +59,10 @@ class FloatLayout:
     def split(self, vectors: int) -> list[int]:
         """Return the vectors of each panel.
 
-        >>> FloatLayout(lanes=8, registers=16).split(7), FloatLayout(lanes=16, registers=32).split(9)
-        ([2, 2, 3], [4, 3, 2])
+        >>> FloatLayout(lanes=8, registers=16).split(7)
+        [2, 2, 3]
+        >>> FloatLayout(lanes=16, registers=32).split(9)
+        [4, 3, 2]
         """
         most = max(2, vectors)
         if self.registers != 32:
@@ -95,6 +97,6 @@ class FloatLayout:
     def pack_filters(
         self, weight: Weights, scale: Floats | None, bias: Floats, channels: int
     ) -> tuple[Array, Floats]:
-        """Pack depthwise weights, ``(channels, taps)``, as ``(vectors, taps, lanes)``; and biases."""
+        """Pack depthwise ``(channels, taps)`` as ``(vectors, taps, lanes)``; and biases."""
         filters = pad_rows(weight, channels).reshape(-1, self.lanes, weight.shape[1])
         return filters.swapaxes(1, 2), pad_rows(bias, channels)

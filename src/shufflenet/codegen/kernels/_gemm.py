@@ -2,7 +2,16 @@
 
 from llvmlite import ir
 
-from shufflenet.codegen.kernels._ir import FLOAT, FLOATS, INDEX, INT32, OFFSETS, Function, Value, index
+from shufflenet.codegen.kernels._ir import (
+    FLOAT,
+    FLOATS,
+    INDEX,
+    INT32,
+    OFFSETS,
+    Function,
+    Value,
+    index,
+)
 from shufflenet.codegen.kernels._layout import CLASS_VECTORS, LINE_BYTES, LINE_WORDS, Kind
 from shufflenet.codegen.kernels._library import Library
 from shufflenet.codegen.kernels._multiplier import (
@@ -64,9 +73,7 @@ class Gemm:
                     epilogue = f.at(a.epilogue, self._epilogue_offset(f, channel))
                     added = {"added": f.at(a.added, channel)} if kind == "adding" else {}
                     output = f.at(a.output, channel)
-                    panel_kernel.forward(
-                        f, weights=own, epilogue=epilogue, output=output, **added
-                    )
+                    panel_kernel.forward(f, weights=own, epilogue=epilogue, output=output, **added)
                 first_channel = f.add(first_channel, f.mul(panels, width))
                 weights = f.at(weights, f.mul(panels, words))
 
@@ -222,9 +229,7 @@ class Gemm:
                 added = []
                 if kind == "adding":
                     added_offsets = f.at(a.added_offsets, pixel)
-                    added = [
-                        f.at(a.added, f.load_offset(added_offsets, n)) for n in range(pixels)
-                    ]
+                    added = [f.at(a.added, f.load_offset(added_offsets, n)) for n in range(pixels)]
                 sums = self._numbers.begin_sums(f, (pixels, vectors), a.epilogue, added)
                 own = Tile(Panel(vectors, kind, a.steps, a.weights), rows, sums)
                 self._multiplier.multiply(f, own, Prefetch(following, a.ahead_words))
@@ -280,9 +285,7 @@ class Gemm:
         output = f.at(a.output, f.load_offset(a.output_offsets, pixel))
         self._finish(f, totals, output, added)
 
-    def _finish(
-        self, f: Function, sums: list[Value], output: Value, added: Value | None
-    ) -> None:
+    def _finish(self, f: Function, sums: list[Value], output: Value, added: Value | None) -> None:
         a = f.arguments
         if added is not None:
             added = Added(added, a.added_scale, a.added_low, a.added_high)

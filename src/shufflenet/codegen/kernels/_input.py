@@ -75,7 +75,7 @@ class Input:
     def pixels(self, order: Sequence[int]) -> Kernel:
         """Return the kernel that normalizes interleaved RGB bytes and encodes them into planes.
 
-        Values become ``byte * factor - offset`` of their color in float32, each operation rounded,
+        Values become ``byte * factor + offset`` of their color in float32, each operation rounded,
         as ``preprocess`` computes it. Arguments: ``source``, bytes ``(rows, columns, 3)``;
         ``output_offsets``, the offset of each row of the first plane, then of the second and third;
         ``colors``, the factor of each plane, then the offset of each plane.
@@ -105,10 +105,8 @@ class Input:
             ]
             with f.loop(a.rows) as row:
                 here = f.at(a.source, f.mul(row, f.mul(a.columns, index(COLORS))))
-                outputs = [
-                    f.at(a.output, f.load_offset(f.at(a.output_offsets, row), f.mul(a.rows, index(plane))))
-                    for plane in range(COLORS)
-                ]
+                rows = [f.add(row, f.mul(a.rows, index(plane))) for plane in range(COLORS)]
+                outputs = [f.at(a.output, f.load_offset(a.output_offsets, own)) for own in rows]
                 with f.loop(whole, step=_GROUP) as start:
                     by_color = _deinterleave(f, f.at(here, f.mul(start, index(COLORS))))
                     for plane, color in enumerate(order):
@@ -130,10 +128,10 @@ class Input:
         return self._library.kernel(name, signature, write)
 
     def _normalize(self, f: Function, values: Value, numbers: Sequence[Value]) -> Value:
-        """Compute ``values * factor - offset`` of bytes in float32, each operation rounded."""
+        """Compute ``values * factor + offset`` of bytes in float32, each operation rounded."""
         factor, offset = numbers
         integers = f.zext(values, ir.VectorType(INT32, _LANES))
-        return f.fsub(f.fmul(f.sitofp(integers, factor.type), factor), offset)
+        return f.fadd(f.fmul(f.sitofp(integers, factor.type), factor), offset)
 
     def _encode(self, f: Function, values: Value) -> Value:
         return self._numbers.encode(f, values, f.arguments.scale, f.arguments.zero)

@@ -146,9 +146,7 @@ def _pack_epilogue(
     return np.concatenate([part.ravel() for part in parts])
 
 
-def _pack_panel(
-    steps: npt.NDArray[np.int8], offsets: Sequence[int], *, in_pairs: bool
-) -> Array:
+def _pack_panel(steps: npt.NDArray[np.int8], offsets: Sequence[int], *, in_pairs: bool) -> Array:
     """Pack one panel, ``(steps, width, 4)``, behind its header."""
     pairs = pair_steps(steps) if in_pairs else []
     paired = [step for pair in pairs for step in pair]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from llvmlite import ir
 
-from shufflenet.codegen.kernels._amx import AmxMultiplier
+from shufflenet.codegen.kernels._amx import AmxBlocks, AmxMultiplier, amx_layout
 from shufflenet.codegen.kernels._avx2 import PairMultiplier
 from shufflenet.codegen.kernels._byte_numbers import ByteNumbers
 from shufflenet.codegen.kernels._float32 import FloatMultiplier, FloatNumbers
@@ -103,7 +103,7 @@ def int8_multiplier(target: Target) -> Multiplier:
     """
     match target.multiplies_bytes:
         case "AMX":
-            return AmxMultiplier()
+            return AmxMultiplier(DotMultiplier(amx_layout()), AmxBlocks())
         case "AVX-512 VNNI":
             return DotMultiplier(dot_layout(16))
         case "AVX-VNNI":

@@ -24,9 +24,7 @@ class Library:
         self.vector = ir.VectorType(element, lanes)
         self._kernels: dict[str, Kernel] = {}
 
-    def kernel(
-        self, name: str, signature: Signature, write: Callable[[Function], None]
-    ) -> Kernel:
+    def kernel(self, name: str, signature: Signature, write: Callable[[Function], None]) -> Kernel:
         """Return the kernel of a name; ``write`` writes its body if it does not exist yet.
 
         No argument of a kernel points to memory that another argument points to.

@@ -115,7 +115,7 @@ class Numbers(Protocol):
         """Compute one pixel's results of its sums, and store them at ``output``."""
 
     def encode(self, f: Function, values: Value, scale: Value, zero: Value) -> Value:
-        """Convert a vector of float32 of an image to elements: ``values * scale + zero`` in int8."""
+        """Convert a vector of an image's float32 to elements, in int8 ``values * scale + zero``."""
 
     def mean(self, library: Library) -> Kernel:
         """Return the kernel of the mean over all pixels.

@@ -13,7 +13,7 @@ _MOST = 128
 
 
 def fits_pairs(weight: Weights) -> bool:
-    """Return whether products of bytes and ``(out, in)`` weights can be added by pairs in 16 bits."""
+    """Return whether products with ``(out, in)`` weights can be added by pairs in 16 bits."""
     return bool(_reach(word_steps(weight.T, runs=1)).max() <= _MOST)
 
 

@@ -52,7 +52,7 @@ class DotMultiplier:
     blocks: Blocks | None = None
 
     def multiply(self, f: Function, tile: Tile, prefetch: Prefetch) -> None:
-        """Write the inner loop: each step loads the panel's weights, and four bytes of each pixel."""
+        """Write the inner loop: a step loads the panel's weights and four bytes of each pixel."""
         panel, columns = tile.panel, self.layout.columns
         offsets = f.at(panel.weights, 1)
         first = f.at(panel.weights, header_words(f, panel.steps))

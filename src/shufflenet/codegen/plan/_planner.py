@@ -94,9 +94,7 @@ class _Planner:
             raise ValueError("maps of two sizes are added")
         self.steps.append(Gemm(output, source, layer, added))
 
-    def _new_map(
-        self, name: str, channels: int, size: tuple[int, int], groups: int = 1
-    ) -> Buffer:
+    def _new_map(self, name: str, channels: int, size: tuple[int, int], groups: int = 1) -> Buffer:
         border, outside = self._edges.get(name, (0, 0.0))
         lanes, own = self._layout.lanes, channels // groups
         # The panels of the last group end beyond its channels.

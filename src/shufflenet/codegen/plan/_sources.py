@@ -214,9 +214,7 @@ class DepthwiseSource:
         return layout.pack_filters(weight, layer.scale, layer.bias, self.pitch(layout))
 
 
-def gather(
-    w: Writer, slices: Sequence[Slice], first: Value, output: Inputs, pitch: int
-) -> None:
+def gather(w: Writer, slices: Sequence[Slice], first: Value, output: Inputs, pitch: int) -> None:
     """Write the copy of slices side by side, of some pixels from ``first`` on.
 
     Args:
@@ -229,9 +227,7 @@ def gather(
     layouts = {(part.buffer.pitch, part.buffer.border): part.buffer for part in slices}
     numbers = {layout: number for number, layout in enumerate(layouts)}
     sizes = [(part.channels, numbers[part.buffer.pitch, part.buffer.border]) for part in slices]
-    sources = {
-        f"source_{n}": w.place(part.buffer.at + part.first) for n, part in enumerate(slices)
-    }
+    sources = {f"source_{n}": w.place(part.buffer.at + part.first) for n, part in enumerate(slices)}
     offsets = {f"offsets_{n}": w.pixels(part, first) for n, part in enumerate(layouts.values())}
     w.kernels.moves.gather(sizes, pitch).call(
         w.f,
