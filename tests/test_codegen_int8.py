@@ -4,6 +4,7 @@ import functools
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +16,22 @@ from onnx import helper, numpy_helper
 
 from quantizing import CLASSES, pictures, write_float_file, written
 from shufflenet.errors import CheckpointError
+from shufflenet.machine import host_target
 from shufflenet.preprocess import normalize
 from shufflenet.quantize import QuantizeOptions, quantize_onnx
 from shufflenet.runtimes import CHECK_KEY, OnnxClassifier
-from shufflenet.spec import NetworkSpec, Stage, V1Spec
+from shufflenet.spec import NetworkSpec, Stage, Target, V1Spec
 
 pytest.importorskip("llvmlite")
-from llvmlite import binding
 
-from shufflenet.codegen import _compiled
 from shufflenet.graph import Convolution, read_network
 from shufflenet.runtimes import LlvmClassifier
 
-FEATURES = binding.get_host_cpu_features()
 pytestmark = [
     pytest.mark.xdist_group("native int8"),  # a worker makes the int8 file once
-    pytest.mark.skipif(not FEATURES.get("avx2"), reason="this processor lacks AVX2"),
+    pytest.mark.skipif(
+        not host_target(int8=False).multiplies_bytes, reason="this processor lacks AVX2"
+    ),
 ]
 
 
@@ -47,8 +48,8 @@ def int8_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def classifier(int8_file: Path, instructions: str) -> LlvmClassifier:
-    return LlvmClassifier(int8_file, threads=2)
+def classifier(int8_file: Path, instructions: Target) -> LlvmClassifier:
+    return LlvmClassifier(int8_file, threads=2, target=instructions)
 
 
 def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
@@ -159,11 +160,11 @@ def with_sums(source: Path, path: Path, largest: float, bias: float = 0.0) -> Pa
 
 
 def test_a_channel_far_beyond_what_a_byte_holds_is_cut_off(
-    int8_file: Path, instructions: str, tmp_path: Path
+    int8_file: Path, instructions: Target, tmp_path: Path
 ) -> None:
     """As one is that hardly fired on the images it was calibrated on."""
     path = with_sums(int8_file, tmp_path / "large.onnx", 2.0**29)
-    classifier = LlvmClassifier(path)
+    classifier = LlvmClassifier(path, target=instructions)
     images = prepared(classifier, 4, 32)
     (expected,) = session(onnx.load(path)).run(None, {"images": images})
     assert np.abs(classifier.logits(images) - expected).max() <= 0.02 * np.abs(expected).max()
@@ -241,7 +242,7 @@ def v1_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
 @pytest.mark.parametrize("zero", [0, 21])
 @pytest.mark.parametrize("groups", [0, 3, 8])
 def test_sums_averages_and_zeros_of_every_layer(
-    instructions: str,
+    instructions: Target,
     groups: int,
     zero: int,
     v1_files: Callable[[int], Path],
@@ -253,7 +254,7 @@ def test_sums_averages_and_zeros_of_every_layer(
     kept = [entry for entry in model.metadata_props if entry.key != CHECK_KEY]
     helper.set_model_props(model, {entry.key: entry.value for entry in kept})
     onnx.save(model, tmp_path / "moved.onnx")
-    classifier = LlvmClassifier(tmp_path / "moved.onnx", threads=1)
+    classifier = LlvmClassifier(tmp_path / "moved.onnx", threads=1, target=instructions)
     images = prepared(classifier, 6, 72)
     (expected,) = session(rounded_once(model)).run(None, {"images": images})
     assert np.abs(classifier.logits(images) - expected).max() <= 0.02 * np.abs(expected).max()
@@ -325,20 +326,27 @@ def test_files_that_mean_something_else_are_refused(
 
 
 def test_weights_of_full_range_need_vnni(
-    int8_file: Path, instructions: str, tmp_path: Path
+    int8_file: Path, instructions: Target, tmp_path: Path
 ) -> None:
     path = changed(int8_file, tmp_path / "full.onnx", "weights of full range")
-    if instructions != "AVX2":
-        classifier = LlvmClassifier(path)
+    if instructions.multiplies_bytes != "AVX2":
+        classifier = LlvmClassifier(path, target=instructions)
         images = prepared(classifier, 4, 32)
         (expected,) = session(onnx.load(path)).run(None, {"images": images})
         assert np.abs(classifier.logits(images) - expected).max() <= 0.02 * np.abs(expected).max()
         return
     with pytest.raises(CheckpointError, match="full range.*VNNI.*--runtime onnxruntime"):
-        LlvmClassifier(path)
+        LlvmClassifier(path, target=instructions)
 
 
-def test_a_processor_without_avx2_is_told(int8_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_compiled, "_instructions", lambda: "")
+def test_a_processor_without_avx2_is_told(int8_file: Path) -> None:
+    target = replace(host_target(int8=False), multiplies_bytes="")
     with pytest.raises(CheckpointError, match="AVX2.*--runtime onnxruntime"):
-        LlvmClassifier(int8_file)
+        LlvmClassifier(int8_file, target=target)
+
+
+def test_pixels_have_the_logits_of_their_normalized_image(classifier: LlvmClassifier) -> None:
+    photos = pictures(3, 64)
+    expected = classifier.logits(normalize(photos, classifier.card.preprocess))
+    assert np.array_equal(classifier.logits_from_pixels(photos), expected)
+    assert np.array_equal(classifier.logits_from_pixels(photos[:1]), expected[:1])
