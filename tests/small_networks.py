@@ -1,7 +1,6 @@
 """A network of every layer that code is generated for, small, with random weights."""
 
 import numpy as np
-import numpy.typing as npt
 
 from shufflenet.graph import (
     ChannelSlice,
@@ -12,6 +11,7 @@ from shufflenet.graph import (
     Mean,
     Network,
     QuantParams,
+    Weights,
 )
 
 
@@ -25,17 +25,20 @@ def small_network(*, int8: bool = False) -> Network:
     def convolution(output: str, inputs: list[ChannelSlice], shape: tuple[int, ...]) -> Convolution:
         channels, read, side, _ = shape
         depthwise = read == 1
-        own = _int8_fields(rng, shape) if int8 else {}
-        weight = rng.normal(0, 1 / np.sqrt(read * side**2), shape).astype(np.float32)
+        weight: Weights = rng.normal(0, 1 / np.sqrt(read * side**2), shape).astype(np.float32)
+        scale = None
+        if int8:
+            weight = rng.integers(-30, 31, shape).astype(np.int8)
+            scale = np.full(channels, 1 / (30 * np.sqrt(weight[0].size)), np.float32)
         return Convolution(
             output=output,
             inputs=tuple(inputs),
-            weight=own.pop("weight", weight),
+            weight=weight,
             bias=rng.normal(0, 5 if int8 else 0.1, channels).astype(np.float32),
             stride=2 if side == 3 else 1,
             groups=channels if depthwise else 1,
             floor=0.0,
-            **own,
+            scale=scale,
         )
 
     whole, last = ChannelSlice("pool", 0, 10), ChannelSlice("joined", 0, 21)
@@ -62,9 +65,3 @@ def small_network(*, int8: bool = False) -> Network:
         scale=np.full(7, 1e-3, np.float32) if int8 else None,
     )
     return Network(layers, classifier, QuantParams(0.02, 114) if int8 else None)
-
-
-def _int8_fields(rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, npt.NDArray]:
-    weight = rng.integers(-30, 31, shape).astype(np.int8)
-    scale = np.full(len(weight), 1 / (30 * np.sqrt(weight[0].size)), np.float32)
-    return {"weight": weight, "scale": scale}

@@ -27,11 +27,10 @@ pytest.importorskip("llvmlite")
 from shufflenet.graph import Convolution, read_network
 from shufflenet.runtimes import LlvmClassifier
 
+HOST = host_target(int8=False)
 pytestmark = [
     pytest.mark.xdist_group("native int8"),  # a worker makes the int8 file once
-    pytest.mark.skipif(
-        not host_target(int8=False).multiplies_bytes, reason="this processor lacks AVX2"
-    ),
+    pytest.mark.skipif(not HOST.multiplies_bytes, reason="this processor lacks AVX2"),
 ]
 
 
@@ -192,7 +191,7 @@ def test_the_logits_in_the_file_are_computed(
         LlvmClassifier(int8_file)
     assert not caplog.records
     opened("[9, -9, 9]")
-    assert "otherwise here than it is meant" in caplog.text
+    assert "gives other logits on this processor" in caplog.text
     for damaged in ("[1, 2", "[1, 2]", '{"a": 1}'):
         with pytest.raises(CheckpointError, match="damaged logits"):
             opened(damaged)
@@ -340,7 +339,7 @@ def test_weights_of_full_range_need_vnni(
 
 
 def test_a_processor_without_avx2_is_told(int8_file: Path) -> None:
-    target = replace(host_target(int8=False), multiplies_bytes="")
+    target = replace(HOST, multiplies_bytes="")
     with pytest.raises(CheckpointError, match="AVX2.*--runtime onnxruntime"):
         LlvmClassifier(int8_file, target=target)
 

@@ -122,11 +122,14 @@ def test_int8_needs_a_target_that_multiplies_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    "field", [{"vector_bytes": 8}, {"vector_bytes": 48}, {"registers": 8}], ids=str
+    ("vector_bytes", "registers", "named"),
+    [(8, 16, "vector_bytes"), (48, 16, "vector_bytes"), (16, 8, "registers")],
 )
-def test_targets_that_no_kernel_is_written_for_are_refused(field: dict[str, int]) -> None:
-    with pytest.raises(SpecError, match=next(iter(field))):
-        Target(triple="x86_64", **field)
+def test_targets_that_no_kernel_is_written_for_are_refused(
+    vector_bytes: int, registers: int, named: str
+) -> None:
+    with pytest.raises(SpecError, match=named):
+        Target(triple="x86_64", vector_bytes=vector_bytes, registers=registers)
 
 
 def a_map(**fields: float) -> Buffer:

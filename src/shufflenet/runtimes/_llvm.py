@@ -67,7 +67,7 @@ class LlvmClassifier:
             MissingDependency: llvmlite or onnx is not installed.
         """
         try:
-            from shufflenet import codegen  # noqa: PLC0415  # other runtimes do without
+            from shufflenet.codegen import build, jit  # noqa: PLC0415  # other runtimes do without
             from shufflenet.graph import read_network  # noqa: PLC0415  # likewise
         except ModuleNotFoundError as error:
             raise MissingDependency(*missing_package(RUNTIMES["llvm"], error)) from error
@@ -78,8 +78,8 @@ class LlvmClassifier:
         self.card, _ = card_from_metadata(path, metadata)
         is_int8 = self._network.input_params is not None
         self._target = target or host_target(int8=is_int8)
-        self._codegen = codegen
         self._check(path)
+        self._build, self._jit = build, jit
         self._of_shape: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
         self._lock = threading.Lock()
         threads = threads or cores()
@@ -92,7 +92,12 @@ class LlvmClassifier:
         Raises:
             CheckpointError: it cannot.
         """
-        missing = self._codegen.missing_instructions(self._network, self._target)
+        from shufflenet.codegen import (  # noqa: PLC0415  # other runtimes do without
+            check,
+            missing_instructions,
+        )
+
+        missing = missing_instructions(self._network, self._target)
         if missing:
             weights = "weights of full range" if missing == "VNNI" else "weights"
             problem = (
@@ -101,7 +106,7 @@ class LlvmClassifier:
             )
             raise CheckpointError(path, problem, "Use --runtime onnxruntime.")
         try:
-            self._codegen.check(self._network, self._target, self.card.network.in_channels)
+            check(self._network, self._target, self.card.network.in_channels)
         except (KeyError, ValueError) as error:
             problem = "has layers that do not fit each other as the LLVM runtime knows them"
             raise CheckpointError(path, problem, "Use --runtime onnxruntime.") from error
@@ -149,6 +154,5 @@ class LlvmClassifier:
     def _compile(self, shape: tuple[int, ...]) -> Compiled:
         channels, height, width = shape
         network, how = self._network, self.card.preprocess
-        return self._codegen.jit(
-            self._codegen.build(network, self._target, (channels, height, width), how)
-        )
+        module = self._build(network, self._target, (channels, height, width), how)
+        return self._jit(module)
