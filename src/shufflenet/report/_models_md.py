@@ -52,7 +52,7 @@ How to read the tables:
   224x224 px. Multiply-adds are those of convolutions and linear layers. Memory access is the
   float32 bytes of the input, output and weights of each of these layers, each counted once.
 - **As published** is the source's figure, and its difference from our count. Sources count
-  differently; the text under each table states how, and `tests/test_published_costs.py` counts our
+  differently; the text under each table states how, and `tests/test_zoo_costs.py` counts our
   networks by those rules.
 - **Input** is the shorter side after resizing / the side of the center crop, the library that
   resizes, and the order of colors. The text under the table has the details.
