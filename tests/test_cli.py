@@ -13,12 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
 from conftest import Run, saved, take_away, with_seeded_weights
 from shufflenet import cli
+from shufflenet.cli._train import _Display
 from shufflenet.networks import build
 from shufflenet.recipes import RECIPES
-from shufflenet.spec import Stage, V2Spec
+from shufflenet.spec import Accuracy, Stage, V2Spec
 from shufflenet.zoo import NETWORKS
 
 
@@ -177,6 +179,21 @@ def test_train_then_predict(
     )  # fmt: skip
     assert code == 0
     assert "The classifier is new" not in caplog.text
+
+
+def test_the_bar_of_train_shows_the_loss_and_the_accuracy_of_the_last_epoch(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    drawn: list[Path] = []
+    monkeypatch.setattr("shufflenet.report.charts.plot_curves", drawn.append)
+    with tqdm(total=None, delay=1000, file=io.StringIO()) as bar:
+        display = _Display(bar)
+        display.on_step(6, 12, 0.51239)
+        assert (bar.n, bar.total, bar.postfix) == (6, 12, "loss 0.512")
+        display.on_epoch(tmp_path, Accuracy(images=8, top1=6, top5=8))
+        display.on_step(7, 12, 0.25)
+        assert (bar.n, bar.postfix) == (7, "loss 0.250, validation top-1 75.0 %")
+    assert drawn == [tmp_path]
 
 
 def test_train_refuses_unknown_fields_and_networks(run: Run, class_folders: Path) -> None:

@@ -114,6 +114,14 @@ def test_a_run_learns_and_leaves_what_it_says(images: ImageSet, tmp_path: Path) 
     assert not net.training
 
 
+def test_every_epoch_reports_its_accuracy(images: ImageSet, tmp_path: Path) -> None:
+    reported: list[tuple[Path, int]] = []
+    out = tmp_path / "run"
+    run(images, out, on_epoch=lambda folder, accuracy: reported.append((folder, accuracy.top1)))
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").open()]
+    assert reported == [(out, row["top1"]) for row in rows]
+
+
 @pytest.mark.parametrize("step", range(1, STEPS + 1))
 def test_killed_at_any_step_and_resumed_it_ends_with_the_same_weights(
     step: int, images: ImageSet, tmp_path: Path, undisturbed: Path
