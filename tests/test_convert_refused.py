@@ -178,10 +178,10 @@ def test_a_card_tells_how_the_source_prepares_images(tmp_path: Path) -> None:
 def test_what_is_assumed_of_an_unknown_file_is_remarked_on(tmp_path: Path) -> None:
     path = write(ORIGINAL, tmp_path)
     assumed = (
-        "No file of this hash is in the catalogue, so that images are assumed to be prepared as "
+        "The catalogue has no file of this hash; images are assumed to be prepared as "
         "for 'shufflenet_v2_x0_5_megvii.megvii_in1k'"
     )
-    classes = ", and the classes to be ImageNet's thousand: --labels names others"
+    classes = ", and the classes to be ImageNet's thousand (give others with --labels)"
     assert convert_checkpoint(path).remarks == (f"{assumed}{classes}.",)
     labels = label_set("imagenet-1k")
     assert convert_checkpoint(path, labels=labels).remarks == (f"{assumed}.",)

@@ -26,7 +26,7 @@ from foreign import as_torch, onnx_zoo_v1, torch_bytes, write
 from originals import ORIGINALS, weights
 from shufflenet import zoo
 from shufflenet.convert import convert_checkpoint
-from shufflenet.convert._pickle import Refused, read_pickle
+from shufflenet.convert._pickle import Unsafe, read_pickle
 from shufflenet.convert._read import read_arrays
 from shufflenet.errors import CheckpointError, ShuffleNetError
 
@@ -213,7 +213,7 @@ def test_nothing_that_is_named_is_called() -> None:
         def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
             return print, ("called",)
 
-    with pytest.raises(Refused, match=r"builtins\.print"):
+    with pytest.raises(Unsafe, match=r"builtins\.print"):
         read_pickle(io.BytesIO(pickle.dumps({"a": Caller()})))
 
 
@@ -276,7 +276,7 @@ def test_zip_files_that_are_none_of_torchs_are_told_so(tmp_path: Path) -> None:
     path = tmp_path / "a.pth"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "no weights")
-    refused(path, "none of torch's")
+    refused(path, "not one of torch's")
 
 
 def test_the_files_of_tests_are_themselves_read(tmp_path: Path) -> None:

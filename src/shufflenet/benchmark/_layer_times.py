@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from shufflenet.benchmark._interleave import Clock
-from shufflenet.errors import CheckpointError
+from shufflenet.errors import NotRunnable
 from shufflenet.layers import Layer
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def _profile(
         without profiling.
 
     Raises:
+        NotRunnable: a runtime cannot parse or run the file.
         CheckpointError: ONNX Runtime cannot run the file.
     """
     from onnxruntime.capi import onnxruntime_pybind11_state as ort  # noqa: PLC0415  # see _session
@@ -115,7 +116,7 @@ def _profile(
                 plain.run(None, feed)
                 calls.append(clock() - start)
         except (ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf) as error:
-            raise CheckpointError(path, "cannot be run", "Export it again.") from error
+            raise NotRunnable(path, "ONNX Runtime") from error
         entries = json.loads(Path(profiled.end_profiling()).read_text())
     events = [e for e in entries if e.get("cat") == "Node" and e["name"].endswith("_kernel_time")]
     return events, calls[_WARM_UP:]

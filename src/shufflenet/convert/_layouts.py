@@ -1,7 +1,8 @@
-"""What every project calls the parts of its networks: one map of names a layout.
+"""How other projects name, order and wrap the weights of their networks.
 
-A map takes the name of a tensor in our networks to its name in theirs. It holds for all widths, so
-a layout is recognised by a name that no other has, and a network by all names and shapes together.
+A layout's naming maps the name of a tensor in our networks to its name in theirs, for all widths. A
+layout is therefore recognized by a name that no other layout has, and a network by all names and
+shapes together.
 """
 
 from collections.abc import Callable
@@ -34,27 +35,29 @@ class Layout:
     """How one project names, orders and wraps the weights of its networks.
 
     Attributes:
-        name: Of the layout; several of one source differ by the network's generation.
+        name: The layout's name; layouts of one source differ by the network's generation.
         source: The project.
-        networks: Names of our networks that its files may hold.
-        builds: Those that its code builds by itself, for which files are written.
-        signature: A regular expression that one of its names matches, and none of any other.
-        naming: Our name and the network to their name.
-        prefix: What stands before every name in its files.
+        networks: The names of our networks that its files may hold.
+        builds: Those that the project's code builds, so that files are written for them.
+        signature: A regular expression that matches a name of this layout and of no other.
+        naming: Maps our name of a tensor, and the network, to the project's name.
+        prefix: A prefix of every name in its files.
         wrapper: The key of the dictionary in the file that holds the weights; or empty.
-        counts_batches: Whether its files say how many batches a norm has seen.
+        counts_batches: Whether its files hold the number of batches that a norm has seen.
         transposed_classifier: Whether the classifier's weight is ``(features, classes)``.
-        linear_squeeze: Whether squeeze and excitation is of linear layers, not 1x1 convolutions.
-        twins: Pairs of networks whose files have the same names and shapes; of such a file the
-            first is taken, unless the second's word is in the file's name.
+        linear_squeeze: Whether squeeze and excitation has linear layers, not 1x1 convolutions.
+        twins: A network, another whose files have the same names and shapes, and a word: a file is
+            converted as the first network unless the word is in the file's name.
         pickled: Whether files are pickles of arrays, as ``paddle.save`` writes, and not torch's.
-        suffixes: How the names of its files may end.
+        suffixes: The suffixes of its files.
         unwritten: Why no file can be written that its code loads; or empty.
-        unused: A regular expression for names that only training needs or that stand twice.
-        biases: Their convolution biases by our name of the norm's running mean that takes them.
-        norm_eps: What V2's batch norms add to variances. Paddle takes its 1e-5 as a float32 number
-            even where it computes in float64.
-        depthwise_before_shuffle: Whether V1's shuffle stands before the depthwise convolution.
+        unused: A regular expression for names that only training needs or that are duplicates.
+        biases: Pairs of a convolution bias, by its name, and our name of the norm's running mean
+            that it is folded into.
+        norm_eps: What V2's batch norms add to variances. Paddle uses its 1e-5 as a float32 number
+            even when it computes in float64.
+        shuffle_before_depthwise: Whether V1's shuffle is before the depthwise convolution, as in
+            the paper, and not after it, as here.
     """
 
     name: str
@@ -75,7 +78,7 @@ class Layout:
     unused: str = ""
     biases: tuple[tuple[str, str], ...] = ()
     norm_eps: float = 1e-5
-    depthwise_before_shuffle: bool = False
+    shuffle_before_depthwise: bool = False
 
 
 def _networks(generation: type[NetworkSpec], choose: Callable[[str], bool]) -> tuple[str, ...]:
@@ -85,9 +88,9 @@ def _networks(generation: type[NetworkSpec], choose: Callable[[str], bool]) -> t
 _HALVES = _networks(
     V2Spec, lambda name: not name.endswith(("_megvii", "_swish")) and name != "shufflenet_v2_50"
 )
-# Of two widths at 2.0 each of Paddle's projects builds one: PaddleClas at 07fab6b (and since
-# 60a4269d9 of 2022) makes 244 channels in stage 2, whatever its published file has, and skips what
-# does not fit, with a warning; paddle.vision 3.3.1 makes 224.
+# At 2.0 there are two widths, and each of Paddle's projects builds one: PaddleClas at 07fab6b (and
+# since 60a4269d9 of 2022) builds 244 channels in stage 2, whatever its published file has, and
+# skips what does not fit, with a warning; paddle.vision 3.3.1 builds 224.
 _PADDLE = (*_HALVES, "shufflenet_v2_x1_0_swish")
 # What torchvision 0.28 and mmpretrain at ee7f2e88 build; the latter's V1 at 1.0 and where its
 # rounding of widths and stems gives ours.
@@ -231,7 +234,7 @@ LAYOUTS: tuple[Layout, ...] = (
         prefix="module.",
         wrapper="state_dict",
         linear_squeeze=True,
-        unwritten="its evaluation wants the heads that only training uses, which are not kept",
+        unwritten="its evaluation needs the heads that only training uses, which are not stored",
         unused=r"predict_\d+\..*|.*\.se_block\.\d+\..*",
     ),
     Layout(
@@ -244,7 +247,7 @@ LAYOUTS: tuple[Layout, ...] = (
         counts_batches=False,
         unused=r"OC2_DUMMY_.*|.*_shape.*",
         biases=(("gpu_0/conv3_0_b_0", "conv1.1.running_mean"),),
-        depthwise_before_shuffle=True,
+        shuffle_before_depthwise=True,
     ),
 )
 
@@ -257,7 +260,7 @@ _MEGVII = (
     "megvii-exlarge",
 )
 
-# What a user calls a source, and the layouts that it stands for.
+# The names of sources on the command line, with their layouts.
 SOURCES: dict[str, tuple[str, ...]] = {
     "torchvision": ("torchvision", "ericsun99"),
     "mmpretrain": ("mmpretrain", "mmpretrain-v1"),
@@ -266,7 +269,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "onnx": ("onnx-v1", "torchvision"),
 }
 
-# The same of what can be written.
+# The same for layouts that can be written.
 TARGETS: dict[str, tuple[str, ...]] = {
     "torchvision": ("torchvision",),
     "mmpretrain": ("mmpretrain", "mmpretrain-v1"),

@@ -1,4 +1,4 @@
-"""What every project calls the tensors of its networks: our name to theirs, for any width."""
+"""The names that other projects give to tensors: from our name to theirs, for any width."""
 
 import re
 from collections.abc import Callable
@@ -25,12 +25,12 @@ Naming: TypeAlias = Callable[[str, NetworkSpec], str]
 
 
 def _unit(name: str) -> tuple[int, int, str] | None:
-    """Take ``stage3.2.branch2.0.weight`` apart: 3, 2, ``branch2.0.weight``."""
+    """Split ``stage3.2.branch2.0.weight`` into 3, 2 and ``branch2.0.weight``."""
     match = re.fullmatch(r"stage(\d+)\.(\d+)\.(.*)", name)
     return (int(match[1]), int(match[2]), match[3]) if match else None
 
 
-def _renamed(name: str, *rules: tuple[str, str]) -> str:
+def _rename(name: str, *rules: tuple[str, str]) -> str:
     """Apply the first rule, a regular expression and its replacement, that the name starts with."""
     for pattern, replacement in rules:
         if re.match(pattern, name):
@@ -39,12 +39,12 @@ def _renamed(name: str, *rules: tuple[str, str]) -> str:
 
 
 def _number(spec: NetworkSpec, stage: int, unit: int) -> int:
-    """Count units through all stages, from 0."""
+    """Return the number of a unit, counted through all stages from 0."""
     return sum(s.repeats for s in spec.stages[: stage - 2]) + unit
 
 
 def torchvision(name: str, _: NetworkSpec) -> str:
-    """Name as torchvision 0.28, models/shufflenetv2.py: so do we."""
+    """Name as torchvision 0.28, models/shufflenetv2.py: the same names as ours."""
     return name
 
 
@@ -53,7 +53,7 @@ def ericsun(name: str, spec: NetworkSpec) -> str:
     if parts := _unit(name):
         stage, unit, rest = parts
         return f"features.{_number(spec, stage, unit)}.{rest.replace('branch', 'banch')}"
-    return _renamed(name, ("conv5", "conv_last"), ("fc", "classifier.0"))
+    return _rename(name, ("conv5", "conv_last"), ("fc", "classifier.0"))
 
 
 _CONV_BN = {0: "conv", 1: "bn"}
@@ -63,7 +63,7 @@ _BRANCH2 = {0: (0, 0), 1: (0, 1), 3: (1, 0), 4: (1, 1), 5: (2, 0), 6: (2, 1)}
 
 
 def _pair(rest: str) -> tuple[str, int, int, str]:
-    """Take ``branch2.3.weight`` apart: branch, which convolution, whether its norm, field."""
+    """Split ``branch2.3.weight`` into branch, number of the convolution, 1 for its norm, field."""
     branch, position, field = rest.split(".")
     pair, part = (_BRANCH1 if branch == "branch1" else _BRANCH2)[int(position)]
     return branch, pair, part, field
@@ -75,11 +75,11 @@ def mmpretrain_v2(name: str, spec: NetworkSpec) -> str:
         stage, unit, rest = parts
         branch, pair, part, field = _pair(rest)
         return f"backbone.layers.{stage - 2}.{unit}.{branch}.{pair}.{_CONV_BN[part]}.{field}"
-    return _mmpretrain_ends(name, f"backbone.layers.{len(spec.stages)}")
+    return _mmpretrain_stem_and_head(name, f"backbone.layers.{len(spec.stages)}")
 
 
-def _mmpretrain_ends(name: str, head: str) -> str:
-    return _renamed(
+def _mmpretrain_stem_and_head(name: str, head: str) -> str:
+    return _rename(
         name,
         (r"conv1\.0", "backbone.conv1.conv"),
         (r"conv1\.1", "backbone.conv1.bn"),
@@ -103,7 +103,7 @@ def mmpretrain_v1(name: str, _: NetworkSpec) -> str:
         part, position, field = rest.split(".")
         which = f"{_MMPRETRAIN_V1[part]}.{_CONV_BN[int(position)]}"
         return f"backbone.layers.{stage - 2}.{unit}.{which}.{field}"
-    return _mmpretrain_ends(name, "")
+    return _mmpretrain_stem_and_head(name, "")
 
 
 _PADDLE_FIELDS = {
@@ -112,12 +112,12 @@ _PADDLE_FIELDS = {
     "running_mean": "_mean",
     "running_var": "_variance",
 }
-_PADDLE_OPENING = {"branch1": ("dw_1", "linear_1"), "branch2": ("pw_2", "dw_2", "linear_2")}
-_PADDLE_KEEP = ("pw", "dw", "linear")
+_PADDLE_FIRST = {"branch1": ("dw_1", "linear_1"), "branch2": ("pw_2", "dw_2", "linear_2")}
+_PADDLE_OTHERS = ("pw", "dw", "linear")
 
 
 def paddle(conv: str, norm: str) -> Naming:
-    """Make the naming of PaddleClas, or of paddle.vision, which calls the same parts 0 and 1.
+    """Return the naming of PaddleClas, or of paddle.vision, which calls the same parts 0 and 1.
 
     Source: PaddleClas at d178931f, ppcls/arch/backbone/model_zoo/shufflenet_v2.py; paddle 3.3.1,
     paddle/vision/models/shufflenetv2.py
@@ -130,7 +130,7 @@ def paddle(conv: str, norm: str) -> Naming:
         if parts := _unit(name):
             stage, unit, rest = parts
             branch, pair, part, _field = _pair(rest)
-            called = (_PADDLE_KEEP if unit else _PADDLE_OPENING[branch])[pair]
+            called = (_PADDLE_OTHERS if unit else _PADDLE_FIRST[branch])[pair]
             return f"{stage}_{unit + 1}._conv_{called}.{norm if part else conv}.{field}"
         at = {"conv1": "_conv1", "conv5": "_last_conv"}[name.split(".")[0]]
         return f"{at}.{norm if name.split('.')[1] == '1' else conv}.{field}"
@@ -146,17 +146,17 @@ def megvii_v1(name: str, spec: NetworkSpec) -> str:
         branch, offset = {"pw1": (1, 0), "dw": (1, 3), "pw2": (2, 0)}[part]
         at = f"features.{_number(spec, stage, unit)}.branch_main_{branch}"
         return f"{at}.{int(position) + offset}.{field}"
-    return _renamed(name, ("conv1", "first_conv"), ("fc", "classifier.0"))
+    return _rename(name, ("conv1", "first_conv"), ("fc", "classifier.0"))
 
 
 def megvii_v2(name: str, spec: NetworkSpec) -> str:
     """Name as ShuffleNet-Series at aa91feb, ShuffleNetV2, ShuffleNetV2+ and OneShot."""
     if parts := _unit(name):
         stage, unit, rest = parts
-        rest = _renamed(rest, ("branch1", "branch_proj"), ("branch2", "branch_main"))
+        rest = _rename(rest, ("branch1", "branch_proj"), ("branch2", "branch_main"))
         return f"features.{_number(spec, stage, unit)}.{_excite(rest)}"
     return _excite(
-        _renamed(
+        _rename(
             name,
             ("conv1", "first_conv"),
             ("conv5", "conv_last"),
@@ -168,7 +168,7 @@ def megvii_v2(name: str, spec: NetworkSpec) -> str:
 
 
 def _excite(name: str) -> str:
-    """Number squeeze and excitation as Megvii does, where the pool stands before the rest."""
+    """Number squeeze and excitation as Megvii does, which counts the pooling as layer 0."""
     return re.sub(r"\.squeeze\.(\d+)", lambda match: f".SE_opr.{int(match[1]) + 1}", name)
 
 
@@ -176,7 +176,7 @@ def detnas(name: str, spec: NetworkSpec) -> str:
     """Name as ShuffleNet-Series at aa91feb, DetNAS/network.py and blocks.py.
 
     Raises:
-        TypeError: it is another network.
+        TypeError: the network is not a searched one.
     """
     if not isinstance(spec, V2PlusSpec):
         raise TypeError("DetNAS is searched")
@@ -201,7 +201,7 @@ def detnas(name: str, spec: NetworkSpec) -> str:
             else (f"{stage - 1}{letter}_shufflenet_{kind}")
         )
         return f"{at}.conv.{_detnas_layer(block, kind == 'xception', int(position))}.{field}"
-    return _renamed(
+    return _rename(
         name,
         (r"conv1\.0", "first_conv.conv"),
         (r"conv1\.1", "first_conv.bn"),
@@ -212,10 +212,11 @@ def detnas(name: str, spec: NetworkSpec) -> str:
 
 
 def _detnas_layer(block: str, xception: bool, position: int) -> str:
-    """Name a layer of DetNAS's branch by its place in ours.
+    """Return DetNAS's name of a layer by its position in our branch.
 
-    Three (xception) or two groups, ``branch2a`` and on, each of a depthwise convolution ``_s`` with
-    its norm ``_s_bn`` and a 1x1 with its norm; the first of two has no depthwise part.
+    There are three groups (xception) or two, named ``branch2a`` and so on. Each has a depthwise
+    convolution ``_s`` with its norm ``_s_bn`` and a 1x1 convolution with its norm; the first of two
+    has no depthwise part.
     """
     group, place = divmod(position, 5) if xception else divmod(position + 2, 5)
     called = f"interstellar{block}_branch2{'abc'[group]}"
@@ -224,7 +225,7 @@ def _detnas_layer(block: str, xception: bool, position: int) -> str:
 
 
 def _conv_bn(rest: str, width: int = 3) -> str:
-    """Name convolution and norm at ``position``, every ``width`` layers, Megvii's later way."""
+    """Name a convolution or norm as Megvii's later code does: groups of ``width`` layers."""
     position, field = rest.split(".")
     return f"{int(position) // width}.{_CONV_BN[int(position) % width]}.{field}"
 
@@ -240,7 +241,7 @@ def large(name: str, _: NetworkSpec) -> str:
         return f"{at}.{_large_branch2(rest, {0: 0, 3: 1, 6: 2}, 8, '')}"
     if name.startswith("conv1."):
         return f"first_conv.{_conv_bn(name.removeprefix('conv1.'))}"
-    return _renamed(name, (r"conv5\.0", "conv_last.conv"), (r"conv5\.1", "conv_last.bn"))
+    return _rename(name, (r"conv5\.0", "conv_last.conv"), (r"conv5\.1", "conv_last.bn"))
 
 
 def _large_branch2(rest: str, convs: dict[int, int], squeeze: int, inner: str) -> str:
@@ -266,7 +267,7 @@ def exlarge(name: str, spec: NetworkSpec) -> str:
         return f"{at}.{_large_branch2(rest, {0: 0, 3: 1, 6: 2, 8: 3}, 10, 'fc.')}"
     if name.startswith("conv1."):
         return f"first_conv.{_conv_bn(name.removeprefix('conv1.'))}"
-    return _renamed(name, ("fc", "fc.fc"))
+    return _rename(name, ("fc", "fc.fc"))
 
 
 _CAFFE2_FIELDS = {"weight": "s", "bias": "b", "running_mean": "rm", "running_var": "riv"}

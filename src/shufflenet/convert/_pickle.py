@@ -1,8 +1,8 @@
-"""Pickles read as data: a machine for dictionaries, numbers and arrays that calls nothing.
+"""Reading pickles as data: an interpreter for dictionaries, numbers and arrays that calls nothing.
 
-``pickle`` calls whatever a file names, and takes as much memory as it asks for. This reads the same
-instructions, makes arrays of bytes that are in the file, and puts an inert mark where a file names
-a class of the libraries that training scripts use; it refuses every other name.
+``pickle`` calls whatever a file names, and allocates as much memory as it asks for. This reads the
+same opcodes, builds arrays only from bytes in the file, and puts an inert placeholder where a file
+names a class of the libraries that training scripts use. It refuses every other name.
 """
 
 import pickletools
@@ -13,16 +13,16 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Global", "Inert", "Refused", "array_from", "read_pickle"]
+__all__ = ["INERT", "Global", "Unsafe", "array_from", "read_pickle"]
 
-# Whose objects training scripts leave beside weights: dates, paths, counters, configurations.
+# Packages whose objects training scripts store beside weights: dates, paths, configurations.
 _HARMLESS = frozenset((
     "addict", "argparse", "collections", "datetime", "mmcls", "mmcv", "mmengine", "mmpretrain",
     "numpy", "pathlib", "torch",
 ))  # fmt: skip
 
 
-class Refused(ValueError):
+class Unsafe(ValueError):
     """The file names something that is neither data nor known to be harmless."""
 
 
@@ -37,15 +37,15 @@ class Global:
         return f"{self.module}.{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Inert:
-    """What stands where a harmless class would have made an object."""
+class _Inert:
+    """A placeholder for an object of a harmless class, which is not built."""
 
-    made_by: Global
+
+INERT = _Inert()
 
 
 class _Array:
-    """An array whose bytes have not come yet."""
+    """An array whose bytes have not been read yet."""
 
 
 @dataclass(slots=True)
@@ -54,13 +54,13 @@ class _Dtype:
     order: str = "="
 
     def numpy(self) -> np.dtype[np.generic]:
-        """Give the NumPy type.
+        """Return the NumPy type.
 
         Raises:
-            Refused: it is of objects, or of several fields.
+            Unsafe: the type is of objects, or of several fields.
         """
         if self.code[:1] not in "biuf" or not self.code[1:].isdigit():
-            raise Refused(f"arrays of {self.code!r}")
+            raise Unsafe(f"arrays of {self.code!r}")
         return np.dtype(self.order.replace("|", "=") + self.code)
 
 
@@ -72,16 +72,16 @@ def read_pickle(
     calls: Calls | None = None,
     persistent: Callable[[object], object] = lambda key: key,
 ) -> object:
-    """Read one pickle; the stream is left right behind it.
+    """Read one pickle and leave the stream right behind it.
 
     Args:
-        stream: Where it lies.
+        stream: Read from its current position.
         calls: Further functions that may be called, by module and name.
-        persistent: Says what stands for an object that lies outside the pickle.
+        persistent: Returns the value for a persistent id, an object outside the pickle.
 
     Raises:
-        Refused: it names something else.
-        ValueError: it is damaged; so say IndexError, KeyError, TypeError and EOFError.
+        Unsafe: the pickle names anything else.
+        ValueError: it is damaged; IndexError, KeyError, TypeError and EOFError mean the same.
     """
     machine = _Machine(_CALLS | (calls or {}), persistent)
     for opcode, argument, _ in pickletools.genops(stream):
@@ -101,10 +101,10 @@ class _Machine:
         self.calls, self.persistent = calls, persistent
 
     def step(self, name: str, argument: Any) -> None:  # noqa: ANN401  # as pickletools gives it
-        """Carry out one instruction.
+        """Execute one opcode.
 
         Raises:
-            Refused: it is one that data do not need.
+            Unsafe: data do not need this opcode.
         """
         if name in _PUSHED:
             self.stack.append(argument if name not in _CONSTANTS else _CONSTANTS[name]())
@@ -115,7 +115,7 @@ class _Machine:
         elif handler := getattr(self, f"_{name.lower()}", None):
             handler(argument)
         else:
-            raise Refused(f"the instruction {name}")
+            raise Unsafe(f"the opcode {name}")
 
     def _remember(self, name: str, argument: int) -> None:
         if name == "MEMOIZE":
@@ -174,7 +174,7 @@ class _Machine:
         self.stack[-1].extend(items)
 
     def _additems(self, _: object) -> None:
-        self._since_mark()  # no weights lie in sets
+        self._since_mark()  # sets hold no weights
 
     def _setitem(self, _: object) -> None:
         value, key = self.stack.pop(), self.stack.pop()
@@ -185,9 +185,9 @@ class _Machine:
 
     def _set(self, items: Sequence[Any]) -> None:
         target = self.stack[-1]
-        if isinstance(target, dict):  # and not an inert mark
+        if isinstance(target, dict):  # and not a placeholder
             for key, value in zip(items[::2], items[1::2], strict=True):
-                if isinstance(key, str | int):  # a tuple may take for ever to hash
+                if isinstance(key, str | int):  # hashing a nested tuple may never end
                     target[key] = value
 
     def _global(self, argument: str) -> None:
@@ -199,7 +199,7 @@ class _Machine:
 
     def _reduce(self, _: object) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
-        self.stack.append(self._called(function, arguments))
+        self.stack.append(self._call(function, arguments))
 
     _newobj = _reduce
 
@@ -207,14 +207,14 @@ class _Machine:
         self.stack.pop()
         self._reduce(None)
 
-    def _called(self, function: object, arguments: tuple[Any, ...]) -> object:
+    def _call(self, function: object, arguments: tuple[Any, ...]) -> object:
         if not isinstance(function, Global):
-            raise Refused("calls of what is no function")
+            raise Unsafe("a call of something other than a function")
         if allowed := self.calls.get((function.module, function.name)):
             return allowed(*arguments)
         if function.module.split(".")[0] in _HARMLESS:
-            return Inert(function)
-        raise Refused(str(function))
+            return INERT
+        raise Unsafe(str(function))
 
     def _build(self, _: object) -> None:
         state = self.stack.pop()
@@ -222,8 +222,8 @@ class _Machine:
         if isinstance(empty, _Array):
             _, shape, dtype, fortran, content = state
             self.stack[-1] = array_from(content, dtype, shape, "F" if fortran else "C")
-            again = [key for key, value in self.memo.items() if value is empty]
-            self.memo.update(dict.fromkeys(again, self.stack[-1]))
+            memoized = [key for key, value in self.memo.items() if value is empty]
+            self.memo.update(dict.fromkeys(memoized, self.stack[-1]))
         elif isinstance(self.stack[-1], _Dtype):
             self.stack[-1].order = state[1]
 
@@ -238,7 +238,7 @@ _CONSTANTS: dict[str, Callable[[], object]] = {
     "EMPTY_DICT": dict,
     "EMPTY_LIST": list,
     "EMPTY_TUPLE": tuple,
-    "EMPTY_SET": list,  # no weights lie in sets
+    "EMPTY_SET": list,  # sets hold no weights
 }
 _PUSHED = frozenset(_CONSTANTS) | {
     "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
@@ -254,25 +254,25 @@ def array_from(
     shape: Sequence[int],
     order: Any = "C",  # noqa: ANN401  # NumPy's letters
 ) -> npt.NDArray[np.generic]:
-    """Make an array of bytes that are in the file.
+    """Build an array, ``(*shape,)``, from bytes in the file.
 
     Raises:
-        Refused: the bytes are none, or of a type that holds no numbers.
+        Unsafe: the content is not bytes, or the type is not one of numbers.
     """
-    if isinstance(content, str):  # bytes of Python 2
+    if isinstance(content, str):  # bytes, written by Python 2
         content = content.encode("latin1")
     if not isinstance(content, bytes | bytearray) or not isinstance(dtype, _Dtype):
-        raise Refused("arrays without bytes")
+        raise Unsafe("arrays without bytes")
     return np.frombuffer(content, dtype.numpy()).reshape(shape, order=order)
 
 
-def _encoded(text: str, encoding: str) -> bytes:
-    if encoding not in ("latin1", "latin-1"):  # others take memory or time without end
-        raise Refused(f"text in {encoding!r}")
+def _encode(text: str, encoding: str) -> bytes:
+    if encoding not in ("latin1", "latin-1"):  # others may take unlimited memory or time
+        raise Unsafe(f"text in {encoding!r}")
     return text.encode("latin1")
 
 
-def _ordered(pairs: Sequence[Sequence[Any]] = ()) -> dict[object, object]:
+def _ordered_dict(pairs: Sequence[Sequence[Any]] = ()) -> dict[object, object]:
     return {key: value for key, value in pairs if isinstance(key, str | int)}
 
 
@@ -280,12 +280,15 @@ def _dtype(code: str, *_: object) -> _Dtype:
     return _Dtype(code)
 
 
-_BUILTINS = ("builtins", "__builtin__")  # in Python 3 and in 2, as which protocol 2 writes
+_BUILTINS = (
+    "builtins",
+    "__builtin__",
+)  # in Python 3, and in Python 2, whose names protocol 2 writes
 _VALUES = ("bytearray", "complex", "frozenset", "range", "set", "slice")  # hold no weights
 
 _CALLS: Calls = {
-    ("collections", "OrderedDict"): _ordered,
-    ("_codecs", "encode"): _encoded,
+    ("collections", "OrderedDict"): _ordered_dict,
+    ("_codecs", "encode"): _encode,
     **{(built, "tuple"): lambda items=(): tuple(items) for built in _BUILTINS},
     **{(built, name): lambda *_: None for built in _BUILTINS for name in _VALUES},
     ("numpy", "dtype"): _dtype,

@@ -1,4 +1,4 @@
-"""Files of other projects, read without running anything that is in them."""
+"""Reading files of other projects without running anything in them."""
 
 import pickle
 import struct
@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
-from shufflenet.convert._pickle import Refused
-from shufflenet.convert._torch_file import Quantised, read_torch_file
+from shufflenet.convert._pickle import Unsafe
+from shufflenet.convert._torch_file import Quantized, read_torch_file
 from shufflenet.errors import (
     AlreadyConverted,
     ExternalWeights,
@@ -32,7 +32,7 @@ __all__ = ["Arrays", "read_arrays"]
 
 Arrays: TypeAlias = dict[str, npt.NDArray[np.generic]]
 
-# What damaged files made the readers raise, found by feeding them such files.
+# What the readers raise on damaged files, found by reading such files.
 _DAMAGE = (
     ArithmeticError,
     AssertionError,
@@ -52,15 +52,15 @@ _DAMAGE = (
     SafetensorError,
 )
 
-# Where training scripts put the weights inside a file: MMPretrain and Megvii use the first.
+# The keys that training scripts store weights under: MMPretrain and Megvii use the first.
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "net")
 
 
 def read_arrays(path: str | Path) -> Arrays:
-    """Read the arrays of a file by name; what is no array is left out.
+    """Read the arrays of a file by name, and skip everything else in it.
 
-    The file is what ``torch.save`` or ``paddle.save`` wrote, unless it ends in ``.onnx`` or
-    ``.safetensors``.
+    Files that end in neither ``.onnx`` nor ``.safetensors`` are read as what ``torch.save`` or
+    ``paddle.save`` writes.
 
     Raises:
         FileMissing: there is no such file.
@@ -70,8 +70,8 @@ def read_arrays(path: str | Path) -> Arrays:
         QuantizedSource: the file's tensors are of torch's int8 engine.
         UnsafeContent: a pickle names functions or classes that weights do not need.
         WeightsNotFinite: an array holds infinities or NaN.
-        CheckpointError: the file is missing, damaged, of another kind, a checkpoint of ours, or
-            holds objects other than arrays and plain values; or numbers that are none.
+        CheckpointError: an ONNX file computes in int8 or stores its weights elsewhere, or the file
+            is a checkpoint of this package.
     """
     path = Path(path)
     if not path.exists():
@@ -81,9 +81,9 @@ def read_arrays(path: str | Path) -> Arrays:
     readers = {".onnx": _read_onnx, ".safetensors": _read_safetensors}
     try:
         arrays = readers.get(path.suffix, _read_pickled)(path)
-    except Refused as error:
+    except Unsafe as error:
         raise UnsafeContent(path, error) from error
-    except Quantised as error:
+    except Quantized as error:
         raise QuantizedSource(path, error) from error
     except _DAMAGE as error:
         raise ForeignFileDamaged(path, error) from error
@@ -107,20 +107,20 @@ def _read_safetensors(path: Path) -> Arrays:
 
 
 def _read_pickled(path: Path) -> Arrays:
-    found = read_torch_file(path)
-    while isinstance(found, Mapping):
-        inner = [found[name] for name in _WRAPPERS if isinstance(found.get(name), Mapping)]
+    saved = read_torch_file(path)
+    while isinstance(saved, Mapping):
+        inner = [saved[name] for name in _WRAPPERS if isinstance(saved.get(name), Mapping)]
         if not inner:
             break
-        found = inner[0]
-    if not isinstance(found, Mapping):
+        saved = inner[0]
+    if not isinstance(saved, Mapping):
         raise NoDictionary(path)
-    arrays = {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
-    return {str(name): _bfloat16_widened(array) for name, array in arrays.items()}
+    arrays = {name: value for name, value in saved.items() if isinstance(value, np.ndarray)}
+    return {str(name): _widen_bfloat16(array) for name, array in arrays.items()}
 
 
-def _bfloat16_widened(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """Widen bfloat16, which ``paddle.save`` writes as unsigned integers, to float32.
+def _widen_bfloat16(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Convert bfloat16, which ``paddle.save`` writes as uint16, to float32.
 
     Source: paddle 3.3.1, where such tensors become NumPy arrays of uint16
     """

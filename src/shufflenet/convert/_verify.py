@@ -1,4 +1,4 @@
-"""Whether a network computes what the ONNX file that it was made from computes."""
+"""Verifying that a network computes what the ONNX file that it was made from computes."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from shufflenet.spec import FLOAT32_TOLERANCE, NetworkSpec
 
 __all__ = ["onnx_difference"]
 
-_OLDEST_OPSET = 7  # that ONNX Runtime computes
+_OLDEST_OPSET = 7  # the oldest that ONNX Runtime supports
 _OPERATORS = {
     "Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Constant",
     "ConstantOfShape", "Conv", "Div", "Dropout", "Flatten", "Gather", "Gemm", "GlobalAveragePool",
@@ -26,47 +26,52 @@ _OPERATORS = {
 
 
 def onnx_difference(path: Path, arrays: Arrays, spec: NetworkSpec) -> float:
-    """Compute a file and the network made from it on one random image, and compare.
+    """Compare the logits of a file and of the network made from it, for one random image.
 
-    Operators that no ShuffleNet needs are not computed. Files older than ONNX Runtime takes are
-    brought up by ONNX's own converter first.
+    Files with operators that no ShuffleNet needs are not run. Files of opsets that ONNX Runtime no
+    longer supports are first upgraded by ONNX's own converter. If a file ends in a softmax, the
+    values before it are compared.
+
+    Args:
+        path: The ONNX file.
+        arrays: The network's arrays by name, in the shapes of its state.
+        spec: The network.
 
     Returns:
-        The greatest difference between logits; those before a softmax, where the file ends so.
+        The max abs difference of the logits, a scalar.
 
     Raises:
-        NotComputable: running an ONNX file to verify its conversion fails.
-        OtherOutputShape: an ONNX file's output has another shape than its network's.
-        CheckpointError: the file cannot be computed.
-        ParityError: it is more than rounding.
+        NotComputable: the file cannot be run.
+        OtherOutputShape: the file's output has another shape than the network's.
+        ParityError: the difference is larger than rounding explains.
     """
     images = np.random.default_rng(0).standard_normal((1, spec.in_channels, 224, 224), np.float32)
     try:
-        theirs = _computed(path, images)
+        theirs = _run(path, images)
     except Exception as error:  # onnx and ONNX Runtime raise dozens of their own
         raise NotComputable(path, error) from error
     with torch.inference_mode():
-        ours = _loaded(arrays, spec)(torch.from_numpy(images)).numpy()
+        ours = _load(arrays, spec)(torch.from_numpy(images)).numpy()
     if ours.shape != theirs.shape:
         raise OtherOutputShape(path, theirs.shape, ours.shape)
     difference, largest = float(np.abs(ours - theirs).max()), float(np.abs(theirs).max())
     allowed = FLOAT32_TOLERANCE * max(largest, 1.0)
-    if not difference <= allowed:  # so written, NaN is refused too
+    if not difference <= allowed:  # written this way, NaN is refused too
         raise ParityError("The network made from the file", difference, allowed)
     return difference
 
 
-def _computed(path: Path, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Compute the logits of a file.
+def _run(path: Path, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Run a file on images, ``(n, c, h, w)``, and return its logits, ``(n, classes)``.
 
     Raises:
-        ValueError: it has operators that no ShuffleNet needs, or other inputs or outputs.
+        ValueError: it has operators that no ShuffleNet needs, or several inputs or outputs.
     """
     model = onnx.load(path, load_external_data=False)
-    if strange := {node.op_type for node in model.graph.node} - _OPERATORS:
-        raise ValueError(f"no ShuffleNet needs {', '.join(sorted(strange))}")
+    if unexpected := {node.op_type for node in model.graph.node} - _OPERATORS:
+        raise ValueError(f"no ShuffleNet needs {', '.join(sorted(unexpected))}")
     opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
-    for newer in (6, _OLDEST_OPSET):  # ONNX's converter needs the steps one after the other
+    for newer in (6, _OLDEST_OPSET):  # ONNX's converter needs these two steps
         if opset < newer:
             model = onnx.version_converter.convert_version(model, newer)
     _end_before_softmax(model.graph)
@@ -87,7 +92,7 @@ def _end_before_softmax(graph: onnx.GraphProto) -> None:
         graph.node.pop()
 
 
-def _loaded(arrays: Arrays, spec: NetworkSpec) -> torch.nn.Module:
+def _load(arrays: Arrays, spec: NetworkSpec) -> torch.nn.Module:
     net = build(spec).eval()
     tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
     net.load_state_dict(tensors, strict=False)  # only num_batches_tracked may be absent

@@ -70,7 +70,7 @@ class NotAFile(CheckpointError):
 
 
 class FileUnreadable(CheckpointError):
-    """The system does not allow to read the file."""
+    """Reading the file fails, as for lack of permission."""
 
     def __init__(self, path: str | Path, reason: str) -> None:
         super().__init__(path, f"cannot be read ({reason})", "Check its permissions and its disk.")

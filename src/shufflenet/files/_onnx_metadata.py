@@ -14,7 +14,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from shufflenet.errors import DamagedOnnx, FileMissing, FileUnreadable, NoCard, SpecError
+from shufflenet.errors import (
+    CardUnreadable,
+    DamagedOnnx,
+    FileMissing,
+    FileUnreadable,
+    NoCard,
+    NotAFile,
+    SpecError,
+)
 from shufflenet.spec import CARD_KEY, Card
 from shufflenet.zoo import Weights, find_published, published_card
 
@@ -54,13 +62,16 @@ def card_from_metadata(
         The card, and the catalogue's entry if the file is a published one without a card.
 
     Raises:
-        NoCard: it has no card that can be read, and is no published file.
+        CardUnreadable: its card is damaged or of a newer version.
+        NoCard: it has no card, and is not a published file.
     """
     try:
         return Card.from_json(metadata[CARD_KEY]), None
     except (KeyError, SpecError) as error:
         published = find_published(path)
         if published is None:
+            if isinstance(error, SpecError):
+                raise CardUnreadable(path, error) from error
             raise NoCard(path) from error
         return published_card(published), published
 
@@ -70,12 +81,15 @@ def read_onnx_metadata(path: str | Path) -> dict[str, str]:
 
     Raises:
         FileMissing: there is no such file.
-        FileUnreadable: the system does not allow to read it.
-        DamagedOnnx: it is no complete protobuf message.
+        NotAFile: it is a folder or a pipe.
+        FileUnreadable: reading the file fails, as for lack of permission.
+        DamagedOnnx: it is not a complete protobuf message.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise FileMissing(path)
+    if not path.is_file():
+        raise NotAFile(path)
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size

@@ -5,7 +5,7 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
-from shufflenet.errors import CheckpointError
+from shufflenet.errors import DamagedOnnx, UnsupportedByRuntime
 from shufflenet.graph._float_reader import FloatReader, UnsupportedOp
 from shufflenet.graph._int8_reader import Int8Reader
 from shufflenet.graph._layers import (
@@ -27,12 +27,13 @@ def load_onnx(path: str | Path) -> onnx.ModelProto:
     """Load an ONNX file.
 
     Raises:
+        DamagedOnnx: the file is not a complete ONNX file.
         CheckpointError: the file cannot be read or is no ONNX file.
     """
     try:
         return onnx.load(str(path))
     except (DecodeError, OSError) as error:
-        raise CheckpointError(path, "is no ONNX file", "Export it again.") from error
+        raise DamagedOnnx(path, error) from error
 
 
 def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
@@ -46,10 +47,11 @@ def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
         The network, and the metadata of the file.
 
     Raises:
+        UnsupportedByRuntime: the file is valid, but has something that a runtime does not support.
         CheckpointError: the file is damaged, or computes something else.
     """
     model = load_onnx(path)
-    problem = "has inputs or outputs that the LLVM runtime does not know"
+    feature = "unusual inputs or outputs"
     try:
         separate_weights(model)
         graph = read_onnx_graph(model)
@@ -57,15 +59,15 @@ def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
         is_int8 = any(node.op == "QuantizeLinear" for node in graph.nodes)
         reader = (Int8Reader if is_int8 else FloatReader)(graph.constants, *images)
         for node in graph.nodes:
-            problem = f"has a {node.op} that the LLVM runtime does not compute"
+            feature = f"a {node.op}"
             reader.read(node)
-        problem = "has scales too far apart for the LLVM runtime"
+        feature = "scales too far apart"
         layers = reader.finish()
-        problem = "has layers in an order that the LLVM runtime does not compute"
+        feature = "layers in an unusual order"
         features, classifier = _split_classifier(layers, images[0], graph.outputs[0])
         network = Network(strip_padding(features), classifier, reader.quant_params(images[0]))
     except (UnsupportedOp, IndexError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(path, problem, "Use --runtime onnxruntime.") from error
+        raise UnsupportedByRuntime(path, feature, "LLVM") from error
     return network, {entry.key: entry.value for entry in model.metadata_props}
 
 

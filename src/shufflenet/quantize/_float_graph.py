@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-from shufflenet.errors import CheckpointError
+from shufflenet.errors import AlreadyInt8, WeightsNotFinite
 from shufflenet.graph import (
     WeightedLayer,
     read_onnx_graph,
@@ -65,18 +65,19 @@ def read_float_graph(model: onnx.ModelProto, path: str | Path) -> FloatGraph:
         path: The name of its file, for errors.
 
     Raises:
+        AlreadyInt8: a file to quantize is quantized.
+        WeightsNotFinite: an array holds infinities or NaN.
         CheckpointError: the model is quantized already, or holds weights that are not finite.
     """
     if any("Quantize" in node.op_type or "QLinear" in node.op_type for node in model.graph.node):
-        remedy = "Export a float network: shufflenet export --help."
-        raise CheckpointError(path, "is in int8 already", remedy)
+        raise AlreadyInt8(path)
     separate_weights(model)
     for number, node in enumerate(model.graph.node):  # nodes are selected by name later
         node.name = node.name or f"node_{number}"
     graph = read_onnx_graph(model)
-    floats = [array for array in graph.constants.values() if array.dtype == np.float32]
-    if not all(np.isfinite(array).all() for array in floats):
-        raise CheckpointError(path, "holds weights that are no numbers", "Train or export it anew.")
+    for name, array in graph.constants.items():
+        if array.dtype == np.float32 and not np.isfinite(array).all():
+            raise WeightsNotFinite(path, name)
     layers = weighted_layers(graph)
     weights: dict[str, Floats] = {}
     for layer in layers:

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from shufflenet.data import ImageSet
-from shufflenet.errors import CheckpointError, SpecError
+from shufflenet.errors import LogitsNotNumbers, SpecError
 from shufflenet.files import read_onnx_card, write_atomic
 from shufflenet.graph import load_onnx
 from shufflenet.quantize._float_graph import read_float_graph
@@ -75,6 +75,7 @@ def quantize_onnx(
         on_progress: Called with the number of images processed since the last call.
 
     Raises:
+        LogitsNotNumbers: a network to quantize computes infinities or NaN.
         CheckpointError: the file cannot be read, is quantized, or has weights that are not finite.
         SpecError: the network does not take images of three channels, or cannot take bytes.
         DataError: there are too few images, or they are all of one color.
@@ -89,7 +90,7 @@ def quantize_onnx(
     network = prepare(graph, card.preprocess, split, options, on_progress)
     hold_out = network.hold_out
     if not np.isfinite(hold_out.reference).all():
-        raise CheckpointError(source, "computes logits that are no numbers", "Train it anew.")
+        raise LogitsNotNumbers(source)
     calibration = choose_calibrator(network, options.calibrators, on_progress)
     result = choose_float_layers(network, calibration.ranges, options, on_progress)
     facts = Int8(

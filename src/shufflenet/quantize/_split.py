@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.data import ImageSet, Sample, load, relabel
-from shufflenet.errors import DataError, ImageError
+from shufflenet.errors import BlankImages, DataError, ImageError, TooFewImages
 from shufflenet.labels import class_index
 from shufflenet.machine import cores
 from shufflenet.quantize._options import QuantizeOptions
@@ -23,7 +23,6 @@ _log = logging.getLogger(__name__)
 _PIXELS = 12_000_000  # to calibrate on, 239 images of 224 px; more change the result little
 _MOST = 2000  # images to calibrate on
 _HELD_OUT = 2000
-_REMEDY = "Give a folder of class folders with some hundred photos."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +53,24 @@ def draw_split(
         on_progress: Called with 1 after each image.
 
     Raises:
+        BlankImages: all images have a single color each, which calibrates nothing.
+        TooFewImages: there are fewer images than quantizing needs.
         DataError: fewer than two images can be read, or they are all of one color.
     """
     side = card.preprocess.crop_px
     most = options.calibration_images or min(_MOST, _PIXELS // side**2 or 1)
     count = min(most, len(images) // 2)
     if count < 1:
-        raise DataError(images.source, "holds one image, and two are the least", _REMEDY)
+        raise TooFewImages(images.source, len(images))
     known = _with_labels_of(images, card)
     images = known or images
     order = np.random.default_rng(options.seed).permutation(len(images))[: count + _HELD_OUT]
     pixels, loaded = _load([images.samples[number] for number in order], card, on_progress)
     count = min(count, len(loaded) // 2)
     if count < 1:
-        raise DataError(images.source, "holds fewer than two images that can be read", _REMEDY)
+        raise TooFewImages(images.source, len(loaded))
     if (pixels[:count] == pixels[:count, :1, :1]).all():
-        problem = "shows nothing: every image that was drawn is of one color"
-        raise DataError(images.source, problem, _REMEDY)
+        raise BlankImages(images.source)
     labels = np.array([sample.label for sample in loaded[count:]]) if known else None
     return CalibrationSplit(pixels[:count], pixels[count:], labels)
 
