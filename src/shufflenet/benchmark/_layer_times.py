@@ -99,8 +99,7 @@ def _profile(
         without profiling.
 
     Raises:
-        NotRunnable: a runtime cannot parse or run the file.
-        CheckpointError: ONNX Runtime cannot run the file.
+        NotRunnable: ONNX Runtime cannot parse or run the file.
     """
     from onnxruntime.capi import onnxruntime_pybind11_state as ort  # noqa: PLC0415  # see _session
 

@@ -216,7 +216,7 @@ class NoReadableImages(DataError):
 
 
 class ImagesOutsideClassFolders(DataError):
-    """An image lies in no class folder."""
+    """An image is in no class folder."""
 
     def __init__(self, source: str | Path) -> None:
         super().__init__(source, "holds images that are in no class folder", _LAYOUT)

@@ -53,7 +53,7 @@ class FileMissing(CheckpointError):
 
 
 class PublishedUnderOtherName(CheckpointError):
-    """There is no such file, but a published file is called so at its source."""
+    """There is no such file, but a published file has that name at its source."""
 
     def __init__(self, path: str | Path, name: str) -> None:
         remedy = f"The published file with that filename is called {name!r} here."

@@ -50,7 +50,7 @@ def read_card(path: str | Path) -> Card:
         CheckpointError: the file is missing, unreadable or damaged.
     """
     if Path(path).is_fifo():
-        raise NotAFile(path)  # opening it might wait for ever
+        raise NotAFile(path)  # opening a pipe may never return
     try:
         with safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}

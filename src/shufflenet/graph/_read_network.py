@@ -5,7 +5,7 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
-from shufflenet.errors import DamagedOnnx, UnsupportedByRuntime
+from shufflenet.errors import DamagedOnnx, FileUnreadable, UnsupportedByRuntime
 from shufflenet.graph._float_reader import FloatReader, UnsupportedOp
 from shufflenet.graph._int8_reader import Int8Reader
 from shufflenet.graph._layers import (
@@ -28,12 +28,14 @@ def load_onnx(path: str | Path) -> onnx.ModelProto:
 
     Raises:
         DamagedOnnx: the file is not a complete ONNX file.
-        CheckpointError: the file cannot be read or is no ONNX file.
+        FileUnreadable: reading the file fails.
     """
     try:
         return onnx.load(str(path))
-    except (DecodeError, OSError) as error:
+    except DecodeError as error:
         raise DamagedOnnx(path, error) from error
+    except OSError as error:
+        raise FileUnreadable(path, error.strerror or str(error)) from error
 
 
 def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
@@ -47,8 +49,8 @@ def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
         The network, and the metadata of the file.
 
     Raises:
-        UnsupportedByRuntime: the file is valid, but has something that a runtime does not support.
-        CheckpointError: the file is damaged, or computes something else.
+        UnsupportedByRuntime: the file computes something that the LLVM runtime does not support.
+        CheckpointError: the file is damaged or cannot be read.
     """
     model = load_onnx(path)
     feature = "unusual inputs or outputs"

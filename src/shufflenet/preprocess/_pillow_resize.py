@@ -18,12 +18,12 @@ def resize_like_pillow(image: Image.Image, across: Axis, down: Axis) -> npt.NDAr
 
     Pillow up to 12.3 always resizes along rows first, rounds to bytes, then resizes along columns.
     Pillow 13.0 reverses this order for many images more than twice as high as wide, which changes
-    one value in ten by a grey level. A source's own code follows the installed Pillow, and so does
+    one value in ten by a gray level. A source's own code follows the installed Pillow, and so does
     this function, except for images so thin that most of the output of ``Image.resize`` would be
     cut off: they are resized along rows first with any Pillow.
 
     ``Image.resize(box=...)`` of the crop alone would be a third faster, but it rounds the box to
-    float32, and changes a value in six hundred by a grey level or two.
+    float32, and changes a value in six hundred by a gray level or two.
     """
     if max(image.size) <= _THIN * min(image.size):
         whole = np.asarray(image.resize((across.resized_px, down.resized_px), _BILINEAR))

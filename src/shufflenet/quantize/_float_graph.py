@@ -65,9 +65,8 @@ def read_float_graph(model: onnx.ModelProto, path: str | Path) -> FloatGraph:
         path: The name of its file, for errors.
 
     Raises:
-        AlreadyInt8: a file to quantize is quantized.
-        WeightsNotFinite: an array holds infinities or NaN.
-        CheckpointError: the model is quantized already, or holds weights that are not finite.
+        AlreadyInt8: the model is quantized already.
+        WeightsNotFinite: a constant holds infinities or NaN.
     """
     if any("Quantize" in node.op_type or "QLinear" in node.op_type for node in model.graph.node):
         raise AlreadyInt8(path)

@@ -75,7 +75,7 @@ def quantize_onnx(
         on_progress: Called with the number of images processed since the last call.
 
     Raises:
-        LogitsNotNumbers: a network to quantize computes infinities or NaN.
+        LogitsNotNumbers: the float network's logits are infinite or NaN.
         CheckpointError: the file cannot be read, is quantized, or has weights that are not finite.
         SpecError: the network does not take images of three channels, or cannot take bytes.
         DataError: there are too few images, or they are all of one color.

@@ -53,9 +53,8 @@ def draw_split(
         on_progress: Called with 1 after each image.
 
     Raises:
-        BlankImages: all images have a single color each, which calibrates nothing.
-        TooFewImages: there are fewer images than quantizing needs.
-        DataError: fewer than two images can be read, or they are all of one color.
+        BlankImages: every image has a single color.
+        TooFewImages: fewer than two images can be read.
     """
     side = card.preprocess.crop_px
     most = options.calibration_images or min(_MOST, _PIXELS // side**2 or 1)
