@@ -169,7 +169,7 @@ def test_bad_files_are_told(tmp_path: Path) -> None:
         LlvmClassifier(tmp_path / "none.onnx")
     path = tmp_path / "bad.onnx"
     path.write_bytes(b"no model")
-    with pytest.raises(CheckpointError, match="is no ONNX file"):
+    with pytest.raises(CheckpointError, match="is not a complete ONNX file"):
         LlvmClassifier(path)
 
 

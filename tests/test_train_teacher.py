@@ -67,7 +67,7 @@ def test_targets_are_mixed_as_images_are() -> None:
     [
         (5, 3, 0.0, r"is float32 of shape \(5, 3\)"),
         (0, 2, 0.0, "is float32 of shape"),
-        (0, 3, np.nan, "holds values that are not finite"),
+        (0, 3, np.nan, "holds infinities or NaN"),
     ],
 )
 def test_logits_of_other_images_are_refused(

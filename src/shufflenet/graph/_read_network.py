@@ -5,7 +5,7 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
-from shufflenet.errors import DamagedOnnx, FileUnreadable, UnsupportedByRuntime
+from shufflenet.errors import DamagedOnnx, FileMissing, FileUnreadable, UnsupportedByRuntime
 from shufflenet.graph._float_reader import FloatReader, UnsupportedOp
 from shufflenet.graph._int8_reader import Int8Reader
 from shufflenet.graph._layers import (
@@ -28,12 +28,15 @@ def load_onnx(path: str | Path) -> onnx.ModelProto:
 
     Raises:
         DamagedOnnx: the file is not a complete ONNX file.
+        FileMissing: there is no such file.
         FileUnreadable: reading the file fails.
     """
     try:
         return onnx.load(str(path))
     except DecodeError as error:
         raise DamagedOnnx(path, error) from error
+    except FileNotFoundError as error:
+        raise FileMissing(path) from error
     except OSError as error:
         raise FileUnreadable(path, error.strerror or str(error)) from error
 

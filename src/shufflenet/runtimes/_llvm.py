@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import CheckpointError, MissingDependency
+from shufflenet.errors import (
+    FileMissing,
+    MissingDependency,
+    MissingInstruction,
+    UnsupportedByRuntime,
+)
 from shufflenet.files import card_from_metadata
 from shufflenet.machine import cores, host_target
 from shufflenet.preprocess import normalize
@@ -62,6 +67,7 @@ class LlvmClassifier:
             target: The processor that code is generated for: this one, unless given.
 
         Raises:
+            FileMissing: there is no such file.
             CheckpointError: the file is missing, damaged, has no card, has layers of another
                 kind, or is in int8 and the processor lacks instructions to multiply it.
             MissingDependency: llvmlite or onnx is not installed.
@@ -72,8 +78,7 @@ class LlvmClassifier:
         except ModuleNotFoundError as error:
             raise MissingDependency(*missing_package(RUNTIMES["llvm"], error)) from error
         if not Path(path).is_file():
-            remedy = "See the names you can use: shufflenet list."
-            raise CheckpointError(path, "does not exist", remedy)
+            raise FileMissing(path)
         self._network, metadata = read_network(path)
         self.card, _ = card_from_metadata(path, metadata)
         is_int8 = self._network.input_params is not None
@@ -90,7 +95,8 @@ class LlvmClassifier:
         """Check that code can be generated for the file's network.
 
         Raises:
-            CheckpointError: it cannot.
+            MissingInstruction: the target lacks an instruction that the int8 weights need.
+            UnsupportedByRuntime: the layers do not fit each other.
         """
         from shufflenet.codegen import (  # noqa: PLC0415  # other runtimes do without
             check,
@@ -100,16 +106,11 @@ class LlvmClassifier:
         missing = missing_instructions(self._network, self._target)
         if missing:
             weights = "weights of full range" if missing == "VNNI" else "weights"
-            problem = (
-                f"has int8 {weights}, which the LLVM runtime multiplies by {missing}, "
-                "and this processor lacks it"
-            )
-            raise CheckpointError(path, problem, "Use --runtime onnxruntime.")
+            raise MissingInstruction(path, weights, missing)
         try:
             check(self._network, self._target, self.card.network.in_channels)
         except (KeyError, ValueError) as error:
-            problem = "has layers that do not fit each other as the LLVM runtime knows them"
-            raise CheckpointError(path, problem, "Use --runtime onnxruntime.") from error
+            raise UnsupportedByRuntime(path, "layers that do not fit each other", "LLVM") from error
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from shufflenet.data import Sample
-from shufflenet.errors import DataError, ImageError
+from shufflenet.errors import DataError, ImageError, NoReadableImages
 from shufflenet.recipes import Recipe
 from shufflenet.train._epoch_order import epoch_order, separate_repeats
 from shufflenet.train._load_crop import load_crop
@@ -48,7 +48,7 @@ class Crops(Dataset[tuple[Any, ...]]):
             where they are stored.
 
         Raises:
-            DataError: none of the images can be read.
+            NoReadableImages: none of the images can be read.
         """
         recipe, size = self._recipe, self._recipe.px_at(self._epoch)
         for other in range(len(self._samples)):
@@ -63,11 +63,7 @@ class Crops(Dataset[tuple[Any, ...]]):
                 if self._teacher_logits is None:
                     return pixels, sample.label
                 return pixels, sample.label, np.asarray(self._teacher_logits[number], np.float32)
-        raise DataError(
-            self._samples[0].path,
-            "holds no image that can be read",
-            "Check the files with: shufflenet predict.",
-        )
+        raise NoReadableImages(self._samples[0].path)
 
 
 def _augment(pixels: Tensor, recipe: Recipe, rng: np.random.Generator) -> Tensor:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from shufflenet.data import ImageSet, load
-from shufflenet.errors import DataError, ImageError
+from shufflenet.errors import ImageError, MissingClasses, NoReadableImages, OneClass
 from shufflenet.networks import ShuffleNet
 from shufflenet.recipes import Recipe
 from shufflenet.spec import Card
@@ -42,30 +42,18 @@ def check_images(setup: Setup) -> None:
     """Check that the images suffice to train and validate.
 
     Raises:
-        DataError: there are fewer than two classes, no class begins with a readable image, or
-            validation lacks a class.
+        OneClass: there are fewer than two classes.
+        NoReadableImages: the first image of every class is unreadable.
+        MissingClasses: validation lacks a class.
     """
     training, validation = setup.training, setup.validation
     if len(training.classes) < 2:
-        raise DataError(
-            training.source,
-            f"has one class, {training.classes[0]!r}",
-            "Training needs two or more class folders.",
-        )
+        raise OneClass(training.source, training.classes[0])
     first = {sample.label: sample for sample in reversed(training.samples)}
     how = setup.card.preprocess
     if all(isinstance(load(sample, how), ImageError) for sample in first.values()):
-        raise DataError(
-            training.source,
-            "holds no image that can be read: the first file of every class is unreadable",
-            "Check the files with: shufflenet predict.",
-        )
+        raise NoReadableImages(training.source)
     present = {sample.label for sample in validation.samples}
     missing = [name for label, name in enumerate(training.classes) if label not in present]
     if missing:
-        raise DataError(
-            validation.source,
-            f"has no image of {len(missing)} of {len(training.classes)} classes, "
-            f"such as {missing[0]!r}",
-            "Validation must cover every class that is trained.",
-        )
+        raise MissingClasses(validation.source, missing, len(training.classes))

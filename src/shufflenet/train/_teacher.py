@@ -12,7 +12,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from shufflenet.data import ImageSet
-from shufflenet.errors import DataError, TeacherMismatch
+from shufflenet.errors import (
+    LogitsNotFinite,
+    LogitsOfOtherImages,
+    LogitsUnreadable,
+    TeacherMismatch,
+)
 from shufflenet.hub import CHECKPOINT, ONNX, resolve
 from shufflenet.models import load_model_and_card
 from shufflenet.runtimes import OnnxClassifier
@@ -72,20 +77,21 @@ def _read_logits(path: str | Path, shape: tuple[int, int]) -> TeacherLogits:
     """Read a ``.npy`` file of finite floats of a shape, ``(images, classes)``.
 
     Raises:
-        DataError: it holds something else.
+        LogitsUnreadable: the file cannot be read as one array.
+        LogitsOfOtherImages: the array has another shape or type.
+        LogitsNotFinite: it holds infinities or NaN.
     """
-    layout = f"Expected: logits of {shape[0]} images and {shape[1]} classes, a .npy file."
     try:
         logits: TeacherLogits = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(str(path), f"cannot be read as a .npy file ({error})", layout) from error
+        raise LogitsUnreadable(path, error, shape) from error
     if not isinstance(logits, np.ndarray):
-        raise DataError(str(path), "is an archive of arrays", layout)
+        raise LogitsUnreadable(path, "it is an archive of arrays", shape)
     if logits.shape != shape or not np.issubdtype(logits.dtype, np.floating):
-        raise DataError(str(path), f"is {logits.dtype} of shape {logits.shape}", layout)
+        raise LogitsOfOtherImages(path, logits.dtype, logits.shape, shape)
     parts = np.array_split(logits, 1 + len(logits) // 4096)  # not all in memory at once
     if not all(np.isfinite(part).all() for part in parts):
-        raise DataError(str(path), "holds values that are not finite", layout)
+        raise LogitsNotFinite(path, shape)
     return logits
 
 
