@@ -112,13 +112,15 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_files_that_the_pages_name_exist() -> None:
-    """Paths in code quotes, of this repository."""
+    """Paths in code quotes, from the root or from the package."""
+    places = (ROOT, ROOT / "src", ROOT / "src" / "shufflenet", ROOT / "benchmarks")
+    named = 0
     for page in PAGES:
-        text = BLOCK.sub("", page.read_text())
-        for path in re.findall(
-            r"`((?:src|tests|tools|benchmarks|docs)/(?![^`]*NAME)[\w./-]+)`", text
-        ):
-            assert (ROOT / path).exists(), f"{page.name}: {path}"
+        for path in re.findall(r"`([a-z][\w./-]*\.py)`", BLOCK.sub("", page.read_text())):
+            if "NAME" not in path:
+                assert any((place / path).exists() for place in places), f"{page.name}: {path}"
+                named += 1
+    assert named > 20
 
 
 def test_the_readme_has_the_figures_of_the_card() -> None:
@@ -146,3 +148,14 @@ def test_the_table_of_extras_is_that_of_the_project() -> None:
     extras = set(project["optional-dependencies"])
     shown = re.findall(r"^\| `pip install '\.\[(\w+)\]'`", section(USING, "Install"), re.MULTILINE)
     assert sorted(shown) == sorted(extras - {"dev"})
+
+
+def test_the_rooms_are_listed_in_the_order_of_their_imports() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = [layer.split(" | ") for layer in contracts["contracts"][0]["layers"]]
+    depth = {room: index for index, layer in enumerate(layers) for room in layer}
+    (listing,) = blocks(ROOT / "CONTRIBUTING.md", "")
+    names = [line.split("  ")[0] for line in listing.splitlines()]
+    rooms = [room for name in names for room in re.findall(r"(\w+)(?:/|\.py)", name)]
+    assert sorted(rooms) == sorted(set(depth) - {"__main__"})
+    assert rooms == sorted(rooms, key=depth.__getitem__)
