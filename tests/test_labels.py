@@ -41,7 +41,7 @@ def test_identifiers_win_over_names() -> None:
     assert class_index([Label("a", "b"), Label("b", "c")]) == {"b": 1, "c": 1, "a": 0}
 
 
-def test_a_name_that_two_classes_bear_finds_neither() -> None:
+def test_a_name_that_two_classes_have_finds_neither() -> None:
     assert class_index([Label("n1", "crane"), Label("n2", "crane")]) == {"n1": 0, "n2": 1}
 
 
@@ -57,7 +57,7 @@ def test_imagenet_has_a_thousand_classes_in_the_order_of_their_identifiers() -> 
     assert identifiers == sorted(set(identifiers))
 
 
-def test_no_two_classes_of_imagenet_bear_one_name() -> None:
+def test_no_two_classes_of_imagenet_have_one_name() -> None:
     assert len({label.name.casefold() for label in IMAGENET}) == 1000
     assert all(label.name == label.name.strip() != "" for label in IMAGENET)
 

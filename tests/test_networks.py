@@ -85,9 +85,9 @@ def moved(net: ShuffleNet, before: dict[str, Tensor]) -> set[str]:
     return changed
 
 
-def assert_close(made: Tensor, expected: Tensor) -> None:
-    assert made.shape == expected.shape
-    assert (made - expected).abs().max() <= FLOAT32_RELATIVE * expected.abs().max()
+def assert_close(output: Tensor, expected: Tensor) -> None:
+    assert output.shape == expected.shape
+    assert (output - expected).abs().max() <= FLOAT32_RELATIVE * expected.abs().max()
 
 
 @every_generation
@@ -166,7 +166,7 @@ def test_checkpointing_keeps_less_for_the_backward_pass() -> None:
     net = build(NETWORKS["shufflenet_v2_x0_25"])
     weights = {parameter.data_ptr() for parameter in net.parameters()}
 
-    def kept() -> int:
+    def stored_values() -> int:
         saved: dict[int, Tensor] = {}
         with torch.autograd.graph.saved_tensors_hooks(
             lambda tensor: saved.setdefault(tensor.data_ptr(), tensor), lambda tensor: tensor
@@ -174,9 +174,9 @@ def test_checkpointing_keeps_less_for_the_backward_pass() -> None:
             net(images(4, 64, 64))
         return sum(tensor.numel() for place, tensor in saved.items() if place not in weights)
 
-    plain = kept()
+    plain = stored_values()
     net.checkpoint_gradients()
-    assert kept() < plain / 4
+    assert stored_values() < plain / 4
 
 
 @every_generation

@@ -57,8 +57,8 @@ def test_channels_and_strides_are_those_of_the_maps(name: str, output_stride: in
         maps = backbone(torch.zeros(2, 3, 97, 160))
     assert len(maps) == len(NETWORKS[name].stages) + 1 + isinstance(backbone.conv5, nn.Sequential)
     assert max(backbone.strides) == output_stride
-    for made, channels, stride in zip(maps, backbone.channels, backbone.strides, strict=True):
-        assert made.shape == (2, channels, -(-97 // stride), -(-160 // stride))
+    for each, channels, stride in zip(maps, backbone.channels, backbone.strides, strict=True):
+        assert feature_map.shape == (2, channels, -(-97 // stride), -(-160 // stride))
 
 
 def test_maps_are_those_of_the_network_in_the_order_asked_for() -> None:
@@ -67,8 +67,8 @@ def test_maps_are_those_of_the_network_in_the_order_asked_for() -> None:
     with torch.no_grad():
         every = net.feature_maps(images)
         backbone = Backbone(net, (4, 0, 2)).eval()
-        for made, index in zip(backbone(images), (4, 0, 2), strict=True):
-            assert torch.equal(made, every[index])
+        for feature_map, index in zip(backbone(images), (4, 0, 2), strict=True):
+            assert torch.equal(feature_map, every[index])
     assert backbone.channels == (512, 24, 48)
     assert backbone.strides == (32, 4, 16)
 
@@ -81,7 +81,7 @@ def test_what_comes_after_the_last_map_is_not_there(out_indices: tuple[int], las
     backbone = create_backbone("shufflenet_v2_x0_25", out_indices)
     parts = list(dict.fromkeys(key.partition(".")[0] for key in backbone.state_dict()))
     assert parts == ["conv1", "stage2", "stage3", "stage4", "conv5"][: parts.index(last) + 1]
-    sum(made.sum() for made in backbone(torch.randn(2, 3, 64, 64))).backward()
+    sum(each.sum() for each in backbone(torch.randn(2, 3, 64, 64))).backward()
     assert all(parameter.grad is not None for parameter in backbone.parameters())
 
 
@@ -102,8 +102,8 @@ def test_dilated_maps_pass_through_the_undilated_ones(name: str, size: tuple[int
                 for m, p in zip(maps, plain, strict=True)
             ]
             assert max(steps) == 32 // output_stride
-            for made, step, expected in zip(maps, steps, plain, strict=True):
-                assert same(made[:, :, ::step, ::step], expected)
+            for feature_map, step, expected in zip(maps, steps, plain, strict=True):
+                assert same(feature_map[:, :, ::step, ::step], expected)
 
 
 @pytest.mark.parametrize("name", ["shufflenet_v1_g3_x0_25", "shufflenet_v2_plus_small"])
@@ -128,10 +128,10 @@ def test_weights_bring_their_stem_and_leave_the_classifier(tmp_path: Path) -> No
     assert backbone.strides == (2, 16)
     images = torch.randn(2, 1, 48, 32)
     with torch.no_grad():
-        for made, expected in zip(
+        for feature_map, expected in zip(
             backbone.eval()(images), net.feature_maps(images)[::4], strict=True
         ):
-            assert torch.equal(made, expected)
+            assert torch.equal(feature_map, expected)
 
 
 def test_the_shipped_weights_make_a_backbone() -> None:
@@ -148,7 +148,7 @@ def test_frozen_stages_stay_as_they_are() -> None:
     backbone = create_backbone("shufflenet_v2_x0_25", frozen_stages=1)
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
     optimizer = torch.optim.SGD(backbone.parameters(), lr=0.1, weight_decay=0.1)
-    sum(made.square().mean() for made in backbone(torch.randn(2, 3, 64, 64))).backward()
+    sum(each.square().mean() for each in backbone(torch.randn(2, 3, 64, 64))).backward()
     optimizer.step()
     same_parts = {
         key.partition(".")[0]
@@ -164,7 +164,7 @@ def test_checkpointed_gradients_are_the_plain_ones() -> None:
     other.load_state_dict(one.state_dict())
     images = torch.randn(2, 3, 64, 64)
     for backbone in (one, other):
-        sum(made.square().mean() for made in backbone(images)).backward()
+        sum(each.square().mean() for each in backbone(images)).backward()
     for plain, checkpointed in zip(one.parameters(), other.parameters(), strict=True):
         assert plain.grad is not None
         assert checkpointed.grad is not None
@@ -185,16 +185,16 @@ def test_a_dilated_backbone_is_exported_for_any_size(name: str) -> None:
     ).module()
     images = torch.randn(3, 3, 75, 50)
     with torch.no_grad():
-        for made, expected in zip(exported(images), backbone(images), strict=True):
-            assert torch.allclose(made, expected, rtol=1e-5, atol=1e-6)
+        for feature_map, expected in zip(exported(images), backbone(images), strict=True):
+            assert torch.allclose(feature_map, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("out_indices", [(), (1, 1), (-1,), (5,), 3, None, (1.0,)])
 def test_maps_that_there_are_not_are_refused(out_indices: object) -> None:
     with pytest.raises(SpecError) as caught:
         create_backbone("shufflenet_v2_x0_25", out_indices)  # type: ignore[arg-type]  # on purpose
-    told = "different whole numbers from 0 to 4, such as (1, 2, 3)"
-    assert str(caught.value) == f"out_indices is {out_indices!r}, but must be {told}."
+    expected = "different whole numbers from 0 to 4, such as (1, 2, 3)"
+    assert str(caught.value) == f"out_indices is {out_indices!r}, but must be {expected}."
 
 
 @pytest.mark.parametrize("output_stride", [64, 4, 12, 0])

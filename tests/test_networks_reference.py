@@ -1,6 +1,6 @@
 """The NumPy networks that tests compare with compute what the originals compute.
 
-Large and ExLarge also compute what this package's networks do, made thin.
+Large and ExLarge also compute what this package's networks do, with fewer channels.
 """
 
 import re

@@ -88,9 +88,11 @@ def test_networks_are_described_whole(spec: NetworkSpec) -> None:
     assert str(spec.head_channels or "average pool") in facts["head"]
 
 
-def test_networks_that_differ_are_told_apart() -> None:
-    told = [describe_network(spec, cost(spec), 224) for spec in NETWORKS.values()]
-    described = {tuple((k, v) for k, v in facts.items() if k != "network") for facts in told}
+def test_different_networks_have_different_descriptions() -> None:
+    texts = [describe_network(spec, cost(spec), 224) for spec in NETWORKS.values()]
+    described = {
+        tuple((k, v) for k, v in facts.items() if k != "network") for facts in descriptions
+    }
     assert len(described) == len(NETWORKS)
 
 
@@ -133,7 +135,7 @@ def test_the_card_of_the_package_is_described_whole() -> None:
     ],
     ids=str,
 )
-def test_every_field_of_preprocessing_is_told(other: dict[str, Any]) -> None:
+def test_every_field_of_preprocessing_is_described(other: dict[str, Any]) -> None:
     how = Preprocess(resize_px=256, crop_px=224)
     assert describe_preprocess(dataclasses.replace(how, **other)) != describe_preprocess(how)
 
@@ -141,7 +143,7 @@ def test_every_field_of_preprocessing_is_told(other: dict[str, Any]) -> None:
 # The document.
 
 
-def test_the_document_is_as_new_as_the_catalogue(document: str) -> None:
+def test_the_document_is_up_to_date_with_the_catalog(document: str) -> None:
     assert MODELS_MD.read_text(encoding="utf-8") == document, "it is not: run `make models`"
 
 
@@ -196,7 +198,7 @@ def test_published_tables_appear_row_for_row(line: str, document: str) -> None:
         ("shufflenet_v2_x1_5", "3.503624 M (=)", "296 M (+0.1 %)"),
     ],
 )
-def test_published_costs_stand_beside_ours(
+def test_published_costs_are_beside_ours(
     network: str, params: str, flops: str, document: str
 ) -> None:
     assert any(row[2] == params and row[4] == flops for row in cells(document, network))

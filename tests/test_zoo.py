@@ -12,7 +12,7 @@ from shufflenet.zoo import NETWORKS, SHIPPED, WEIGHTS, Weights, find_network, fi
 each = pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS)
 
 
-def test_every_network_is_found_by_the_name_it_bears() -> None:
+def test_every_network_is_found_by_its_name() -> None:
     assert all(find_network(name).name == name for name in NETWORKS)
 
 
@@ -83,7 +83,7 @@ def test_checkpoints_are_named_after_network_source_and_data(weights: Weights) -
 
 
 @each
-def test_checkpoints_say_where_they_lie(weights: Weights) -> None:
+def test_checkpoints_state_where_to_get_them(weights: Weights) -> None:
     assert urlsplit(weights.page).scheme == "https"
     if weights.source == "megvii":
         assert not weights.url
@@ -121,7 +121,7 @@ def test_what_is_published_is_possible_and_has_its_source(weights: Weights) -> N
 
 
 @each
-def test_what_is_told_to_users_is_sentences(weights: Weights) -> None:
+def test_texts_for_users_are_sentences(weights: Weights) -> None:
     assert re.fullmatch(r"([A-Z].*\.)?", weights.defects)
     assert weights.licence in {"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MIT"}
 

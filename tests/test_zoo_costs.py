@@ -98,12 +98,12 @@ def test_megvii_cuts_off_the_parameters_of_v2_plus(size: str) -> None:
 def test_detnas_states_other_costs_than_its_code_has(
     spec: NetworkSpec, stated: PublishedCost
 ) -> None:
-    """Parameters agree but for the last; multiply-adds are those that the catalogue says."""
+    """Parameters agree but for the last; multiply-adds are those of the catalog."""
     params, multiply_adds = counted(spec)
-    told = re.search(r"its code makes ([\d.]+) ([MG]) multiply-adds", stated.counts)
-    assert told
-    shown = f"{multiply_adds:.0f}" if told[2] == "M" else f"{multiply_adds / 1000:.2f}"
-    assert told[1] == shown
+    match = re.search(r"its code has ([\d.]+) ([MG]) multiply-adds", stated.counts)
+    assert match
+    shown = f"{multiply_adds:.0f}" if match[2] == "M" else f"{multiply_adds / 1000:.2f}"
+    assert match[1] == shown
     if spec.name.endswith("3_8g_coco_fpn"):
         assert f"{params:.1f}" == "31.4"
         assert stated.params_millions == 29.5
