@@ -58,7 +58,7 @@ def test_channels_and_strides_are_those_of_the_maps(name: str, output_stride: in
     assert len(maps) == len(NETWORKS[name].stages) + 1 + isinstance(backbone.conv5, nn.Sequential)
     assert max(backbone.strides) == output_stride
     for each, channels, stride in zip(maps, backbone.channels, backbone.strides, strict=True):
-        assert feature_map.shape == (2, channels, -(-97 // stride), -(-160 // stride))
+        assert each.shape == (2, channels, -(-97 // stride), -(-160 // stride))
 
 
 def test_maps_are_those_of_the_network_in_the_order_asked_for() -> None:

@@ -90,9 +90,7 @@ def test_networks_are_described_whole(spec: NetworkSpec) -> None:
 
 def test_different_networks_have_different_descriptions() -> None:
     texts = [describe_network(spec, cost(spec), 224) for spec in NETWORKS.values()]
-    described = {
-        tuple((k, v) for k, v in facts.items() if k != "network") for facts in descriptions
-    }
+    described = {tuple((k, v) for k, v in facts.items() if k != "network") for facts in texts}
     assert len(described) == len(NETWORKS)
 
 
