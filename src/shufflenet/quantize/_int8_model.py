@@ -51,13 +51,30 @@ def to_int8(
         nodes_to_quantize=list(only),
         nodes_to_exclude=list(without),
         op_types_to_quantize=_OPERATIONS,
-        extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]},
+        extra_options={
+            "OpTypesToExcludeOutputQuantization": ["Gemm"],
+            "QDQKeepRemovableActivations": _needs_relus(model, ranges),
+        },
     )
     quantizer.quantize_model()
     quantizer.model.topological_sort()
     quantized: onnx.ModelProto = quantizer.model.model
     _put_weights(quantized, graph, weights)
     return quantized
+
+
+def _needs_relus(model: onnx.ModelProto, ranges: TensorsData) -> bool:
+    """Return whether the bytes of some ReLU's output reach below 0.
+
+    The quantizer removes ReLUs, since bytes whose range begins at 0 clip negative values as well.
+    The range of an output that is concatenated with negative values begins below 0.
+    """
+    outputs = [node.output[0] for node in model.graph.node if node.op_type == "Relu"]
+    return any(
+        np.asarray(ranges.data[name].range_value[0]).item() < 0
+        for name in outputs
+        if name in ranges.data
+    )
 
 
 def _put_weights(
