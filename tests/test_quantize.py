@@ -179,7 +179,7 @@ def test_a_file_is_computed_as_it_is_meant(quantized: Quantized) -> None:
     assert np.abs(fast - expected).max() <= 0.02 * np.abs(expected).max()
 
 
-def test_a_processor_that_computes_otherwise_is_told_of(
+def test_a_processor_with_other_logits_is_warned_of(
     quantized: Quantized, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = onnx.load(quantized.path)
@@ -192,7 +192,7 @@ def test_a_processor_that_computes_otherwise_is_told_of(
     onnx.save(model, tmp_path / "other.onnx")
     with caplog.at_level(logging.WARNING):
         OnnxClassifier(tmp_path / "other.onnx")
-    assert "otherwise here than it is meant" in caplog.text
+    assert "gives other logits on this processor" in caplog.text
 
 
 @pytest.mark.parametrize("channels", ["rgb", "bgr"])
