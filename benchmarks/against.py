@@ -34,7 +34,7 @@ from speed import machine
 from tqdm import tqdm
 
 from shufflenet.data import open_images
-from shufflenet.quantize import quantize_onnx
+from shufflenet.quantize import QuantizeOptions, quantize_onnx
 from shufflenet.zoo import SHIPPED
 
 HERE = Path(__file__).resolve().parent.parent
@@ -216,7 +216,9 @@ def main() -> None:
         small = Path(scratch) / "default.int8.onnx"
         if SHIPPED.onnx is None:
             raise FileNotFoundError("the model that ships")
-        quantize_onnx(SHIPPED.onnx, open_images(args.photos), small, max_drop_percent=100)
+        quantize_onnx(
+            SHIPPED.onnx, open_images(args.photos), small, QuantizeOptions(max_drop_percent=100)
+        )
         predict = ["-m", "shufflenet", "predict", photos[0], "--runtime", "onnxruntime", "--json"]
         result["one photo, whole process"] = processes(other, predict, 2 * args.rounds, "one photo")
         result["import shufflenet"] = processes(

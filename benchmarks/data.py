@@ -31,7 +31,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from shufflenet.data import Encoding, ImageSet, open_images, pack
+from shufflenet.data import ImageSet, open_images
+from shufflenet.data.packing import Encoding, pack
 from shufflenet.recipes import find_recipe
 from shufflenet.train import _jpeg
 from shufflenet.train._batches import Batches, Crops

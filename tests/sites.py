@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from shufflenet.errors import DownloadError
-from shufflenet.files import _download, download
+from shufflenet.files import downloads
+from shufflenet.files.downloads import download
 from shufflenet.spec import Preprocess
 from shufflenet.zoo import Weights
 
@@ -130,7 +131,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("SHUFFLENET_OFFLINE", raising=False)
-    monkeypatch.setattr(_download, "_PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr(downloads, "_PAUSES_S", (0.0, 0.0))
     return tmp_path / "home" / "downloads" / "net.source"
 
 

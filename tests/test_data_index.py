@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 
 from seeded import photo
-from shufflenet.data import Encoding, ImageSet, open_images, pack, write_index
+from shufflenet.data import ImageSet, _archives, open_images
 from shufflenet.data._archives import _members
+from shufflenet.data._index import write_index
+from shufflenet.data.packing import Encoding, pack
 
 CLASSES = ("ant", "bee, of honey", "Käfer")
 
@@ -36,7 +38,7 @@ def test_by_its_index_a_shard_holds_what_it_does_without(
     packed: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("shufflenet.data._archives._members", None)  # which would go through it
+        patch.setattr(_archives, "_members", None)  # which would go through it
         indexed = open_images(packed)
     assert len(indexed) == 12
     assert indexed == scanned(packed)

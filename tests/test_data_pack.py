@@ -12,7 +12,8 @@ from PIL import Image
 
 from conftest import Run
 from seeded import photo
-from shufflenet.data import Encoding, ImageSet, Packed, open_images, pack
+from shufflenet.data import ImageSet, open_images
+from shufflenet.data.packing import Encoding, Packed, pack
 from shufflenet.errors import DataError, SpecError, WriteError
 from shufflenet.files import PARTIAL
 from shufflenet.preprocess import decode, resize_and_crop

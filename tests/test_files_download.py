@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shufflenet.files import cache_dir, download
+from shufflenet.files import cache_dir
+from shufflenet.files.downloads import download
 from sites import (
     BODY,
     PIECE,

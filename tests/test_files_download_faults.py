@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from shufflenet.errors import DownloadError, WriteError
-from shufflenet.files import _download, download
+from shufflenet.files import downloads
+from shufflenet.files.downloads import download
 from sites import (
     BODY,
     PIECE,
@@ -78,7 +79,7 @@ def test_what_may_pass_is_tried_again_and_then_told(site: Site, folder: Path) ->
 def test_a_silent_server_is_not_awaited_for_ever(
     site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_download, "_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(downloads, "_TIMEOUT_S", 0.1)
     site.answers = [silent] * 3
     refused(
         weights(url=site.url, sha256=SHA256),
@@ -94,7 +95,7 @@ def test_a_server_that_falls_silent_is_asked_for_the_rest(
         cut(PIECE)(request)
         silent(request)
 
-    monkeypatch.setattr(_download, "_TIMEOUT_S", 1.0)  # a busy machine may take a while to answer
+    monkeypatch.setattr(downloads, "_TIMEOUT_S", 1.0)  # a busy machine may take a while to answer
     site.answers = [stuck]
     download(weights(url=site.url, sha256=SHA256))
     assert site.ranges == [None, f"bytes={PIECE}-"]
@@ -181,7 +182,7 @@ def test_an_endless_body_is_stopped(
             except ConnectionError:
                 site.hung_up = True
 
-    monkeypatch.setattr(_download, "_CAP_BYTES", 1000)
+    monkeypatch.setattr(downloads, "_CAP_BYTES", 1000)
     site.answers = [endless]
     with pytest.raises(DownloadError, match="the file is larger than 1000 bytes, so it was delet"):
         download(weights(url=site.url, bytes=size))

@@ -18,7 +18,6 @@ from shufflenet.errors import (
 from shufflenet.files import (
     Checkpoint,
     cache_dir,
-    download,
     read_card,
     read_checkpoint,
     read_onnx_card,
@@ -121,6 +120,8 @@ def _download(weights: Weights) -> Path:
         WriteError: the disk is full or the cache cannot be written.
     """
     from tqdm import tqdm  # noqa: PLC0415  # most calls download nothing
+
+    from shufflenet.files.downloads import download  # noqa: PLC0415  # likewise
 
     with tqdm(unit="B", unit_scale=True, desc=weights.filename, delay=1, leave=False) as bar:
 

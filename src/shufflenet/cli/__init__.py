@@ -10,21 +10,10 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from types import FrameType
 
 from shufflenet import __version__
-from shufflenet.cli import (
-    _benchmark,
-    _catalogue,
-    _convert,
-    _embed,
-    _evaluate,
-    _export,
-    _pack,
-    _predict,
-    _quantize,
-    _train,
-)
 from shufflenet.cli._options import refuse_unknown
 from shufflenet.cli._output import print_note
 from shufflenet.errors import MissingDependency, ShuffleNetError
@@ -39,8 +28,28 @@ _EXAMPLES = """examples:
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+# Each command's module, whose function `add_COMMAND` adds it; in the order of `--help`.
+_MODULES = {
+    "list": "_catalogue",
+    "show": "_catalogue",
+    "predict": "_predict",
+    "evaluate": "_evaluate",
+    "embed": "_embed",
+    "pack": "_pack",
+    "train": "_train",
+    "export": "_export",
+    "quantize": "_quantize",
+    "convert": "_convert",
+    "benchmark": "_benchmark",
+}
+
+
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of all commands, or of one, which is faster to build.
+
+    Args:
+        command: The only command to add; all are added if there is none of that name.
+    """
     program = argparse.ArgumentParser(
         prog="shufflenet",
         description="Classify images with ShuffleNet networks; train, evaluate, convert, export "
@@ -50,20 +59,9 @@ def parser() -> argparse.ArgumentParser:
     )
     program.add_argument("--version", action="version", version=f"shufflenet {__version__}")
     commands = program.add_subparsers(required=True, metavar="COMMAND")
-    for add in (
-        _catalogue.add_list,
-        _catalogue.add_show,
-        _predict.add_predict,
-        _evaluate.add_evaluate,
-        _embed.add_embed,
-        _pack.add_pack,
-        _train.add_train,
-        _export.add_export,
-        _quantize.add_quantize,
-        _convert.add_convert,
-        _benchmark.add_benchmark,
-    ):
-        add(commands)
+    for name in (command,) if command in _MODULES else _MODULES:
+        module = import_module(f"shufflenet.cli.{_MODULES[name]}")
+        getattr(module, f"add_{name}")(commands)
     return program
 
 
@@ -77,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ModuleNotFoundError: the installation is broken.
     """
     _configure_output()
-    args, unknown = parser().parse_known_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    args, unknown = parser(next(iter(arguments), None)).parse_known_args(arguments)
     if unknown:
         refuse_unknown(args.parser, unknown)
     try:

@@ -55,7 +55,9 @@ def print_table(rows: Sequence[Mapping[str, str]]) -> None:
 
 
 def progress(total: int | None, unit: str) -> Any:  # noqa: ANN401  # tqdm has no types
-    """Return a progress bar on stderr that appears after a second."""
+    """Return a progress bar on stderr that appears after a second; none for a single item."""
+    if total == 1:
+        return _NoBar()
     from tqdm import tqdm
 
     interval = 0.2 if sys.stderr.isatty() else 30.0  # in a log, a line each half minute is enough
@@ -63,3 +65,18 @@ def progress(total: int | None, unit: str) -> Any:  # noqa: ANN401  # tqdm has n
         total=total, unit=f" {unit}", delay=1, file=sys.stderr,
         mininterval=interval, dynamic_ncols=True,
     )  # fmt: skip
+
+
+class _NoBar:
+    """The bar of work that has no parts, for which importing tqdm would take long."""
+
+    disable = True
+
+    def update(self, count: int = 1) -> None:
+        """Count nothing."""
+
+    def __enter__(self) -> "_NoBar":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None

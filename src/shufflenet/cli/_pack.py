@@ -43,7 +43,8 @@ def add_pack(commands: Commands) -> None:
 
 
 def _pack(args: argparse.Namespace) -> int:
-    from shufflenet.data import Encoding, open_images, pack
+    from shufflenet.data import open_images
+    from shufflenet.data.packing import Encoding, pack
 
     encoding = Encoding(args.size, args.quality)
     images = open_images(args.data)

@@ -5,10 +5,8 @@ from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
-from shufflenet.data._csv import read_csv
 from shufflenet.data._folders import folder_files, from_class_folders
 from shufflenet.data._sets import ImageSet
-from shufflenet.data._shards import read_shards
 from shufflenet.errors import (
     DataMissing,
     DataNotAFile,
@@ -73,6 +71,8 @@ def _read(source: str, paths: list[Path]) -> ImageSet:
             raise DataNotAFile(path)
     first = paths[0]
     if _all_end(paths, _ARCHIVES):
+        from shufflenet.data._shards import read_shards  # noqa: PLC0415  # tarfile starts slowly
+
         return read_shards(source, paths)
     if _all_end(paths, (".parquet",)):
         try:
@@ -82,6 +82,8 @@ def _read(source: str, paths: list[Path]) -> ImageSet:
         images: ImageSet = read(source, paths)
         return images
     if first.suffix == ".csv" and len(paths) == 1:
+        from shufflenet.data._csv import read_csv  # noqa: PLC0415  # beside the others
+
         return read_csv(source, first)
     raise UnknownDataFormat(source)
 

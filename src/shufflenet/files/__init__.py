@@ -1,4 +1,4 @@
-"""Reads and writes this package's files, and downloads published ones into the cache folder."""
+"""Reads and writes this package's files; ``shufflenet.files.downloads`` brings published ones."""
 
 from shufflenet.files._atomic import PARTIAL, write_atomic
 from shufflenet.files._cache import cache_dir
@@ -9,7 +9,6 @@ from shufflenet.files._checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from shufflenet.files._download import Progress, download
 from shufflenet.files._onnx_metadata import (
     card_from_metadata,
     computes_int8,
@@ -20,11 +19,9 @@ from shufflenet.files._onnx_metadata import (
 __all__ = [
     "PARTIAL",
     "Checkpoint",
-    "Progress",
     "cache_dir",
     "card_from_metadata",
     "computes_int8",
-    "download",
     "narrow",
     "read_card",
     "read_checkpoint",

@@ -5,11 +5,9 @@ import hashlib
 import json
 import logging
 import platform
-import statistics
 import time
 from collections.abc import Iterable, Mapping
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -121,10 +119,15 @@ def _times(
                 seconds[name].append(time.perf_counter() - start)
                 if time.perf_counter() > end and min(map(len, seconds.values())) > 1:
                     break
-    return {name: statistics.median(each) for name, each in seconds.items()}
+    return {name: float(np.median(each)) for name, each in seconds.items()}
 
 
 def _version(package: str) -> str | None:
+    from importlib.metadata import (  # noqa: PLC0415  # slow, and a single runtime needs none
+        PackageNotFoundError,
+        version,
+    )
+
     try:
         return version(package)
     except PackageNotFoundError:
