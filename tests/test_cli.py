@@ -323,5 +323,18 @@ def test_output_that_cannot_be_written_is_told() -> None:
     assert done.stderr == "Cannot write the output: [Errno 28] No space left on device.\n"
 
 
+def test_a_message_is_logged_once() -> None:
+    program = (
+        "import logging; from shufflenet.cli import _predict, main;"
+        "warn = logging.getLogger('shufflenet.room').warning;"
+        "_predict.list_images = lambda _: [warn('%s is broken.', x) for x in 'abaab'][:0];"
+        "main(['predict', 'x'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "a is broken.\nb is broken.\n"
+
+
 def test_logging_is_left_as_it_was_found() -> None:
     assert logging.getLogger("shufflenet").handlers == []

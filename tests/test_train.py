@@ -353,7 +353,7 @@ def test_an_image_that_cannot_be_read_costs_a_warning(
     session = Session(out=tmp_path / "run", workers=0, accelerator="cpu")
     assert train(setup_for(net, images, validation=validation), session).finished
     assert "blue/0.png" in caplog.text
-    assert "Another image takes its place." in caplog.text
+    assert caplog.text.count("Another image takes its place.") == 1  # of several epochs
 
 
 def test_data_that_cannot_be_trained_on_is_refused(images: ImageSet, tmp_path: Path) -> None:

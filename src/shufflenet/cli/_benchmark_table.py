@@ -15,7 +15,7 @@ COLUMNS = {
     "p50 ms": "median time of a call whose weights are in the processor's cache",
     "p95 ms": "time that 95 % of these calls do not exceed",
     "cold ms": "median time of the first call after another contender ran: weights not in cache",
-    "spread": "median of the slowest round divided by that of the fastest; 1.00 on a quiet machine",
+    "spread": "the slowest round's median divided by the fastest's; near 1 on a quiet machine",
     "of peak": "share of the arithmetic rate that matrix products reach in the same rounds",
     "memory MB": "peak memory that the model adds to a process that has loaded NumPy",
     "difference": "largest difference from the reference's logits, of its largest logit; the "

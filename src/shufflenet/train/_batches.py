@@ -58,7 +58,8 @@ class Crops(Dataset[tuple[Any, ...]]):
             try:
                 pixels = _augment(load_crop(sample, size, recipe.smallest_area, rng), recipe, rng)
             except (ImageError, DataError) as error:
-                _log.warning("%s Another image takes its place.", error)
+                if self._epoch == 0:  # every later epoch would repeat it
+                    _log.warning("%s Another image takes its place.", error)
             else:
                 if self._teacher_logits is None:
                     return pixels, sample.label
