@@ -45,34 +45,34 @@ def object_file(module: Module, prefix: str = "shufflenet") -> bytes:
 
 def _entries(module: Module, prefix: str) -> ir.Module:
     """Return the functions that an object defines, which call those of the module."""
-    own = ir.Module()
-    constants = _data(own, f"{prefix}_constants", module.constants)
-    tables = _data(own, f"{prefix}_tables", module.tables)
+    entries = ir.Module()
+    constants = _data(entries, f"{prefix}_constants", module.constants)
+    tables = _data(entries, f"{prefix}_tables", module.tables)
     blocks = [constants, tables]
     itemsize = module.arena_bytes // module.arena_elements
-    _number(own, f"{prefix}_arena_bytes", module.arena_bytes)
-    _number(own, f"{prefix}_logits_length", module.logits_pitch)
-    prepare = _declare(own, "prepare", [_ADDRESS])
-    f = _define(own, f"{prefix}_prepare", [_ADDRESS])
+    _number(entries, f"{prefix}_arena_bytes", module.arena_bytes)
+    _number(entries, f"{prefix}_logits_length", module.logits_pitch)
+    prepare = _declare(entries, "prepare", [_ADDRESS])
+    f = _define(entries, f"{prefix}_prepare", [_ADDRESS])
     f.call(prepare, f.function.args)
     f.ret_void()
-    logits_of = _declare(own, "logits", [*[_ADDRESS] * 4, _INDEX])
+    logits_of = _declare(entries, "logits", [*[_ADDRESS] * 4, _INDEX])
     names = [("run", "features"), ("run_pixels", "features_of_pixels")]
     for name, features in names[: 2 if module.takes_pixels else 1]:
-        features_of = _declare(own, features, [_ADDRESS] * 4)
-        f = _define(own, f"{prefix}_{name}", [_ADDRESS] * 3)
+        features_of = _declare(entries, features, [_ADDRESS] * 4)
+        f = _define(entries, f"{prefix}_{name}", [_ADDRESS] * 3)
         arena, image, logits = f.function.args
         f.call(features_of, [arena, *blocks, image])
         at = f.gep(arena, [ir.Constant(_INDEX, module.features_at * itemsize)])
         f.call(logits_of, [at, *blocks, logits, ir.Constant(_INDEX, 1)])
         f.ret_void()
-    return own
+    return entries
 
 
-def _data(own: ir.Module, name: str, values: Array) -> ir.Value:
+def _data(entries: ir.Module, name: str, values: Array) -> ir.Value:
     """Define constant bytes of any array, and return a pointer to them."""
     kind = ir.ArrayType(_BYTE, values.nbytes)
-    data = ir.GlobalVariable(own, kind, name)
+    data = ir.GlobalVariable(entries, kind, name)
     # Formatted here, for llvmlite formats byte by byte.
     text = values.astype(values.dtype.newbyteorder("<")).tobytes().hex("\\")
     data.initializer = ir.FormattedConstant(kind, f'c"\\{text}"')
@@ -80,14 +80,14 @@ def _data(own: ir.Module, name: str, values: Array) -> ir.Value:
     return data.bitcast(_ADDRESS)
 
 
-def _number(own: ir.Module, name: str, value: int) -> None:
-    number = ir.GlobalVariable(own, _INDEX, name)
+def _number(entries: ir.Module, name: str, value: int) -> None:
+    number = ir.GlobalVariable(entries, _INDEX, name)
     number.initializer, number.global_constant = ir.Constant(_INDEX, value), True
 
 
-def _declare(own: ir.Module, name: str, types: list[ir.Type]) -> ir.Function:
-    return ir.Function(own, ir.FunctionType(ir.VoidType(), types), name)
+def _declare(entries: ir.Module, name: str, types: list[ir.Type]) -> ir.Function:
+    return ir.Function(entries, ir.FunctionType(ir.VoidType(), types), name)
 
 
-def _define(own: ir.Module, name: str, types: list[ir.Type]) -> ir.IRBuilder:
-    return ir.IRBuilder(_declare(own, name, types).append_basic_block())
+def _define(entries: ir.Module, name: str, types: list[ir.Type]) -> ir.IRBuilder:
+    return ir.IRBuilder(_declare(entries, name, types).append_basic_block())

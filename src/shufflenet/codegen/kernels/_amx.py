@@ -63,10 +63,10 @@ class AmxBlocks:
             prefetch.fetch_all(f, step, index(_ROWS))
             here = f.at(values.first, f.mul(step, index(STEP)))
             _tile(f, "loadd64", _VALUES, here, values.pitch)
-            own = f.bitcast(f.at(first, f.mul(step, index(vectors * _COLUMNS))), BYTES)
+            weights = f.bitcast(f.at(first, f.mul(step, index(vectors * _COLUMNS))), BYTES)
             for vector in range(vectors):
                 register = _WEIGHTS[vector % len(_WEIGHTS)]
-                _tile(f, "loadd64", register, f.at(own, vector * LINE_BYTES), row)
+                _tile(f, "loadd64", register, f.at(weights, vector * LINE_BYTES), row)
                 registers = (ir.Constant(BYTE, n) for n in (vector, _VALUES, register))
                 f.intrinsic("x86.tdpbusd", ir.VoidType(), *registers)
         output = f.bitcast(sums, BYTES)

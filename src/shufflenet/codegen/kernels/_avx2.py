@@ -69,15 +69,15 @@ def _add_steps(f: Function, tile: Tile, number: Value, *, together: int) -> None
     offsets = f.at(panel.weights, 1)
     first = f.at(panel.weights, header_words(f, panel.steps))
     channels = [f.load_offset(offsets, f.add(number, index(later))) for later in range(together)]
-    own = f.at(first, f.mul(number, index(vectors * _COLUMNS)))
-    head, ones = f.load_vector(own, _BYTES32), f.splat(1, _SHORTS16)
+    weights = f.at(first, f.mul(number, index(vectors * _COLUMNS)))
+    head, ones = f.load_vector(weights, _BYTES32), f.splat(1, _SHORTS16)
 
     def times(value: Value, vector: int) -> Value:
         # One vector of weights is loaded once for all pixels, for which there is a register
         # left: loads, of which a cycle has two, would otherwise take as long as products.
         if vector == 0:
             return f.intrinsic("x86.avx2.pmadd.ub.sw", _SHORTS16, value, head)
-        return _multiply_from_memory(f, value, own, vector)
+        return _multiply_from_memory(f, value, weights, vector)
 
     for row, variables in zip(tile.rows, tile.sums, strict=True):
         words = [f.load_unaligned(f.at(row, channel), INT32) for channel in channels]
@@ -95,8 +95,8 @@ def _filter_sums(f: Function, taps: Sequence[Value], weights: Value, width: int)
     for first in range(0, len(values), _TAPS):
         halves = interleave(f, *values[first : first + _TAPS])
         for number, half in enumerate(halves):
-            own = f.load_vector(f.at(weights, (first + number) * _COLUMNS), _SHORTS16)
-            sums[number] = f.add(sums[number], _multiply_shorts(f, half, own))
+            tap_weights = f.load_vector(f.at(weights, (first + number) * _COLUMNS), _SHORTS16)
+            sums[number] = f.add(sums[number], _multiply_shorts(f, half, tap_weights))
     return sums
 
 

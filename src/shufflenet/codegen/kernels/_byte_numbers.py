@@ -128,8 +128,8 @@ class ByteNumbers:
                 for variable in variables:
                     f.store(f.splat(0, of_sums), variable)
                 with f.loop(a.pixels) as pixel:
-                    own = f.at(a.source, f.mul(pixel, a.pitch), channel)
-                    values = load_as_sums(f, own, len(variables), _SHORT)
+                    pointer = f.at(a.source, f.mul(pixel, a.pitch), channel)
+                    values = load_as_sums(f, pointer, len(variables), _SHORT)
                     for variable, value in zip(variables, values, strict=True):
                         f.store(f.add(f.load(variable), value), variable)
                 factor, offset = f.splat(a.factor, floats), f.splat(a.bias, floats)
@@ -168,14 +168,14 @@ def depthwise(library: Library, layout: Int8Layout, kernel: int, sums_of: Filter
         for width in layout.filter_widths:
             whole = f.and_(a.channels, index(-width))
             with f.loop(whole, done, step=width) as channel:
-                own = f.at(a.weights, f.mul(channel, index(words)))
+                filters = f.at(a.weights, f.mul(channel, index(words)))
                 scales = f.at(a.epilogue, f.mul(channel, index(layout.epilogue_numbers)))
                 epilogue = Epilogue(scales, a.floor, a.ceiling)
                 here, there = f.at(a.source, channel), f.at(a.output, channel)
                 with f.loop(a.pixels) as pixel:
                     corner = f.at(here, f.load_offset(a.windows, pixel))
                     values = [f.at(corner, tap) for tap in taps]
-                    sums = sums_of(f, values, own, width)
+                    sums = sums_of(f, values, filters, width)
                     output = f.at(there, f.load_offset(a.output_offsets, pixel))
                     numbers.finish(f, sums, epilogue, output)
             done = whole

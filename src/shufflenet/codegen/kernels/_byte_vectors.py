@@ -44,7 +44,9 @@ def pack_bytes(f: Function, sums: Sequence[Value]) -> Value:
     halves = [f.shuffle(shorts[0], shorts[0], half) for half in _split(range(2 * lanes), 2)]
     packed = _pack_shorts_to_bytes(f, *halves)
     eights = _split(range(2 * lanes), 2 * lanes // 8)
-    return f.shuffle(packed, packed, [lane for own in eights[::2] + eights[1::2] for lane in own])
+    return f.shuffle(
+        packed, packed, [lane for eight in eights[::2] + eights[1::2] for lane in eight]
+    )
 
 
 def load_as_sums(f: Function, pointer: Value, vectors: int, lanes: int) -> list[Value]:
@@ -58,9 +60,9 @@ def load_as_sums(f: Function, pointer: Value, vectors: int, lanes: int) -> list[
 def interleave(f: Function, a: Value, b: Value) -> list[Value]:
     """Alternate the lanes of two vectors: of the first halves of parts, then of the second."""
     lanes = a.type.count
-    own = _PART * 8 // a.type.element.width
-    starts = range(0, lanes, own)
-    halves = ((half, half + own // 2) for half in (0, own // 2))
+    part = _PART * 8 // a.type.element.width
+    starts = range(0, lanes, part)
+    halves = ((half, half + part // 2) for half in (0, part // 2))
     return [
         f.shuffle(
             a,

@@ -41,8 +41,8 @@ class FloatNumbers:
             for pixel, variables in enumerate(sums):
                 first = bias
                 if added:
-                    more = f.load_vector(f.at(added[pixel], vector * self.lanes))
-                    first = f.fadd(bias, more)
+                    addend = f.load_vector(f.at(added[pixel], vector * self.lanes))
+                    first = f.fadd(bias, addend)
                 f.store(first, variables[vector])
         return sums
 
@@ -105,9 +105,9 @@ class FloatMultiplier:
         first = f.at(panel.weights, _header_words(f, panel.steps, panel.kind))
 
         def step(number: Value) -> None:
-            own = f.at(first, f.mul(number, index(panel.vectors * lanes)))
+            weights = f.at(first, f.mul(number, index(panel.vectors * lanes)))
             place = f.load_offset(offsets, number) if panel.kind == "runs" else number
-            loaded = [f.load_vector(f.at(own, n * lanes)) for n in range(panel.vectors)]
+            loaded = [f.load_vector(f.at(weights, n * lanes)) for n in range(panel.vectors)]
             for row, variables in zip(tile.rows, tile.sums, strict=True):
                 value = f.splat(f.load(f.at(row, place)))
                 for variable, weight in zip(variables, loaded, strict=True):
@@ -134,8 +134,8 @@ class FloatMultiplier:
             taps = window_offsets(f, kernel, a.row, a.pitch)
             least = f.splat(a.floor)
             with f.loop(a.channels, step=lanes) as channel:
-                own = f.at(a.weights, f.mul(channel, index(len(taps))))
-                factors = [f.load_vector(f.at(own, tap * lanes)) for tap in range(len(taps))]
+                filters = f.at(a.weights, f.mul(channel, index(len(taps))))
+                factors = [f.load_vector(f.at(filters, tap * lanes)) for tap in range(len(taps))]
                 bias = f.load_vector(f.at(a.epilogue, channel))
                 here, there = f.at(a.source, channel), f.at(a.output, channel)
                 with f.loop(a.pixels) as pixel:

@@ -69,11 +69,13 @@ class Gemm:
                 words = self._panel_words(f, Panel(vectors, kind, a.steps, weights))
                 with f.loop(panels) as panel:
                     channel = f.add(first_channel, f.mul(panel, width))
-                    own = f.at(weights, f.mul(panel, words))
+                    panel_weights = f.at(weights, f.mul(panel, words))
                     epilogue = f.at(a.epilogue, self._epilogue_offset(f, channel))
                     added = {"added": f.at(a.added, channel)} if kind == "adding" else {}
                     output = f.at(a.output, channel)
-                    panel_kernel.forward(f, weights=own, epilogue=epilogue, output=output, **added)
+                    panel_kernel.forward(
+                        f, weights=panel_weights, epilogue=epilogue, output=output, **added
+                    )
                 first_channel = f.add(first_channel, f.mul(panels, width))
                 weights = f.at(weights, f.mul(panels, words))
 
@@ -87,15 +89,8 @@ class Gemm:
         """
         width = CLASS_VECTORS * self._layout.columns
         signature = Signature(
-            {
-                "features": self._elements,
-                "steps": INDEX,
-                "weights": self._words,
-                "panels": INDEX,
-                "epilogue": FLOATS,
-                "logits": FLOATS,
-                "zero": OFFSETS,
-            }
+            {"features": self._elements, "steps": INDEX, "weights": self._words, "panels": INDEX}
+            | {"epilogue": FLOATS, "logits": FLOATS, "zero": OFFSETS}
         )
 
         def write(f: Function) -> None:
@@ -103,21 +98,20 @@ class Gemm:
             words = self._panel_words(f, Panel(CLASS_VECTORS, "logits", a.steps, a.weights))
             with f.loop(a.panels) as panel:
                 first = f.mul(panel, index(width))
-                own = f.at(a.weights, f.mul(panel, words))
+                panel_weights = f.at(a.weights, f.mul(panel, words))
                 epilogue = f.at(a.epilogue, self._epilogue_offset(f, first))
-                next_weights = f.at(own, words)
                 self._tiles(1, CLASS_VECTORS, "logits").call(
                     f,
                     values=a.features,
                     value_offsets=a.zero,
                     steps=a.steps,
-                    weights=own,
+                    weights=panel_weights,
                     epilogue=epilogue,
                     output=f.at(a.logits, first),
                     output_offsets=a.zero,
                     floor=float("-inf"),
                     ceiling=float("inf"),
-                    ahead=next_weights,
+                    ahead=f.at(panel_weights, words),
                     ahead_words=_CLASS_WORDS_AHEAD,
                     tiles=1,
                 )
@@ -190,17 +184,17 @@ class Gemm:
                 (larger_size, index(0), index(0), larger),
                 (fewest, larger, f.mul(larger, larger_size), f.sub(tiles, larger)),
             ):
-                own = {
+                arguments = {
                     "value_offsets": f.at(a.value_offsets, pixel),
                     "output_offsets": f.at(a.output_offsets, pixel),
                 }
                 if kind == "adding":
-                    own["added_offsets"] = f.at(a.added_offsets, pixel)
+                    arguments["added_offsets"] = f.at(a.added_offsets, pixel)
                 ahead = f.at(following, f.mul(first, f.mul(a.steps, ahead_words)))
-                own |= {"ahead": ahead, "ahead_words": ahead_words, "tiles": count}
+                arguments |= {"ahead": ahead, "ahead_words": ahead_words, "tiles": count}
                 with f.if_then(f.icmp_signed(">", count, index(0))):
                     kernels = [self._tiles(n, vectors, kind) for n in range(1, most + 1)]
-                    _call_one_of(f, size, kernels, own)
+                    _call_one_of(f, size, kernels, arguments)
 
         signature = self._signature(kind, pixels={"pixels": INDEX})
         return self._library.kernel(f"panel_{vectors}_{kind}", signature, write)
@@ -231,8 +225,10 @@ class Gemm:
                     added_offsets = f.at(a.added_offsets, pixel)
                     added = [f.at(a.added, f.load_offset(added_offsets, n)) for n in range(pixels)]
                 sums = self._numbers.begin_sums(f, (pixels, vectors), a.epilogue, added)
-                own = Tile(Panel(vectors, kind, a.steps, a.weights), rows, sums)
-                self._multiplier.multiply(f, own, Prefetch(following, a.ahead_words))
+                panel = Panel(vectors, kind, a.steps, a.weights)
+                self._multiplier.multiply(
+                    f, Tile(panel, rows, sums), Prefetch(following, a.ahead_words)
+                )
                 for number, variables in enumerate(sums):
                     output = f.at(a.output, f.load_offset(output_offsets, number))
                     loaded = [f.load(variable) for variable in variables]
@@ -268,8 +264,8 @@ class Gemm:
                 here = f.at(a.values, offset, f.mul(first, pitch))
                 blocks.multiply(f, panel, Strided(here, pitch), sums, prefetch)
                 with f.loop(f.add(first, index(blocks.pixels)), pixel) as each:
-                    own = f.at(sums, f.mul(f.sub(each, first), index(row)))
-                    self._finish_block_row(f, own, each, vectors)
+                    row_sums = f.at(sums, f.mul(f.sub(each, first), index(row)))
+                    self._finish_block_row(f, row_sums, each, vectors)
 
         signature = self._signature(kind, pixels={"pixels": INDEX})
         return self._library.kernel(f"blocks_{vectors}_{kind}", signature, write)
@@ -307,7 +303,9 @@ class Gemm:
         return f.add(f.sdiv(index(vectors * self._layout.columns), parts), index(1))
 
 
-def _call_one_of(f: Function, number: Value, kernels: list[Kernel], own: dict[str, Value]) -> None:
+def _call_one_of(
+    f: Function, number: Value, kernels: list[Kernel], arguments: dict[str, Value]
+) -> None:
     """Write a switch that calls the first kernel if ``number`` is 1, the second if 2, and so on."""
     never, after = f.append_basic_block(), f.append_basic_block()
     switch = f.switch(number, never)
@@ -317,6 +315,6 @@ def _call_one_of(f: Function, number: Value, kernels: list[Kernel], own: dict[st
         block = f.append_basic_block()
         switch.add_case(index(case), block)
         f.position_at_end(block)
-        kernel.forward(f, **own)
+        kernel.forward(f, **arguments)
         f.branch(after)
     f.position_at_end(after)

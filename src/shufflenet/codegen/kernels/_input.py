@@ -83,18 +83,6 @@ class Input:
         Args:
             order: The color of each plane: ``(0, 1, 2)`` for RGB, ``(2, 1, 0)`` for BGR.
         """
-        signature = Signature(
-            {
-                "source": BYTES,
-                "output": self._numbers.element.as_pointer(),
-                "output_offsets": OFFSETS,
-                "rows": INDEX,
-                "columns": INDEX,
-                "colors": FLOATS,
-                "scale": FLOAT,
-                "zero": FLOAT,
-            }
-        )
 
         def write(f: Function) -> None:
             a = f.arguments
@@ -106,16 +94,12 @@ class Input:
             with f.loop(a.rows) as row:
                 here = f.at(a.source, f.mul(row, f.mul(a.columns, index(COLORS))))
                 rows = [f.add(row, f.mul(a.rows, index(plane))) for plane in range(COLORS)]
-                outputs = [f.at(a.output, f.load_offset(a.output_offsets, own)) for own in rows]
+                outputs = [f.at(a.output, f.load_offset(a.output_offsets, place)) for place in rows]
                 with f.loop(whole, step=_GROUP) as start:
                     by_color = _deinterleave(f, f.at(here, f.mul(start, index(COLORS))))
                     for plane, color in enumerate(order):
-                        for half in range(0, _GROUP, _LANES):
-                            lanes = range(half, half + _LANES)
-                            own = f.shuffle(by_color[color], by_color[color], lanes)
-                            values = self._normalize(f, own, numbers[plane::COLORS])
-                            output = f.at(outputs[plane], f.add(start, index(half)))
-                            f.store_vector(self._encode(f, values), output)
+                        output = f.at(outputs[plane], start)
+                        self._store_group(f, by_color[color], numbers[plane::COLORS], output)
                 with f.loop(a.columns, whole) as start:
                     pixel = f.at(here, f.mul(start, index(COLORS)))
                     for plane, color in enumerate(order):
@@ -124,8 +108,22 @@ class Input:
                         value = f.extract_element(values, ir.Constant(INT32, 0))
                         self._store_one(f, value, f.at(outputs[plane], start))
 
+        signature = Signature(
+            {"source": BYTES, "output": self._numbers.element.as_pointer()}
+            | {"output_offsets": OFFSETS, "rows": INDEX, "columns": INDEX}
+            | {"colors": FLOATS, "scale": FLOAT, "zero": FLOAT}
+        )
         name = "pixels_" + "".join("rgb"[color] for color in order)
         return self._library.kernel(name, signature, write)
+
+    def _store_group(
+        self, f: Function, group: Value, numbers: Sequence[Value], output: Value
+    ) -> None:
+        """Normalize, encode and store a vector of ``_GROUP`` bytes of one color."""
+        for half in range(0, _GROUP, _LANES):
+            values = f.shuffle(group, group, range(half, half + _LANES))
+            encoded = self._encode(f, self._normalize(f, values, numbers))
+            f.store_vector(encoded, f.at(output, half))
 
     def _normalize(self, f: Function, values: Value, numbers: Sequence[Value]) -> Value:
         """Compute ``values * factor + offset`` of bytes in float32, each operation rounded."""

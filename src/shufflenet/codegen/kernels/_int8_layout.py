@@ -82,7 +82,7 @@ class Int8Layout:
         in_pairs = self.in_pairs and kind != "logits"
         panels = np.split(wide, np.cumsum(widths)[:-1], axis=1)
         steps = [word_steps(panel, len(runs)) for panel in panels]
-        return np.concatenate([_pack_panel(own, offsets, in_pairs=in_pairs) for own in steps])
+        return np.concatenate([_pack_panel(each, offsets, in_pairs=in_pairs) for each in steps])
 
     def pack_epilogue(
         self, scale: Floats | None, bias: Floats, widths: Sequence[int], kind: Kind = ""

@@ -118,7 +118,7 @@ def panel_widths(layout: Layout, channels: int) -> list[int]:
     >>> panel_widths(FloatLayout(lanes=8, registers=16), 116)
     [16, 16, 16, 16, 16, 16, 24]
     """
-    return [layout.columns * own for own in layout.split(-(-channels // layout.columns))]
+    return [layout.columns * vectors for vectors in layout.split(-(-channels // layout.columns))]
 
 
 def panel_counts(layout: Layout, widths: Sequence[int]) -> dict[int, int]:

@@ -31,6 +31,6 @@ class Prefetch(NamedTuple):
 
     def fetch_all(self, f: Function, first_step: Value, steps: Value) -> None:
         """Prefetch all lines of some steps at once."""
-        own = f.at(self.first, f.mul(first_step, self.words))
+        first_word = f.at(self.first, f.mul(first_step, self.words))
         with f.loop(f.mul(steps, self.words), step=LINE_WORDS) as word:
-            f.prefetch(f.at(own, word))
+            f.prefetch(f.at(first_word, word))

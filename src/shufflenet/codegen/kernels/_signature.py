@@ -41,8 +41,8 @@ class Kernel:
 
     def forward(self, f: Function, **changes: Value | float) -> None:
         """Write a call that passes the arguments of ``f`` on under the same names, but for some."""
-        own = {n: v for n, v in vars(f.arguments).items() if n in self.signature.types}
-        self.call(f, **{**own, **changes})
+        passed = {n: v for n, v in vars(f.arguments).items() if n in self.signature.types}
+        self.call(f, **{**passed, **changes})
 
 
 def _value(argument: Value | float, kind: ir.Type) -> Value:

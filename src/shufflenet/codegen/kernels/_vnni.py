@@ -59,9 +59,11 @@ class DotMultiplier:
         of_sums = ir.VectorType(INT32, columns)
         with f.loop(panel.steps) as number:
             channel = f.load_offset(offsets, number)
-            own = f.at(first, f.mul(number, index(panel.vectors * columns)))
+            weights = f.at(first, f.mul(number, index(panel.vectors * columns)))
             prefetch.fetch(f, number)
-            loaded = [f.load_vector(f.at(own, n * columns), of_sums) for n in range(panel.vectors)]
+            loaded = [
+                f.load_vector(f.at(weights, n * columns), of_sums) for n in range(panel.vectors)
+            ]
             for row, variables in zip(tile.rows, tile.sums, strict=True):
                 value = f.splat(f.load_unaligned(f.at(row, channel), INT32), of_sums)
                 for variable, weight in zip(variables, loaded, strict=True):
@@ -86,8 +88,8 @@ class DotMultiplier:
             fours = [four for pair in pairs for four in interleave(f, *pair)]
             for number, four in enumerate(fours):
                 at = start // STEP * width + number * columns
-                own = f.load_vector(f.at(weights, at), sums)
-                totals[number] = _add_dots(f, totals[number], f.bitcast(four, sums), own)
+                four_weights = f.load_vector(f.at(weights, at), sums)
+                totals[number] = _add_dots(f, totals[number], f.bitcast(four, sums), four_weights)
         return totals
 
 

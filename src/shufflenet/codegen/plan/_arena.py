@@ -130,7 +130,7 @@ class Memory:
         return at
 
     def allocate(self, buffer: Buffer) -> None:
-        """Give a map the place of one that was released, or a new one."""
+        """Assign a map the place of one that was released, or a new one."""
         free = self._free.get(_kind(buffer))
         if free:
             buffer.at = free.pop()
@@ -138,7 +138,7 @@ class Memory:
             self.allocate_new(buffer)
 
     def allocate_new(self, buffer: Buffer | Planes) -> None:
-        """Give a map a place that no other map had before."""
+        """Assign a map a place that no other map had before."""
         buffer.at = self.reserve(buffer.size)
         self.bordered.append(buffer)
 

@@ -96,9 +96,9 @@ class _Planner:
 
     def _new_map(self, name: str, channels: int, size: tuple[int, int], groups: int = 1) -> Buffer:
         border, outside = self._edges.get(name, (0, 0.0))
-        lanes, own = self._layout.lanes, channels // groups
+        lanes, per_group = self._layout.lanes, channels // groups
         # The panels of the last group end beyond its channels.
-        end = channels - own + sum(panel_widths(self._layout, own))
+        end = channels - per_group + sum(panel_widths(self._layout, per_group))
         self._maps[name] = Buffer(
             channels=channels,
             height=size[0],

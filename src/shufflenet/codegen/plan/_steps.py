@@ -65,9 +65,9 @@ class Gemm:
         weights, epilogue = w.packed_once(
             (id(layer), group), lambda: self._constants(w.layout, group)
         )
-        more: dict[str, Value | float] = {}
+        residual: dict[str, Value | float] = {}
         if added:
-            more = {
+            residual = {
                 "added": w.place(added.at + channel),
                 "added_offsets": w.pixels(added, first),
                 "added_scale": layer.residual_scale,
@@ -87,18 +87,18 @@ class Gemm:
             floor=layer.floor,
             ceiling=layer.ceiling,
             **{f"panels_{vectors}": count for vectors, count in counts.items()},
-            **more,
+            **residual,
         )
 
     def _constants(self, layout: Layout, group: int) -> tuple[Array, Array]:
         """Return one group's packed weights and packed epilogue."""
         layer = self.layer
         channels = len(layer.weight) // layer.groups
-        own = slice(group * channels, (group + 1) * channels)
+        outputs = slice(group * channels, (group + 1) * channels)
         widths = panel_widths(layout, channels)
-        scale = None if layer.scale is None else layer.scale[own]
-        weight = layer.weight[own].reshape(channels, -1).T
-        epilogue = layout.pack_epilogue(scale, layer.bias[own], widths)
+        scale = None if layer.scale is None else layer.scale[outputs]
+        weight = layer.weight[outputs].reshape(channels, -1).T
+        epilogue = layout.pack_epilogue(scale, layer.bias[outputs], widths)
         return layout.pack(weight, widths, runs=self.source.runs()), epilogue
 
 

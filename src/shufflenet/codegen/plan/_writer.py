@@ -56,7 +56,7 @@ class Writer:
         return self._pointer(*self._store(values))
 
     def packed_once(self, key: Hashable, pack: Callable[[], Sequence[Array]]) -> list[Value]:
-        """Return pointers to constants that are packed once for each key, for packing is slow."""
+        """Return pointers to constants, ``(n,)``, packed once for each key, for packing is slow."""
         if key not in self._packed:
             self._packed[key] = [self._store(values) for values in pack()]
         return [self._pointer(*place) for place in self._packed[key]]
