@@ -15,7 +15,7 @@ from originals import CLASSES, ORIGINALS, Original, images, weights
 from seeded import photo, seeded_weights
 from shufflenet.cli import _convert, main
 from shufflenet.convert import SOURCES, TARGETS, convert_checkpoint, write_layout
-from shufflenet.convert._read import read_arrays
+from shufflenet.convert._read import read_foreign
 from shufflenet.deploy import deploy
 from shufflenet.errors import (
     LayoutError,
@@ -84,7 +84,7 @@ def test_there_and_back_is_bit_identical(original: Original, tmp_path: Path) -> 
     layout = LAYOUT_OF.get(original.source, "megvii")
     back = tmp_path / ("back.pdparams" if "paddle" in layout else "back.pth.tar")
     assert write_layout(read_checkpoint(path), back, layout).max_abs_difference == 0
-    arrays, expected = read_arrays(back), weights(original)
+    arrays, expected = read_foreign(back).arrays, weights(original)
     if original.source in ("megvii-detnas", "megvii-large"):  # whose scripts trip over the prefix
         expected = {name.removeprefix("module."): array for name, array in expected.items()}
     unused = {k for k in expected if "predict_" in k or "se_block" in k}

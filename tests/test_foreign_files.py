@@ -27,7 +27,7 @@ from originals import ORIGINALS, weights
 from shufflenet import zoo
 from shufflenet.convert import convert_checkpoint
 from shufflenet.convert._pickle import Unsafe, read_pickle
-from shufflenet.convert._read import read_arrays
+from shufflenet.convert._read import read_foreign
 from shufflenet.errors import CheckpointError, ShuffleNetError
 
 MEGVII = next(o for o in ORIGINALS if str(o) == "megvii-v2 0.5x")
@@ -47,7 +47,7 @@ def test_every_way_torch_has_saved_is_read(tmp_path: Path) -> None:
                 pickle_protocol=protocol,
                 _use_new_zipfile_serialization=zipped,
             )
-            arrays = read_arrays(path)
+            arrays = read_foreign(path).arrays
             assert arrays.keys() == tensors.keys()
             for name, tensor in tensors.items():
                 assert arrays[name].dtype == tensor.numpy().dtype
@@ -60,7 +60,7 @@ def test_other_float_types_are_read(kind: torch.dtype, tmp_path: Path) -> None:
     torch.save({"a": tensor}, tmp_path / "a.pth")
     save_file({"a": tensor}, tmp_path / "a.safetensors")
     for name in ("a.pth", "a.safetensors"):
-        assert np.array_equal(read_arrays(tmp_path / name)["a"], tensor.double().numpy())
+        assert np.array_equal(read_foreign(tmp_path / name).arrays["a"], tensor.double().numpy())
 
 
 def test_what_training_scripts_leave_beside_weights_is_no_hindrance(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_every_protocol_of_paddle_is_read(protocol: int, tmp_path: Path) -> None
     arrays["fortran"] = np.asfortranarray(np.arange(6.0).reshape(2, 3))
     path = tmp_path / "a.pdparams"
     path.write_bytes(pickle.dumps(collections.OrderedDict(arrays), protocol=protocol))
-    back = read_arrays(path)
+    back = read_foreign(path).arrays
     assert back.keys() == arrays.keys()
     assert all(np.array_equal(back[name], array) for name, array in arrays.items())
 
@@ -96,7 +96,7 @@ def test_paddles_bfloat16_is_widened(tmp_path: Path) -> None:
     """It comes as the upper halves of float32 numbers, in unsigned integers."""
     upper = (np.array([1.5, -2, 0.1], np.float32).view(np.uint32) >> 16).astype(np.uint16)
     (tmp_path / "a.pdparams").write_bytes(pickle.dumps({"a": upper}))
-    assert np.allclose(read_arrays(tmp_path / "a.pdparams")["a"], [1.5, -2, 0.1], rtol=1e-2)
+    assert np.allclose(read_foreign(tmp_path / "a.pdparams").arrays["a"], [1.5, -2, 0.1], rtol=1e-2)
 
 
 def refused(path: Path, *parts: str) -> None:
@@ -205,7 +205,7 @@ def test_keys_that_take_for_ever_to_hash_are_left_out() -> None:
 def test_a_tensor_larger_than_its_storage_is_refused(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(1).expand(1 << 40)}, tmp_path / "a.pth")
     with pytest.raises(CheckpointError, match="larger than its storage"):
-        read_arrays(tmp_path / "a.pth")
+        read_foreign(tmp_path / "a.pth")
 
 
 def test_nothing_that_is_named_is_called() -> None:
@@ -246,7 +246,7 @@ def test_a_flipped_byte_leads_to_a_sentence_or_falls_on_a_weight(
     content[at if data.draw(st.booleans()) else -1 - at] ^= data.draw(st.integers(1, 255))
     path.write_bytes(content)
     with suppress(CheckpointError):  # and no other error
-        read_arrays(path)
+        read_foreign(path)
 
 
 def _whole(kind: str) -> bytes:
@@ -281,4 +281,4 @@ def test_zip_files_that_are_none_of_torchs_are_told_so(tmp_path: Path) -> None:
 
 def test_the_files_of_tests_are_themselves_read(tmp_path: Path) -> None:
     for original in (MEGVII, PADDLE):
-        assert len(read_arrays(write(original, tmp_path))) == len(original.entries)
+        assert len(read_foreign(write(original, tmp_path)).arrays) == len(original.entries)

@@ -12,6 +12,8 @@ import pytest
 
 import shufflenet
 from conftest import Run, card_for, with_seeded_weights
+from foreign import onnx_zoo_v1
+from originals import ORIGINALS, weights
 from shufflenet.files import Checkpoint, write_checkpoint
 from shufflenet.hub import CHECKPOINT, ONNX, cache_path, resolve
 from shufflenet.models import create_model
@@ -90,6 +92,16 @@ def test_show_opens_no_session(run: Run, opens: Opens) -> None:
     assert run("show", SHIPPED.onnx)[0] == 0
     assert not opens.sessions
     assert not opens.parsed
+
+
+def test_converting_an_onnx_file_parses_it_once(tmp_path: Path, run: Run, opens: Opens) -> None:
+    path = tmp_path / "shufflenet-9.onnx"
+    original = next(o for o in ORIGINALS if o.source == "onnxzoo")
+    onnx.save(onnx_zoo_v1(weights(original)), path)
+    code, _, err = run("convert", path, "--to", tmp_path / "a.safetensors")
+    assert code == 0, err
+    assert opens.parsed[str(path)] == 1
+    assert opens.sessions.total() == 1
 
 
 def test_a_card_says_that_a_file_is_kept(kept: Path) -> None:

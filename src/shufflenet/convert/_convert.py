@@ -10,7 +10,7 @@ from shufflenet.convert._fit import from_layout, max_abs_difference, to_layout
 from shufflenet.convert._foreign_card import assumptions, foreign_card
 from shufflenet.convert._identify import identify, layouts_of_file
 from shufflenet.convert._layouts import SOURCES, Layout
-from shufflenet.convert._read import Arrays, read_arrays
+from shufflenet.convert._read import Arrays, read_foreign
 from shufflenet.convert._verify import onnx_difference
 from shufflenet.errors import NegativeVariances, UnknownName
 from shufflenet.files import Checkpoint
@@ -69,7 +69,8 @@ def convert_checkpoint(
     path = Path(path)
     if source != "auto" and source not in SOURCES:
         raise UnknownName("source", source, ["auto", *SOURCES])
-    arrays = _without_prefix(read_arrays(path))
+    file = read_foreign(path)
+    arrays = _without_prefix(file.arrays)
     layouts = layouts_of_file(path, arrays, source)
     weights = weights or find_published(path)
     layout, spec, remarks = identify(path, arrays, layouts, network, weights)
@@ -80,8 +81,8 @@ def convert_checkpoint(
     card = foreign_card(path, spec, layout, labels, weights)
     if weights is None:
         remarks += (assumptions(spec, layout, labels),)
-    if path.suffix == ".onnx":
-        difference = onnx_difference(path, converted, spec)
+    if file.model is not None:
+        difference = onnx_difference(path, file.model, converted, spec)
     else:
         difference = _round_trip_difference(arrays, converted, layout, spec)
     return Converted(

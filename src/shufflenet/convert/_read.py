@@ -4,8 +4,9 @@ import pickle
 import struct
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,10 @@ from shufflenet.errors import (
 )
 from shufflenet.spec import CARD_KEY
 
-__all__ = ["Arrays", "read_arrays"]
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["Arrays", "ForeignFile", "read_foreign"]
 
 Arrays: TypeAlias = dict[str, npt.NDArray[np.generic]]
 
@@ -56,7 +60,20 @@ _DAMAGE = (
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "net")
 
 
-def read_arrays(path: str | Path) -> Arrays:
+@dataclass(frozen=True, eq=False, slots=True)
+class ForeignFile:
+    """What was read of another project's file.
+
+    Attributes:
+        arrays: Its arrays by name.
+        model: The whole of an ONNX file, so that it is parsed once; None for other files.
+    """
+
+    arrays: Arrays
+    model: "onnx.ModelProto | None" = None
+
+
+def read_foreign(path: str | Path) -> ForeignFile:
     """Read the arrays of a file by name, and skip everything else in it.
 
     Files that end in neither ``.onnx`` nor ``.safetensors`` are read as what ``torch.save`` or
@@ -80,33 +97,35 @@ def read_arrays(path: str | Path) -> Arrays:
         raise NotAFile(path)
     readers = {".onnx": _read_onnx, ".safetensors": _read_safetensors}
     try:
-        arrays = readers.get(path.suffix, _read_pickled)(path)
+        file = readers.get(path.suffix, _read_pickled)(path)
     except Unsafe as error:
         raise UnsafeContent(path, error) from error
     except Quantized as error:
         raise QuantizedSource(path, error) from error
     except _DAMAGE as error:
         raise ForeignFileDamaged(path, error) from error
-    if not arrays:
+    if not file.arrays:
         raise NoArrays(path)
-    for name, array in arrays.items():
+    for name, array in file.arrays.items():
         if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
             raise WeightsNotFinite(path, name)
-    return arrays
+    return file
 
 
-def _read_safetensors(path: Path) -> Arrays:
+def _read_safetensors(path: Path) -> ForeignFile:
     with safe_open(str(path), framework="pt") as file:  # NumPy has no bfloat16
         if CARD_KEY in (file.metadata() or {}):
             raise AlreadyConverted(path)
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
-    return {
-        name: (t.float() if t.dtype.is_floating_point and t.dtype.itemsize == 2 else t).numpy()
-        for name, t in tensors.items()
-    }
+    return ForeignFile(
+        {
+            name: (t.float() if t.dtype.is_floating_point and t.dtype.itemsize == 2 else t).numpy()
+            for name, t in tensors.items()
+        }
+    )
 
 
-def _read_pickled(path: Path) -> Arrays:
+def _read_pickled(path: Path) -> ForeignFile:
     saved = read_torch_file(path)
     while isinstance(saved, Mapping):
         inner = [saved[name] for name in _WRAPPERS if isinstance(saved.get(name), Mapping)]
@@ -116,7 +135,7 @@ def _read_pickled(path: Path) -> Arrays:
     if not isinstance(saved, Mapping):
         raise NoDictionary(path)
     arrays = {name: value for name, value in saved.items() if isinstance(value, np.ndarray)}
-    return {str(name): _widen_bfloat16(array) for name, array in arrays.items()}
+    return ForeignFile({str(name): _widen_bfloat16(array) for name, array in arrays.items()})
 
 
 def _widen_bfloat16(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
@@ -129,7 +148,7 @@ def _widen_bfloat16(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     return (array.astype(np.uint32) << 16).view(np.float32)
 
 
-def _read_onnx(path: Path) -> Arrays:
+def _read_onnx(path: Path) -> ForeignFile:
     import onnx  # noqa: PLC0415  # only here, and it is slow to import
     from google.protobuf.message import DecodeError  # noqa: PLC0415  # likewise
 
@@ -148,4 +167,4 @@ def _read_onnx(path: Path) -> Arrays:
     kinds = {node.op_type for node in model.graph.node}
     if kinds & {"QLinearConv", "QuantizeLinear", "ConvInteger"}:
         raise Int8Source(path)
-    return arrays
+    return ForeignFile(arrays, model)

@@ -25,7 +25,7 @@ _OPERATORS = {
 }  # fmt: skip
 
 
-def onnx_difference(path: Path, arrays: Arrays, spec: NetworkSpec) -> float:
+def onnx_difference(path: Path, model: onnx.ModelProto, arrays: Arrays, spec: NetworkSpec) -> float:
     """Compare the logits of a file and of the network made from it, for one random image.
 
     Files with operators that no ShuffleNet needs are not run. Files of opsets that ONNX Runtime no
@@ -33,7 +33,8 @@ def onnx_difference(path: Path, arrays: Arrays, spec: NetworkSpec) -> float:
     values before it are compared.
 
     Args:
-        path: The ONNX file.
+        path: The ONNX file's name in errors.
+        model: The file; it is changed.
         arrays: The network's arrays by name, in the shapes of its state.
         spec: The network.
 
@@ -47,7 +48,7 @@ def onnx_difference(path: Path, arrays: Arrays, spec: NetworkSpec) -> float:
     """
     images = np.random.default_rng(0).standard_normal((1, spec.in_channels, 224, 224), np.float32)
     try:
-        theirs = _run(path, images)
+        theirs = _run(model, images)
     except Exception as error:  # onnx and ONNX Runtime raise dozens of their own
         raise NotComputable(path, error) from error
     with torch.inference_mode():
@@ -61,13 +62,12 @@ def onnx_difference(path: Path, arrays: Arrays, spec: NetworkSpec) -> float:
     return difference
 
 
-def _run(path: Path, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _run(model: onnx.ModelProto, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Run a file on images, ``(n, c, h, w)``, and return its logits, ``(n, classes)``.
 
     Raises:
         ValueError: it has operators that no ShuffleNet needs, or several inputs or outputs.
     """
-    model = onnx.load(path, load_external_data=False)
     if unexpected := {node.op_type for node in model.graph.node} - _OPERATORS:
         raise ValueError(f"no ShuffleNet needs {', '.join(sorted(unexpected))}")
     opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
