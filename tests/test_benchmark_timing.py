@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import pytest
 
 from fakes import FakeClock, Reddest
-from shufflenet import runtimes
 from shufflenet.benchmark import (
     ROUNDS,
     CallTimes,
@@ -32,8 +32,10 @@ from shufflenet.benchmark import (
 from shufflenet.cli import main
 from shufflenet.cli._benchmark import _precision
 from shufflenet.errors import CheckpointError
+from shufflenet.files import read_card
 from shufflenet.layers import layers
 from shufflenet.machine import cores
+from shufflenet.spec import CARD_KEY, Accuracy, Int8
 from shufflenet.zoo import SHIPPED, find_network
 from test_runtimes_model import CARD
 
@@ -259,11 +261,21 @@ def test_a_single_contender_is_its_own_reference(run: Run) -> None:
     assert "billions of multiplications" in out
 
 
-def test_int8_is_told_by_what_a_file_computes() -> None:
+def test_the_precision_is_what_the_card_states(tmp_path: Path) -> None:
     assert SHIPPED.onnx
     assert SHIPPED.checkpoint
     assert _precision(SHIPPED.onnx) == _precision(SHIPPED.checkpoint) == "float32"
-    assert _precision(Path(runtimes.__file__).with_name("int8-probe.onnx")) == "int8"
+    model = onnx.load(SHIPPED.onnx)
+    accuracy = Accuracy(top1=9, top5=10, images=10)
+    int8 = Int8(
+        weight_range="portable", calibrator="max", calibration_images=2, judged_by="labels",
+        float_accuracy=accuracy, int8_accuracy=accuracy,
+    )  # fmt: skip
+    card = dataclasses.replace(read_card(SHIPPED.checkpoint), int8=int8)
+    (entry,) = (entry for entry in model.metadata_props if entry.key == CARD_KEY)
+    entry.value = card.to_json()
+    onnx.save(model, tmp_path / "int8.onnx")
+    assert _precision(tmp_path / "int8.onnx") == "int8"
 
 
 def test_there_may_be_nothing_to_compare(run: Run) -> None:

@@ -464,8 +464,65 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "Use weights of exactly this network.",
     ),
     (
-        errors.RunError("run", "holds no run", "Start one."),
-        "The run folder 'run' holds no run. Start one.",
+        errors.RunInUse("run"),
+        "The run folder 'run' is in use: another process trains in it. Wait until that has "
+        "ended, or choose another --out.",
+    ),
+    (
+        errors.RunExists("run"),
+        "The run folder 'run' already holds a run. Continue it with --resume, or choose "
+        "another --out.",
+    ),
+    (
+        errors.NoRun("run"),
+        "The run folder 'run' holds no run. Start one by leaving out --resume.",
+    ),
+    (
+        errors.RunFileDamaged("run", "no JSON"),
+        "The run folder 'run' has a damaged run.json (no JSON). Start another.",
+    ),
+    (
+        errors.RunDiffers("run", "recipe", "epochs was 3, now 4", data=False),
+        "The run folder 'run' belongs to a run with another recipe (epochs was 3, now 4). "
+        "Resume with the arguments it was started with, which its run.json holds.",
+    ),
+    (
+        errors.RunDiffers("run", "training data", "images was 3, now 4", data=True),
+        "The run folder 'run' belongs to a run with another training data (images was 3, now "
+        "4). Restore the data as they were, or train again with another --out.",
+    ),
+    (
+        errors.RunCheckpointDamaged("run", "last.pt", ValueError("it ends early\nmore")),
+        "The run folder 'run' has a damaged checkpoint, last.pt (it ends early). Its "
+        "best.safetensors can still be used: train again with --weights and another --out.",
+    ),
+    (
+        errors.RunByOlderVersion("run"),
+        "The run folder 'run' was started by an older version, which stored weights in "
+        "another order. Train again with another --out, from its best.safetensors by "
+        "--weights.",
+    ),
+    (
+        errors.LossNotFinite(
+            "run", errors.FailedStep(6, 5, ", in another --out"), float("nan"), 0.5
+        ),
+        "The run folder 'run' met a loss of nan at step 6, at a learning rate of 0.5. Its "
+        "last good checkpoint, of step 5, is kept. Train again with a lower --learning-rate, "
+        "which --find-rate suggests, or with --clip 1, in another --out.",
+    ),
+    (
+        errors.LossNotFinite("run", errors.FailedStep(6, None, ""), float("inf"), 0.5),
+        "The run folder 'run' met a loss of inf at step 6, at a learning rate of 0.5. There "
+        "is no earlier checkpoint. Train again with a lower --learning-rate, which "
+        "--find-rate suggests, or with --clip 1.",
+    ),
+    (
+        errors.BatchTooLargeForMemory(
+            "run", errors.FailedStep(6, None, "--accumulate 4 helps"), "32 images of 224 px", "cuda"
+        ),
+        "The run folder 'run' ran out of the memory of cuda at step 6, with a batch of 32 "
+        "images of 224 px. There is no earlier checkpoint. To train again, --accumulate 4 "
+        "helps.",
     ),
     (
         errors.TeacherMismatch("big.onnx", ["dog", "cat"], 10),
@@ -530,8 +587,8 @@ def test_the_tree_at_the_top_of_the_room_names_every_family() -> None:
     "path", sorted(p for p in SOURCE.rglob("*.py") if p.parent.name != "errors"), ids=str
 )
 def test_sentences_are_written_nowhere_else(path: Path) -> None:
-    """Free text about a model file or a data set is an argument of its family's base class."""
-    bases = ("CheckpointError", "DataError", "DownloadError")
+    """Free text about a file, a data set or a run is an argument of its family's base class."""
+    bases = ("CheckpointError", "DataError", "DownloadError", "RunError")
     called = [
         node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
     ]

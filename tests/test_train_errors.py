@@ -82,8 +82,10 @@ def test_a_class_of_one_image_cannot_be_split(
     for path in sorted((class_folders / "red").iterdir())[1:]:
         path.unlink()
     said = refused(run(*command(class_folders, tmp_path / "run")))
-    assert said.endswith("cannot be split, for class 'red' has one image. Add images, or give a "
-                         "validation set of your own with --val.")  # fmt: skip
+    assert said.endswith(
+        "cannot be split, because class 'red' has one image. Add images, or give a validation set "
+        "of your own with --val."
+    )
     assert not (tmp_path / "run").exists()
 
 
@@ -94,7 +96,7 @@ def test_a_table_that_names_missing_images_is_refused_with_their_number_and_the_
     table = class_folders / "images.csv"
     table.write_text("path,label\n" + "".join(f"{n},{n.partition('/')[0]}\n" for n in names))
     said = refused(run(*command(table, tmp_path / "run")))
-    assert "names 2 images that are not there, such as 'red/x.png'." in said
+    assert "names 2 images of which there is no file, such as 'red/x.png'." in said
     assert not (tmp_path / "run").exists()
 
 
@@ -145,7 +147,7 @@ def test_a_loss_that_is_no_number_names_the_step_and_keeps_the_checkpoint_before
     assert str(caught.value) == (
         f"The run folder '{out}' met a loss of nan at step 6, at a learning rate of "
         f"{RECIPE.learning_rate_at(6, 12):.3g}. Its last good checkpoint, of step 5, is kept. "
-        "Train anew with a lower --learning-rate, which --find-rate suggests, or with --clip 1, "
+        "Train again with a lower --learning-rate, which --find-rate suggests, or with --clip 1, "
         f"in another --out, from its best epoch by --weights {out}/best.safetensors."
     )
     assert step_of(out / "last.pt") == 5
@@ -157,7 +159,7 @@ def test_a_run_that_had_nothing_to_keep_may_be_started_over(
     images: ImageSet, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    told = r"at step 2, .* There is no good checkpoint from before. Train anew with .* --clip 1\.$"
+    told = r"at step 2, .* There is no earlier checkpoint. Train again with .* --clip 1\.$"
     with pytest.raises(RunError, match=told):
         taught(images, out, poisoned(2), save_every_s=1000.0)
     assert run_here(images, out, dataclasses.replace(RECIPE, epochs=1)).finished
@@ -197,7 +199,7 @@ def test_memory_that_does_not_suffice_names_the_batch_that_fits(
     said = refused(run(*command(class_folders, out)))
     assert said == (
         f"The run folder '{out}' ran out of the memory of cpu at step 0, with a batch of 6 images "
-        "of 32 px. There is no good checkpoint from before. To train anew, --accumulate 4 computes "
+        "of 32 px. There is no earlier checkpoint. To train again, --accumulate 4 computes "
         "it in parts of 2 images, which fit."
     )
     assert sizes == [6, 3, 2, 2, 2]
@@ -210,7 +212,7 @@ def test_later_the_last_checkpoint_is_named_and_kept(
 ) -> None:
     short_of_memory(monkeypatch, CPU, room_for=0, from_call=5)
     with pytest.raises(RunError, match="at step 5, .* Its last good checkpoint, of step 5, is kept"
-                       ". To train anew, use smaller images by --train-px and --image-px, or a "
+                       ". To train again, use smaller images by --train-px and --image-px, or a "
                        "smaller network .two images do not fit., in another --out"):  # fmt: skip
         run_here(images, tmp_path / "run")
     assert step_of(tmp_path / "run" / "last.pt") == 5

@@ -12,13 +12,13 @@ ShuffleNetError             something the caller can act on; the command line ex
 ├── TeacherMismatch         a network to learn from that knows other classes
 ├── DownloadError           a published file that cannot be downloaded, or is the wrong one
 ├── LayoutError             weights that another project's code cannot load
-├── RunError                a run folder that cannot be started or resumed
+├── RunError                a run that cannot be started, resumed or continued
 ├── ParityError             an exported or converted network with another result
 ├── AccuracyLost            an int8 network that classifies too few images correctly
 └── WriteError              a file that could not be written; the old file is unchanged
 
-Below DataError, CheckpointError and DownloadError there is a class for each failure. It takes
-facts, such as a path, and writes the sentences itself: what is wrong, then what to do.
+Below DataError, CheckpointError, DownloadError and RunError there is a class for each failure. It
+takes facts, such as a path, and writes the sentences itself: what is wrong, then what to do.
 """
 
 from shufflenet.errors._arguments import (
@@ -125,15 +125,28 @@ from shufflenet.errors._model_files import (
 from shufflenet.errors._results import (
     AccuracyLost,
     ParityError,
-    RunError,
-    TeacherMismatch,
     WriteError,
+)
+from shufflenet.errors._runs import (
+    BatchTooLargeForMemory,
+    FailedStep,
+    LossNotFinite,
+    NoRun,
+    RunByOlderVersion,
+    RunCheckpointDamaged,
+    RunDiffers,
+    RunError,
+    RunExists,
+    RunFileDamaged,
+    RunInUse,
+    TeacherMismatch,
 )
 
 __all__ = [
     "AccuracyLost",
     "AlreadyConverted",
     "AlreadyInt8",
+    "BatchTooLargeForMemory",
     "BlankImages",
     "CardUnreadable",
     "CheckpointError",
@@ -150,6 +163,7 @@ __all__ = [
     "DownloadFailed",
     "DownloadedFileWrong",
     "ExternalWeights",
+    "FailedStep",
     "FileMissing",
     "FileUnreadable",
     "ForeignFileDamaged",
@@ -166,6 +180,7 @@ __all__ = [
     "LogitsNotNumbers",
     "LogitsOfOtherImages",
     "LogitsUnreadable",
+    "LossNotFinite",
     "MissingClasses",
     "MissingDependency",
     "MissingInstruction",
@@ -181,6 +196,7 @@ __all__ = [
     "NoDictionary",
     "NoImages",
     "NoReadableImages",
+    "NoRun",
     "NoRuntimeOpens",
     "NoWeights",
     "NotAFile",
@@ -199,8 +215,14 @@ __all__ = [
     "PublishedInt8",
     "PublishedUnderOtherName",
     "QuantizedSource",
+    "RunByOlderVersion",
+    "RunCheckpointDamaged",
+    "RunDiffers",
     "RunError",
+    "RunExists",
+    "RunFileDamaged",
     "RunFolder",
+    "RunInUse",
     "ServerUnreachable",
     "SeveralSplits",
     "ShardIncomplete",

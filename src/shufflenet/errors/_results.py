@@ -1,28 +1,10 @@
 """Errors in what was computed or is to be written."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from shufflenet.errors._base import ShuffleNetError
 
-__all__ = ["AccuracyLost", "ParityError", "RunError", "TeacherMismatch", "WriteError"]
-
-
-class TeacherMismatch(ShuffleNetError):
-    """A network to learn from does not know the classes that are to be learned."""
-
-    def __init__(self, teacher: str, unknown: Sequence[str], classes: int) -> None:
-        super().__init__(
-            f"The teacher {teacher!r} does not know {len(unknown)} of {classes} classes, such as "
-            f"{unknown[0]!r}. Use one that was trained on the same classes."
-        )
-
-
-class RunError(ShuffleNetError):
-    """A run folder cannot be started or resumed with these arguments."""
-
-    def __init__(self, run: str | Path, problem: str, remedy: str) -> None:
-        super().__init__(f"The run folder {str(run)!r} {problem}. {remedy}")
+__all__ = ["AccuracyLost", "ParityError", "WriteError"]
 
 
 class ParityError(ShuffleNetError):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from shufflenet.errors import RunError
+from shufflenet.errors import BatchTooLargeForMemory, FailedStep, LossNotFinite, RunError
 from shufflenet.train._batch_memory import advise
 from shufflenet.train._state import holds_results, restore_state_before
 
@@ -21,13 +21,8 @@ def loss_not_finite(out: Path, loss: float, step: int, rate: float) -> RunError:
         step: The number of steps done before, whose weights gave it.
         rate: The learning rate of the step.
     """
-    kept = restore_state_before(out, step)
-    return RunError(
-        out,
-        f"met a loss of {loss} at step {step}, at a learning rate of {rate:.3g}",
-        f"{_kept(kept)} Train anew with a lower --learning-rate, which --find-rate suggests, or "
-        f"with --clip 1{_where(out)}.",
-    )
+    failed = FailedStep(step, restore_state_before(out, step), _where(out))
+    return LossNotFinite(out, failed, loss, rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,22 +50,13 @@ def out_of_memory(out: Path, batch: FailedBatch) -> RunError:
     """Return the error of a batch that does not fit into memory, for the run in ``out``."""
     kept = restore_state_before(out, batch.step + 1)
     advice = advise(batch.parts, batch.accumulate, batch.images)
-    return RunError(
-        out,
-        f"ran out of the memory of {batch.device} at step {batch.step}, with a batch of "
-        f"{batch.images} images of {batch.px} px",
-        f"{_kept(kept)} To train anew, {advice}{_where(out)}.",
-    )
-
-
-def _kept(step: int | None) -> str:
-    if step is None:
-        return "There is no good checkpoint from before."
-    return f"Its last good checkpoint, of step {step}, is kept."
+    failed = FailedStep(batch.step, kept, f"{advice}{_where(out)}")
+    images = f"{batch.images} images of {batch.px} px"
+    return BatchTooLargeForMemory(out, failed, images, batch.device)
 
 
 def _where(out: Path) -> str:
-    """Return where to train anew: in the same folder unless it holds anything to keep."""
+    """Return where to train again: in the same folder unless it holds anything to keep."""
     if not holds_results(out):
         return ""
     best = out / "best.safetensors"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from shufflenet.errors import RunError, WriteError
+from shufflenet.errors import RunInUse, WriteError
 
 __all__ = ["lock_folder"]
 
@@ -22,7 +22,7 @@ def lock_folder(out: Path) -> Iterator[None]:
     The operating system releases the lock of a process that ends, in whatever way.
 
     Raises:
-        RunError: another process trains in it.
+        RunInUse: another process trains in it.
         WriteError: the folder cannot be written.
     """
     lock = FileLock(out / _LOCK)
@@ -30,11 +30,7 @@ def lock_folder(out: Path) -> Iterator[None]:
         out.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=PATIENCE_S)
     except Timeout as error:
-        raise RunError(
-            out,
-            "is in use: another process trains in it",
-            "Wait until that has ended, or choose another --out.",
-        ) from error
+        raise RunInUse(out) from error
     except OSError as error:
         raise WriteError(out, error.strerror or str(error)) from error
     try:

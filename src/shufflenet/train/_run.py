@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shufflenet.data import ImageSet, Sample
-from shufflenet.errors import RunError
+from shufflenet.errors import NoRun, RunDiffers, RunExists, RunFileDamaged
 from shufflenet.files import PARTIAL, write_atomic
 from shufflenet.recipes import Recipe
 from shufflenet.train._setup import Setup
@@ -66,27 +66,26 @@ def open_run(out: Path, facts: dict[str, Any], *, resume: bool) -> None:
         resume: Whether the folder should hold this run already.
 
     Raises:
-        RunError: the folder holds a run and should not, holds none and should, or holds another.
+        RunExists: the folder holds a run and should not.
+        NoRun: it holds none and should.
+        RunFileDamaged: its record cannot be parsed.
+        RunDiffers: it holds a run with other arguments or data.
         WriteError: the folder cannot be written.
     """
     path = out / "run.json"
     if not resume:
         if path.exists() and holds_results(out):
-            raise RunError(
-                out,
-                "already holds a run",
-                "Continue it with --resume, or choose another --out.",
-            )
+            raise RunExists(out)
         write_atomic(path, (json.dumps(facts, indent=2) + "\n").encode())
         return
     for leftover in out.glob(f".*{PARTIAL}"):  # of a write that was killed
         leftover.unlink()
     if not path.exists():
-        raise RunError(out, "holds no run", "Start one by leaving out --resume.")
+        raise NoRun(out)
     try:
         recorded = _upgrade(json.loads(path.read_text()))
     except (ValueError, KeyError, TypeError) as error:
-        raise RunError(out, f"has a damaged run.json ({error})", "Start another.") from error
+        raise RunFileDamaged(out, error) from error
     _check_same(out, recorded, facts)
 
 
@@ -94,17 +93,14 @@ def _check_same(out: Path, recorded: dict[str, Any], facts: dict[str, Any]) -> N
     """Check that a run was started with the arguments given now.
 
     Raises:
-        RunError: it was not.
+        RunDiffers: it was not.
     """
     for part in _DATA:  # older versions did not record all of it
         recorded[part] = facts[part] | recorded.get(part, {})
     for part in sorted(facts, key=_DATA.__contains__, reverse=True):  # recipes depend on data
         if recorded.get(part) != facts[part]:
             difference = _difference(recorded.get(part), facts[part])
-            remedy = "Resume with the arguments it was started with, which its run.json holds."
-            if part in _DATA:
-                remedy = "Restore the data as they were, or train anew with another --out."
-            raise RunError(out, f"belongs to a run with another {part} ({difference})", remedy)
+            raise RunDiffers(out, part, difference, data=part in _DATA)
 
 
 def _difference(then: Any, now: dict[str, Any]) -> str:  # noqa: ANN401  # whatever the file holds

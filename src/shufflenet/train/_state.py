@@ -13,7 +13,7 @@ from typing import TypeAlias
 import torch
 from torch import nn
 
-from shufflenet.errors import RunError
+from shufflenet.errors import RunByOlderVersion, RunCheckpointDamaged
 from shufflenet.files import write_atomic
 from shufflenet.spec import Accuracy
 
@@ -76,7 +76,7 @@ def load_state(out: Path, parts: Parts) -> Progress:
         The progress of the checkpoint; that of a new run if there is none.
 
     Raises:
-        RunError: both are damaged.
+        RunCheckpointDamaged: both are damaged.
     """
     damaged: dict[str, Exception] = {}
     for path in (out / _LAST, out / _BEFORE):
@@ -91,22 +91,14 @@ def load_state(out: Path, parts: Parts) -> Progress:
             _log.warning("%s in %s is damaged: using %s instead.", name, out, path.name)
         return progress
     for name, fault in damaged.items():
-        raise RunError(
-            out,
-            f"has a damaged checkpoint, {name} ({str(fault).splitlines()[0]})",
-            "Its best.safetensors can still be used: train anew with --weights and another --out.",
-        ) from fault
+        raise RunCheckpointDamaged(out, name, fault) from fault
     return Progress()  # killed before the first checkpoint
 
 
 def _load(path: Path, parts: Parts) -> Progress:
     state = torch.load(path, map_location="cpu", weights_only=True)
     if "net" in state:
-        raise RunError(
-            path.parent,
-            "was begun by an older version, which kept weights in another order",
-            "Train anew with another --out, from its best.safetensors by --weights.",
-        )
+        raise RunByOlderVersion(path.parent)
     best = state["progress"].pop("best")
     progress = Progress(**state["progress"], best=Accuracy(**best) if best else None)
     for name, part in parts.items():

@@ -1,0 +1,157 @@
+"""Errors of training runs and their folders."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shufflenet.errors._base import ShuffleNetError
+
+__all__ = [
+    "BatchTooLargeForMemory",
+    "FailedStep",
+    "LossNotFinite",
+    "NoRun",
+    "RunByOlderVersion",
+    "RunCheckpointDamaged",
+    "RunDiffers",
+    "RunError",
+    "RunExists",
+    "RunFileDamaged",
+    "RunInUse",
+    "TeacherMismatch",
+]
+
+
+class TeacherMismatch(ShuffleNetError):
+    """A network to learn from does not know the classes that are to be learned."""
+
+    def __init__(self, teacher: str, unknown: Sequence[str], classes: int) -> None:
+        super().__init__(
+            f"The teacher {teacher!r} does not know {len(unknown)} of {classes} classes, such as "
+            f"{unknown[0]!r}. Use one that was trained on the same classes."
+        )
+
+
+class RunError(ShuffleNetError):
+    """A run folder cannot be started or resumed with these arguments, or training failed."""
+
+    def __init__(self, run: str | Path, problem: str, remedy: str) -> None:
+        super().__init__(f"The run folder {str(run)!r} {problem}. {remedy}")
+
+
+# --- starting and resuming ---
+
+
+class RunInUse(RunError):
+    """Another process trains in the folder."""
+
+    def __init__(self, run: str | Path) -> None:
+        remedy = "Wait until that has ended, or choose another --out."
+        super().__init__(run, "is in use: another process trains in it", remedy)
+
+
+class RunExists(RunError):
+    """A new run was to start in a folder that holds the results of one."""
+
+    def __init__(self, run: str | Path) -> None:
+        remedy = "Continue it with --resume, or choose another --out."
+        super().__init__(run, "already holds a run", remedy)
+
+
+class NoRun(RunError):
+    """A run was to be resumed in a folder that holds none."""
+
+    def __init__(self, run: str | Path) -> None:
+        super().__init__(run, "holds no run", "Start one by leaving out --resume.")
+
+
+class RunFileDamaged(RunError):
+    """The run's record, ``run.json``, cannot be parsed."""
+
+    def __init__(self, run: str | Path, reason: object) -> None:
+        super().__init__(run, f"has a damaged run.json ({reason})", "Start another.")
+
+
+class RunDiffers(RunError):
+    """A run was to be resumed with other arguments or other data.
+
+    Args:
+        run: The folder.
+        part: What differs, such as "recipe".
+        difference: The fields that differ.
+        data: Whether that part depends on files, which may have changed, and not on arguments.
+    """
+
+    def __init__(self, run: str | Path, part: str, difference: str, *, data: bool) -> None:
+        remedy = "Resume with the arguments it was started with, which its run.json holds."
+        if data:
+            remedy = "Restore the data as they were, or train again with another --out."
+        super().__init__(run, f"belongs to a run with another {part} ({difference})", remedy)
+
+
+class RunCheckpointDamaged(RunError):
+    """None of the run's resumable checkpoints can be loaded."""
+
+    def __init__(self, run: str | Path, name: str, cause: Exception) -> None:
+        reason = str(cause).splitlines()[0]
+        remedy = "Its best.safetensors can still be used: train again with --weights and another "
+        super().__init__(run, f"has a damaged checkpoint, {name} ({reason})", f"{remedy}--out.")
+
+
+class RunByOlderVersion(RunError):
+    """The run's checkpoints store weights in an order that this version does not load."""
+
+    def __init__(self, run: str | Path) -> None:
+        super().__init__(
+            run,
+            "was started by an older version, which stored weights in another order",
+            "Train again with another --out, from its best.safetensors by --weights.",
+        )
+
+
+# --- failing steps ---
+
+
+@dataclass(frozen=True, slots=True)
+class FailedStep:
+    """A step of a run that failed.
+
+    Attributes:
+        step: The number of steps done before.
+        kept: The step of the last good checkpoint; None if there is none.
+        restart: How to start again, such as ", in another --out": the end of a sentence.
+    """
+
+    step: int
+    kept: int | None
+    restart: str
+
+    @property
+    def state(self) -> str:
+        """A sentence on what of the run is kept."""
+        if self.kept is None:
+            return "There is no earlier checkpoint."
+        return f"Its last good checkpoint, of step {self.kept}, is kept."
+
+
+class LossNotFinite(RunError):
+    """The loss of a step is infinite or NaN."""
+
+    def __init__(self, run: str | Path, failed: FailedStep, loss: float, rate: float) -> None:
+        super().__init__(
+            run,
+            f"met a loss of {loss} at step {failed.step}, at a learning rate of {rate:.3g}",
+            f"{failed.state} Train again with a lower --learning-rate, which --find-rate suggests, "
+            f"or with --clip 1{failed.restart}.",
+        )
+
+
+class BatchTooLargeForMemory(RunError):
+    """A batch, such as "32 images of 224 px", does not fit into the memory of a device."""
+
+    def __init__(self, run: str | Path, failed: FailedStep, batch: str, device: object) -> None:
+        super().__init__(
+            run,
+            f"ran out of the memory of {device} at step {failed.step}, with a batch of {batch}",
+            f"{failed.state} To train again, {failed.restart}.",
+        )
