@@ -142,7 +142,7 @@ def _widen_constants(graph: onnx.GraphProto) -> None:
 
 
 def _copy_shared_constants(graph: onnx.GraphProto) -> None:
-    """Give each Conv and Gemm a copy of every constant that other nodes read as well."""
+    """Replace each constant of a Conv or Gemm that other nodes read as well by a copy."""
     constants = {each.name: each for each in graph.initializer}
     readers = Counter(name for node in graph.node for name in node.input)
     for node in graph.node:

@@ -38,10 +38,19 @@ def to_int8(
         only: The names of the nodes to quantize; empty for all.
         without: The names of nodes that stay float.
     """
-    model = shape_inference.infer_shapes(to_model(graph))
-    add_infer_metadata(model)  # or the quantizer infers shapes again, by way of files
+    model = _insert_quantization(to_model(graph), ranges, only, without)
+    _put_weights(model, graph, weights)
+    return model
+
+
+def _insert_quantization(
+    model: onnx.ModelProto, ranges: TensorsData, only: Collection[str], without: Collection[str]
+) -> onnx.ModelProto:
+    """Return a model quantized by ONNX Runtime, in memory."""
+    inferred = shape_inference.infer_shapes(model)
+    add_infer_metadata(inferred)  # or the quantizer infers shapes again, by way of files
     quantizer = QDQQuantizer(
-        model,
+        inferred,
         per_channel=True,
         reduce_range=False,
         weight_qType=QuantType.QInt8,
@@ -59,7 +68,6 @@ def to_int8(
     quantizer.quantize_model()
     quantizer.model.topological_sort()
     quantized: onnx.ModelProto = quantizer.model.model
-    _put_weights(quantized, graph, weights)
     return quantized
 
 

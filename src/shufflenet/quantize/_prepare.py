@@ -64,25 +64,17 @@ def prepare(
     Args:
         graph: The float network.
         how: The preprocessing of its images.
-        split: Images, ``(n, h, w, 3)``; where they have no labels, the predictions of the float
-            network count as correct.
+        split: Images, ``(n, h, w, 3)``; without labels, float's predictions count as correct.
         options: Whether the file takes bytes, and the range of its weights.
         on_progress: Called with the number of images computed since the last call.
 
     Raises:
         SpecError: the network cannot take bytes.
     """
-
-    def feed_normalized(images: Pixels) -> Images:
-        return normalize(images, how)
-
-    reference = compute_logits(
-        to_model(graph), split.held_out, feed_normalized, on_progress=on_progress
-    )
+    normalized = _feed_normalized(how)
+    reference = compute_logits(to_model(graph), split.held_out, normalized, on_progress=on_progress)
     labels = reference.argmax(1) if split.labels is None else split.labels
-    feed: Feed = feed_normalized
-    if options.pixels:
-        graph, feed = fold_normalization(graph, how)
+    graph, feed = fold_normalization(graph, how) if options.pixels else (graph, normalized)
     graph = equalize(graph, observe_ranges(graph, split.calibration, feed, on_progress))
     moments = observe_moments(graph, split.calibration, feed, on_progress)
     rounded, weights = round_weights(graph, moments, options.weight_range)
@@ -93,10 +85,17 @@ def prepare(
         calibration=split.calibration,
         hold_out=HoldOut(split.held_out, labels, reference),
         feed=feed,
-        feed_int8=to_planes if options.pixels else feed_normalized,
+        feed_int8=to_planes if options.pixels else normalized,
         zero=zero_byte(how) if options.pixels else None,
         exact=options.weight_range == "full" and not computes_int8_exactly(),
     )
+
+
+def _feed_normalized(how: Preprocess) -> Feed:
+    def feed(images: Pixels) -> Images:
+        return normalize(images, how)
+
+    return feed
 
 
 def build_int8(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from shufflenet.graph import WeightedLayer
 from shufflenet.quantize._float_graph import FloatGraph, Floats
 from shufflenet.quantize._observe import Moments
 from shufflenet.quantize._options import WeightRange
@@ -51,26 +52,32 @@ def round_weights(
         The graph with the rounded weights, and with biases that compensate the mean of the change
         (Nagel et al. 2019, section 4.2); and the int8 weights by name.
     """
-    weights, int8_weights = {}, {}
+    weights: dict[str, Floats] = {}
+    int8_weights = {}
     for layer in graph.layers:
         weight, inputs = graph.weights[layer.weight], moments[layer.weight]
         rows = weight.reshape(layer.groups, len(weight) // layer.groups, -1)
-        depthwise = layer.groups > 1 and weight.shape[1] == 1
-        is_bounded = weight_range == "portable" and not depthwise
-        codes, scale = _round_rows(
-            rows,
-            inputs.covariance,
-            largest=64 if is_bounded and weight.shape[2:] != (1, 1) else _LARGEST,
-            pairs=is_bounded and weight.shape[2:] == (1, 1),
-        )
-        stored = codes * scale[..., None]
-        weights[layer.weight] = stored.reshape(weight.shape)
-        lost = ((rows - stored) @ inputs.mean[..., None])[..., 0]
+        largest, pairs = _bounds(layer, weight.shape, weight_range)
+        codes, scale = _round_rows(rows, inputs.covariance, largest=largest, pairs=pairs)
+        rounded = codes * scale[..., None]
+        lost = ((rows - rounded) @ inputs.mean[..., None])[..., 0]
+        weights[layer.weight] = rounded.reshape(weight.shape)
         weights[layer.bias] = graph.weights[layer.bias] + lost.ravel()
         int8_weights[layer.weight] = Int8Weights(
             codes.reshape(weight.shape).astype(np.int8), scale.ravel().astype(np.float32)
         )
     return graph.with_weights(weights), int8_weights
+
+
+def _bounds(
+    layer: WeightedLayer, shape: tuple[int, ...], weight_range: WeightRange
+) -> tuple[int, bool]:
+    """Return the largest weight of a layer, and whether sums of neighbors are bounded too."""
+    is_depthwise = layer.groups > 1 and shape[1] == 1
+    if weight_range == "full" or is_depthwise:
+        return _LARGEST, False
+    is_pointwise = shape[2:] == (1, 1)
+    return (_LARGEST, True) if is_pointwise else (_PAIR // 2, False)
 
 
 def _round_rows(
