@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from shutil import copy
+from xml.sax.saxutils import unescape
 
 import pytest
 from PIL import Image
@@ -159,3 +160,16 @@ def test_the_rooms_are_listed_in_the_order_of_their_imports() -> None:
     rooms = [room for name in names for room in re.findall(r"(\w+)(?:/|\.py)", name)]
     assert sorted(rooms) == sorted(set(depth) - {"__main__"})
     assert rooms == sorted(rooms, key=depth.__getitem__)
+
+
+def test_the_picture_shows_what_commands_print(run: Run) -> None:
+    picture = (ROOT / "docs" / "terminal.svg").read_text()
+    shown = [unescape(line) for line in re.findall(r">([^<]+)</text>", picture)]
+    _, *after = shown[shown.index("$ shufflenet list x1_0 --networks") :]
+    code, out, _ = run("list", "x1_0", "--networks")
+    assert code == 0
+    assert after == [line for line in out.splitlines() if line]
+    accuracy = shufflenet.open_model(runtime="onnxruntime").card.accuracy
+    assert accuracy
+    top1 = f"top-1  {accuracy.top1_percent:.2f} %  {accuracy.top1} of {accuracy.images}"
+    assert top1 in shown

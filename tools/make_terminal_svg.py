@@ -1,10 +1,13 @@
-"""Run commands and draw what they print as a terminal, in SVG: the picture of the README.
+r"""Run commands and draw what they print as a terminal, in SVG: the picture of the README.
 
-    cd FOLDER_OF_PHOTOS
+    cd FOLDER_OF_IMAGES
     python .../tools/make_terminal_svg.py --to .../docs/terminal.svg \
-        'shufflenet predict coffee.png --top 3' 'shufflenet benchmark default'
+        'shufflenet predict coffee.png --top 3' \
+        'shufflenet evaluate --data tiny-imagenet-200.val.tar.gz' \
+        'shufflenet list x1_0 --networks'
 
-``docs/terminal.svg`` was drawn by these two commands, of the photo that ``make try`` downloads.
+``docs/terminal.svg`` was drawn by these commands. The photo is the one that ``make try`` downloads.
+Times are left out of the picture, since they are another machine's.
 """
 
 import argparse
