@@ -32,13 +32,13 @@ def images(class_folders: Path) -> ImageSet:
 
 
 FIELDS = (
-    "--epochs 2 --batch-size 6 --learning-rate 0.05 --train-px 32 --image-px 32 --workers 0 "
+    "--batch-size 6 --learning-rate 0.05 --train-px 32 --image-px 32 --workers 0 "
     "--threads 1 --accelerator cpu --save-every 0 --model shufflenet_v2_x0_25"
 )
 
 
-def command(data: Path, out: Path, *more: object) -> list[object]:
-    return ["train", "--data", data, "--out", out, *FIELDS.split(), *more]
+def command(data: Path, out: Path, *more: object, epochs: int = 2) -> list[object]:
+    return ["train", "--data", data, "--out", out, "--epochs", epochs, *FIELDS.split(), *more]
 
 
 def refused(result: tuple[int, str, str]) -> str:
@@ -257,7 +257,8 @@ def test_data_that_changed_since_are_told(run: Run, class_folders: Path, tmp_pat
     assert {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir()} == before
     (class_folders / "red" / "new.png").unlink()
     changed.write_bytes(content)
-    said = refused(run(*arguments, "--resume", "--epochs", 3))
+    longer = command(class_folders, tmp_path / "run", "--val", class_folders, epochs=3)
+    said = refused(run(*longer, "--resume"))
     assert "another recipe (epochs: 2 then, 3 now). Resume with the arguments" in said
     assert run(*arguments, "--resume")[0] == 0
 
@@ -300,7 +301,7 @@ def test_of_two_processes_started_at_once_one_trains(class_folders: Path, tmp_pa
     out = tmp_path / "run"
     patience = "import shufflenet.train._folder_lock as lock; lock.PATIENCE_S = 0.1; "
     code = patience + "import sys; from shufflenet.cli import main; sys.exit(main(sys.argv[1:]))"
-    arguments = [str(a) for a in command(class_folders, out, "--stop-after", 5, "--epochs", 1000)]
+    arguments = [str(a) for a in command(class_folders, out, "--stop-after", 5, epochs=1000)]
     both = [
         subprocess.Popen(
             [sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True
