@@ -165,7 +165,9 @@ def test_a_saved_network_is_what_its_card_says(small_net: ShuffleNet, tmp_path: 
         assert torch.equal(back(images), small_net.eval()(images))
 
 
-def test_what_a_network_started_from_is_told_and_not_claimed(tmp_path: Path) -> None:
+def test_what_a_network_started_from_is_recorded_and_its_accuracy_is_not_claimed(
+    tmp_path: Path,
+) -> None:
     start = load_card("default")
     net = create_model("shufflenet_v2_x1_0", weights="default", labels=["cat", "dog"])
     card = save(net, tmp_path / "mine.safetensors", labels=["cat", "dog"])

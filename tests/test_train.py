@@ -1,4 +1,4 @@
-"""Short real runs on coloured squares: they learn, they resume to the bit, they refuse nonsense."""
+"""Short real runs on colored squares: they learn, resume to the bit, and refuse wrong arguments."""
 
 import dataclasses
 import json
@@ -97,7 +97,7 @@ def test_a_run_learns_and_leaves_what_it_says(images: ImageSet, tmp_path: Path) 
     )
     assert result.finished
     assert result.images == 24
-    assert result.top1 >= 20  # three colours
+    assert result.top1 >= 20  # three colors
     assert steps == [(step, 64) for step in range(1, 65)]
     names = {path.name.partition(".tfevents")[0] for path in (tmp_path / "run").iterdir()}
     checkpoints = {"last.pt", "last-but-one.pt", "best.safetensors"}
@@ -222,7 +222,7 @@ def test_a_signal_saves_a_run_and_ends_it_and_its_workers_with_a_word(
 
 
 @pytest.mark.parametrize("step", [1, 4, 7])
-def test_a_signal_is_heeded_after_the_step_when_all_is_saved(
+def test_a_signal_takes_effect_after_the_step_when_all_is_saved(
     step: int, images: ImageSet, tmp_path: Path, undisturbed: Path
 ) -> None:
     def killed(number: int, frame: object) -> None:
@@ -288,7 +288,7 @@ def test_of_a_checkpoint_cut_short_the_one_before_goes_on(
     assert same_weights(tmp_path / "run", undisturbed)
 
 
-def test_two_checkpoints_cut_short_are_told_and_the_best_network_still_loads(
+def test_two_checkpoints_cut_short_are_reported_and_the_best_network_still_loads(
     images: ImageSet, tmp_path: Path
 ) -> None:
     run(images, tmp_path / "run")
@@ -371,7 +371,7 @@ def test_data_that_cannot_be_trained_on_is_refused(images: ImageSet, tmp_path: P
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
-def test_an_accelerator_that_is_not_there_is_told_before_a_run_begins(
+def test_an_accelerator_that_is_not_there_is_reported_before_a_run_begins(
     images: ImageSet, tmp_path: Path
 ) -> None:
     with pytest.raises(

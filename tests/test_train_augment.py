@@ -68,14 +68,14 @@ def test_a_box_of_a_fiftieth_to_a_third_is_erased_as_often_as_asked() -> None:
 def by_formula(pixels: Pixels, name: str, much: float) -> Values:
     """Do an operation in NumPy, ``(h, w, 3)`` to the same; ``much`` in the operation's own unit."""
     values = pixels.astype(float)
-    grey = np.floor(values @ np.array([19595, 38470, 7471]) / 2**16 + 0.5)
+    gray = np.floor(values @ np.array([19595, 38470, 7471]) / 2**16 + 0.5)
     match name:
         case "brightness":
             return away_from(np.zeros(1), values, much)
         case "contrast":
-            return away_from(np.floor(grey.mean(keepdims=True) + 0.5), values, much)
+            return away_from(np.floor(gray.mean(keepdims=True) + 0.5), values, much)
         case "color":
-            return away_from(grey[..., None], values, much)
+            return away_from(gray[..., None], values, much)
         case "sharpness":
             return away_from(smoothed(values), values, much)
         case "posterize":
@@ -124,7 +124,7 @@ def smoothed(values: Values) -> Values:
 
 
 def equalized(channel: Pixels) -> Values:
-    """Spread grey levels so that each has as many pixels below it as levels."""
+    """Spread gray levels so that each has as many pixels below it as levels."""
     counts = np.bincount(channel.ravel(), minlength=256)
     step = (counts.sum() - counts[channel.max()]) // 255
     below = np.cumsum(counts) - counts
@@ -213,7 +213,7 @@ def test_trivial_augment_does_every_operation_at_every_strength() -> None:
     assert np.array_equal(PIXELS, kept)
 
 
-def test_rand_augment_does_one_of_all_operations_as_strongly_as_told() -> None:
+def test_rand_augment_does_one_of_all_operations_of_the_given_strength() -> None:
     kept = PIXELS.copy()
     expected = {image.tobytes() for image in outcomes(Image.fromarray(PIXELS), HALF)}
     found = {
@@ -228,7 +228,7 @@ def test_rand_augment_does_one_of_all_operations_as_strongly_as_told() -> None:
     assert len(still) == 3  # nothing, autocontrast and equalize
 
 
-def test_rand_augment_does_as_many_operations_as_told_one_after_the_other() -> None:
+def test_rand_augment_does_the_given_number_of_operations_one_after_the_other() -> None:
     once = {image.tobytes(): image for image in outcomes(Image.fromarray(PIXELS), HALF)}
     twice = {image.tobytes() for first in once.values() for image in outcomes(first, HALF)}
     found = [

@@ -20,7 +20,7 @@ BOTH = dataclasses.replace(PLAIN, balance=0.5, repeats=4)
 
 
 def samples(*counts: int) -> tuple[Sample, ...]:
-    """Images of classes in turn, of each as many as told."""
+    """Return images of classes one after the other, ``counts`` of each."""
     labels = [label for label, count in enumerate(counts) for _ in range(count)]
     return tuple(Sample(f"{i}.png", label, "") for i, label in enumerate(labels))
 
@@ -69,7 +69,9 @@ def test_processes_share_the_batches_that_one_alone_has(recipe: Recipe, processe
 
 
 @pytest.mark.parametrize(("repeats", "last"), [(2, 1), (4, 1), (5, 4), (200, 129)])
-def test_an_epoch_shows_fewer_images_and_each_as_often_as_told(repeats: int, last: int) -> None:
+def test_an_epoch_shows_fewer_images_and_each_as_often_as_the_recipe_says(
+    repeats: int, last: int
+) -> None:
     recipe = dataclasses.replace(PLAIN, repeats=repeats)
     times = sorted(shown(recipe, 129).values())
     assert times == [last, *[repeats] * (129 // repeats)]
@@ -79,7 +81,7 @@ def test_in_time_every_image_is_repeated() -> None:
     assert set().union(*(shown(REPEATED, 40, epoch=epoch) for epoch in range(40))) == set(range(40))
 
 
-def test_a_batch_shows_every_image_as_often_as_told_and_neighbours_differ() -> None:
+def test_a_batch_shows_every_image_repeatedly_and_neighbors_differ() -> None:
     for batch in Batches(samples(64), REPEATED, 0, first=0):
         images = [item % 64 for item in batch]
         assert sorted(Counter(images).values()) == [4, 4]

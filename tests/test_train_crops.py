@@ -56,7 +56,7 @@ KINDS = {
     "4:2:2": jpeg(301, 403, subsampling="4:2:2"),
     "4:4:4": jpeg(301, 403, subsampling="4:4:4"),
     "progressive": jpeg(301, 403, progressive=True),
-    "grey": jpeg(301, 403, "L"),
+    "gray": jpeg(301, 403, "L"),
     "restart markers": jpeg(301, 403, restart_marker_rows=1),
     "in RGB": jpeg(301, 403, keep_rgb=True),
     "upright by EXIF": jpeg(301, 403, exif=turned(1)),
@@ -122,7 +122,7 @@ def test_other_formats_are_read_by_pillow_whatever_they_are_called(
         b"",
     ],
 )
-def test_what_cannot_be_read_is_told(content: bytes, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_refused(content: bytes, tmp_path: Path) -> None:
     whole = sample(tmp_path / "a.jpg", content)
     part = Sample("a.ppm", 0, whole.path, 0, len(content))
     for image in (whole, part) if content else (whole,):

@@ -62,7 +62,7 @@ def assert_close(one: Path, other: Path) -> None:
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Noise: of plain colours the variances are so small that rounding decides what is learnt."""
+    """Noise: the variances of plain colors are so small that rounding decides what is learned."""
     folder = tmp_path_factory.mktemp("data")
     for number in range(24):
         path = folder / f"class {number % 3}" / f"{number}.png"

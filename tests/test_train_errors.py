@@ -42,7 +42,7 @@ def command(data: Path, out: Path, *more: object, epochs: int = 2) -> list[objec
 
 
 def refused(result: tuple[int, str, str]) -> str:
-    """See that a command failed in one line without a traceback; give it."""
+    """Check that a command failed in one line without a traceback, and return it."""
     code, out, err = result
     lines = err.splitlines()
     assert (code, out, len(lines)) == (1, "", 1), err
@@ -114,13 +114,13 @@ def test_a_teacher_of_other_classes_is_refused(
 
 
 def poisoned(first: int) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Make a teacher whose answers are no numbers from some step on."""
-    asked = 0
+    """Return a teacher whose logits are not finite after ``first`` steps."""
+    calls = 0
 
     def teach(pixels: torch.Tensor) -> torch.Tensor:
-        nonlocal asked
-        asked += 1
-        return torch.full((len(pixels), 3), float("nan") if asked > first else 0.0)
+        nonlocal calls
+        calls += 1
+        return torch.full((len(pixels), 3), float("nan") if calls > first else 0.0)
 
     return teach
 
@@ -159,8 +159,8 @@ def test_a_run_that_had_nothing_to_keep_may_be_started_over(
     images: ImageSet, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    told = r"at step 2, .* There is no earlier checkpoint. Train again with .* --clip 1\.$"
-    with pytest.raises(RunError, match=told):
+    message = r"at step 2, .* There is no earlier checkpoint. Train again with .* --clip 1\.$"
+    with pytest.raises(RunError, match=message):
         taught(images, out, poisoned(2), save_every_s=1000.0)
     assert run_here(images, out, dataclasses.replace(RECIPE, epochs=1)).finished
     with pytest.raises(RunError, match="already holds a run"):
@@ -173,7 +173,7 @@ def test_a_run_that_had_nothing_to_keep_may_be_started_over(
 def short_of_memory(
     monkeypatch: pytest.MonkeyPatch, error: Exception, room_for: int, from_call: int = 0
 ) -> list[int]:
-    """Let losses of more images than there is room for fail from some call on."""
+    """Make losses of more than ``room_for`` images fail, from call ``from_call`` on."""
     real, sizes = Learner._loss, list[int]()
 
     def loss(self: Learner, batch: MixedBatch) -> torch.Tensor:
@@ -229,7 +229,7 @@ def test_another_error_is_not_taken_for_want_of_memory() -> None:
 # --- a disk, and data that change ---
 
 
-def test_a_full_disk_is_told_in_one_sentence_and_leaves_no_torn_file(
+def test_a_full_disk_is_reported_in_one_sentence_and_leaves_no_torn_file(
     run: Run, class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(descriptor: int) -> None:
@@ -242,7 +242,9 @@ def test_a_full_disk_is_told_in_one_sentence_and_leaves_no_torn_file(
     assert not out.exists()
 
 
-def test_data_that_changed_since_are_told(run: Run, class_folders: Path, tmp_path: Path) -> None:
+def test_data_that_changed_since_are_reported(
+    run: Run, class_folders: Path, tmp_path: Path
+) -> None:
     arguments = command(class_folders, tmp_path / "run", "--val", class_folders)
     assert run(*arguments, "--stop-after", 0)[0] == 0
     changed = class_folders / "red" / "0.png"
@@ -315,7 +317,7 @@ def test_of_two_processes_started_at_once_one_trains(class_folders: Path, tmp_pa
     assert step_of(out / "last.pt") > 0
 
 
-def test_a_place_that_cannot_be_written_is_told(images: ImageSet, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_reported(images: ImageSet, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match="Cannot write .*/file/run"):
         run_here(images, tmp_path / "file" / "run")

@@ -102,7 +102,7 @@ def test_where_the_loss_is_no_number_at_once_no_rate_is_named() -> None:
     assert Tried(lambda rate: math.nan).found().learning_rate is None
 
 
-def test_a_batch_too_large_is_told() -> None:
+def test_a_batch_too_large_is_reported() -> None:
     def full(rate: float) -> float:
         raise BatchTooLarge(3)
 

@@ -56,9 +56,9 @@ def test_frozen_parts_stay_to_the_bit_and_the_rest_learns(kept: str, frozen_run:
     net = network()
     before = net.state_dict()
     state = torch.load(frozen_run / "last.pt", weights_only=True)[kept]
-    learnt = {name.removeprefix("module."): value for name, value in state.items()}
-    learnt.pop("n_averaged", None)
-    after = RoutedNetwork(net).restore_order(learnt)
+    trained = {name.removeprefix("module."): value for name, value in state.items()}
+    trained.pop("n_averaged", None)
+    after = RoutedNetwork(net).restore_order(trained)
     still = {name for name, value in before.items() if torch.equal(after[name], value)}
     assert still == {name for name in before if name.startswith(("conv1.", "stage2."))}
 
@@ -189,10 +189,10 @@ def test_a_step_moves_every_part_by_its_rate(images: ImageSet, tmp_path: Path) -
         )
         with pytest.raises(Killed):  # the checkpoint is of the first step
             train(setup_for(net, images, recipe), session)
-        learnt = RoutedNetwork(net).restore_order(
+        trained = RoutedNetwork(net).restore_order(
             torch.load(out / "last.pt", weights_only=True)["routed"]
         )
-        moved[decay] = {name: float((learnt[name] - before[name]).norm()) for name in before}
+        moved[decay] = {name: float((trained[name] - before[name]).norm()) for name in before}
     for name, factor in (("fc.weight", 1.0), ("conv5.0.weight", 0.5), ("conv1.0.weight", 1 / 32)):
         assert moved[1.0][name] > 0
         assert moved[0.5][name] == pytest.approx(factor * moved[1.0][name], rel=1e-2)
@@ -325,7 +325,7 @@ def test_sizes_are_looked_at_all_over_the_set_and_what_is_no_image_has_none(
     assert choose_recipe(None, {}, images, None).image_px == 48  # the recipe's own
 
 
-def test_a_recipe_for_other_images_is_told(
+def test_a_recipe_for_other_images_is_warned_of(
     images: ImageSet, caplog: pytest.LogCaptureFixture
 ) -> None:
     megvii: Recipe = find_recipe("megvii")

@@ -172,7 +172,7 @@ def test_a_run_recorded_before_a_recipe_had_all_its_fields_goes_on(
     recorded = json.loads(path.read_text())
     assert new <= recorded["recipe"].keys()
     recorded["recipe"] = {k: v for k, v in recorded["recipe"].items() if k not in new}
-    recorded["card"]["origin"]["recipe"] = "small-images (as it was told then)"
+    recorded["card"]["origin"]["recipe"] = "small-images (as it was recorded then)"
     path.write_text(json.dumps(recorded))
     with pytest.raises(RunError, match="belongs to a run with another recipe"):
         run(images, tmp_path / "run", dataclasses.replace(RECIPE, repeats=2), resume=True)
@@ -180,7 +180,9 @@ def test_a_run_recorded_before_a_recipe_had_all_its_fields_goes_on(
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", '{"recipe": 1, "card": 2}'])
-def test_a_record_of_something_else_is_told(content: str, images: ImageSet, tmp_path: Path) -> None:
+def test_a_record_of_something_else_is_refused(
+    content: str, images: ImageSet, tmp_path: Path
+) -> None:
     (tmp_path / "run.json").write_text(content)
     with pytest.raises(RunError, match=r"has a damaged run\.json"):
         run(images, tmp_path, resume=True)
@@ -190,16 +192,16 @@ def test_a_record_of_something_else_is_told(content: str, images: ImageSet, tmp_
 
 
 def test_the_distillation_loss_is_a_divergence() -> None:
-    pupil, teacher = torch.randn(5, 7), torch.randn(5, 7)
+    student, teacher = torch.randn(5, 7), torch.randn(5, 7)
     for temperature in (1.0, 4.0):
-        q, p = ((x / temperature).softmax(1) for x in (pupil, teacher))
+        q, p = ((x / temperature).softmax(1) for x in (student, teacher))
         expected = temperature**2 * (p * (p / q).log()).sum(1).mean()
-        assert torch.allclose(distillation_loss(pupil, p, temperature), expected, atol=1e-5)
+        assert torch.allclose(distillation_loss(student, p, temperature), expected, atol=1e-5)
     assert distillation_loss(teacher, (teacher / 2).softmax(1), 2.0).abs() < 1e-6
 
 
-def test_a_pupil_comes_to_answer_as_its_teacher(images: ImageSet, tmp_path: Path) -> None:
-    """Of one that calls blue green, green red and red blue, against all labels."""
+def test_a_student_learns_to_predict_as_its_teacher(images: ImageSet, tmp_path: Path) -> None:
+    """The teacher calls blue green, green red and red blue; no label agrees with it."""
 
     def teacher(pixels: torch.Tensor) -> torch.Tensor:
         assert pixels.min() >= 0
@@ -216,7 +218,7 @@ def test_a_pupil_comes_to_answer_as_its_teacher(images: ImageSet, tmp_path: Path
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".onnx"])
-def test_a_teacher_answers_in_the_order_of_the_pupils_classes(
+def test_a_teacher_has_the_order_of_the_students_classes(
     suffix: str, tmp_path: Path, exported: Callable[[Path], Path]
 ) -> None:
     net = create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1)

@@ -25,7 +25,7 @@ from test_train import RECIPE, Killed, kill_at, setup_for
 
 
 def first_batch(images: ImageSet, how: Preprocess, out: Path) -> torch.Tensor:
-    """Say what the network of a run sees at its first step."""
+    """Return what the network of a run sees at its first step, ``(n, 3, h, w)``."""
     torch.manual_seed(0)
     net = create_model("shufflenet_v2_x0_25", num_classes=len(images.classes), stem_stride=1)
     seen: list[torch.Tensor] = []
@@ -37,7 +37,7 @@ def first_batch(images: ImageSet, how: Preprocess, out: Path) -> torch.Tensor:
     return seen[0]
 
 
-def test_training_sees_the_colours_that_the_card_says(class_folders: Path, tmp_path: Path) -> None:
+def test_training_sees_the_colors_of_the_card(class_folders: Path, tmp_path: Path) -> None:
     images = open_images(class_folders)
     plain = Preprocess(resize_px=36, crop_px=32, value_range=255, mean=(0, 0, 0), std=(1, 1, 1))
     raw = first_batch(images, plain, tmp_path / "raw")
@@ -51,9 +51,7 @@ def test_training_sees_the_colours_that_the_card_says(class_folders: Path, tmp_p
     assert torch.allclose(usual, (raw / 255 - mean) / std, atol=1e-5)
 
 
-def test_fine_tuning_keeps_the_colours_that_the_weights_know(
-    class_folders: Path, tmp_path: Path
-) -> None:
+def test_fine_tuning_keeps_the_colors_of_the_weights(class_folders: Path, tmp_path: Path) -> None:
     """Megvii's take blue first, values of 0 to 255 as they are."""
     net = create_model("shufflenet_v2_x0_5_megvii", num_classes=3)
     how = WEIGHTS["shufflenet_v2_x0_5_megvii.megvii_in1k"].preprocess
@@ -141,8 +139,8 @@ def test_without_a_name_the_network_is_that_of_the_weights(
     wider = Job(data=class_folders, weights=checkpoint, model="shufflenet_v2_x1_0")
     open_setup(wider, RECIPE, "run")
     assert "The network starts as shufflenet_v2_x0_25, which is narrower." in caplog.text
-    grey = create_model("shufflenet_v2_x0_25", num_classes=3, in_channels=1)
-    path = saved(grey, tmp_path / "grey.safetensors")
+    gray = create_model("shufflenet_v2_x0_25", num_classes=3, in_channels=1)
+    path = saved(gray, tmp_path / "gray.safetensors")
     with pytest.raises(SpecError, match="in_channels is 1, but must be 3 to train on image"):
         open_setup(Job(data=class_folders, weights=path), RECIPE, "run")
 
@@ -178,7 +176,7 @@ def test_rows_of_classes_that_the_weights_know_are_kept(
     assert "keeps the rows of 2 of 3 classes" in caplog.text
 
 
-def test_names_that_are_no_text_are_told_byte_by_byte(class_folders: Path) -> None:
+def test_names_that_are_no_text_are_written_byte_by_byte(class_folders: Path) -> None:
     odd = class_folders.with_name(os.fsdecode(b"caf\xe9"))
     try:
         class_folders.rename(odd)

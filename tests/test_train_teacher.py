@@ -36,7 +36,7 @@ def test_an_image_comes_with_its_own_logits(images: ImageSet) -> None:
 
 
 def test_a_student_learns_stored_logits(images: ImageSet, tmp_path: Path) -> None:
-    """Of a file that takes every class for the next one, against all labels."""
+    """The file takes every class for the next one; no label agrees with it."""
     labels = np.array([sample.label for sample in images.samples])
     logits = np.eye(3, dtype=np.float16)[(labels + 1) % 3] * 20
     recipe = dataclasses.replace(RECIPE, epochs=20, distillation=1.0)
@@ -63,7 +63,7 @@ def test_targets_are_mixed_as_images_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "columns", "values", "told"),
+    ("rows", "columns", "values", "message"),
     [
         (5, 3, 0.0, r"is float32 of shape \(5, 3\)"),
         (0, 2, 0.0, "is float32 of shape"),
@@ -71,11 +71,11 @@ def test_targets_are_mixed_as_images_are() -> None:
     ],
 )
 def test_logits_of_other_images_are_refused(
-    images: ImageSet, tmp_path: Path, rows: int, columns: int, values: float, told: str
+    images: ImageSet, tmp_path: Path, rows: int, columns: int, values: float, message: str
 ) -> None:
     path = tmp_path / "logits.npy"
     np.save(path, np.full((rows or len(images), columns), values, np.float32))
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         open_teacher_logits(path, images, images)
     path.write_bytes(b"no array")
     with pytest.raises(DataError, match="cannot be read as a .npy file"):
