@@ -74,7 +74,7 @@ def test_what_cannot_be_had_is_refused_and_nothing_written(
     assert not list(tmp_path.iterdir())
 
 
-def test_other_classes_are_judged_by_the_float_network(
+def test_other_classes_are_compared_with_the_float_network(
     float_file: Path, photos: ImageSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = replace(photos, classes=("lemon", "lime", "pear"))
