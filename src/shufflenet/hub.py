@@ -41,17 +41,14 @@ CHECKPOINT, ONNX = ".safetensors", ".onnx"
 def resolve(name: str | Path, suffixes: Sequence[str], *, folder: Path | None = None) -> Path:
     """Return the file of a model with one of these suffixes, and make it if there is none.
 
-    A file's own name is returned as it is. Published weights are downloaded (a progress bar on
-    stderr shows it), checked by their hash, converted to a checkpoint and, for ONNX, exported;
-    each result is kept in ``files.cache_dir()``. A published ONNX file that ONNX Runtime can
-    compute stays as it is, unless only a checkpoint is accepted.
+    Published weights are downloaded (with a progress bar on stderr), checked by their hash,
+    converted to a checkpoint and, for ONNX, exported; each result is kept in
+    ``files.cache_dir()``. A published ONNX file that ONNX Runtime can compute is only downloaded.
 
     Args:
-        name: ``default``, a published checkpoint's name, or a file.
-        suffixes: The suffixes that the caller can open, the preferred one first: ``.onnx``,
-            ``.safetensors``, or those of other runtimes, whose files must exist.
-        folder: Where to export a ``.safetensors`` file for a caller that opens ONNX files only; a
-            file exported there before is used again. Unless given, such a file is refused.
+        name: ``default``, a published checkpoint's name, or a file, which is returned as it is.
+        suffixes: Those that the caller can open, the preferred one first.
+        folder: Where to export a ``.safetensors`` file, once; unless given, it is not exported.
 
     Raises:
         UnknownName: it is neither a checkpoint's name nor a file.
@@ -59,7 +56,7 @@ def resolve(name: str | Path, suffixes: Sequence[str], *, folder: Path | None = 
         NeedsOnnx: it is a checkpoint, which the caller cannot open.
         NeedsCheckpoint: it is an ONNX file, which the caller cannot open.
         NeedsSuffix: the caller opens neither.
-        CheckpointError: the file cannot be converted.
+        CheckpointError: it cannot be converted.
         CheckpointMismatch: the downloaded file holds other weights than its name says.
         DownloadError: the file cannot be downloaded; the sentence says how to get it by hand.
         MissingDependency: converting or exporting it needs torch.

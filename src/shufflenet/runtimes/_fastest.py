@@ -6,7 +6,7 @@ import json
 import logging
 import platform
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -49,17 +49,13 @@ def open_fastest(
         precision: The arithmetic of a float network, which all of them offer.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or has no card.
-        NoRuntimeOpens: none of the runtimes opens files of this suffix.
+        CheckpointError: the file is missing or damaged, has no card, or no runtime opens it.
         MissingDependency: the reference runtime is not installed.
         SpecError: the processor lacks that precision.
     """
     path = Path(path)
-    candidates = [r for r in among or RUNTIMES.values() if path.suffix in r.suffixes]
-    if not candidates:
-        raise NoRuntimeOpens(path)
+    reference, *others = _candidates(path, among or RUNTIMES.values())
     open_file = partial(open_by, path=path, threads=threads, precision=precision)
-    reference, *others = candidates
     versions = {runtime.package: _version(runtime.package) for runtime in others}
     others = [runtime for runtime in others if versions[runtime.package]]
     if not others or not path.is_file():
@@ -70,15 +66,35 @@ def open_fastest(
         with contextlib.suppress(CheckpointError, MissingDependency):  # it was removed since
             return open_file(choices[remembered[key]])
         return open_file(reference)
-    opened = {reference.name: open_file(reference)}
-    for runtime in others:
+    opened = {reference.name: open_file(reference)} | _open_others(others, open_file)
+    chosen = _choose(opened)
+    _write_choices({**remembered, key: chosen})
+    return opened[chosen]
+
+
+def _candidates(path: Path, among: Iterable[Runtime]) -> list[Runtime]:
+    """Return the runtimes that open files of this suffix.
+
+    Raises:
+        NoRuntimeOpens: there is none.
+    """
+    candidates = [runtime for runtime in among if path.suffix in runtime.suffixes]
+    if not candidates:
+        raise NoRuntimeOpens(path)
+    return candidates
+
+
+def _open_others(
+    runtimes: Iterable[Runtime], open_file: Callable[[Runtime], Classifier]
+) -> dict[str, Classifier]:
+    """Open a file by runtimes that may lack what it needs; those that fail are left out."""
+    opened = {}
+    for runtime in runtimes:
         try:
             opened[runtime.name] = open_file(runtime)
         except (CheckpointError, MissingDependency) as error:
             _log.info("%s is not used: %s", runtime.title, error)
-    chosen = _choose(opened)
-    _write_choices({**remembered, key: chosen})
-    return opened[chosen]
+    return opened
 
 
 def _choose(opened: Mapping[str, Classifier]) -> str:

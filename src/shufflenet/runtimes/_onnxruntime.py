@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,27 +45,9 @@ class OnnxClassifier:
             NotRunnable: ONNX Runtime cannot parse or run it.
             NoCard: it has no card that can be read, and is no published file.
         """
-        import onnxruntime  # noqa: PLC0415  # a tenth of a second that `import shufflenet` saves
-        from onnxruntime.capi import onnxruntime_pybind11_state as ort  # noqa: PLC0415  # likewise
-
         if not Path(path).is_file():
             raise FileMissing(path)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors; they are raised as well
-        options.intra_op_num_threads = threads or 0
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except (
-            ort.Fail,
-            ort.InvalidArgument,
-            ort.InvalidGraph,
-            ort.InvalidProtobuf,
-            ort.NotImplemented,
-            ort.RuntimeException,
-        ) as error:
-            raise NotRunnable(path, "ONNX Runtime") from error
+        self._session = _open_session(path, threads)
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.card, published = card_from_metadata(path, metadata)
         self._log_of_output = published is not None and published.output == "probabilities"
@@ -112,3 +95,28 @@ class OnnxClassifier:
             images = np.concatenate((images, np.zeros((missing, *images.shape[1:]), images.dtype)))
         result = np.asarray(self._session.run(None, {self._input: images})[0], np.float32)
         return result[: len(result) - max(0, missing)]
+
+
+def _open_session(path: str | Path, threads: int | None) -> Any:  # noqa: ANN401  # it has no types
+    """Open a session on the CPU.
+
+    Raises:
+        NotRunnable: ONNX Runtime cannot parse or run the file.
+    """
+    import onnxruntime  # noqa: PLC0415  # a tenth of a second that `import shufflenet` saves
+    from onnxruntime.capi import onnxruntime_pybind11_state as ort  # noqa: PLC0415  # likewise
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; they are raised as well
+    options.intra_op_num_threads = threads or 0
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except (
+        ort.Fail,
+        ort.InvalidArgument,
+        ort.InvalidGraph,
+        ort.InvalidProtobuf,
+        ort.NotImplemented,
+        ort.RuntimeException,
+    ) as error:
+        raise NotRunnable(path, "ONNX Runtime") from error

@@ -41,11 +41,7 @@ class OpenVinoClassifier:
     """
 
     def __init__(
-        self,
-        path: str | Path,
-        *,
-        threads: int | None = None,
-        precision: Arithmetic = "float32",
+        self, path: str | Path, *, threads: int | None = None, precision: Arithmetic = "float32"
     ) -> None:
         """Load a model.
 
@@ -69,14 +65,7 @@ class OpenVinoClassifier:
         if not Path(path).is_file():
             raise FileMissing(path)
         core = openvino.Core()
-        if precision == "bfloat16" and "BF16" not in core.get_property(
-            "CPU", "OPTIMIZATION_CAPABILITIES"
-        ):
-            raise SpecError("precision", precision, "'float32' on this processor")
-        hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
-        settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
-        if threads:
-            settings["INFERENCE_NUM_THREADS"] = str(threads)
+        settings = _settings(core, threads, precision)
         self._compile = partial(core.compile_model, device_name="CPU", config=settings)
         try:
             self._model = model = core.read_model(str(path))
@@ -88,10 +77,9 @@ class OpenVinoClassifier:
         self._takes_bytes = model.inputs[0].element_type == openvino.Type.u8
         if published is not None:  # their batch sizes and outputs differ
             raise ModelZooFile(path)
-        self._lock = threading.Lock()
+        self._lock, self._requests = threading.Lock(), _Requests()
         self._seen: Counter[tuple[int, ...]] = Counter()
         self._of_shape: dict[tuple[int, ...], Any] = {}
-        self._requests = _Requests()
         check_int8(self.logits_from_pixels, self.card, metadata, path)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -111,7 +99,8 @@ class OpenVinoClassifier:
         requests = self._requests.of_models
         if id(compiled) not in requests:
             requests[id(compiled)] = compiled.create_infer_request()
-        return np.array(requests[id(compiled)].infer([images])[0], np.float32)
+        outputs = requests[id(compiled)].infer([images], share_inputs=True)  # read in place
+        return np.array(outputs[0], np.float32)
 
     def _compiled_for(self, shape: tuple[int, ...]) -> Any:  # noqa: ANN401  # it has no types
         """Return a model compiled for any shape, or for this one if it is used again and again.
@@ -127,6 +116,26 @@ class OpenVinoClassifier:
                 fixed.reshape(list(shape))
                 self._of_shape[shape] = self._compile(fixed)
             return self._of_shape.get(shape, self._any_shape)
+
+
+def _settings(
+    core: Any,  # noqa: ANN401  # it has no types
+    threads: int | None,
+    precision: Arithmetic,
+) -> dict[str, str]:
+    """Return the settings that a model is compiled with.
+
+    Raises:
+        SpecError: the processor has no bfloat16.
+    """
+    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if precision == "bfloat16" and "BF16" not in capabilities:
+        raise SpecError("precision", precision, "'float32' on this processor")
+    hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
+    settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+    if threads:
+        settings["INFERENCE_NUM_THREADS"] = str(threads)
+    return settings
 
 
 def _metadata(model: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  # it has no types
