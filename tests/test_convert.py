@@ -198,7 +198,7 @@ def test_weights_go_round_other_projects_and_come_home_the_same(
         ("shufflenet_v2_plus_small", "paddle", "paddle has no network of this kind"),
     ],
 )
-def test_where_no_order_of_weights_does_it_the_reason_is_told(
+def test_where_no_permutation_of_weights_works_the_error_has_the_reason(
     name: str, layout: str, reason: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "none.pth"

@@ -51,7 +51,7 @@ def refused(
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_missing_foreign_or_of_another_shape_is_named(tmp_path: Path) -> None:
+def test_missing_foreign_and_misshapen_arrays_are_named(tmp_path: Path) -> None:
     arrays = as_torch(weights(ORIGINAL))
     key = "module.features.0.branch_proj.0.weight"
     one = dict(arrays)
@@ -154,7 +154,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     refused(path, CheckpointError, "would unpack to 50,0")
 
 
-def test_the_same_names_and_shapes_of_paddle_are_told_apart_or_remarked_on(tmp_path: Path) -> None:
+def test_paddle_networks_of_the_same_shapes_are_told_apart_or_remarked_on(tmp_path: Path) -> None:
     swish = next(o for o in ORIGINALS if str(o) == "paddleclas swish")
     path = write(swish, tmp_path)
     converted = convert_checkpoint(path)

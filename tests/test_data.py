@@ -84,7 +84,7 @@ def test_a_single_class_folder_is_a_set_of_one_class(class_folders: Path) -> Non
         (lambda p: written(p / "a.jpg", b"").parent, "holds images that are in no class folder"),
     ],
 )
-def test_what_holds_no_classes_is_refused(make: object, problem: str, tmp_path: Path) -> None:
+def test_data_without_classes_are_refused(make: object, problem: str, tmp_path: Path) -> None:
     assert callable(make)
     with pytest.raises(DataError, match=problem):
         open_images(make(tmp_path))
@@ -173,7 +173,7 @@ def test_an_image_is_loaded_or_the_reason_given_why_not(class_folders: Path) -> 
     assert isinstance(load(class_folders / "none.png", how), ImageError)
 
 
-def test_a_file_that_vanished_is_told(class_folders: Path) -> None:
+def test_a_file_that_vanished_is_reported(class_folders: Path) -> None:
     images: ImageSet = open_images(class_folders)
     Path(images.samples[0].path).unlink()
     with pytest.raises(DataError, match="cannot be read"):
@@ -268,7 +268,7 @@ def test_a_shard_cut_short_is_refused(tmp_path: Path) -> None:
         open_images(written(tmp_path / "b.tar", whole[:2500]))
 
 
-def test_an_archive_that_vanished_is_told(tmp_path: Path) -> None:
+def test_an_archive_that_vanished_is_reported(tmp_path: Path) -> None:
     path = shard(tmp_path / "gone.tar", {"a.cls": b"1", "a.png": png("a")})
     sample = open_images(path).samples[0]
     path.unlink()

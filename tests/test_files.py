@@ -95,7 +95,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_disk_that_is_really_full_is_told_in_a_sentence() -> None:
+def test_a_disk_that_is_really_full_is_reported_in_a_sentence() -> None:
     with pytest.raises(WriteError, match="Cannot write '/dev/full/a'"):
         write_atomic("/dev/full/a", b"content")
 

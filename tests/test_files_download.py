@@ -85,7 +85,7 @@ def test_the_cache_is_the_users_unless_the_environment_names_another(
     assert "shufflenet" in str(cache_dir())
 
 
-def test_a_file_of_no_published_hash_is_taken_and_its_hash_told(
+def test_a_file_without_a_published_hash_is_accepted_and_its_hash_logged(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -196,7 +196,7 @@ def test_a_body_of_unannounced_length_cut_short_is_continued(site: Site) -> None
     assert site.ranges == [None, "bytes=1000-"]
 
 
-def test_where_no_hash_would_tell_nothing_is_continued_or_kept(site: Site, folder: Path) -> None:
+def test_without_a_hash_nothing_is_resumed_or_kept(site: Site, folder: Path) -> None:
     site.answers = [cut(1000)]
     assert download(weights(url=site.url)).read_bytes() == BODY
     assert site.ranges == [None, None]
@@ -235,7 +235,9 @@ def test_a_partial_file_that_was_complete_needs_only_its_name(site: Site, folder
     assert files(folder) == ["m.pth"]
 
 
-def test_a_transfer_that_never_ends_well_is_told_and_kept(site: Site, folder: Path) -> None:
+def test_a_transfer_that_keeps_failing_is_reported_and_its_part_kept(
+    site: Site, folder: Path
+) -> None:
     site.answers = [cut(1000), cut(2000), cut(3000)]  # none of which heeds the range
     refused(
         weights(url=site.url, sha256=SHA256),
@@ -245,7 +247,7 @@ def test_a_transfer_that_never_ends_well_is_told_and_kept(site: Site, folder: Pa
     assert files(folder) == ["m.pth.partial"]
 
 
-def test_threads_that_want_the_same_file_bring_it_once(site: Site) -> None:
+def test_threads_that_want_the_same_file_download_it_once(site: Site) -> None:
     site.answers = [late]
     wanted = weights(url=site.url, sha256=SHA256)
     with ThreadPoolExecutor(4) as pool:
@@ -254,7 +256,7 @@ def test_threads_that_want_the_same_file_bring_it_once(site: Site) -> None:
     assert site.ranges == [None]
 
 
-def test_processes_that_want_the_same_file_bring_it_once(site: Site, folder: Path) -> None:
+def test_processes_that_want_the_same_file_download_it_once(site: Site, folder: Path) -> None:
     code = f"from sites import *; download(weights(url={site.url!r}, sha256=SHA256))"
     site.answers = [late]
     command = [sys.executable, "-c", code]

@@ -53,7 +53,7 @@ def site() -> Iterator[Site]:
         (403, "the server refuses (HTTP 403)"),
     ],
 )
-def test_what_will_not_pass_is_told_at_once(
+def test_a_permanent_failure_is_reported_at_once(
     site: Site, folder: Path, code: int, meaning: str
 ) -> None:
     site.answers = [status(code)]
@@ -66,7 +66,7 @@ def test_what_will_not_pass_is_told_at_once(
     assert files(folder) == []
 
 
-def test_what_may_pass_is_tried_again_and_then_told(site: Site, folder: Path) -> None:
+def test_a_transient_failure_is_retried_and_then_reported(site: Site, folder: Path) -> None:
     site.answers = [status(500)] * 3
     refused(
         weights(url=site.url, sha256=SHA256),
@@ -76,7 +76,7 @@ def test_what_may_pass_is_tried_again_and_then_told(site: Site, folder: Path) ->
     assert len(site.ranges) == 3
 
 
-def test_a_silent_server_is_not_awaited_for_ever(
+def test_a_silent_server_times_out(
     site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(downloads, "_TIMEOUT_S", 0.1)
@@ -88,9 +88,7 @@ def test_a_silent_server_is_not_awaited_for_ever(
     )
 
 
-def test_a_server_that_falls_silent_is_asked_for_the_rest(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_timeout_the_rest_is_requested(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def stuck(request: Request) -> None:
         cut(PIECE)(request)
         silent(request)
@@ -101,7 +99,7 @@ def test_a_server_that_falls_silent_is_asked_for_the_rest(
     assert site.ranges == [None, f"bytes={PIECE}-"]
 
 
-def test_a_missing_network_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_network_is_reported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*args: object, **kwargs: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -114,7 +112,7 @@ def test_a_missing_network_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch
     )
 
 
-def test_a_closed_port_is_told(site: Site, folder: Path) -> None:
+def test_a_closed_port_is_reported(site: Site, folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/m.pth"
     with pytest.raises(DownloadError, match=f"{url}': Connection refused. Run the command again"):
@@ -145,7 +143,7 @@ def test_a_redirect_out_of_the_web_is_not_followed(site: Site) -> None:
         ({"bytes": 3}, "is larger than 3 bytes"),
     ],
 )
-def test_a_wrong_file_is_told_and_not_kept(
+def test_a_wrong_file_is_reported_and_deleted(
     site: Site, folder: Path, known: dict[str, str], fault: str
 ) -> None:
     site.answers = [body(b"wrong")]
@@ -192,7 +190,7 @@ def test_an_endless_body_is_stopped(
 # Disks, and others at work
 
 
-def test_a_place_that_cannot_be_written_is_told(
+def test_a_place_that_cannot_be_written_is_reported(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
@@ -202,7 +200,7 @@ def test_a_place_that_cannot_be_written_is_told(
     assert site.ranges == []
 
 
-def test_a_full_disk_is_told_and_the_next_try_goes_on(
+def test_a_full_disk_is_reported_and_the_next_try_goes_on(
     site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(handle: int) -> None:

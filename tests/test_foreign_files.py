@@ -63,7 +63,7 @@ def test_other_float_types_are_read(kind: torch.dtype, tmp_path: Path) -> None:
         assert np.array_equal(read_foreign(tmp_path / name).arrays["a"], tensor.double().numpy())
 
 
-def test_what_training_scripts_leave_beside_weights_is_no_hindrance(tmp_path: Path) -> None:
+def test_what_training_scripts_store_beside_weights_is_ignored(tmp_path: Path) -> None:
     meta = {
         "time": datetime.datetime(2020, 8, 12, tzinfo=datetime.UTC),
         "best": np.float64(69.55),
@@ -192,7 +192,7 @@ def test_attacks_are_refused_at_once(content: bytes, suffix: str, tmp_path: Path
     refused(path)
 
 
-def test_keys_that_take_for_ever_to_hash_are_left_out() -> None:
+def test_keys_that_never_finish_hashing_are_skipped() -> None:
     nest: object = ()
     for _ in range(60):
         nest = (nest, nest)
@@ -217,7 +217,7 @@ def test_nothing_that_is_named_is_called() -> None:
         read_pickle(io.BytesIO(pickle.dumps({"a": Caller()})))
 
 
-def test_onnx_files_that_cannot_be_computed_are_told_so(tmp_path: Path) -> None:
+def test_onnx_files_that_cannot_be_computed_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.onnx"
     whole = onnx_zoo_v1(weights(ZOO))
     for spoil, part in (
@@ -272,7 +272,7 @@ def _whole(kind: str) -> bytes:
     return save(arrays)
 
 
-def test_zip_files_that_are_none_of_torchs_are_told_so(tmp_path: Path) -> None:
+def test_zip_files_that_are_not_torchs_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.pth"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "no weights")

@@ -130,10 +130,10 @@ def paddle(conv: str, norm: str) -> Naming:
         if parts := _unit(name):
             stage, unit, rest = parts
             branch, pair, part, _field = _pair(rest)
-            called = (_PADDLE_OTHERS if unit else _PADDLE_FIRST[branch])[pair]
-            return f"{stage}_{unit + 1}._conv_{called}.{norm if part else conv}.{field}"
-        at = {"conv1": "_conv1", "conv5": "_last_conv"}[name.split(".")[0]]
-        return f"{at}.{norm if name.split('.')[1] == '1' else conv}.{field}"
+            layer = (_PADDLE_OTHERS if unit else _PADDLE_FIRST[branch])[pair]
+            return f"{stage}_{unit + 1}._conv_{layer}.{norm if part else conv}.{field}"
+        prefix = {"conv1": "_conv1", "conv5": "_last_conv"}[name.split(".")[0]]
+        return f"{prefix}.{norm if name.split('.')[1] == '1' else conv}.{field}"
 
     return naming
 
@@ -144,8 +144,8 @@ def megvii_v1(name: str, spec: NetworkSpec) -> str:
         stage, unit, rest = parts
         part, position, field = rest.split(".")
         branch, offset = {"pw1": (1, 0), "dw": (1, 3), "pw2": (2, 0)}[part]
-        at = f"features.{_number(spec, stage, unit)}.branch_main_{branch}"
-        return f"{at}.{int(position) + offset}.{field}"
+        prefix = f"features.{_number(spec, stage, unit)}.branch_main_{branch}"
+        return f"{prefix}.{int(position) + offset}.{field}"
     return _rename(name, ("conv1", "first_conv"), ("fc", "classifier.0"))
 
 
@@ -184,23 +184,23 @@ def detnas(name: str, spec: NetworkSpec) -> str:
         stage, unit, rest = parts
         kind = spec.stages[stage - 2].kinds[unit]
         letter = chr(ord("a") + unit)
-        at = f"features.{_number(spec, stage, unit)}"
+        prefix = f"features.{_number(spec, stage, unit)}"
         branch, position, field = rest.split(".")
         if branch == "branch1":
-            called = f"interstellar{stage - 1}{letter}_proj"
+            layer = f"interstellar{stage - 1}{letter}_proj"
             tail = {
-                0: f"{called}_s",
-                1: f"{called}_s_bn",
-                2: called,
+                0: f"{layer}_s",
+                1: f"{layer}_s_bn",
+                2: layer,
                 3: f"bn{stage - 1}{letter}_proj",
             }
-            return f"{at}.proj_conv.{tail[int(position)]}.{field}"
+            return f"{prefix}.proj_conv.{tail[int(position)]}.{field}"
         block = (
             f"{stage - 1}{letter}_xception_3x3"
             if kind == "xception"
             else (f"{stage - 1}{letter}_shufflenet_{kind}")
         )
-        return f"{at}.conv.{_detnas_layer(block, kind == 'xception', int(position))}.{field}"
+        return f"{prefix}.conv.{_detnas_layer(block, kind == 'xception', int(position))}.{field}"
     return _rename(
         name,
         (r"conv1\.0", "first_conv.conv"),
@@ -219,9 +219,9 @@ def _detnas_layer(block: str, xception: bool, position: int) -> str:
     has no depthwise part.
     """
     group, place = divmod(position, 5) if xception else divmod(position + 2, 5)
-    called = f"interstellar{block}_branch2{'abc'[group]}"
+    layer = f"interstellar{block}_branch2{'abc'[group]}"
     norm = f"bn{block}_branch2{'abc'[group]}"
-    return f"{group}." + (f"{called}_s", f"{called}_s_bn", called, norm)[place]
+    return f"{group}." + (f"{layer}_s", f"{layer}_s_bn", layer, norm)[place]
 
 
 def _conv_bn(rest: str, width: int = 3) -> str:
@@ -235,10 +235,10 @@ def large(name: str, _: NetworkSpec) -> str:
     if parts := _unit(name):
         stage, unit, rest = parts
         part, rest = rest.split(".", 1)
-        at = f"features.{stage - 2}.{stage}{chr(ord('a') + unit)}"
+        prefix = f"features.{stage - 2}.{stage}{chr(ord('a') + unit)}"
         if part in ("branch1", "down"):
-            return f"{at}.{'proj' if part == 'branch1' else part}.{_conv_bn(rest)[2:]}"
-        return f"{at}.{_large_branch2(rest, {0: 0, 3: 1, 6: 2}, 8, '')}"
+            return f"{prefix}.{'proj' if part == 'branch1' else part}.{_conv_bn(rest)[2:]}"
+        return f"{prefix}.{_large_branch2(rest, {0: 0, 3: 1, 6: 2}, 8, '')}"
     if name.startswith("conv1."):
         return f"first_conv.{_conv_bn(name.removeprefix('conv1.'))}"
     return _rename(name, (r"conv5\.0", "conv_last.conv"), (r"conv5\.1", "conv_last.bn"))
@@ -258,13 +258,13 @@ def exlarge(name: str, spec: NetworkSpec) -> str:
     """Name as ShuffleNet-Series at aa91feb, ShuffleNetV2.ExLarge/network.py."""
     if parts := _unit(name):
         stage, unit, rest = parts
-        at = f"features.{stage - 2}.{unit}"
+        prefix = f"features.{stage - 2}.{unit}"
         if unit == spec.stages[stage - 2].repeats:
-            return f"{at}.{_conv_bn(rest)[2:]}"
+            return f"{prefix}.{_conv_bn(rest)[2:]}"
         part, rest = rest.split(".", 1)
         if part == "branch1":
-            return f"{at}.proj.{_conv_bn(rest)[2:]}"
-        return f"{at}.{_large_branch2(rest, {0: 0, 3: 1, 6: 2, 8: 3}, 10, 'fc.')}"
+            return f"{prefix}.proj.{_conv_bn(rest)[2:]}"
+        return f"{prefix}.{_large_branch2(rest, {0: 0, 3: 1, 6: 2, 8: 3}, 10, 'fc.')}"
     if name.startswith("conv1."):
         return f"first_conv.{_conv_bn(name.removeprefix('conv1.'))}"
     return _rename(name, ("fc", "fc.fc"))
@@ -282,12 +282,12 @@ def onnx_v1(name: str, spec: NetworkSpec) -> str:
         stage, unit, rest = parts
         part, position, _ = rest.split(".")
         number = _number(spec, stage, unit)
-        at = {
+        names = {
             "pw1": f"gconv1_{2 * number}",
             "dw": f"gconv3_{number}",
             "pw2": f"gconv1_{2 * number + 1}",
         }
-        called = at[part]
+        layer = names[part]
     else:
-        called, position = "conv3_0", name.split(".")[1]
-    return f"gpu_0/{called}_w_0" if position == "0" else f"gpu_0/{called}_bn_{field}_0"
+        layer, position = "conv3_0", name.split(".")[1]
+    return f"gpu_0/{layer}_w_0" if position == "0" else f"gpu_0/{layer}_bn_{field}_0"
