@@ -101,6 +101,7 @@ def silent(request: Request) -> None:
 
 
 def late(request: Request) -> None:
+    """Answer when others have probably asked too; what is tested holds if they have not."""
     time.sleep(0.3)
     whole(request)
 
