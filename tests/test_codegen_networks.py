@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from llvmlite import ir
 
 pytest.importorskip("llvmlite")
+from llvmlite import ir
 
 from reference_layers import random_network, reference_logits
 from shufflenet.codegen import build, jit
