@@ -60,9 +60,10 @@ def test_a_runtime_of_one_entry_is_a_choice_of_predict(
     toy: Path, class_folders: Path, run: Run
 ) -> None:
     image = class_folders / "red" / "0.png"
-    code, out, _ = run("predict", image, "--model", toy, "--runtime", "toy", "--json")
-    assert code == 0
-    assert json.loads(out)["predictions"][0]["label"] == "red"
+    for chosen in (("--runtime", "toy"), ()):
+        code, out, _ = run("predict", image, "--model", toy, *chosen, "--json")
+        assert code == 0
+        assert json.loads(out)["predictions"][0]["label"] == "red"
     with pytest.raises(SystemExit):
         run("predict", image, "--runtime", "tensorrt")
 

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeAlias, get_args
 
 from shufflenet.spec import RUNTIMES, Arithmetic
@@ -146,7 +147,14 @@ def open_chosen(args: argparse.Namespace, *, images: int) -> "Model":
     from shufflenet import open_model
 
     threads = args.threads or (1 if images > 1 else None)
-    runtime, is_onnx = args.runtime, not args.model.endswith(".safetensors")
-    if runtime == "auto" and images < _MANY_IMAGES and is_onnx and args.precision == "float32":
-        runtime = "onnxruntime"
+    runtime = args.runtime
+    if runtime == "auto" and images < _MANY_IMAGES and args.precision == "float32":
+        runtime = _first_runtime(args.model)
     return open_model(args.model, runtime=runtime, threads=threads, precision=args.precision)
+
+
+def _first_runtime(model: str) -> str:
+    """Return the first runtime that opens a file of this suffix; of all, for a model's name."""
+    suffix = Path(model).suffix
+    opening = (runtime.name for runtime in RUNTIMES.values() if suffix in runtime.suffixes)
+    return next(opening, next(iter(RUNTIMES)))
