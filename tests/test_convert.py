@@ -121,7 +121,7 @@ def test_what_no_script_would_load_is_not_written(tmp_path: Path) -> None:
     thin = random_checkpoint(SPECS["shufflenet_v2_exlarge"])
     spec = thin.card.network
     whole = replace(thin, card=replace(thin.card, network=NETWORKS[spec.name]))
-    with pytest.raises(LayoutError, match="heads that only training uses, which are not kept"):
+    with pytest.raises(LayoutError, match="heads that only training uses, which are not stored"):
         write_layout(whole, tmp_path / "a.pth", "megvii")
     x0_5 = random_checkpoint(NETWORKS["shufflenet_v2_x0_5"])
     with pytest.raises(SpecError, match="ends in .pdparams"):
