@@ -79,6 +79,18 @@ def test_int8_objects_multiply_by_what_their_target_has(name: str) -> None:
     assert multiplies in str(module.code)
 
 
+def test_the_host_is_not_asked_about_other_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = object_file(build(small_network(), TARGETS["wasm32"], SHAPE))
+    for name in (
+        "get_host_cpu_features",
+        "get_host_cpu_name",
+        "get_process_triple",
+        "get_default_triple",
+    ):
+        monkeypatch.setattr(binding, name, lambda: pytest.fail("the host was asked"))
+    assert object_file(build(small_network(), TARGETS["wasm32"], SHAPE)) == expected
+
+
 def linked(module: Module) -> binding.ExecutionEngine:
     """Load a module's object into this process, as a linker would."""
     empty = binding.parse_assembly("")
