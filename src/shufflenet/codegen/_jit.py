@@ -19,14 +19,14 @@ __all__ = ["Compiled", "jit"]
 
 
 def jit(module: Module) -> "Compiled":
-    """Compile a module for this machine, which must be its target; that takes about a second."""
+    """Compile a module for this machine, which must be its target; this takes about a second."""
     return Compiled(module)
 
 
 class Compiled:
     """A network for images of one shape, as machine code in memory.
 
-    Threads may call its methods at a time, each of them in an arena of its own.
+    Several threads may call its methods at once; each computes in its own arena.
     """
 
     def __init__(self, module: Module) -> None:

@@ -40,7 +40,7 @@ class Module:
     - ``logits(features, constants, tables, float *logits, int64_t images)`` computes the logits of
       images whose features, ``(images, features_pitch)``, lie side by side.
 
-    Threads may call them at a time, each with an arena of its own.
+    Several threads may call them at once, each with its own arena.
 
     Attributes:
         code: The functions.
@@ -80,11 +80,11 @@ def build(
     shape: tuple[int, int, int],
     preprocess: Preprocess | None = None,
 ) -> Module:
-    """Build the module of a network for images of one shape; that takes tenths of a second.
+    """Build the module of a network for images of one shape; this takes tenths of a second.
 
     Args:
         network: The layers of an exported file.
-        target: The processor to generate code for.
+        target: The processor that code is generated for.
         shape: Channels, height and width of images, px.
         preprocess: How pixels become images; without it, or if it subtracts a mean image, the
             module takes no pixels.

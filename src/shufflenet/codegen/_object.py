@@ -13,22 +13,22 @@ _ADDRESS = _BYTE.as_pointer()
 
 
 def object_file(module: Module, prefix: str = "shufflenet") -> bytes:
-    """Return the content of an object file: ELF, Mach-O, COFF or WebAssembly, as the target has it.
+    """Return the content of an object file: ELF, Mach-O, COFF or WebAssembly, depending on the target.
 
     It defines, in C::
 
-        extern const int64_t shufflenet_arena_bytes;    // of an arena, which a cache line begins
-        extern const int64_t shufflenet_logits_length;  // the number of classes, padded
+        extern const int64_t shufflenet_arena_bytes;    // size of an arena; align it to 64 bytes
+        extern const int64_t shufflenet_logits_length;  // classes, padded: floats of `logits`
         void shufflenet_prepare(void *arena);           // once, before an arena is used
         void shufflenet_run(void *arena, const float *image, float *logits);
         void shufflenet_run_pixels(void *arena, const uint8_t *pixels, float *logits);
 
-    the last only if the module takes pixels. Threads may call them at a time, each with an arena of
-    its own.
+    The last is defined only if the module takes pixels. Several threads may call the functions at
+    once, each with its own arena.
 
     Args:
         module: The network.
-        prefix: What all names begin with instead of ``shufflenet``.
+        prefix: The prefix of all names, instead of ``shufflenet``.
     """
     machine = target_machine(module.target, jit=False)
     code = optimize(module.code, module.target, machine)
