@@ -13,7 +13,7 @@ _ADDRESS = _BYTE.as_pointer()
 
 
 def object_file(module: Module, prefix: str = "shufflenet") -> bytes:
-    """Return the content of an object file: ELF, Mach-O, COFF or WebAssembly, depending on the target.
+    """Return the content of an object file of the target: ELF, Mach-O, COFF or WebAssembly.
 
     It defines, in C::
 
