@@ -51,7 +51,7 @@ def test_parquet_holds_the_same_beside_its_paths(
     assert np.array_equal(np.array(table["embedding"].to_pylist()), np.load(tmp_path / "a.npy"))
 
 
-def test_the_model_that_ships_embeds_and_json_tells_of_it(
+def test_the_shipped_model_embeds_and_json_has_the_counts(
     run: Run, photos: Path, tmp_path: Path
 ) -> None:
     code, out, _ = run("embed", photos, "--to", tmp_path / "a.npy", "--json")
@@ -101,7 +101,7 @@ def test_nothing_is_written_where_nothing_can_be_read(
     assert not (tmp_path / "a.paths.txt").exists()
 
 
-def test_names_that_are_no_text_are_kept(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+def test_paths_that_are_not_utf8_are_written(run: Run, checkpoint: Path, tmp_path: Path) -> None:
     odd = tmp_path / "a\udcff.png"
     try:
         Image.new("RGB", (32, 32)).save(odd)

@@ -25,7 +25,7 @@ def test_every_image_is_counted_once_whatever_the_batch(class_folders: Path, bat
 
 
 class Constant:
-    """It answers the same for every image and class."""
+    """A classifier with the same logit for every image and class."""
 
     def __init__(self, card: Card) -> None:
         self.card = card
@@ -37,7 +37,7 @@ class Constant:
         return np.zeros((len(pixels), len(self.card.labels)), np.float32)
 
 
-def test_a_network_that_answers_nothing_scores_nothing(class_folders: Path) -> None:
+def test_equal_logits_count_as_wrong(class_folders: Path) -> None:
     labels = (*CARD.labels, *(Label(str(i), str(i)) for i in range(4)))
     network = dataclasses.replace(CARD.network, classes=7)
     card = dataclasses.replace(CARD, network=network, labels=labels)
@@ -45,7 +45,7 @@ def test_a_network_that_answers_nothing_scores_nothing(class_folders: Path) -> N
     assert evaluate(Constant(card), images) == Accuracy(images=24, top1=0, top5=0)
 
 
-def test_a_network_whose_logits_are_no_numbers_scores_nothing(class_folders: Path) -> None:
+def test_logits_that_are_nan_count_as_wrong(class_folders: Path) -> None:
     class Broken(Reddest):
         def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
             return np.full((len(batch), 3), np.nan, np.float32)

@@ -49,7 +49,7 @@ def shallow(spec: NetworkSpec) -> NetworkSpec:
 
 
 def structure(spec: NetworkSpec) -> str:
-    """Say what decides which operators are written: all but names, widths and depth."""
+    """Return what decides which operators are written: all but names, widths and depth."""
     facts = asdict(shallow(spec))
     for field in ("name", "dropout", "norm_eps", "stem_channels", "head_channels"):
         facts.pop(field, None)
@@ -127,7 +127,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
 @pytest.fixture
 def exported_before(whole: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the exporter write the graph of the fixture ``net``, whatever the network is by now."""
+    """Make the exporter write the graph of the fixture ``net``, whatever network it gets."""
     monkeypatch.setattr(_onnx, "_graph", lambda *_: onnx_ir.load(whole.path))
 
 
@@ -163,7 +163,7 @@ def test_a_file_that_computes_something_else_is_not_written(
     assert path.read_bytes() == b"what stood there"
 
 
-def test_weights_that_are_no_numbers_are_not_written(net: ShuffleNet, tmp_path: Path) -> None:
+def test_weights_that_are_nan_are_not_written(net: ShuffleNet, tmp_path: Path) -> None:
     net.fc.weight.data[0, 0] = torch.nan
     with pytest.raises(ParityError):
         export_onnx(net, card_for(net.spec), tmp_path / "a.onnx")
@@ -176,7 +176,7 @@ def test_an_opset_that_cannot_be_written_is_refused(net: ShuffleNet, tmp_path: P
 
 
 @pytest.mark.usefixtures("exported_before")
-def test_a_place_that_cannot_be_written_is_told(net: ShuffleNet, tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_refused(net: ShuffleNet, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match="Cannot write"):
         export_onnx(net, card_for(net.spec), tmp_path / "file" / "a.onnx")

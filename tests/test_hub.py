@@ -8,26 +8,22 @@ from pathlib import Path
 from threading import Thread
 
 import numpy as np
-import numpy.typing as npt
-import onnx
 import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 import shufflenet
 from conftest import with_seeded_weights
-from foreign import onnx_zoo_v1, torch_bytes
-from originals import ORIGINALS, images, weights
+from foreign import torch_bytes
 from seeded import photo
-from shufflenet import runtimes, zoo
+from shufflenet import zoo
 from shufflenet.cli import main
 from shufflenet.convert import convert_checkpoint
 from shufflenet.errors import CheckpointError, CheckpointMismatch, DownloadError
 from shufflenet.files import read_card
 from shufflenet.models import create_model, load_model
 from shufflenet.preprocess import prepare
-from shufflenet.runtimes import OnnxClassifier, _onnxruntime, top_k
+from shufflenet.runtimes import top_k
 from shufflenet.zoo import WEIGHTS, Weights
 
 NAME = "shufflenet_v2_x0_5.torchvision_in1k"
@@ -67,7 +63,7 @@ def published(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> W
     return entry
 
 
-def test_a_published_name_is_all_that_a_user_types(
+def test_predict_takes_a_published_name_downloads_once_and_exports(
     published: Weights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cat = tmp_path / "cat.png"
@@ -105,7 +101,7 @@ def test_a_file_of_the_wrong_hash_is_never_parsed_and_not_kept(
     assert not list((tmp_path / "home").rglob("*.safetensors"))
 
 
-def test_offline_the_sentence_says_what_to_do(
+def test_an_offline_machine_is_told_what_to_do(
     published: Weights, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SHUFFLENET_OFFLINE", "1")
@@ -113,7 +109,7 @@ def test_offline_the_sentence_says_what_to_do(
     assert "SHUFFLENET_OFFLINE is set" in capsys.readouterr().err
 
 
-def test_what_must_be_fetched_by_hand_is_told_with_the_place_to_put_it(
+def test_a_file_to_download_by_hand_is_named_with_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path))
@@ -133,83 +129,9 @@ def test_torchs_int8_files_are_refused_before_anything_is_downloaded(
     assert not list(tmp_path.iterdir())
 
 
-def publish_as(name: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the catalogue's entry of that name the one of this file."""
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    monkeypatch.setitem(WEIGHTS, name, replace(WEIGHTS[name], sha256=sha256))
-
-
-def test_the_onnx_zoos_v1_runs_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes one image at a time and ends with a softmax."""
-    original = next(o for o in ORIGINALS if o.source == "onnxzoo")
-    path = tmp_path / "shufflenet-9.onnx"
-    onnx.save(onnx_zoo_v1(weights(original)), path)
-    publish_as("shufflenet_v1_g4_x0_5_onnx.onnx_zoo_9", path, monkeypatch)
-    classifier = OnnxClassifier(path, threads=1)
-    batch = images(original).astype(np.float32)
-    logits = classifier.logits(batch)
-    assert logits.shape == (len(batch), 1000)
-    assert [top_k(row, classifier.card.labels, 1)[0].probability for row in logits] == (
-        pytest.approx(_softmax(classifier, batch).max(axis=1))
-    )
-
-
-def _softmax(classifier: OnnxClassifier, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    parts = [classifier._run(batch[i : i + 1]) for i in range(len(batch))]
-    return np.concatenate(parts)
-
-
-def test_an_unknown_onnx_file_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "other.onnx"
-    original = next(o for o in ORIGINALS if o.source == "onnxzoo")
-    onnx.save(onnx_zoo_v1(weights(original)), path)
-    with pytest.raises(CheckpointError, match="has no card"):
-        OnnxClassifier(path)
-
-
-@pytest.mark.parametrize("exact", [True, False])
-def test_an_int8_file_warns_where_this_processor_computes_it_differently(
-    exact: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_kept_files_are_checked_by_the_name_in_their_card(
+    published: Weights, tmp_path: Path
 ) -> None:
-    path = tmp_path / "shufflenet-v2-12-int8.onnx"
-    onnx.save(_fixed_batch(), path)
-    publish_as("shufflenet_v2_x1_0.onnx_zoo_12_int8", path, monkeypatch)
-    monkeypatch.setattr(_onnxruntime, "computes_int8_exactly", lambda: exact)
-    assert OnnxClassifier(path).logits(np.ones((5, 3, 4, 4), np.float32)).shape == (5, 1000)
-    assert ("answers may differ" in caplog.text) is not exact
-
-
-def _fixed_batch() -> onnx.ModelProto:
-    """Make a file that takes two images at a time, no fewer."""
-    graph = helper.make_graph(
-        [
-            helper.make_node("GlobalAveragePool", ["images"], ["mean"]),
-            helper.make_node("Flatten", ["mean"], ["flat"]),
-            helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
-        ],
-        "fixed",
-        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [2, 3, 4, 4])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [2, 1000])],
-        [numpy_helper.from_array(np.ones((3, 1000), np.float32), "weights")],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-
-
-def test_the_int8_probe_tells_saturation_from_exact_sums() -> None:
-    """Whichever this processor does, it is one of the two results that are possible."""
-    import onnxruntime  # noqa: PLC0415  # as engine
-
-    probe = Path(runtimes.__file__).parent / "int8-probe.onnx"
-    session = onnxruntime.InferenceSession(str(probe), providers=["CPUExecutionProvider"])
-    (small,) = session.run(None, {"pixels": np.full((1, 64, 8, 8), 100, np.uint8)})
-    assert (small == 100).all()  # nothing overflows
-    (large,) = session.run(None, {"pixels": np.full((1, 64, 8, 8), 255, np.uint8)})
-    saturated = round(32767 * 32 / (64 * 127))
-    assert set(np.unique(large)) <= {255, saturated}
-    assert runtimes.computes_int8_exactly() == (large == 255).all()
-
-
-def test_what_was_kept_must_be_what_its_name_says(published: Weights, tmp_path: Path) -> None:
     shufflenet.open_model(NAME, runtime="onnxruntime")
     folder = tmp_path / "home" / "models"
     onnx_file, checkpoint = folder / f"{NAME}.onnx", folder / f"{NAME}.safetensors"
@@ -248,7 +170,7 @@ def test_convert_takes_published_names(
         assert told in capsys.readouterr().err
 
 
-def test_where_the_cache_cannot_be_written_a_sentence_says_so(
+def test_a_cache_that_cannot_be_written_is_one_sentence(
     published: Weights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "home").write_text("a file where a folder should be")

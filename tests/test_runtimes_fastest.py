@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from fakes import FakeClock, Reddest
 from shufflenet import open_model
 from shufflenet.errors import CheckpointError, SpecError
 from shufflenet.runtimes import (
@@ -21,6 +23,7 @@ from shufflenet.runtimes import (
 )
 from shufflenet.spec import Arithmetic
 from shufflenet.zoo import SHIPPED
+from test_runtimes_model import CARD
 
 openvino = pytest.importorskip("openvino")
 pytest.importorskip("llvmlite")
@@ -34,13 +37,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def taking(
+def pretend_times(
     monkeypatch: pytest.MonkeyPatch,
     onnxruntime_s: float,
     openvino_s: float,
     llvm_s: float = 9.0,
 ) -> list[int]:
-    """Let the runtimes seem to take so long; count how often they are tried."""
+    """Make the runtimes seem to take so many seconds; count how often they are timed."""
     tried = []
     seconds = {"onnxruntime": onnxruntime_s, "openvino": openvino_s, "llvm": llvm_s}
 
@@ -61,10 +64,10 @@ def taking(
         (0.9, 0.8, LlvmClassifier),
     ],
 )
-def test_what_is_faster_by_more_than_noise_is_taken_and_remembered(
+def test_a_runtime_that_is_clearly_faster_is_chosen_and_remembered(
     openvino_s: float, llvm_s: float, chosen: type, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried = taking(monkeypatch, 1.0, openvino_s, llvm_s)
+    tried = pretend_times(monkeypatch, 1.0, openvino_s, llvm_s)
     assert type(open_fastest(FILE, threads=1)) is chosen
     assert type(open_fastest(FILE, threads=1)) is chosen
     assert len(tried) == 1
@@ -73,8 +76,8 @@ def test_what_is_faster_by_more_than_noise_is_taken_and_remembered(
     assert len(json.loads((home / "runtimes.json").read_text())) == 2
 
 
-def test_what_disagrees_is_left_aside(monkeypatch: pytest.MonkeyPatch) -> None:
-    taking(monkeypatch, 1.0, 0.1)
+def test_a_runtime_with_other_logits_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_times(monkeypatch, 1.0, 0.1)
 
     def wrong(self: OpenVinoClassifier, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return np.full((len(batch), 200), np.nan, np.float32)
@@ -84,42 +87,63 @@ def test_what_disagrees_is_left_aside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"a": 3}', "\x00"])
-def test_a_memory_that_cannot_be_read_is_made_anew(
+def test_choices_that_cannot_be_read_are_made_again(
     content: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (home / "runtimes.json").write_text(content)
-    taking(monkeypatch, 1.0, 0.5)
+    pretend_times(monkeypatch, 1.0, 0.5)
     assert type(open_fastest(FILE, threads=1)) is OpenVinoClassifier
 
 
-def test_a_memory_that_cannot_be_kept_stops_nothing(
+def test_choices_that_cannot_be_written_stop_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path / "file"))
-    taking(monkeypatch, 1.0, 0.5)
+    pretend_times(monkeypatch, 1.0, 0.5)
     assert type(open_fastest(FILE, threads=1)) is OpenVinoClassifier
 
 
-def test_all_are_really_timed_by_turns() -> None:
-    image = np.zeros((1, 3, 56, 56), np.float32)
-    kinds = {"first": OnnxClassifier, "second": OpenVinoClassifier, "third": LlvmClassifier}
-    times = _fastest._times({name: kind(FILE, threads=1) for name, kind in kinds.items()}, image)
-    assert list(times) == list(kinds)
-    assert all(seconds > 0 for seconds in times.values())
+class Timed(Reddest):
+    """A classifier whose call takes so many seconds of a clock; it notes its name at each."""
+
+    def __init__(self, name: str, seconds: float, clock: FakeClock, calls: list[str]) -> None:
+        super().__init__(CARD)
+        self.name, self.seconds, self.clock, self.calls = name, seconds, clock, calls
+
+    def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        self.calls.append(self.name)
+        self.clock.advance(self.seconds)
+        return super().logits(batch)
 
 
-def test_what_cannot_open_a_file_is_left_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("unit", "blocks"), [(2.0**-12, ["first", "second"] * 5), (1.0, ["first", "second"])]
+)
+def test_blocks_of_calls_alternate_until_patience_ends(unit: float, blocks: list[str]) -> None:
+    """Runtimes that take longer than that are called two times each at least."""
+    clock, calls = FakeClock(), list[str]()
+    classifiers = {
+        name: Timed(name, seconds, clock, calls)
+        for name, seconds in (("first", 3 * unit), ("second", unit))
+    }
+    times = _fastest._times(classifiers, np.zeros((1, 3, 32, 32), np.float32), clock)
+    assert times == {"first": 3 * unit + clock.STEP, "second": unit + clock.STEP}
+    assert [name for name, _ in groupby(calls)][: len(blocks)] == blocks
+    assert min(calls.count(name) for name in classifiers) >= 2
+
+
+def test_a_runtime_that_cannot_open_the_file_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path, *, threads: int | None, precision: Arithmetic) -> Classifier:
         raise CheckpointError(path, "has layers of another kind", "Use another.")
 
-    taking(monkeypatch, 1.0, 0.5, 0.1)
+    pretend_times(monkeypatch, 1.0, 0.5, 0.1)
     monkeypatch.setattr(_llvm, "open_file", refuse)
     assert type(open_fastest(FILE, threads=1)) is OpenVinoClassifier
 
 
-def test_without_another_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    tried = taking(monkeypatch, 1.0, 0.5)
+def test_a_single_runtime_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = pretend_times(monkeypatch, 1.0, 0.5)
     monkeypatch.setattr(_fastest, "_version", lambda package: None)
     assert type(open_fastest(FILE)) is OnnxClassifier
     assert not tried

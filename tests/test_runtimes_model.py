@@ -36,7 +36,9 @@ def test_large_logits_do_not_overflow_and_k_may_exceed_the_classes() -> None:
     assert [p.probability for p in found] == [1.0, 0.0, 0.0]
 
 
-def test_images_are_classified_in_order_and_a_bad_one_keeps_its_place(class_folders: Path) -> None:
+def test_images_are_classified_in_order_and_unreadable_ones_keep_their_place(
+    class_folders: Path,
+) -> None:
     paths = [*sorted(class_folders.rglob("*.png")), class_folders / "none.png"]
     paths.insert(1, class_folders / "blue")
     results = list(classify(Reddest(CARD), paths, k=1, batch=5))
@@ -49,7 +51,7 @@ def test_images_are_classified_in_order_and_a_bad_one_keeps_its_place(class_fold
             assert isinstance(result, ImageError)
 
 
-def test_a_model_gives_lists_and_raises_for_a_bad_file(class_folders: Path) -> None:
+def test_a_model_returns_lists_and_raises_for_an_unreadable_file(class_folders: Path) -> None:
     model = Model(Reddest(CARD))
     (found,) = model.classify([class_folders / "red" / "0.png"], k=2)
     assert found[0].label == "red"
@@ -58,7 +60,7 @@ def test_a_model_gives_lists_and_raises_for_a_bad_file(class_folders: Path) -> N
         model.classify(["none.jpg"])
 
 
-def test_a_model_classifies_whatever_holds_an_image(class_folders: Path) -> None:
+def test_a_model_classifies_paths_bytes_pillow_images_and_arrays(class_folders: Path) -> None:
     model, path = Model(Reddest(CARD)), class_folders / "green" / "0.png"
     image = Image.open(path)
     pixels = np.asarray(image)
@@ -72,8 +74,8 @@ def test_a_model_classifies_whatever_holds_an_image(class_folders: Path) -> None
     assert model.classify([]) == []
 
 
-def test_images_in_memory_are_read_as_files_are(tmp_path: Path) -> None:
-    """Turned by their EXIF tag, of 16 bits, gray or transparent; and they stay as they were."""
+def test_pillow_images_are_converted_as_files_are(tmp_path: Path) -> None:
+    """With an EXIF tag, of 16 bits, gray or transparent; and they are not changed."""
     turned, exif = Image.fromarray(photo("turned", 20, 40)), Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     turned.save(tmp_path / "turned.png", exif=exif)
@@ -89,7 +91,9 @@ def test_images_in_memory_are_read_as_files_are(tmp_path: Path) -> None:
             assert (image.size, image.mode) == (before.size, before.mode)
 
 
-def test_what_holds_no_image_is_refused(class_folders: Path, tmp_path: Path) -> None:
+def test_bytes_files_and_arrays_that_are_no_image_are_refused(
+    class_folders: Path, tmp_path: Path
+) -> None:
     model = Model(Reddest(CARD))
     with pytest.raises(ImageError, match="not an image"):
         model.classify(b"no image")
@@ -106,7 +110,7 @@ def test_what_holds_no_image_is_refused(class_folders: Path, tmp_path: Path) -> 
             model.classify(pixels)
 
 
-def test_a_model_is_shown_by_its_name() -> None:
+def test_the_repr_of_a_model_names_it() -> None:
     assert repr(Model(Reddest(CARD))) == "<Model test: 3 classes, 32 px, Reddest>"
 
 
@@ -141,7 +145,7 @@ def test_openvino_computes_what_onnx_runtime_does() -> None:
     assert all(np.array_equal(logits, again[0]) for logits in again)
 
 
-def test_openvino_answers_the_same_of_a_shape_that_comes_often() -> None:
+def test_openvino_computes_the_same_for_a_shape_that_it_compiles() -> None:
     assert SHIPPED.onnx
     classifier = OpenVinoClassifier(SHIPPED.onnx, threads=1)
     for size in (56, 64):
@@ -152,7 +156,7 @@ def test_openvino_answers_the_same_of_a_shape_that_comes_often() -> None:
                 assert np.abs(other - first).max() <= 2e-5 * np.abs(first).max()
 
 
-def test_openvino_tells_what_it_cannot_open(
+def test_openvino_refuses_other_files_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(CheckpointError, match="does not exist"):
@@ -173,7 +177,7 @@ def test_a_batch_equals_its_rows() -> None:
     assert np.abs(classifier.logits(batch) - rows).max() < 1e-4
 
 
-def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+def test_onnx_runtime_refuses_other_files_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="does not exist"):
         OnnxClassifier(tmp_path / "none.onnx")
     (tmp_path / "a.onnx").write_bytes(b"not an ONNX file")

@@ -1,4 +1,4 @@
-"""Accuracy: how many images of a labelled set a classifier predicts correctly."""
+"""Accuracy: how many images of a labeled set a classifier predicts correctly."""
 
 import logging
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def evaluate(
     batch: int = 50,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> Accuracy:
-    """Count correct predictions over all images of a set labelled by the model's class indices.
+    """Count correct predictions over all images of a set labeled by the model's class indices.
 
     An image whose class ties with another counts as wrong, and so does one whose logits are NaN
     or one that cannot be read; a warning names the latter.

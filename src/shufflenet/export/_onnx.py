@@ -79,7 +79,7 @@ def export_onnx(
     model = _graph(deploy(net) if shuffle == "free" else fold_batch_norms(net), net, opset)
     model.metadata_props[CARD_KEY] = card.to_json()
     content = ir.to_proto(model).SerializeToString()
-    parity = check_parity(net, _computed_by_onnxruntime(content), card, FORMATS["onnx"].tolerance)
+    parity = check_parity(net, _onnxruntime_logits(content), card, FORMATS["onnx"].tolerance)
     write_atomic(path, content)
     return Exported(
         path=str(path),
@@ -92,11 +92,11 @@ def export_onnx(
 
 
 def _graph(deployed: nn.Module, net: ShuffleNet, opset: int) -> ir.Model:
-    model = _traced(deployed, net, opset)
+    model = _trace(deployed, net, opset)
     if all(node.op_type in _OF_ANY_SIZE for node in model.graph):
         _free_sizes(model, net.spec)
     else:
-        model = _traced(deployed, net, opset, _SIZES)
+        model = _trace(deployed, net, opset, _SIZES)
     model.producer_name, model.producer_version = "shufflenet", ""
     for part in (model, model.graph, *model.graph, *model.graph.inputs, *model.graph.outputs):
         part.metadata_props.clear()  # torch notes its own file paths there
@@ -107,12 +107,12 @@ def _graph(deployed: nn.Module, net: ShuffleNet, opset: int) -> ir.Model:
     return model
 
 
-def _traced(
+def _trace(
     deployed: nn.Module, net: ShuffleNet, opset: int, sizes: dict[int, str] | None = None
 ) -> ir.Model:
     example = torch.zeros(2, net.spec.in_channels, 64, 64)
     free = {axis: torch.export.Dim(name) for axis, name in sizes.items()} if sizes else None
-    with _quiet():
+    with _quiet_exporter():
         program = torch.onnx.export(
             deployed,
             (example,),
@@ -142,7 +142,7 @@ def _free_sizes(model: ir.Model, spec: NetworkSpec) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet_exporter() -> Iterator[None]:
     """Suppress remarks of torch's exporter on packages that this one does not use."""
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = logger.level
@@ -173,7 +173,7 @@ def _store_float16_where_exact(model: ir.Model) -> None:
         model.graph.insert_before(model.graph[0], cast)
 
 
-def _computed_by_onnxruntime(content: bytes) -> Compute:
+def _onnxruntime_logits(content: bytes) -> Compute:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
     def compute(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -122,18 +122,27 @@ def _choose(opened: Mapping[str, Classifier]) -> str:
 
 
 def _times(
-    classifiers: Mapping[str, Classifier], image: npt.NDArray[np.float32]
+    classifiers: Mapping[str, Classifier],
+    image: npt.NDArray[np.float32],
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
-    """Return each classifier's median seconds a call; calls alternate, so that all meet noise."""
+    """Return each classifier's median seconds a call; blocks alternate, so that all meet noise.
+
+    Args:
+        classifiers: What is timed.
+        image: The images ``(1, channels, h, w)`` of every call.
+        clock: Returns seconds.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in classifiers}
-    end = time.perf_counter() + _PATIENCE_S
+    end = clock() + _PATIENCE_S
     for _ in range(_BLOCKS):
         for name, classifier in classifiers.items():
             for _ in range(_CALLS):
-                start = time.perf_counter()
+                start = clock()
                 classifier.logits(image)
-                seconds[name].append(time.perf_counter() - start)
-                if time.perf_counter() > end and min(map(len, seconds.values())) > 1:
+                now = clock()
+                seconds[name].append(now - start)
+                if now > end and min(map(len, seconds.values())) > 1:
                     break
     return {name: float(np.median(each)) for name, each in seconds.items()}
 
