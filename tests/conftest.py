@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+import shufflenet
 from seeded import photo, seeded_weights
 from shufflenet import cli
 from shufflenet.files import Checkpoint, write_checkpoint
@@ -77,9 +78,12 @@ def real_data() -> Path:
 
 
 def take_away(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a package be missing, and every room be imported anew that may have it by now."""
+    """Make a package missing, and import every room again that may have imported it before."""
     for name in [name for name in sys.modules if name.startswith("shufflenet.")]:
         if name.split(".")[1] not in ("errors", "cli"):  # tests compare errors by their class
+            parent, _, child = name.rpartition(".")
+            if child in vars(sys.modules.get(parent, shufflenet)):  # restored after the test too
+                monkeypatch.delattr(sys.modules.get(parent, shufflenet), child)
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
 
