@@ -18,7 +18,7 @@ from shufflenet.errors import SpecError
 from shufflenet.models import create_model, load_model
 from shufflenet.networks import ShuffleNet
 from shufflenet.preprocess import prepare
-from shufflenet.runtimes._torch import TorchClassifier
+from shufflenet.runtimes.pytorch import TorchClassifier
 from tolerance import FLOAT32_RELATIVE
 
 

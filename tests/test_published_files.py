@@ -15,7 +15,7 @@ from shufflenet.evaluate import evaluate
 from shufflenet.labels import class_index
 from shufflenet.networks import build_with
 from shufflenet.runtimes import Classifier, OnnxClassifier
-from shufflenet.runtimes._torch import TorchClassifier  # needs torch, so the room does not offer it
+from shufflenet.runtimes.pytorch import TorchClassifier
 
 
 def opened(path: Path) -> Classifier:

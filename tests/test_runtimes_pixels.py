@@ -20,7 +20,7 @@ from shufflenet.runtimes import (
     OpenVinoClassifier,
     classify,
 )
-from shufflenet.runtimes._torch import TorchClassifier
+from shufflenet.runtimes.pytorch import TorchClassifier
 from shufflenet.zoo import SHIPPED
 
 Pixels = npt.NDArray[np.uint8]

@@ -12,7 +12,7 @@ from shufflenet.labels import class_index
 from shufflenet.models import load_model_and_card
 from shufflenet.recipes import RECIPES
 from shufflenet.runtimes import Classifier, LlvmClassifier, OnnxClassifier, OpenVinoClassifier
-from shufflenet.runtimes._torch import TorchClassifier  # the room does not import torch
+from shufflenet.runtimes.pytorch import TorchClassifier
 from shufflenet.zoo import SHIPPED
 
 

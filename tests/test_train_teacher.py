@@ -12,7 +12,7 @@ from shufflenet.data import ImageSet, open_images, split
 from shufflenet.errors import DataError
 from shufflenet.evaluate import evaluate
 from shufflenet.models import create_model
-from shufflenet.runtimes._torch import TorchClassifier  # runtimes itself does not load torch
+from shufflenet.runtimes.pytorch import TorchClassifier
 from shufflenet.train import Session, train
 from shufflenet.train._batches import Crops
 from shufflenet.train._mix import mix_batch

@@ -21,7 +21,7 @@ from shufflenet.labels import class_index
 from shufflenet.models import load_model_and_card
 from shufflenet.networks import state_arrays
 from shufflenet.runtimes import OnnxClassifier
-from shufflenet.runtimes._torch import TorchClassifier
+from shufflenet.runtimes.pytorch import TorchClassifier
 from shufflenet.spec import Preprocess
 from shufflenet.zoo import SHIPPED
 

@@ -11,7 +11,7 @@ from shufflenet.zoo import DEFAULT
 
 if TYPE_CHECKING:
     from shufflenet.errors import ImageError
-    from shufflenet.runtimes._torch import TorchClassifier
+    from shufflenet.runtimes.pytorch import TorchClassifier
 
 __all__ = ["add_embed"]
 
@@ -82,7 +82,7 @@ def _embed(args: argparse.Namespace) -> int:
 
 def _open(name: str) -> "TorchClassifier":
     from shufflenet.hub import CHECKPOINT, resolve
-    from shufflenet.runtimes._torch import open_file
+    from shufflenet.runtimes.pytorch import open_file
 
     return open_file(
         resolve(name, (CHECKPOINT,)), threads=1

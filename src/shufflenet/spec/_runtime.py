@@ -69,7 +69,7 @@ RUNTIMES: dict[str, Runtime] = {
             package="torch",
             extra="torch",
             suffixes=(".safetensors",),
-            module="shufflenet.runtimes._torch",
+            module="shufflenet.runtimes.pytorch",
         ),
     )
 }

@@ -18,7 +18,7 @@ from shufflenet.errors import WriteError
 from shufflenet.evaluate import evaluate
 from shufflenet.files import Checkpoint, write_checkpoint
 from shufflenet.networks import ShuffleNet, state_arrays
-from shufflenet.runtimes._torch import TorchClassifier  # runtimes itself does not load torch
+from shufflenet.runtimes.pytorch import TorchClassifier
 from shufflenet.spec import Accuracy
 from shufflenet.train._batch_memory import BatchTooLarge
 from shufflenet.train._batches import Batches, Crops, Share, ignore_signals

@@ -1,4 +1,4 @@
-"""Checkpoints, run by PyTorch."""
+"""Checkpoints, run by PyTorch; the only file of this room that loads torch, so it is imported alone."""
 
 from collections.abc import Callable
 from pathlib import Path
