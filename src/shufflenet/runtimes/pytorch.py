@@ -1,4 +1,4 @@
-"""Checkpoints, run by PyTorch; the only file of this room that loads torch, so it is imported alone."""
+"""Checkpoints, run by PyTorch: imported by its own name, for it alone of this room loads torch."""
 
 from collections.abc import Callable
 from pathlib import Path
