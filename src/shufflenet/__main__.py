@@ -2,7 +2,7 @@
 
 import sys
 
-from shufflenet.cli import main
+from shufflenet.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())
