@@ -1,4 +1,5 @@
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -190,6 +191,50 @@ def test_a_card_that_would_not_be_true_is_refused(small_net: ShuffleNet, tmp_pat
     with pytest.raises(CheckpointMismatch, match="conv5.0.weight is missing"):
         save(small_net, path, labels=["a", "b", "c"], preprocess=how)
     assert not list(tmp_path.iterdir())
+
+
+def test_classes_with_one_identifier_are_refused_and_old_cards_with_them_are_read(
+    small_net: ShuffleNet, tmp_path: Path
+) -> None:
+    name, how = small_net.spec.name, preprocess_for(32)
+    for labels in (["a", "b", "a"], "abc"):
+        with pytest.raises(SpecError, match="labels is"):
+            save(small_net, tmp_path / "mine.safetensors", labels=labels, preprocess=how)
+        with pytest.raises(SpecError, match="labels is"):
+            create_model(name, labels=labels)
+    twice = (Label("a", "a"), Label("b", "b"), Label("a", "a"))
+    card = dataclasses.replace(card_for(small_net.spec), labels=twice)
+    path = tmp_path / "old.safetensors"
+    write_checkpoint(path, Checkpoint(card, state_arrays(small_net)))
+    whole = create_model(name, weights=path)
+    assert torch.equal(whole.fc.weight, small_net.fc.weight)
+    torch.manual_seed(0)
+    chosen = create_model(name, weights=path, labels=["a", "b"])
+    assert torch.equal(chosen.fc.weight[1], small_net.fc.weight[1])
+    assert not any(torch.equal(chosen.fc.weight[0], row) for row in small_net.fc.weight)
+
+
+@pytest.mark.parametrize(
+    "wrap", [torch.compile, torch.nn.DataParallel], ids=["compile", "parallel"]
+)
+def test_a_network_is_saved_as_torch_wraps_it(
+    wrap: Callable[[ShuffleNet], torch.nn.Module], small_net: ShuffleNet, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.safetensors"
+    save(wrap(small_net), path, labels=["a", "b", "c"], preprocess=preprocess_for(32))
+    arrays = state_arrays(load_model(path))
+    assert all(np.array_equal(arrays[k], v) for k, v in state_arrays(small_net).items())
+
+
+def test_what_is_no_network_or_has_no_classifier_is_not_saved(
+    small_net: ShuffleNet, tmp_path: Path
+) -> None:
+    path, how = tmp_path / "mine.safetensors", preprocess_for(32)
+    with pytest.raises(SpecError, match="the network is 'Linear', but must be one of"):
+        save(torch.nn.Linear(3, 3), path, labels=["a", "b", "c"], preprocess=how)
+    small_net.fc = torch.nn.Sequential(torch.nn.Dropout(), small_net.fc)  # type: ignore[assignment]  # as users do
+    with pytest.raises(CheckpointMismatch, match="its classifier fc is no linear layer"):
+        save(small_net, path, labels=["a", "b", "c"], preprocess=how)
 
 
 def test_both_runtimes_open_the_shipped_model_and_agree() -> None:

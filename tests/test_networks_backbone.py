@@ -136,6 +136,12 @@ def test_weights_bring_their_stem_and_leave_the_classifier(tmp_path: Path) -> No
 
 def test_the_shipped_weights_make_a_backbone() -> None:
     assert create_backbone("shufflenet_v2_x1_0", weights="default").strides == (4, 8, 16)
+    gray = create_backbone("shufflenet_v2_x1_0", weights="default", in_channels=1).eval()
+    color = create_backbone("shufflenet_v2_x1_0", weights="default").eval()
+    image = torch.randn(1, 1, 64, 64)
+    with torch.no_grad():
+        for one, other in zip(gray(image), color(image.expand(-1, 3, -1, -1)), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
 def test_a_stem_that_shrinks_further_allows_a_larger_stride() -> None:

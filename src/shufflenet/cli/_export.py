@@ -45,16 +45,22 @@ def add_export(commands: Commands) -> None:
 
 
 def _export(args: argparse.Namespace) -> int:
-    suffixes = [form.suffix for form in FORMATS.values()]
-    if args.to.suffix not in suffixes:
-        print_note(f"--to {str(args.to)!r} must end in {' or '.join(suffixes)}.")
+    formats = {form.suffix: form for form in FORMATS.values()}
+    if args.to.suffix not in formats:
+        print_note(f"--to {str(args.to)!r} must end in {' or '.join(formats)}.")
         return 2
-    from shufflenet.export import export_onnx
+    form = formats[args.to.suffix]
+    foreign = {"shuffle", "opset"} & args.given - set(form.options)
+    if foreign:
+        print_note(f"{form.title} files have no --{min(foreign)}; leave it out.")
+        return 2
+    from shufflenet.export import ExportOptions, export_file
     from shufflenet.models import load_model_and_card
 
     print_note("Exporting takes torch some seconds ...")
     net, card = load_model_and_card(args.model)
-    exported = export_onnx(net, card, args.to, shuffle=args.shuffle, opset=args.opset)
+    options = ExportOptions(shuffle=args.shuffle, opset=args.opset)
+    exported = export_file(net, card, args.to, options)
     if args.json:
         print_json(exported)
     else:

@@ -5,7 +5,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -19,12 +18,13 @@ from torch import nn
 
 from shufflenet.deploy import deploy, fold_batch_norms
 from shufflenet.errors import SpecError
+from shufflenet.export._file import Exported, ExportOptions
 from shufflenet.export._parity import Compute, check_parity
 from shufflenet.files import narrow, write_atomic
 from shufflenet.networks import ShuffleNet
 from shufflenet.spec import CARD_KEY, FORMATS, Card, NetworkSpec
 
-__all__ = ["OPSETS", "Exported", "export_onnx"]
+__all__ = ["OPSETS", "export_onnx", "write_file"]
 
 OPSETS = range(18, 24)  # 18 is the oldest that torch's exporter writes without converting down
 
@@ -38,16 +38,9 @@ _OF_ANY_SIZE = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exported:
-    """A file that was written, and how far its logits differ from the network's."""
-
-    path: str
-    bytes: int
-    shuffle: Literal["free", "keep"]
-    opset: int
-    max_abs_difference: float
-    max_abs_logit: float
+def write_file(net: ShuffleNet, card: Card, path: Path, options: ExportOptions) -> Exported:
+    """Write a network as ONNX, as ``export_onnx`` does."""
+    return export_onnx(net, card, path, shuffle=options.shuffle, opset=options.opset or OPSETS[0])
 
 
 def export_onnx(

@@ -6,7 +6,12 @@ from pathlib import Path
 
 from shufflenet.errors import CheckpointMismatch, SpecError
 from shufflenet.models._load import load_model, load_model_and_card
-from shufflenet.models._transfer import same_weights_fit, start_from, with_in_channels
+from shufflenet.models._transfer import (
+    identifiers_of,
+    same_weights_fit,
+    start_from,
+    with_in_channels,
+)
 from shufflenet.networks import Backbone, ShuffleNet, build
 from shufflenet.spec import Label, NetworkSpec
 from shufflenet.zoo import find_network
@@ -49,12 +54,14 @@ def create_model(
 
     Raises:
         UnknownName: no network, or no checkpoint, goes by that name.
-        SpecError: an argument is outside what the architecture allows, or ``num_classes`` is not
-            the number of labels.
+        SpecError: an argument is outside what the architecture allows, ``num_classes`` is not the
+            number of labels, or two labels are the same.
         CheckpointError: the file is damaged or was not written by this package.
         CheckpointMismatch: the weights are of another network.
     """
     spec = find_network(name)
+    if labels is not None:
+        identifiers_of(labels)
     if labels is not None and num_classes not in (None, len(labels)):
         raise SpecError("num_classes", num_classes, f"{len(labels)}, the number of labels")
     classes = num_classes if labels is None else len(labels)
@@ -109,7 +116,8 @@ def create_backbone(
             makes it so.
         weights: Name or file of a checkpoint of this network to start from, with the stem that the
             checkpoint has; random weights unless given.
-        in_channels: Number of channels of the images; the checkpoint's, else 3 unless given.
+        in_channels: Number of channels of the images; the checkpoint's, else 3 unless given. The
+            first convolution is adapted to it as ``create_model`` does.
         frozen_stages: How many stages keep their weights and batch statistics in training; 0 is
             the stem alone, and nothing unless given.
         checkpoint_gradients: Whether training keeps only the maps of stem, stages and head for the
@@ -125,10 +133,10 @@ def create_backbone(
         net = create_model(name, in_channels=in_channels)
     else:
         net = load_model(weights)
-        channels = net.spec.in_channels if in_channels is None else in_channels
-        wanted = replace(find_network(name), in_channels=channels)
+        wanted = replace(find_network(name), in_channels=net.spec.in_channels)
         if not same_weights_fit(wanted, net.spec):
-            given = f"{weights} is a {net.spec.name} for {net.spec.in_channels} channels"
-            raise CheckpointMismatch(name, [given])
+            raise CheckpointMismatch(name, [f"{weights} is a {net.spec.name}"])
+        if in_channels not in (None, net.spec.in_channels):
+            net = with_in_channels(net, in_channels)
     backbone = Backbone(net, out_indices, output_stride=output_stride).freeze(frozen_stages)
     return backbone.checkpoint_gradients(checkpoint_gradients).train()

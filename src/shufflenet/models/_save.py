@@ -7,9 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from shufflenet.errors import SpecError
+from shufflenet.errors import CheckpointMismatch, SpecError
 from shufflenet.files import Checkpoint, write_checkpoint
+from shufflenet.models._transfer import identifiers_of
 from shufflenet.networks import ShuffleNet, build_with, state_arrays
 from shufflenet.spec import Card, Label, Origin, Preprocess
 
@@ -17,7 +19,7 @@ __all__ = ["describe", "save"]
 
 
 def save(
-    net: ShuffleNet,
+    net: nn.Module,
     path: str | Path,
     *,
     labels: Sequence[Label | str],
@@ -30,8 +32,9 @@ def save(
     examples/own_loop.py for a whole training loop.
 
     Args:
-        net: The network, on any device and in any mode; its classifier ``fc`` may have been
-            replaced by one of another number of classes. It is not changed.
+        net: The network, on any device and in any mode, also as ``torch.compile`` and
+            ``DataParallel`` wrap it; its classifier ``fc`` may have been replaced by a linear layer
+            of another number of classes. It is not changed.
         path: Where to write; a name that ends in ``.safetensors``, which becomes the card's name.
         labels: The classes, or their identifiers, in the order of the logits.
         preprocess: How images were resized, cropped and normalized for it; that of the checkpoint
@@ -41,26 +44,31 @@ def save(
             the network began with: without an origin, data are "unknown" and no licence is named.
 
     Raises:
-        SpecError: there is not one label for each class, the network began with random weights and
-            no preprocessing is given, or the path ends in something else.
+        SpecError: there is not one label for each class, two labels are the same, the network is
+            none of this package, it began with random weights and no preprocessing is given, or
+            the path ends in something else.
         CheckpointMismatch: parts of the network were replaced, other than its classifier.
         WriteError: the file cannot be written; a file that was there before is unchanged.
     """
     path = Path(path)
     if path.suffix != ".safetensors":
         raise SpecError("path", str(path), "a name that ends in .safetensors")
-    start = net.started_from
+    network = _unwrap(net)
+    start = network.started_from
     preprocess = preprocess or (start.preprocess if start else None)
     if preprocess is None:
         expected = "given, since the network began with random weights: a spec.Preprocess"
         raise SpecError("preprocess", None, expected)
-    arrays = state_arrays(copy.deepcopy(net).float())
-    classes = len(arrays["fc.weight"]) if "fc.weight" in arrays else net.spec.classes
-    if len(labels) != classes:
+    arrays = state_arrays(copy.deepcopy(network).float())
+    if "fc.weight" not in arrays:
+        problem = "its classifier fc is no linear layer, which a checkpoint has no other place for"
+        raise CheckpointMismatch(network.spec.name, [problem])
+    classes = len(arrays["fc.weight"])
+    if len(identifiers_of(labels)) != classes:
         raise SpecError("labels", len(labels), f"{classes}, one for each class of the network")
     card = Card(
         name=path.stem,
-        network=replace(net.spec, classes=classes),
+        network=replace(network.spec, classes=classes),
         preprocess=preprocess,
         labels=tuple(Label(each, each) if isinstance(each, str) else each for each in labels),
         origin=_completed(origin or Origin(data="unknown", licence=""), start),
@@ -68,6 +76,20 @@ def save(
     build_with(card.network, arrays)  # it refuses weights that the card's network has no place for
     write_checkpoint(path, Checkpoint(card, arrays))
     return card
+
+
+def _unwrap(net: nn.Module) -> ShuffleNet:
+    """Return the network inside what torch wraps around it.
+
+    Raises:
+        SpecError: it is none of this package.
+    """
+    while not isinstance(net, ShuffleNet):
+        inner = getattr(net, "_orig_mod", None) or getattr(net, "module", None)
+        if not isinstance(inner, nn.Module):
+            raise SpecError("the network", type(net).__name__, "one of shufflenet.models")
+        net = inner
+    return net
 
 
 def _completed(origin: Origin, start: Card | None) -> Origin:

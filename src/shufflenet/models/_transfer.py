@@ -1,5 +1,6 @@
 """Weights of a checkpoint for a network with other classes, channels, stem or width."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from shufflenet.networks import (
 )
 from shufflenet.spec import Card, Label, NetworkSpec, differing_fields
 
-__all__ = ["same_weights_fit", "start_from", "with_in_channels"]
+__all__ = ["identifiers_of", "same_weights_fit", "start_from", "with_in_channels"]
 
 _FIRST = "conv1.0.weight"  # of every network; (channels, in_channels, height, width)
 
@@ -28,7 +29,8 @@ def start_from(
     """Copy the weights of a loaded checkpoint into a network.
 
     The classifier keeps a row for every class whose identifier the checkpoint has too, wherever
-    that stands; the rows of all other classes stay as they are in ``net``.
+    that stands; the rows of all other classes stay as they are in ``net``. An identifier that the
+    checkpoint has twice is not known, unless all classes are the checkpoint's in its order.
 
     Args:
         net: The network to change. Its stem may shrink images by another factor than the
@@ -44,7 +46,7 @@ def start_from(
 
     Raises:
         CheckpointMismatch: the checkpoint is of another network.
-        SpecError: there are labels, but not one for each class.
+        SpecError: there are labels, but not one for each class, or two are the same.
     """
     fits = same_weights_fit(net.spec, source.spec)
     if not fits and not can_widen(source, net):
@@ -69,15 +71,33 @@ def _source_rows(classes: int, labels: Sequence[Label | str], card: Card) -> npt
     """Return the row of the checkpoint's classifier for every class, ``(classes,)``; -1 for none.
 
     Raises:
-        SpecError: there are labels, but not one for each class.
+        SpecError: there are labels, but not one for each class, or two are the same.
     """
     if not labels:
         return np.full(classes, -1)
     if len(labels) != classes:
         raise SpecError("labels", len(labels), f"{classes}, one for each class of the network")
-    known = {label.id: row for row, label in enumerate(card.labels)}
+    of_card = [label.id for label in card.labels]
+    if [label if isinstance(label, str) else label.id for label in labels] == of_card:
+        return np.arange(classes)
+    counts = Counter(of_card)
+    known = {each: row for row, each in enumerate(of_card) if counts[each] == 1}
+    return np.array([known.get(each, -1) for each in identifiers_of(labels)])
+
+
+def identifiers_of(labels: Sequence[Label | str]) -> list[str]:
+    """Return the identifiers of classes.
+
+    Raises:
+        SpecError: it is a text, which would be a class for each letter, or two are the same.
+    """
+    if isinstance(labels, str):
+        raise SpecError("labels", labels, f"a list of classes, such as ['{labels}', 'other']")
     identifiers = [label if isinstance(label, str) else label.id for label in labels]
-    return np.array([known.get(identifier, -1) for identifier in identifiers])
+    (most, count), *_ = Counter(identifiers).most_common(1) or [("", 0)]
+    if count > 1:
+        raise SpecError("labels", f"{count} times {most}", "classes with different identifiers")
+    return identifiers
 
 
 def with_in_channels(net: ShuffleNet, in_channels: int) -> ShuffleNet:

@@ -20,6 +20,8 @@ class Format:
         suffix: How its files' names end; ``export --to`` chooses the format by it.
         package: The Python package that writes it.
         extra: The extra of this package that installs that.
+        module: The module that writes it. Its function ``write_file(net, card, path, options)``
+            returns an ``Exported``; it is imported when the first file is written.
         options: The options of ``shufflenet export`` that it takes.
         tolerance: The largest difference between the file's logits and the network's that is
             accepted, relative to the largest logit.
@@ -30,6 +32,7 @@ class Format:
     suffix: str
     package: str
     extra: str
+    module: str
     options: tuple[str, ...]
     tolerance: float
 
@@ -43,6 +46,7 @@ FORMATS: dict[str, Format] = {
             suffix=".onnx",
             package="onnx_ir",
             extra="torch",
+            module="shufflenet.export._onnx",
             options=("shuffle", "opset"),
             tolerance=FLOAT32_TOLERANCE,
         ),

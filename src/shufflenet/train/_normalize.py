@@ -15,7 +15,7 @@ class Normalizer:
     """``preprocess.normalize`` for tensors: the same values of ``affine``, the same operations.
 
     On the CPU in float32 both give the same bits. A mean image is resized for batches of another
-    size than its own, as the crops of the first epochs may be.
+    size than its own, as the crops of the first epochs may be; the last one is kept.
     """
 
     def __init__(self, how: Preprocess) -> None:
@@ -26,6 +26,7 @@ class Normalizer:
         self._mean_image = (
             None if image is None else torch.from_numpy(np.array(image[None], order="C"))
         )
+        self._resized = self._mean_image
 
     def __call__(self, images: Tensor) -> Tensor:
         """Normalize RGB values 0..255, ``(n, 3, h, w)``, to a network's input of the same shape."""
@@ -33,12 +34,16 @@ class Normalizer:
         if self._flips_channels:
             images = images.flip(1)
         if self._mean_image is not None:
-            images = images - _resized(self._mean_image, images.shape[2:]).to(device)
+            self._resized = _resized(self._mean_image, self._resized, images)
+            images = images - self._resized
         return images * self._scale.to(device) + self._offset.to(device)
 
 
-def _resized(image: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Resize ``(1, 3, h, w)`` to a height and width; as it is where it has them already."""
-    if image.shape[2:] == size:
-        return image
-    return interpolate(image, size, mode="bilinear", antialias=True)
+def _resized(image: Tensor, last: Tensor | None, images: Tensor) -> Tensor:
+    """Return ``(1, 3, h, w)`` in the size and on the device of images: the last one if it fits."""
+    size, device = images.shape[2:], images.device
+    if last is not None and last.shape[2:] == size and last.device == device:
+        return last
+    if image.shape[2:] != size:
+        image = interpolate(image, size, mode="bilinear", antialias=True)
+    return image.to(device)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from shufflenet.data import ImageSet, load
-from shufflenet.errors import ImageError, MissingClasses, NoReadableImages, OneClass
+from shufflenet.errors import ImageError, MissingClasses, NoReadableImages, OneClass, SpecError
 from shufflenet.networks import ShuffleNet
 from shufflenet.recipes import Recipe
 from shufflenet.spec import Card
@@ -36,6 +36,10 @@ class Setup:
     recipe: Recipe
     teacher: Teacher | None = None
     teacher_logits: TeacherLogits | None = None
+
+    def __post_init__(self) -> None:
+        if self.teacher is not None and self.teacher_logits is not None:
+            raise SpecError("teacher_logits", "given beside a teacher", "given instead of it")
 
 
 def check_images(setup: Setup) -> None:
