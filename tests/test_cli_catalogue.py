@@ -145,6 +145,11 @@ def test_show_describes_a_published_checkpoint(run: Run) -> None:
     (row,) = listed(run, name).values()
     unknown = {"url": None, "sha256": None, "md5": None, "bytes": None}
     assert unknown.items() <= shown["weights"].items()
+    assert set(shown["weights"]) == {
+        *("name", "network", "source", "filename", "licence", "preprocess", "url", "page"),
+        *("mirror", "sha256", "md5", "bytes", "published", "cost", "labels", "quantised"),
+        *("runs", "gives", "defects"),
+    }
     assert unknown.items() <= row.items()
     out = " ".join(run("show", name)[1].split())
     assert "stated, as errors of 30.6 / 11.1, in megvii-model/ShuffleNet-Series" in out

@@ -1,7 +1,9 @@
 """Object files: of the network that ships and of small ones, for processors not at hand."""
 
 import ctypes
+import gc
 import struct
+import weakref
 
 import numpy as np
 import pytest
@@ -103,6 +105,16 @@ def linked(module: Module) -> binding.ExecutionEngine:
 
 def number(engine: binding.ExecutionEngine, name: str) -> int:
     return ctypes.c_int64.from_address(engine.get_global_value_address(name)).value
+
+
+def test_what_was_compiled_keeps_neither_code_nor_constants_of_its_module() -> None:
+    module = build(small_network(int8=False), host_target(int8=False), SHAPE)
+    code, constants = weakref.ref(module.code), weakref.ref(module.constants)
+    compiled = jit(module)
+    del module
+    gc.collect()
+    assert (code(), constants()) == (None, None)
+    assert np.isfinite(compiled.logits_of(np.zeros(SHAPE, np.float32))).all()
 
 
 @pytest.mark.parametrize("int8", [False, True], ids=["float32", "int8"])

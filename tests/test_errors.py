@@ -1,4 +1,5 @@
 import ast
+import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -561,6 +562,13 @@ def leaves(kind: type[errors.ShuffleNetError]) -> Iterator[type[errors.ShuffleNe
         yield kind
     for each in below:
         yield from leaves(each)
+
+
+@pytest.mark.parametrize(("error", "sentence"), SENTENCES)
+def test_every_error_passes_between_processes(error: errors.ShuffleNetError, sentence: str) -> None:
+    back = pickle.loads(pickle.dumps(error))  # noqa: S301  # made here
+    assert type(back) is type(error)
+    assert str(back) == sentence
 
 
 def test_the_sentence_of_every_class_is_tested() -> None:

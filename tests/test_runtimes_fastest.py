@@ -79,10 +79,10 @@ def test_a_runtime_that_is_clearly_faster_is_chosen_and_remembered(
 def test_a_runtime_with_other_logits_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend_times(monkeypatch, 1.0, 0.1)
 
-    def wrong(self: OpenVinoClassifier, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def wrong(self: OpenVinoClassifier, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         return np.full((len(batch), 200), np.nan, np.float32)
 
-    monkeypatch.setattr(OpenVinoClassifier, "logits", wrong)
+    monkeypatch.setattr(OpenVinoClassifier, "logits_from_pixels", wrong)
     assert type(open_fastest(FILE, threads=1)) is OnnxClassifier
 
 

@@ -338,6 +338,20 @@ def test_data_without_one_readable_image_is_refused_before_a_run_begins(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_images_that_all_become_unreadable_end_a_run_in_a_sentence(
+    workers: int, images: ImageSet, tmp_path: Path
+) -> None:
+    def damage(step: int, steps: int, loss: float) -> None:
+        for sample in images.samples:
+            Path(sample.path).write_bytes(b"broken")
+
+    recipe = dataclasses.replace(RECIPE, epochs=4)
+    with pytest.raises(DataError) as caught:
+        run(images, tmp_path / "run", recipe, workers=workers, on_step=damage)
+    assert str(caught.value).startswith(f"The data in {images.source!r} holds no image that can be")
+
+
 def test_a_loss_that_is_no_number_stops_the_run(images: ImageSet, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, learning_rate=1e30)
     with pytest.raises(RunError, match=r"met a loss of (nan|inf) at step \d+"):

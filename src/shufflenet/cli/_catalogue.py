@@ -198,9 +198,13 @@ def _facts(entry: _Entry, costs: "Cost", image_px: int) -> dict[str, str]:
     return facts
 
 
+# Keys of `show --json` that are older than the names of their fields.
+_KEYS = {"output": "gives", "quantized": "quantised", "onnxruntime_reads": "runs"}
+
+
 def _published_fields(weights: "Weights") -> dict[str, object]:
     """Return the fields of a published file; unknown ones are None, as in ``list``."""
-    fields = dataclasses.asdict(weights)
+    fields = {_KEYS.get(name, name): value for name, value in dataclasses.asdict(weights).items()}
     unknown = ("url", "page", "mirror", "sha256", "md5", "bytes", "defects")
     return fields | {name: fields[name] or None for name in unknown}
 

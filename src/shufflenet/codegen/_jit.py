@@ -3,7 +3,7 @@
 import ctypes
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,17 @@ def jit(module: Module) -> "Compiled":
     return Compiled(module)
 
 
+class _Sizes(NamedTuple):
+    """What is needed of a module to run it, without its code and its copy of the constants."""
+
+    dtype: type[np.generic]
+    arena_elements: int
+    features_at: int
+    features_pitch: int
+    classes: int
+    logits_pitch: int
+
+
 class Compiled:
     """A network for images of one shape, as machine code in memory.
 
@@ -30,7 +41,14 @@ class Compiled:
     """
 
     def __init__(self, module: Module) -> None:
-        self._module = module
+        self._sizes = _Sizes(
+            module.dtype,
+            module.arena_elements,
+            module.features_at,
+            module.features_pitch,
+            module.classes,
+            module.logits_pitch,
+        )
         # Kept, for the code reads them by their addresses.
         self._blocks = [_copy_aligned(block) for block in (module.constants, module.tables)]
         self._addresses = [block.ctypes.data for block in self._blocks]
@@ -46,11 +64,6 @@ class Compiled:
         self._logits = self._function("logits", *pointers, ctypes.c_int64)
         self._own = threading.local()
 
-    @property
-    def takes_pixels(self) -> bool:
-        """Whether ``features_of_pixels`` and ``logits_of_pixels`` may be called."""
-        return self._module.takes_pixels
-
     def features(self, image: Floats) -> Array:
         """Compute what the classifier reads, ``(features,)``, of ``(channels, height, width)``."""
         return self._run(self._features, image).features.copy()
@@ -61,17 +74,17 @@ class Compiled:
 
     def logits(self, features: Sequence[Array]) -> Floats:
         """Compute logits, ``(n, classes)``, of the features of ``n`` images, many at a time."""
-        module = self._module
-        logits = np.empty((len(features), module.logits_pitch), np.float32)
+        sizes = self._sizes
+        logits = np.empty((len(features), sizes.logits_pitch), np.float32)
         for start in range(0, len(features), PIXELS):
             rows = features[start : start + PIXELS]
             length = sum(len(row) for row in rows)
             # A line to spare, for steps may read beyond the last row.
-            block = aligned(length + LINE_BYTES, module.dtype)
+            block = aligned(length + LINE_BYTES, sizes.dtype)
             np.concatenate(rows, out=block[:length])
             output = logits[start:].ctypes.data
             self._logits(block.ctypes.data, *self._addresses, output, len(rows))
-        return logits[:, : module.classes]
+        return logits[:, : sizes.classes]
 
     def logits_of(self, image: Floats) -> Floats:
         """Compute the logits, ``(1, classes)``, of one image, ``(channels, height, width)``."""
@@ -84,7 +97,7 @@ class Compiled:
     def _run(self, compute: Callable[..., None], image: Array) -> "_Arena":
         """Compute an image's features in this thread's arena."""
         if not hasattr(self._own, "arena"):
-            self._own.arena = _Arena(self._module)
+            self._own.arena = _Arena(self._sizes)
             self._prepare(self._own.arena.address)
         arena: _Arena = self._own.arena
         image = np.ascontiguousarray(image)
@@ -93,7 +106,7 @@ class Compiled:
 
     def _classify(self, arena: "_Arena") -> Floats:
         self._logits(arena.features_address, *self._addresses, arena.logits_address, 1)
-        return arena.logits[:, : self._module.classes].copy()
+        return arena.logits[:, : self._sizes.classes].copy()
 
     def _function(self, name: str, *types: Any) -> Callable[..., None]:  # noqa: ANN401  # of ctypes
         return ctypes.CFUNCTYPE(None, *types)(self._engine.get_function_address(name))
@@ -111,10 +124,10 @@ class _Arena:
         logits: The logits of one image, padded to whole panels.
     """
 
-    def __init__(self, module: Module) -> None:
-        self._block = aligned(module.arena_elements, module.dtype)  # kept: the code reads it
-        self.features = self._block[module.features_at :][: module.features_pitch]
-        self.logits = np.empty((1, module.logits_pitch), np.float32)
+    def __init__(self, sizes: _Sizes) -> None:
+        self._block = aligned(sizes.arena_elements, sizes.dtype)  # kept: the code reads it
+        self.features = self._block[sizes.features_at :][: sizes.features_pitch]
+        self.logits = np.empty((1, sizes.logits_pitch), np.float32)
         self.address, self.features_address, self.logits_address = (
             each.ctypes.data for each in (self._block, self.features, self.logits)
         )

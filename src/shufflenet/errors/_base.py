@@ -4,7 +4,21 @@ __all__ = ["ShuffleNetError", "count_of", "first_line"]
 
 
 class ShuffleNetError(Exception):
-    """The base of every error raised here on purpose; its text is one or more whole sentences."""
+    """The base of every error raised here on purpose; its text is one or more whole sentences.
+
+    Errors pass between processes: one is restored with its text, not made anew from it.
+    """
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(
+    kind: type[ShuffleNetError], args: tuple[object, ...], state: dict[str, object]
+) -> ShuffleNetError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 def first_line(cause: Exception) -> str:

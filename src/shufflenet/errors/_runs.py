@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shufflenet.errors._base import ShuffleNetError
+from shufflenet.errors._base import ShuffleNetError, first_line
 
 __all__ = [
     "BatchTooLargeForMemory",
@@ -93,7 +93,7 @@ class RunCheckpointDamaged(RunError):
     """None of the run's resumable checkpoints can be loaded."""
 
     def __init__(self, run: str | Path, name: str, cause: Exception) -> None:
-        reason = str(cause).splitlines()[0]
+        reason = first_line(cause)
         remedy = "Its best.safetensors can still be used: train again with --weights and another "
         super().__init__(run, f"has a damaged checkpoint, {name} ({reason})", f"{remedy}--out.")
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,9 @@ from shufflenet.spec import FLOAT32_TOLERANCE, RUNTIMES, Arithmetic, Runtime
 __all__ = ["open_fastest"]
 
 _log = logging.getLogger(__name__)
+
+_Image: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+_COLORS = 3  # channels of a photo
 
 _CALLS, _BLOCKS, _PATIENCE_S = 10, 5, 1.0
 _WORTH_IT = 0.95  # of the time: less is noise, and one runtime loaded is less memory
@@ -105,12 +109,16 @@ def _choose(opened: Mapping[str, Classifier]) -> str:
     first, *others = opened
     card = opened[first].card
     side = card.preprocess.crop_px
-    shape = (1, card.network.in_channels, side, side)
-    image = np.random.default_rng(0).standard_normal(shape, np.float32)
-    expected = opened[first].logits(image)
+    channels, rng = card.network.in_channels, np.random.default_rng(0)
+    image: _Image = (
+        rng.integers(0, 256, (1, side, side, 3), np.uint8)  # as photos are predicted
+        if channels == _COLORS
+        else rng.standard_normal((1, channels, side, side), np.float32)
+    )
+    expected = _logits(opened[first], image)
     agreeing = [first]
     for name in others:
-        difference = np.abs(opened[name].logits(image) - expected).max() / np.abs(expected).max()
+        difference = np.abs(_logits(opened[name], image) - expected).max() / np.abs(expected).max()
         if difference <= (INT8_AGREEMENT if card.int8 else FLOAT32_TOLERANCE):
             agreeing.append(name)
         else:
@@ -123,14 +131,15 @@ def _choose(opened: Mapping[str, Classifier]) -> str:
 
 def _times(
     classifiers: Mapping[str, Classifier],
-    image: npt.NDArray[np.float32],
+    image: _Image,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
     """Return each classifier's median seconds a call; blocks alternate, so that all meet noise.
 
     Args:
         classifiers: What is timed.
-        image: The images ``(1, channels, h, w)`` of every call.
+        image: The image of every call: pixels, uint8 ``(1, h, w, 3)``, or prepared, float32
+            ``(1, channels, h, w)``.
         clock: Returns seconds.
     """
     seconds: dict[str, list[float]] = {name: [] for name in classifiers}
@@ -139,12 +148,19 @@ def _times(
         for name, classifier in classifiers.items():
             for _ in range(_CALLS):
                 start = clock()
-                classifier.logits(image)
+                _logits(classifier, image)
                 now = clock()
                 seconds[name].append(now - start)
                 if now > end and min(map(len, seconds.values())) > 1:
                     break
     return {name: float(np.median(each)) for name, each in seconds.items()}
+
+
+def _logits(classifier: Classifier, image: _Image) -> npt.NDArray[np.float32]:
+    """Compute the logits of pixels, uint8 ``(1, h, w, 3)``, or of a prepared image, float32."""
+    if image.dtype == np.uint8:
+        return classifier.logits_from_pixels(np.asarray(image, np.uint8))
+    return classifier.logits(np.asarray(image, np.float32))
 
 
 def _version(package: str) -> str | None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from shufflenet.data import Sample
-from shufflenet.errors import DataError, ImageError, NoReadableImages
+from shufflenet.errors import DataError, ImageError
 from shufflenet.recipes import Recipe
 from shufflenet.train._epoch_order import epoch_order, separate_repeats
 from shufflenet.train._load_crop import load_crop
@@ -21,6 +21,10 @@ from shufflenet.train.augment import rand_augment, random_erase, trivial_augment
 __all__ = ["Batches", "Crops", "Share", "ignore_signals"]
 
 _log = logging.getLogger(__name__)
+
+
+class NothingReadable(Exception):
+    """None of the images can be read; torch makes it anew from its text in the run's process."""
 
 
 class Crops(Dataset[tuple[Any, ...]]):
@@ -48,7 +52,7 @@ class Crops(Dataset[tuple[Any, ...]]):
             where they are stored.
 
         Raises:
-            NoReadableImages: none of the images can be read.
+            NothingReadable: none of the images can be read.
         """
         recipe, size = self._recipe, self._recipe.px_at(self._epoch)
         for other in range(len(self._samples)):
@@ -64,7 +68,7 @@ class Crops(Dataset[tuple[Any, ...]]):
                 if self._teacher_logits is None:
                     return pixels, sample.label
                 return pixels, sample.label, np.asarray(self._teacher_logits[number], np.float32)
-        raise NoReadableImages(self._samples[0].path)
+        raise NothingReadable("none of the images can be read")
 
 
 def _augment(pixels: Tensor, recipe: Recipe, rng: np.random.Generator) -> Tensor:

@@ -14,14 +14,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from shufflenet.errors import WriteError
+from shufflenet.errors import NoReadableImages, WriteError
 from shufflenet.evaluate import evaluate
 from shufflenet.files import Checkpoint, write_checkpoint
 from shufflenet.networks import ShuffleNet, state_arrays
 from shufflenet.runtimes.pytorch import TorchClassifier
 from shufflenet.spec import Accuracy
 from shufflenet.train._batch_memory import BatchTooLarge
-from shufflenet.train._batches import Batches, Crops, Share, ignore_signals
+from shufflenet.train._batches import Batches, Crops, NothingReadable, Share, ignore_signals
 from shufflenet.train._devices import own_share, sum_counts
 from shufflenet.train._failures import FailedBatch, loss_not_finite, out_of_memory
 from shufflenet.train._learner import Learner
@@ -140,10 +140,19 @@ class Loop:
             num_workers=self.session.workers,
             worker_init_fn=ignore_signals,
         )
-        return cast(
-            Iterable[_Batch],
-            self.fabric.setup_dataloaders(loader, use_distributed_sampler=False),
-        )
+        batches = self.fabric.setup_dataloaders(loader, use_distributed_sampler=False)
+        return self._readable(cast(Iterable[_Batch], batches))
+
+    def _readable(self, batches: Iterable[_Batch]) -> Iterator[_Batch]:
+        """Yield batches.
+
+        Raises:
+            NoReadableImages: none of the images can be read any more.
+        """
+        try:
+            yield from batches
+        except NothingReadable as error:
+            raise NoReadableImages(self.setup.training.source) from error
 
     def _step(self, batch: _Batch) -> None:
         progress = self.progress

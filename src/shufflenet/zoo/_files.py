@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shufflenet.errors import (
+    NotAFile,
     NotOurFormat,
     NoWeights,
     PublishedUnderOtherName,
@@ -68,6 +69,7 @@ def find_weights(name: str | Path) -> WeightFiles:
         UnknownName: ``name`` is neither a checkpoint's name nor a path.
         NoWeights: ``name`` is a network's, which has no weights.
         RunFolder: it is the folder of a training run.
+        NotAFile: it is another folder.
         NotOurFormat: the file is neither ONNX nor safetensors.
         PublishedUnderOtherName: it is the filename of published weights.
     """
@@ -78,13 +80,15 @@ def find_weights(name: str | Path) -> WeightFiles:
         return WeightFiles(name=str(name), published=WEIGHTS[str(name)])
     if str(name) in NETWORKS:
         raise NoWeights(str(name), [w for w in WEIGHTS if w.split(".")[0] == str(name)])
-    if path.suffix == ".onnx":
+    if path.suffix.lower() == ".onnx":
         return WeightFiles(name=path.stem, onnx=path)
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         return WeightFiles(name=path.stem, checkpoint=path)
     if (path / "best.safetensors").exists():
         raise RunFolder(name, path / "best.safetensors")
-    if path.exists():
+    if str(name) and path.is_dir():
+        raise NotAFile(name)
+    if str(name) and path.exists():
         raise NotOurFormat(name)
     published = [weights.name for weights in WEIGHTS.values() if weights.filename == path.name]
     if published:
