@@ -18,7 +18,7 @@ pytest.importorskip("llvmlite")
 from shufflenet.codegen.plan import PIXELS
 from shufflenet.runtimes import LlvmClassifier
 
-pytestmark = pytest.mark.xdist_group("native")  # a worker exports the thin network once
+pytestmark = pytest.mark.xdist_group("codegen")  # a worker exports the thin network once
 
 
 @pytest.fixture(scope="module")

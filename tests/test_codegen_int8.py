@@ -29,7 +29,7 @@ from shufflenet.runtimes import LlvmClassifier
 
 HOST = host_target(int8=False)
 pytestmark = [
-    pytest.mark.xdist_group("native int8"),  # a worker makes the int8 file once
+    pytest.mark.xdist_group("codegen int8"),  # a worker makes the int8 file once
     pytest.mark.skipif(not HOST.multiplies_bytes, reason="this processor lacks AVX2"),
 ]
 

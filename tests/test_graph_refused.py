@@ -12,7 +12,7 @@ from shufflenet.errors import CheckpointError
 from shufflenet.graph import Convolution, read_network
 from shufflenet.spec import NetworkSpec, Stage, V1Spec, V2Spec
 
-pytestmark = pytest.mark.xdist_group("native")  # a worker exports the thin network once
+pytestmark = pytest.mark.xdist_group("codegen")  # a worker exports the thin network once
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ assert SHIPPED.onnx
 # Code for it is compiled sooner than for the vectors of this processor.
 NARROW = replace(host_target(int8=False), vector_bytes=16, registers=16)
 
-pytestmark = pytest.mark.xdist_group("native")  # a worker exports the thin network once
+pytestmark = pytest.mark.xdist_group("codegen")  # a worker exports the thin network once
 
 
 @pytest.fixture(scope="module")

@@ -184,7 +184,7 @@ def _write_converted(weights: Weights, checkpoint: Path) -> None:
 
 
 def _export(checkpoint: Path, onnx: Path) -> Path:
-    """Export a checkpoint as ONNX, so that predicting needs torch no more.
+    """Export a checkpoint as ONNX, so that predicting no longer needs torch.
 
     Raises:
         MissingDependency: torch is not installed.

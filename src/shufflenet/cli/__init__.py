@@ -72,9 +72,8 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
 def program() -> int:
     """Run ``main`` as a process of its own: the entry point of ``shufflenet``.
 
-    Importing runtimes makes hundreds of thousands of objects and hardly a cycle among them. The
-    garbage collector looks for cycles less often, and at the end not among what is left, which the
-    system frees anyway: a ninth of the time of ``predict`` of one photo.
+    The garbage collector runs less often, since imports create many objects and few cycles, and not
+    at exit, when the system frees all memory: ``predict`` of one photo takes a ninth less time.
     """
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     atexit.register(gc.freeze)

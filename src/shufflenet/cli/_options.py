@@ -130,7 +130,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--precision",
         default="float32",
         choices=list(get_args(Arithmetic)),
-        help="arithmetic of a float model; bfloat16 needs OpenVINO and a processor that has it "
+        help=f"arithmetic of a float model; bfloat16 needs {_titles('bfloat16')} and a processor "
+        "that has it "
         "(default: float32)",
     )
     parser.add_argument(
@@ -140,6 +141,11 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="threads that compute a batch (default: all cores for one image; one for many "
         "images, because then every core computes a batch of its own)",
     )
+
+
+def _titles(precision: Arithmetic) -> str:
+    """Return the titles of the runtimes that offer a precision."""
+    return " or ".join(each.title for each in RUNTIMES.values() if precision in each.precisions)
 
 
 def open_chosen(args: argparse.Namespace, *, images: int) -> "Model":

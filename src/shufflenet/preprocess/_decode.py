@@ -82,7 +82,7 @@ def to_rgb(image: Image.Image, name: str = "image", *, exif: bool = True) -> Ima
     try:
         image.load()
         copy = image.copy()
-        copy.format = image.format  # which a copy lacks, and 16 bits are told by
+        copy.format = image.format  # copy() drops it, and it identifies 16 bits
         return _upright_rgb(copy, name, exif=exif)
     except _DECODING_ERRORS as error:
         raise ImageError(name, _why(error)) from error

@@ -30,7 +30,7 @@ _Image: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 _COLORS = 3  # channels of a photo
 
 _CALLS, _BLOCKS, _PATIENCE_S = 10, 5, 1.0
-_WORTH_IT = 0.95  # of the time: less is noise, and one runtime loaded is less memory
+_WORTH_IT = 0.95  # of the time: a smaller gain is noise, and one runtime takes less memory
 
 
 def open_fastest(
@@ -104,7 +104,7 @@ def _open_others(
 def _choose(opened: Mapping[str, Classifier]) -> str:
     """Return the name of the fastest classifier that agrees with the first.
 
-    Another than the first is chosen only if it is faster by more than noise.
+    One other than the first is chosen only if it is faster by more than noise.
     """
     first, *others = opened
     card = opened[first].card
@@ -134,7 +134,7 @@ def _times(
     image: _Image,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
-    """Return each classifier's median seconds a call; blocks alternate, so that all meet noise.
+    """Return each classifier's median seconds a call; blocks alternate, so that noise affects all.
 
     Args:
         classifiers: What is timed.

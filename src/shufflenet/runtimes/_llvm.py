@@ -47,12 +47,14 @@ def open_file(path: Path, *, threads: int | None, precision: Arithmetic) -> Llvm
 class LlvmClassifier:
     """An ONNX file with a card inside, compiled by LLVM for this processor.
 
-    It computes networks of V1's and V2's layers, searched ones too, without their shuffle: in
-    float32 as ``shufflenet export`` writes them, and in int8 as ``shufflenet quantize`` does, if
-    the processor has VNNI, or AVX2 and the weights are not of ``--range full``; not with
-    ``--pixels``, nor with layers kept in float. Code for images of a new shape takes one to three
-    seconds, and longer for large ones; of an int8 file it is generated when the file is opened, to
-    check what it computes.
+    It computes shuffle-free networks of V1's and V2's layers, searched ones too:
+
+    - float32 files of ``shufflenet export``;
+    - int8 files of ``shufflenet quantize``, on processors with VNNI, or with AVX2 unless they were
+      written with ``--range full``; none with ``--pixels`` or with layers kept in float.
+
+    Generating code for images of a new shape takes one to three seconds, and longer for large ones.
+    For an int8 file it is generated when the file is opened, to check what it computes.
     """
 
     def __init__(

@@ -33,8 +33,8 @@ class Runtime:
     module: str
 
 
-# In the order in which runtimes are listed and chosen from: without another wish, the first one
-# that opens a file is the reference that faster ones must agree with.
+# In the order in which runtimes are listed. The first one that opens a file is the default, and the
+# reference that faster ones must agree with.
 RUNTIMES: dict[str, Runtime] = {
     runtime.name: runtime
     for runtime in (
