@@ -23,6 +23,7 @@ takes facts, such as a path, and writes the sentences itself: what is wrong, the
 
 from shufflenet.errors._arguments import (
     MissingDependency,
+    NotJson,
     NoWeights,
     SpecError,
     UnknownName,
@@ -201,6 +202,7 @@ __all__ = [
     "NoWeights",
     "NotAFile",
     "NotComputable",
+    "NotJson",
     "NotOurFormat",
     "NotRunnable",
     "Offline",

@@ -3,9 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
-from shufflenet.errors._base import ShuffleNetError
+from shufflenet.errors._base import ShuffleNetError, shown
 
-__all__ = ["MissingDependency", "NoWeights", "SpecError", "UnknownName"]
+__all__ = ["MissingDependency", "NoWeights", "NotJson", "SpecError", "UnknownName"]
 
 
 # Source: https://pytorch.org/get-started/locally, pip on Linux without CUDA.
@@ -16,7 +16,19 @@ class SpecError(ShuffleNetError, ValueError):
     """A field of a value is outside what is allowed."""
 
     def __init__(self, field: str, value: object, expected: str) -> None:
-        super().__init__(f"{field} is {value!r}, but must be {expected}.")
+        super().__init__(f"{field} is {shown(value)}, but must be {expected}.")
+
+
+class NotJson(SpecError):
+    """A text from outside is no JSON, or JSON beyond the bounds.
+
+    Args:
+        what: What the text is, such as "the card".
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, what: str, reason: object) -> None:
+        ShuffleNetError.__init__(self, f"{what} is not JSON that can be read: {reason}.")
 
 
 class UnknownName(ShuffleNetError):

@@ -1,6 +1,6 @@
 """The root of all errors that this package raises on purpose."""
 
-__all__ = ["ShuffleNetError", "count_of", "first_line"]
+__all__ = ["ShuffleNetError", "count_of", "first_line", "shown"]
 
 
 class ShuffleNetError(Exception):
@@ -19,6 +19,19 @@ def _restore(
     error = kind.__new__(kind, *args)
     error.__dict__.update(state)
     return error
+
+
+def shown(value: object) -> str:
+    """Return a value as an error shows it: what ``repr`` writes, at most 200 characters of it.
+
+    >>> shown("a"), shown(10**9999)
+    ("'a'", 'a number of many digits')
+    """
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4300 digits
+        return "a number of many digits"
+    return text if len(text) <= 200 else f"{text[:180]}... ({len(text)} characters)"
 
 
 def first_line(cause: Exception) -> str:
