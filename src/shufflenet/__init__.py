@@ -9,11 +9,9 @@
 loads torch; the networks themselves are in ``shufflenet.models``.
 """
 
-from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as in typing, whose import takes longer than this file
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
 
     from shufflenet.runtimes import Model
@@ -38,12 +36,14 @@ if not TYPE_CHECKING:  # type checkers know which names there are
 
     def __getattr__(name: str) -> "ModuleType":
         if name in _ROOMS:
+            from importlib import import_module
+
             return import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def open_model(
-    name: str | Path = "default",
+    name: "str | Path" = "default",
     *,
     runtime: str = "auto",
     threads: int | None = None,

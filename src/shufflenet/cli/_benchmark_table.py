@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from shufflenet.cli._output import print_table
+from shufflenet.cli._output import print_line, print_table
 
 if TYPE_CHECKING:
     from shufflenet.benchmark import Timing
@@ -43,14 +43,15 @@ def print_results(results: Sequence[Result]) -> None:
     from shufflenet.benchmark import verdict
 
     print_table([_row(result) for result in results])
-    print()
+    print_line()
     for name, meaning in COLUMNS.items():
-        print(f"{name}: {meaning}")
-    print(f"\n{_peak_sentence(results)}")
+        print_line(f"{name}: {meaning}")
+    print_line()
+    print_line(_peak_sentence(results))
     for sentence in verdict(result.timing for result in results):
-        print(sentence)
+        print_line(sentence)
     if len(results) == 1:
-        print("There is nothing to compare it with.")
+        print_line("There is nothing to compare it with.")
 
 
 def _row(result: Result) -> dict[str, str]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shufflenet.cli._layers import add_layers, layer_fields, print_layers, time_named
 from shufflenet.cli._options import Commands, add_command, positive
-from shufflenet.cli._output import add_json, print_json, print_note, print_table
+from shufflenet.cli._output import add_json, print_json, print_line, print_note, print_table
+from shufflenet.labels import printable
 from shufflenet.spec import Card, NetworkSpec
 
 if TYPE_CHECKING:
@@ -85,12 +86,15 @@ def _print_groups(rows: "Sequence[Row]") -> None:
     for number, (source, group) in enumerate(groupby(rows, key=lambda row: row.source)):
         table = list(_cells(list(group)))
         title = f"checkpoints of {source}" if source else "networks"
-        print(f"{'' if number == 0 else chr(10)}{title} ({len(table)})")
+        if number:
+            print_line()
+        print_line(f"{title} ({len(table)})")
         if columns is not None and _table_width(table) > columns:
             table = [{name: row[name] for name in row if name != "file"} for row in table]
         print_table(table)
     if any(row.defects for row in rows):
-        print("\n! has a known defect or doubt: `shufflenet show NAME` explains it.")
+        print_line()
+        print_line("! has a known defect or doubt: `shufflenet show NAME` explains it.")
 
 
 def _cells(rows: "Sequence[Row]") -> Iterator[dict[str, str]]:
@@ -174,7 +178,7 @@ def _show(args: argparse.Namespace) -> int:
         return 0
     _print_facts(_facts(entry, costs, size))
     if args.layers or args.time:
-        print()
+        print_line()
         print_layers(all_layers, times)
     return 0
 
@@ -213,16 +217,15 @@ def _print_facts(facts: dict[str, str]) -> None:
     """Print each fact on a line; long ones continue below, and long words are not broken."""
     indent = max(map(len, facts)) + 2
     for name, text in facts.items():
-        print(
-            textwrap.fill(
-                text,
-                _WIDTH,
-                initial_indent=name.ljust(indent),
-                subsequent_indent=" " * indent,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-        )
+        for line in textwrap.wrap(
+            printable(text),
+            _WIDTH,
+            initial_indent=name.ljust(indent),
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        ):
+            print_line(line)
 
 
 def _look_up(name: str) -> _Entry:

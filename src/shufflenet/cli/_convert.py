@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shufflenet.cli._options import Commands, add_command
-from shufflenet.cli._output import add_json, print_json, print_note
+from shufflenet.cli._output import add_json, print_json, print_line, print_note
 
 if TYPE_CHECKING:
     from shufflenet.convert import Converted
@@ -116,7 +116,7 @@ def _write_checkpoint(args: argparse.Namespace) -> int:
             }
         )
     else:
-        print(f"{args.to}: {card.network.name} with {card.network.classes} classes")
+        print_line(f"{args.to}: {card.network.name} with {card.network.classes} classes")
     return 0
 
 
@@ -159,5 +159,5 @@ def _write_layout(args: argparse.Namespace) -> int:
     if args.json:
         print_json(written)
     else:
-        print(f"{written.path}: {written.network}, for the code of {args.layout}")
+        print_line(f"{written.path}: {written.network}, for the code of {args.layout}")
     return 0

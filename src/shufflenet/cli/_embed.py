@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shufflenet.cli._images import add_images, batch_size, list_images
 from shufflenet.cli._options import Commands, add_command
-from shufflenet.cli._output import add_json, print_json, print_note, progress
+from shufflenet.cli._output import add_json, print_json, print_line, print_note, progress
 from shufflenet.zoo import DEFAULT
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _embed(args: argparse.Namespace) -> int:
         counts = {"images": images, "dimensions": dimensions, "failed": failed}
         print_json({"path": path, **counts, "model": model.card.name})
     elif images:
-        print(f"{args.to}: {images} vectors of {dimensions} numbers")
+        print_line(f"{args.to}: {images} vectors of {dimensions} numbers")
     if failed:
         print_note(f"{failed} of {len(paths)} files could not be read and are left out.")
     return 1 if failed else 0

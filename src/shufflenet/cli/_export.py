@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from shufflenet.cli._options import Commands, add_command
-from shufflenet.cli._output import add_json, print_json, print_note
+from shufflenet.cli._output import add_json, print_json, print_line, print_note
 from shufflenet.spec import FORMATS
 
 __all__ = ["add_export"]
@@ -64,7 +64,7 @@ def _export(args: argparse.Namespace) -> int:
     if args.json:
         print_json(exported)
     else:
-        print(
+        print_line(
             f"{exported.path}: {exported.bytes:,} bytes; logits differ from the network's by at "
             f"most {exported.max_abs_difference:.1e}, the largest logit is "
             f"{exported.max_abs_logit:.1f}"

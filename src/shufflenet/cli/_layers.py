@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shufflenet.cli._output import print_table
+from shufflenet.cli._output import print_line, print_table
 from shufflenet.zoo import NETWORKS, WEIGHTS
 
 if TYPE_CHECKING:
@@ -85,8 +85,9 @@ def print_layers(layers: "Sequence[Layer]", times: "LayerTimes | None") -> None:
     """Print a table of layers; with times, also other operations and the total."""
     print_table(list(_rows(layers, times)))
     if times:
-        print(
-            f"\nA call without the profiler takes {times.call_ms:.4f} ms; the profiler adds a few "
+        print_line()
+        print_line(
+            f"A call without the profiler takes {times.call_ms:.4f} ms; the profiler adds a few "
             "microseconds to each operation."
         )
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from shufflenet.cli._options import Commands, add_command, positive
-from shufflenet.cli._output import add_json, print_json, print_note, progress
+from shufflenet.cli._output import add_json, print_json, print_line, print_note, progress
 
 __all__ = ["add_pack"]
 
@@ -54,7 +54,7 @@ def _pack(args: argparse.Namespace) -> int:
         print_json(packed)
     else:
         size = f"{packed.bytes / 1e6:.0f} MB"
-        print(f"{packed.path}: {packed.images} images of {packed.classes} classes, {size}")
+        print_line(f"{packed.path}: {packed.images} images of {packed.classes} classes, {size}")
     if packed.unreadable:
         print_note(
             f"{packed.unreadable} of {len(images)} images could not be read and are left out."

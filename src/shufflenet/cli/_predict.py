@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from shufflenet.cli._images import add_images, batch_size, list_images
 from shufflenet.cli._options import Commands, add_command, add_model, open_chosen, positive
-from shufflenet.cli._output import add_json, print_json, print_note, progress
+from shufflenet.cli._output import add_json, print_json, print_line, print_note, progress
+from shufflenet.labels import printable
 
 if TYPE_CHECKING:
     from shufflenet.errors import ImageError
@@ -55,8 +56,7 @@ def _predict(args: argparse.Namespace) -> int:
     model = open_chosen(args, images=len(paths))
     started, failed = time.perf_counter(), 0
     output_shows_progress = show is _print_for_people and sys.stdout.isatty()
-    with progress(len(paths), "images") as bar:
-        bar.disable = output_shows_progress
+    with progress(len(paths), "images", hidden=output_shows_progress) as bar:
         for path, result in classify(model, paths, k=args.top, batch=batch_size(len(paths))):
             if isinstance(result, ImageError):
                 failed += 1
@@ -79,21 +79,27 @@ def _print_as_json(path: str, result: "_Result") -> None:
 
 
 def _csv_writer() -> "Callable[[str, _Result], None]":
+    """Return a function that prints an image's rows: names as they are, but not on a terminal."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(("path", "rank", "index", "label", "probability"))
+    name = printable if sys.stdout.isatty() else _unchanged
 
     def write(path: str, result: "_Result") -> None:
         if isinstance(result, tuple):
             for rank, prediction in enumerate(result, 1):
                 probability = f"{prediction.probability:.6f}"
-                row = (path, rank, prediction.index, prediction.label, probability)
-                writer.writerow(row)
+                label = name(prediction.label)
+                writer.writerow((name(path), rank, prediction.index, label, probability))
 
     return write
 
 
+def _unchanged(text: str) -> str:
+    return text
+
+
 def _print_for_people(path: str, result: "_Result") -> None:
     if isinstance(result, tuple):
-        print(path)
+        print_line(path)
         for prediction in result:
-            print(f"  {prediction.probability:6.1%}  {prediction.label}")
+            print_line(f"  {prediction.probability:6.1%}  {prediction.label}")

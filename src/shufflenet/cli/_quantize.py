@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shufflenet.cli._options import Commands, add_command, not_negative, positive
-from shufflenet.cli._output import add_json, print_json, print_note, print_table, progress
+from shufflenet.cli._output import (
+    add_json,
+    print_json,
+    print_line,
+    print_note,
+    print_table,
+    progress,
+)
 
 if TYPE_CHECKING:
     from shufflenet.quantize import Quantized
@@ -146,17 +153,17 @@ def _print_result(done: "Quantized", args: argparse.Namespace) -> None:
                 for x in done.layers
             ]
         )
-    print(f"{done.path}: {_megabytes(done.bytes)}; float has {_megabytes(done.float_bytes)}")
+    print_line(f"{done.path}: {_megabytes(done.bytes)}; float has {_megabytes(done.float_bytes)}")
     correct = "predicted as by float" if facts.judged_by == "float" else "correct"
     for name, counts in (("float", facts.float_accuracy), ("int8", facts.int8_accuracy)):
-        print(f"{name:5}  top-1 {_share(counts)} {correct}")
+        print_line(f"{name:5}  top-1 {_share(counts)} {correct}")
     images = facts.int8_accuracy.images
     if done.agreement == images:
-        print(f"All {images} test predictions are unchanged.")
+        print_line(f"All {images} test predictions are unchanged.")
     else:
-        print(f"{done.agreement} of {images} test predictions are unchanged.")
-    print(f"Calibrated on {facts.calibration_images} images, ranges by {facts.calibrator}.")
-    print(_float_layers_sentence(done, args.max_drop))
+        print_line(f"{done.agreement} of {images} test predictions are unchanged.")
+    print_line(f"Calibrated on {facts.calibration_images} images, ranges by {facts.calibrator}.")
+    print_line(_float_layers_sentence(done, args.max_drop))
 
 
 def _float_layers_sentence(done: "Quantized", max_drop: float) -> str:

@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shufflenet.cli._options import Commands, add_command
-from shufflenet.cli._output import add_json, print_accuracy, print_json, print_note, progress
+from shufflenet.cli._output import (
+    add_json,
+    print_accuracy,
+    print_json,
+    print_line,
+    print_note,
+    progress,
+)
 from shufflenet.cli._train_options import (
     add_data_options,
     add_model_options,
@@ -154,7 +161,7 @@ def _print_rate(found: "FoundRate") -> None:
         reason = f"The loss began to rise at {found.risen_at:.2g}"
     else:
         reason = f"The loss did not rise before {found.risen_at:.2g}, the last rate tried"
-    print(f"Use --learning-rate {found.learning_rate:g}. {reason}; a quarter of that is safe.")
+    print_line(f"Use --learning-rate {found.learning_rate:g}. {reason}; a quarter of that is safe.")
 
 
 def _print_result(result: "Result") -> None:
@@ -164,7 +171,7 @@ def _print_result(result: "Result") -> None:
         classes = read_card(result.best).network.classes
         accuracy = Accuracy(images=result.images, top1=result.top1, top5=result.top5)
         print_accuracy(accuracy, classes)
-        print(f"best network: {result.best}")
+        print_line(f"best network: {result.best}")
     if not result.finished:
         print_note(
             f"Stopped at step {result.steps}. To continue, run the same command with --resume."

@@ -1,6 +1,7 @@
 """Label sets: the identifier and the name of every class, in the order of class indices."""
 
 from shufflenet.labels._classes import class_index, name_classes, read_labels, read_names
+from shufflenet.labels._printable import printable
 from shufflenet.labels._sets import label_set
 
-__all__ = ["class_index", "label_set", "name_classes", "read_labels", "read_names"]
+__all__ = ["class_index", "label_set", "name_classes", "printable", "read_labels", "read_names"]
