@@ -508,6 +508,21 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "--weights.",
     ),
     (
+        errors.NoHeldOutList("run"),
+        "The run folder 'run' has no held-out.csv, the list of images that it held out. Give the "
+        "images themselves: a folder with one folder per class.",
+    ),
+    (
+        errors.HeldOutListDamaged("run", ValueError("line 3")),
+        "The run folder 'run' has a damaged held-out.csv (line 3). Give the images themselves: a "
+        "folder with one folder per class.",
+    ),
+    (
+        errors.HeldOutMissing("run", ["/a/b.jpg"], 12),
+        "The run folder 'run' held out 12 images, of which 1 are gone, such as '/a/b.jpg'. Put "
+        "them back, or give their folder itself.",
+    ),
+    (
         errors.LossNotFinite(
             "run", errors.FailedStep(6, 5, ", in another --out"), float("nan"), 0.5
         ),

@@ -101,7 +101,8 @@ def test_a_run_learns_and_leaves_what_it_says(images: ImageSet, tmp_path: Path) 
     assert steps == [(step, 64) for step in range(1, 65)]
     names = {path.name.partition(".tfevents")[0] for path in (tmp_path / "run").iterdir()}
     checkpoints = {"last.pt", "last-but-one.pt", "best.safetensors"}
-    assert names == {"run.json", "metrics.jsonl", "events.out"} | checkpoints
+    records = {"run.json", "metrics.jsonl", "held-out.csv", "trained-on.npy"}
+    assert names == {"events.out"} | records | checkpoints
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
     assert [row["epoch"] for row in rows] == list(range(1, 17))
     assert rows[-1]["loss"] < rows[0]["loss"]

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shufflenet.errors._base import ShuffleNetError, first_line
+from shufflenet.errors._base import ShuffleNetError, count_of, first_line
 
 __all__ = [
     "BatchTooLargeForMemory",
     "FailedStep",
+    "HeldOutListDamaged",
+    "HeldOutMissing",
     "LossNotFinite",
+    "NoHeldOutList",
     "NoRun",
     "RunByOlderVersion",
     "RunCheckpointDamaged",
@@ -106,6 +109,37 @@ class RunByOlderVersion(RunError):
             run,
             "was started by an older version, which stored weights in another order",
             "Train again with another --out, from its best.safetensors by --weights.",
+        )
+
+
+# --- the images of a run ---
+
+
+class NoHeldOutList(RunError):
+    """The folder of a run does not say which images were held out."""
+
+    def __init__(self, run: str | Path) -> None:
+        remedy = "Give the images themselves: a folder with one folder per class."
+        super().__init__(run, "has no held-out.csv, the list of images that it held out", remedy)
+
+
+class HeldOutListDamaged(RunError):
+    """The list of the images that a run held out cannot be parsed."""
+
+    def __init__(self, run: str | Path, cause: Exception) -> None:
+        remedy = "Give the images themselves: a folder with one folder per class."
+        super().__init__(run, f"has a damaged held-out.csv ({first_line(cause)})", remedy)
+
+
+class HeldOutMissing(RunError):
+    """Images that a run held out are gone from where they were."""
+
+    def __init__(self, run: str | Path, missing: Sequence[str], images: int) -> None:
+        super().__init__(
+            run,
+            f"held out {count_of(images, 'image')}, of which {len(missing)} are gone, such as "
+            f"{missing[0]!r}",
+            "Put them back, or give their folder itself.",
         )
 
 

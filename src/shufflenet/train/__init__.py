@@ -21,6 +21,7 @@ from shufflenet.train._folder_lock import lock_folder
 from shufflenet.train._job import Job, open_setup
 from shufflenet.train._loop import Loop
 from shufflenet.train._parameter_groups import freeze
+from shufflenet.train._record_images import record_images
 from shufflenet.train._run import open_run, run_facts
 from shufflenet.train._session import Result, Session
 from shufflenet.train._setup import Setup, check_images
@@ -94,7 +95,8 @@ def train(setup: Setup, session: Session) -> Result:
 
     The folder holds ``run.json`` (network, recipe and data), ``last.pt`` and ``last-but-one.pt``
     (all that resuming needs), ``metrics.jsonl`` (a line per epoch), ``best.safetensors`` (the
-    network of the best epoch so far, with its card), and TensorBoard's events.
+    network of the best epoch so far, with its card), ``held-out.csv`` and ``trained-on.npy`` (see
+    ``shufflenet.runs``), and TensorBoard's events.
 
     Args:
         setup: The network, images and recipe. Afterwards the network has the weights of the last
@@ -113,6 +115,7 @@ def train(setup: Setup, session: Session) -> Result:
     with lock_folder(session.folder) if first else nullcontext():
         if first:
             open_run(session.folder, run_facts(setup), resume=session.resume)
+            record_images(session.folder, setup, resume=session.resume)
         fabric.barrier()  # the other processes wait for the first, which has the folder to itself
         return Loop(fabric, setup, session).run()
 
