@@ -1,0 +1,332 @@
+"""The doors: what is done with a damaged file, and what counts as a wrong answer."""
+
+import contextlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import shufflenet
+from fuzz.mutate import (
+    Mutator,
+    Rng,
+    damaged,
+    damaged_onnx,
+    damaged_safetensors,
+    damaged_tar,
+    damaged_zip,
+    pick,
+)
+from fuzz.server import download_from
+from seeded import photo
+from shufflenet import cli
+from shufflenet.convert import convert_checkpoint
+from shufflenet.data import open_images
+from shufflenet.errors import ImageError, ShuffleNetError
+from shufflenet.hub import resolve
+from shufflenet.models import load_model
+from shufflenet.preprocess import decode
+from shufflenet.runtimes import Model
+
+__all__ = ["DOORS", "Door", "WrongAnswer", "run_case"]
+
+PICTURE = photo("fuzz", 40, 52)
+# How far two runtimes may differ in a float32 network whose weights were damaged; a wrong address
+# or a dropped layer moves logits by their own size.
+RELATIVE = 1e-2
+
+
+class WrongAnswer(Exception):
+    """A door answered, but not rightly."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """What takes a file.
+
+    Attributes:
+        name: The door's name.
+        seeds: The folder of whole files.
+        damage: What is done to such a file.
+        use: Uses the damaged file as a user would.
+        slow: Whether a case takes far longer than the others.
+    """
+
+    name: str
+    seeds: str
+    damage: Callable[[Rng, Path], bytes]
+    use: Callable[[Path, Rng], None]
+    slow: bool = False
+
+
+def run_case(door: Door, number: int, seeds: Path, folder: Path) -> str:
+    """Run a case and return what came: ``answered``, or the name of an error of this package.
+
+    Raises:
+        WrongAnswer: the answer is wrong, or an error is no sentence.
+        Exception: whatever else escaped; each is a finding.
+    """
+    rng = np.random.default_rng([number, *door.name.encode()])
+    files = sorted(path for path in (seeds / door.seeds).iterdir() if path.is_file())
+    source = pick(rng, files)
+    path = folder / f"case{source.suffix}"
+    path.write_bytes(door.damage(rng, source))
+    try:
+        door.use(path, rng)
+    except ShuffleNetError as error:
+        check_sentence(str(error))
+        return type(error).__name__
+    return "answered"
+
+
+def check_sentence(text: str) -> None:
+    """Check that an error is short, of one line, and ends as a sentence does.
+
+    Raises:
+        WrongAnswer: it is none.
+    """
+    if len(text) > 1500 or not text.rstrip().endswith((".", "?", "!", ")")):
+        raise WrongAnswer(f"no sentence: {text[:300]!r}")
+    if "\n" in text or "\r" in text:
+        raise WrongAnswer(f"more than one line: {text[:300]!r}")
+
+
+def by(mutator: Mutator) -> Callable[[Rng, Path], bytes]:
+    return lambda rng, source: mutator(rng, source.read_bytes())
+
+
+def _damage_foreign(rng: Rng, source: Path) -> bytes:
+    data = source.read_bytes()
+    if source.name == "zip.pth":
+        return damaged_zip(rng, data)
+    if source.suffix == ".onnx":
+        return damaged(rng, data)
+    return damaged(rng, data)
+
+
+def _damage_archive(rng: Rng, source: Path) -> bytes:
+    return damaged_tar(rng, source.read_bytes())
+
+
+def _predict_by(runtime: str) -> Callable[[Path, Rng], None]:
+    """Classify a picture by one runtime and compare with ONNX Runtime where both answer."""
+
+    def use(path: Path, rng: Rng) -> None:
+        model = shufflenet.open_model(path, runtime=runtime, threads=1)
+        [answers] = model.classify(PICTURE, k=3)
+        _check_probabilities([each.probability for each in answers])
+        side = int(rng.integers(1, 65))
+        batch = rng.normal(0, 1, (2, model.card.network.in_channels, 32, side)).astype(np.float32)
+        logits = model.logits(batch)
+        if runtime == "onnxruntime":
+            return
+        try:
+            reference = shufflenet.open_model(path, runtime="onnxruntime", threads=1)
+            expected = reference.logits(batch)
+        except ShuffleNetError:
+            return
+        _check_equal(logits, expected, exact=path.parent.name == "int8")
+
+    return use
+
+
+def _check_probabilities(found: Sequence[float]) -> None:
+    """Check that probabilities are finite, from 0 to 1, and sorted.
+
+    Raises:
+        WrongAnswer: they are not.
+    """
+    if not all(0 <= each <= 1 for each in found) or list(found) != sorted(found, reverse=True):
+        raise WrongAnswer(f"probabilities {found}")
+
+
+def _check_equal(logits: np.ndarray, expected: np.ndarray, *, exact: bool) -> None:
+    if logits.shape != expected.shape or logits.dtype != np.float32:
+        raise WrongAnswer(f"logits of {logits.shape}, {logits.dtype}, not {expected.shape}")
+    if not np.isfinite(logits).all():
+        raise WrongAnswer("logits that are not finite")
+    scale = max(1.0, float(np.abs(expected).max()))
+    difference = float(np.abs(logits - expected).max()) / scale
+    if difference > RELATIVE and not exact:
+        raise WrongAnswer(f"logits differ from ONNX Runtime's by {difference} of their size")
+
+
+def _use_checkpoint(path: Path, rng: Rng) -> None:
+    load_model(path)
+    [answers] = shufflenet.open_model(path, runtime="torch", threads=1).classify(PICTURE, k=3)
+    _check_probabilities([each.probability for each in answers])
+
+
+def _convert(path: Path, rng: Rng) -> None:
+    converted = convert_checkpoint(path)
+    for name, array in converted.checkpoint.tensors.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise WrongAnswer(f"{name} is not finite")
+
+
+def _open_data(path: Path, rng: Rng) -> None:
+    images = open_images(path)
+    for sample in images.samples[:8]:
+        if not 0 <= sample.label < len(images.classes):
+            raise WrongAnswer(f"{sample.name} has the class {sample.label}")
+        with contextlib.suppress(ImageError):
+            decode(sample.read(), sample.name)
+
+
+def _decode(path: Path, rng: Rng) -> None:
+    for source in (path, path.read_bytes()):
+        picture = decode(source, shrink=pick(rng, (1, 2, 8)))
+        if picture.mode != "RGB" or not 0 < picture.width * picture.height <= 89_478_485:
+            raise WrongAnswer(f"a picture of {picture.size}, {picture.mode}")
+    shufflenet.open_model(runtime="onnxruntime", threads=1).classify(path)
+
+
+def _odd_array(rng: Rng) -> np.ndarray:
+    """Make an array that might be images, of a random type, shape, order and strides."""
+    kinds = (
+        "float32",
+        "uint8",
+        "float64",
+        ">f4",
+        "float16",
+        "int64",
+        "bool",
+        "complex64",
+        "O",
+        "U3",
+    )
+    lengths = (0, 1, 2, 3, 4, 31, 32, 33, 80)
+    rank = int(rng.integers(0, 6))
+    likely = [
+        (2, 3, 32, 32),
+        (1, 3, 1, 1),
+        (0, 3, 32, 32),
+        (40, 52, 3),
+        (2, 40, 52, 3),
+        (0, 9, 9, 3),
+    ]
+    shape = pick(rng, likely)
+    if rng.random() < 0.3:
+        shape = tuple(pick(rng, lengths) for _ in range(rank))
+    values = rng.normal(100, 80, shape)
+    kind = pick(rng, kinds[:2]) if rng.random() < 0.7 else pick(rng, kinds)
+    with np.errstate(all="ignore"):
+        array = np.asarray(values).astype(kind)
+    if array.ndim and rng.random() < 0.3:
+        array = array[::-1] if rng.random() < 0.5 else array[..., ::-1]
+    if array.ndim > 1 and rng.random() < 0.2:
+        array = array.swapaxes(-1, -2)
+    if array.dtype.kind == "f" and array.size and rng.random() < 0.2:
+        array = array.copy()
+        array.flat[0] = pick(rng, (np.nan, np.inf, 1e38))
+    if rng.random() < 0.2:
+        array.setflags(write=False)
+    return array
+
+
+def _use_arrays(path: Path, rng: Rng) -> None:
+    """Every runtime does the same with an odd array: answers alike, or refuses alike."""
+    array = _odd_array(rng)
+    door = pick(rng, ("logits", "logits_from_pixels", "classify"))
+    answers = {}
+    for runtime, model in _models().items():
+        try:
+            if door == "classify":
+                found = model.classify(array, k=3)
+                answers[runtime] = "answered" if found or not array.size else "nothing"
+            else:
+                logits = getattr(model, door)(array)
+                if not np.isfinite(logits).all() or logits.shape != (len(array), 200):
+                    raise WrongAnswer(f"{runtime}: logits {logits.shape} not finite")
+                answers[runtime] = "answered"
+        except ShuffleNetError as error:
+            check_sentence(str(error))
+            answers[runtime] = type(error).__name__
+    if len(set(answers.values())) > 1:
+        raise WrongAnswer(f"{door} of {array.dtype} {array.shape}: {answers}")
+
+
+_MODELS: dict[str, Model] = {}
+
+
+def _models() -> dict[str, Model]:
+    if not _MODELS:
+        for runtime in ("onnxruntime", "openvino", "llvm"):
+            _MODELS[runtime] = shufflenet.open_model(runtime=runtime, threads=1)
+        source = resolve("default", (".safetensors",))
+        _MODELS["torch"] = shufflenet.open_model(source, runtime="torch", threads=1)
+    return _MODELS
+
+
+COMMANDS = (
+    "predict {picture} --model {file}", "predict {file}", "predict {file} {picture} --json",
+    "show {file}", "show {file} --json", "show {file} --layers",
+    "evaluate --data {file}", "evaluate --data {data} --model {file}",
+    "convert {file} --to {out}.safetensors", "export {file} --to {out}.onnx",
+    "pack {file} --to {out} --size 16", "embed {file} --to {out}.npy --model {model}",
+    "quantize {file} --data {data} --to {out}.onnx",
+    "train --data {file} --out {out} --model {file} --epochs 1",
+    "train --data {data} --out {out} --weights {file} --epochs 1 --image-px 32 --workers 0",
+    "convert {foreign} --labels {file} --to {out}.safetensors",
+)  # fmt: skip
+
+
+def _command(path: Path, rng: Rng) -> None:
+    """Run a command that takes the file in some place; check its code and what it printed."""
+    folder, seeds = path.parent, path.parent.parent / "seeds"
+    places = {
+        "file": path,
+        "picture": seeds / "images" / "rgb.jpeg",
+        "data": seeds / "calibration",
+        "model": seeds / "checkpoints" / "small.safetensors",
+        "foreign": seeds / "foreign" / "zip.pth",
+        "out": folder / "out",
+    }
+    words = pick(rng, COMMANDS).format(**places).split()
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = cli.main(words)
+        except SystemExit as usage:
+            code = int(usage.code or 0) if not isinstance(usage.code, str) else 1
+    if code not in (0, 1, 2):
+        raise WrongAnswer(f"{words}: exit {code}")
+    said = out.getvalue() + err.getvalue()
+    if "Traceback" in said or "nan%" in said or "\x1b" in out.getvalue():
+        raise WrongAnswer(f"{words}: {said[-500:]!r}")
+    if code == 1 and not err.getvalue().strip():
+        raise WrongAnswer(f"{words}: exit 1 without a word")
+
+
+def _any_damage(rng: Rng, source: Path) -> bytes:
+    data = source.read_bytes()
+    match source.suffix:
+        case ".onnx":
+            return damaged_onnx(rng, data)
+        case ".safetensors":
+            return damaged_safetensors(rng, data)
+        case ".pth":
+            return damaged_zip(rng, data)
+        case ".tar":
+            return damaged_tar(rng, data)
+    return damaged(rng, data)
+
+
+DOORS = (
+    Door("float by onnxruntime", "float", by(damaged_onnx), _predict_by("onnxruntime")),
+    Door("float by openvino", "float", by(damaged_onnx), _predict_by("openvino"), slow=True),
+    Door("float by llvm", "float", by(damaged_onnx), _predict_by("llvm"), slow=True),
+    Door("int8 by onnxruntime", "int8", by(damaged_onnx), _predict_by("onnxruntime")),
+    Door("int8 by openvino", "int8", by(damaged_onnx), _predict_by("openvino"), slow=True),
+    Door("int8 by llvm", "int8", by(damaged_onnx), _predict_by("llvm"), slow=True),
+    Door("checkpoints by torch", "checkpoints", by(damaged_safetensors), _use_checkpoint),
+    Door("foreign weights", "foreign", _damage_foreign, _convert),
+    Door("archives", "archives", _damage_archive, _open_data),
+    Door("tables", "tables", by(damaged), _open_data),
+    Door("images", "images", by(damaged), _decode),
+    Door("servers", "replies", by(damaged), download_from),
+    Door("arrays", "text", by(damaged), _use_arrays),
+    Door("commands", "all", _any_damage, _command, slow=True),
+)
