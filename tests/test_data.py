@@ -176,7 +176,7 @@ def test_an_image_is_loaded_or_the_reason_given_why_not(class_folders: Path) -> 
 def test_a_file_that_vanished_is_reported(class_folders: Path) -> None:
     images: ImageSet = open_images(class_folders)
     Path(images.samples[0].path).unlink()
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(ImageError, match="there is no such file"):
         images.samples[0].read()
 
 

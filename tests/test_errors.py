@@ -86,6 +86,27 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "those of one, such as 'folder/train-{000..012}.tar'.",
     ),
     (
+        errors.SplitsNotChosen("photos", "train", "val"),
+        "The data in 'photos' holds 'train' and 'val', which are splits with classes inside. "
+        "Give one of them; `train` takes --data photos/train --val photos/val.",
+    ),
+    (
+        errors.SplitsOrClasses("photos", ["train", "val"]),
+        "The data in 'photos' holds images directly in 'train' and 'val', which may be splits or "
+        "classes. Put class folders into each split; or, if they are classes, give a .csv of "
+        "path and label.",
+    ),
+    (
+        errors.SeveralFoldersOfSplit("photos", "train", "train_2"),
+        "The data in 'photos' holds 'train' and 'train_2', of which either may be meant. "
+        "Give one of them, not the folder that holds both.",
+    ),
+    (
+        errors.SeveralTables("val", "a.csv", "b.csv"),
+        "The data in 'val' holds images without class folders, and 'a.csv' and 'b.csv' may label "
+        "them. Give the file that does.",
+    ),
+    (
         errors.ShardIncomplete("a.tar", 4, 10),
         "The data in 'a.tar' is truncated: it holds 4 images of 10. Copy or pack it again.",
     ),

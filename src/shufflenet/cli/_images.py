@@ -1,9 +1,12 @@
-"""Find the image files that command-line arguments name."""
+"""Find the images that command-line arguments name."""
 
 import argparse
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from shufflenet.cli._output import print_note
 
 __all__ = ["add_images", "batch_size", "list_images"]
 
@@ -27,18 +30,29 @@ def batch_size(images: int) -> int:
 
 
 def list_images(arguments: Sequence[str]) -> Iterator[Path]:
-    """List the image files that arguments name.
+    """List the image files that arguments name, and print which files are passed over.
 
     An argument that names no image is returned as it is, so that reading it reports the error.
     """
-    from shufflenet.data import IMAGE_SUFFIXES, files_below
+    from shufflenet.data import is_image
 
     for argument in arguments:
-        path = Path(argument)
-        pattern = not path.exists() and glob.has_magic(argument)
-        names = glob.iglob(argument, recursive=True) if pattern else files_below(path)
-        files = sorted(p for p in map(Path, names) if p.suffix.lower() in IMAGE_SUFFIXES)
-        if files and (pattern or path.is_dir()):
-            yield from files
-        else:
-            yield path
+        files: list[Path] = []
+        if os.path.isdir(argument):
+            files = _images_below(argument)
+        elif glob.has_magic(argument) and not os.path.lexists(argument):
+            found = glob.iglob(argument, recursive=True)
+            files = sorted(Path(name) for name in found if is_image(name))
+        yield from files or [Path(argument)]
+
+
+def _images_below(folder: str) -> list[Path]:
+    from shufflenet.data import Findings, count_passed_over, list_folder
+
+    listing = list_folder(folder)
+    findings = Findings(
+        passed_over=count_passed_over(listing.others), unreadable=listing.unreadable
+    )
+    for sentence in findings.sentences(folder):
+        print_note(sentence)
+    return sorted(Path(folder, name) for name in listing.images)

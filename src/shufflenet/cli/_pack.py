@@ -48,6 +48,8 @@ def _pack(args: argparse.Namespace) -> int:
 
     encoding = Encoding(args.size, args.quality)
     images = open_images(args.data)
+    for sentence in images.findings.sentences(images.source):
+        print_note(sentence)
     with progress(len(images), "images") as bar:
         packed = pack(images, args.to, encoding, on_progress=bar.update)
     if args.json:

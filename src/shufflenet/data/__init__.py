@@ -5,22 +5,21 @@ any order. What is compressed as a whole is first decompressed into a temporary 
 ``shufflenet.data.packing`` writes shards.
 """
 
-from shufflenet.data._folders import files_below
+from shufflenet.data._findings import Findings, PassedOver, count_passed_over
 from shufflenet.data._open import open_images
-from shufflenet.data._sets import (
-    IMAGE_SUFFIXES,
-    ImageSet,
-    Sample,
-    load,
-    relabel,
-    split,
-)
+from shufflenet.data._sets import ImageSet, Sample, load, relabel, split
+from shufflenet.data._splits import Part
+from shufflenet.data._walk import is_image, list_folder
 
 __all__ = [
-    "IMAGE_SUFFIXES",
+    "Findings",
     "ImageSet",
+    "Part",
+    "PassedOver",
     "Sample",
-    "files_below",
+    "count_passed_over",
+    "is_image",
+    "list_folder",
     "load",
     "open_images",
     "relabel",

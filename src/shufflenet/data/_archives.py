@@ -14,7 +14,8 @@ from typing import Any, BinaryIO
 
 from shufflenet.data._index import Member, read_index
 from shufflenet.data._labels import Label
-from shufflenet.data._sets import Sample, is_image
+from shufflenet.data._sets import Sample
+from shufflenet.data._walk import is_image, is_junk
 from shufflenet.errors import DataUnreadable
 
 __all__ = ["Archive", "key_of", "read_archive"]
@@ -28,12 +29,14 @@ class Archive:
 
     Attributes:
         images: In the order of the archive, without labels.
+        others: The names of other files, but not of labels.
         labels: By key, see ``key_of``.
         header: The keywords of the global header.
         spool: The temporary file of a compressed archive's content.
     """
 
     images: list[Sample] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
     labels: dict[str, Label] = field(default_factory=dict)
     header: Mapping[str, str] = field(default_factory=dict)
     spool: Any = None
@@ -81,6 +84,8 @@ def _members(file: tarfile.TarFile) -> Iterator[Member]:
 
 def _add(member: Member, content: BinaryIO, archive: Archive, plain: str) -> None:
     name = posixpath.normpath(member.name.lstrip("/"))
+    if is_junk(name):
+        return
     if is_image(name):
         archive.images.append(Sample(name, -1, plain, member.offset, member.size))
     elif name.endswith(_LABELS):
@@ -88,6 +93,8 @@ def _add(member: Member, content: BinaryIO, archive: Archive, plain: str) -> Non
         label = _label(name, content.read(member.size))
         if label is not None:
             archive.labels[key_of(name)] = label
+    else:
+        archive.others.append(name)
 
 
 def _label(name: str, content: bytes) -> Label:

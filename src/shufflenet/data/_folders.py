@@ -1,80 +1,106 @@
 """Reading class folders: an image's class is the name of its folder."""
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
+import posixpath
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
-from shufflenet.data._sets import ImageSet, Sample, check_text, is_image
-from shufflenet.errors import DataUnreadable, ImagesOutsideClassFolders, NoImages
+from shufflenet.data._findings import Findings, count_passed_over
+from shufflenet.data._labels import Label, with_labels
+from shufflenet.data._sets import ImageSet, Sample
+from shufflenet.data._splits import Part, choose_split, find_splits
+from shufflenet.data._walk import Listing
+from shufflenet.errors import ImagesOutsideClassFolders, NoImages
 
-__all__ = ["files_below", "folder_files", "from_class_folders"]
+__all__ = ["Tree", "from_class_folders"]
 
 
-def files_below(
-    folder: str | Path, refuse: Callable[[OSError], None] | None = None
-) -> Iterator[str]:
-    """List the files below a folder, including linked folders, but nothing hidden.
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Files in folders, on disk or in an archive.
 
-    Every folder is listed once, by the first path that leads to it: links may form cycles.
-
-    Args:
-        folder: The root.
-        refuse: Called with the error of a folder that cannot be listed; by default such folders
-            are skipped.
+    Attributes:
+        listing: Their names.
+        sample: Returns the sample, without a label, of an image of the listing.
     """
-    seen = set[tuple[int, int]]()  # folders by device and number
-    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        identity = os.stat(parent)
-        if (identity.st_dev, identity.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((identity.st_dev, identity.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (os.path.join(parent, name) for name in names if not name.startswith("."))
+
+    listing: Listing
+    sample: Callable[[str], Sample]
+
+    def below(self, folder: str) -> "Tree":
+        """Return what lies below one of the folders, by path below that."""
+
+        def sample(name: str) -> Sample:
+            return replace(self.sample(f"{folder}/{name}"), name=name)
+
+        return Tree(self.listing.below(folder), sample)
 
 
-def folder_files(folder: Path) -> list[Sample]:
-    """List the images below a folder, without their labels.
-
-    Raises:
-        DataUnreadable: a folder cannot be listed.
-    """
-    before = len(os.path.join(folder, ""))
-    return [
-        Sample(path[before:].replace(os.sep, "/"), -1, path)
-        for path in files_below(folder, _refuse)
-        if is_image(os.path.basename(path))
-    ]
-
-
-def _refuse(error: OSError) -> None:
-    raise DataUnreadable(str(error.filename), error.strerror) from error
-
-
-def from_class_folders(source: str, files: Iterable[Sample]) -> ImageSet:
+def from_class_folders(source: str, tree: Tree, part: Part | None = None) -> ImageSet:
     """Label images by the first folder below the deepest one that holds all images.
 
     Args:
         source: The name of the data in errors.
-        files: Images without labels, named by their path below ``source``, with slashes.
+        tree: The images.
+        part: Which split is meant if those folders are splits, with classes inside.
 
     Raises:
         ImagesOutsideClassFolders: an image is in no class folder.
         NoImages: there is not one image.
         ClassNameNotText: a class folder's name is not UTF-8.
+        DataError: the folders are splits, or may be, and ``part`` does not say which is meant.
     """
-    files = sorted(files, key=lambda file: file.name)
-    folders = [PurePosixPath(file.name).parts[:-1] for file in files]
-    if not files:
+    names = sorted(tree.listing.images)
+    if not names:
         raise NoImages(source)
-    shared = os.path.commonpath(["/".join(("root", *folder)) for folder in folders]).count("/")
-    depth = min(shared, min(map(len, folders)) - 1)
-    if depth < 0:
+    folders = [PurePosixPath(name).parts[:-1] for name in names]
+    root = _root_of(folders)
+    if root is None:
         raise ImagesOutsideClassFolders(source)
-    names = [folder[depth] for folder in folders]
-    classes = tuple(sorted(set(names)))
-    check_text(source, classes)
-    index = {name: number for number, name in enumerate(classes)}
-    samples = (replace(file, label=index[name]) for file, name in zip(files, names, strict=True))
-    return ImageSet(source, classes, tuple(samples))
+    depth = len(root)
+    direct = {folder[depth] for folder in folders if len(folder) == depth + 1}
+    splits = find_splits(source, {folder[depth] for folder in folders}, direct)
+    if splits:
+        used = choose_split(source, splits, part)
+        found = from_class_folders(
+            posixpath.join(source, *root, used), tree.below(posixpath.join(*root, used))
+        )
+        others = [name for name in (*splits.training, *splits.validation) if name != used]
+        findings = replace(
+            found.findings,
+            split=used,
+            validation=splits.validation[0] if splits.labeled else "",
+            other_splits=(*others, *splits.rest),
+        )
+        return replace(found, findings=findings)
+    labels: list[Label] = [folder[depth] for folder in folders]
+    samples = map(tree.sample, names)
+    images = with_labels(source, zip(samples, labels, strict=True))
+    return replace(images, findings=_findings(tree.listing, root, set(labels)))
+
+
+def _root_of(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
+    """Return the folder whose folders are classes; None if an image is in no class folder.
+
+    >>> _root_of([("a", "b", "cat"), ("a", "b", "dog", "old")]), _root_of([("cat",)])
+    (('a', 'b'), ())
+    """
+    first, last = min(folders), max(folders)  # what they share, all share
+    shared = next(
+        (i for i, (one, other) in enumerate(zip(first, last, strict=False)) if one != other),
+        min(len(first), len(last)),
+    )
+    depth = min(shared, min(map(len, folders)) - 1)
+    return first[:depth] if depth >= 0 else None
+
+
+def _findings(listing: Listing, root: tuple[str, ...], used: set[Label]) -> Findings:
+    depth = len(root)
+    below = [PurePosixPath(name).parts for name in listing.folders]
+    below += [PurePosixPath(name).parts[:-1] for name in listing.others]
+    classes = {parts[depth] for parts in below if len(parts) > depth and parts[:depth] == root}
+    return Findings(
+        passed_over=count_passed_over(listing.others),
+        empty_classes=tuple(sorted(classes - used)),
+        unreadable=listing.unreadable,
+    )

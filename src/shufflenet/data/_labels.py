@@ -1,12 +1,13 @@
 """Turning labels that are numbers or text into numbered classes."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from shufflenet.data._sets import ImageSet, Sample, check_text
 from shufflenet.errors import LabelOutOfRange, NoImages, UnlabeledImage
 
-__all__ = ["Label", "with_labels"]
+__all__ = ["Label", "class_name", "class_order", "with_labels"]
 
 Label = int | str | None
 
@@ -35,17 +36,43 @@ def with_labels(
         if label is None or label == "" or (isinstance(label, int) and label < 0):
             raise UnlabeledImage(source, sample.name)
     if names is None:
-        texts = {str(label) for _, label in images}
-        classes = sorted(texts, key=int if all(map(str.isdecimal, texts)) else None)
+        classes = class_order({class_name(str(label)) for _, label in images})
     else:
         classes = list(names)
     check_text(source, classes)
-    index = {name: number for number, name in enumerate(classes)}
+    index = {class_name(name): number for number, name in enumerate(classes)}
     numbers = range(len(classes))
     samples = []
     for sample, label in images:
-        number = label if names is not None and isinstance(label, int) else index.get(str(label))
+        if names is not None and isinstance(label, int):
+            number: int | None = label
+        else:
+            number = index.get(class_name(str(label)))
         if number is None or number not in numbers:
             raise LabelOutOfRange(source, sample.name, label, len(classes))
         samples.append(replace(sample, label=number))
     return ImageSet(source, tuple(classes), tuple(samples))
+
+
+def class_name(text: str) -> str:
+    """Return a class's name by which names that look the same are equal.
+
+    Unicode writes an accent with its letter or after it (macOS does the latter in names of files),
+    and white space at the ends is not seen. Capitals are: they tell classes apart.
+
+    >>> class_name("Ka\u0308fer ") == class_name("K\u00e4fer")
+    True
+    """
+    return unicodedata.normalize("NFC", text).strip() or text
+
+
+def class_order(names: Iterable[str]) -> list[str]:
+    """Return classes in the order of their numbers: by name, or by value if all are numbers.
+
+    >>> class_order(["10", "9", "007"]), class_order(["10", "9", "a"])
+    (['007', '9', '10'], ['10', '9', 'a'])
+    """
+    names = list(names)
+    if not all(name.isascii() and name.isdecimal() for name in names):
+        return sorted(names)
+    return sorted(names, key=lambda name: (len(name.lstrip("0")), name.lstrip("0"), name))

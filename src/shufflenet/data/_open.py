@@ -1,15 +1,19 @@
 """Opening a data set: the reader is chosen by what the path leads to."""
 
+import os
 import re
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
-from shufflenet.data._folders import folder_files, from_class_folders
-from shufflenet.data._sets import ImageSet
+from shufflenet.data._folders import Tree, from_class_folders
+from shufflenet.data._sets import ImageSet, Sample
+from shufflenet.data._splits import Part
+from shufflenet.data._walk import list_folder
 from shufflenet.errors import (
     DataMissing,
     DataNotAFile,
+    DataUnreadable,
     MissingDependency,
     NoImages,
     SeveralSplits,
@@ -22,7 +26,7 @@ _ARCHIVES = (".tar", ".tar.gz", ".tgz")
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
-def open_images(source: str | Path) -> ImageSet:
+def open_images(source: str | Path, part: Part | None = None) -> ImageSet:
     """List the images of a folder, an archive, WebDataset shards, parquet files or a table.
 
     Several shards are named by their folder or as ``train-{000..012}.tar``. Classes and images of
@@ -31,6 +35,12 @@ def open_images(source: str | Path) -> ImageSet:
     Args:
         source: ``DATA/<class>/<image>`` as a folder, a ``.tar`` or a ``.tar.gz``; shards;
             ``.parquet`` with image and label; or a ``.csv`` of path and label.
+        part: What the images are for, ``"train"`` to train on or ``"val"`` to measure on. If the
+            folders in ``DATA`` are splits, such as ``train`` and ``val``, with classes inside, it
+            chooses one; ``findings`` of the result says which. Without it they are refused.
+
+    Returns:
+        The images; ``findings`` says how the data were understood and what was passed over.
 
     Raises:
         DataError: the data are missing, unreadable or have no images with classes; see its
@@ -39,14 +49,24 @@ def open_images(source: str | Path) -> ImageSet:
     """
     path = Path(source)
     if path.is_dir():
-        files = folder_files(path)
-        return from_class_folders(str(source), files) if files else _shards_of(str(source), path)
+        return _read_folder(str(source), path, part)
     if path.exists() or not _RANGE.search(str(source)):
-        return _read(str(source), [path])
-    return _read(str(source), [Path(name) for name in _expand(str(source))])
+        return _read(str(source), [path], part)
+    return _read(str(source), [Path(name) for name in _expand(str(source))], part)
 
 
-def _shards_of(source: str, folder: Path) -> ImageSet:
+def _read_folder(source: str, folder: Path, part: Part | None) -> ImageSet:
+    listing = list_folder(folder)
+    if "" in listing.unreadable:
+        raise DataUnreadable(source, listing.unreadable[""])
+    if not listing.images:
+        return _read_shards_in(source, folder, part)
+    before = os.path.join(folder, "")
+    tree = Tree(listing, lambda name: Sample(name, -1, before + name.replace("/", os.sep)))
+    return from_class_folders(source, tree, part)
+
+
+def _read_shards_in(source: str, folder: Path, part: Part | None) -> ImageSet:
     """Read the shards in a folder.
 
     Raises:
@@ -59,11 +79,11 @@ def _shards_of(source: str, folder: Path) -> ImageSet:
         if len(splits) > 1:
             raise SeveralSplits(source, splits[0], splits[1])
         if shards:
-            return _read(source, shards)
+            return _read(source, shards, part)
     raise NoImages(source)
 
 
-def _read(source: str, paths: list[Path]) -> ImageSet:
+def _read(source: str, paths: list[Path], part: Part | None) -> ImageSet:
     for path in paths:
         if not path.exists():
             raise DataMissing(path)
@@ -73,7 +93,7 @@ def _read(source: str, paths: list[Path]) -> ImageSet:
     if _all_end(paths, _ARCHIVES):
         from shufflenet.data._shards import read_shards  # noqa: PLC0415  # tarfile starts slowly
 
-        return read_shards(source, paths)
+        return read_shards(source, paths, part)
     if _all_end(paths, (".parquet",)):
         try:
             read = import_module("shufflenet.data._parquet").read_parquet

@@ -2,7 +2,6 @@
 
 import mmap
 import os
-import posixpath
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from shufflenet.data._findings import Findings
 from shufflenet.errors import (
     ClassNameNotText,
     DataUnreadable,
@@ -20,23 +20,18 @@ from shufflenet.errors import (
     TooFewToSplit,
     UnknownClassFolders,
 )
-from shufflenet.preprocess import decode, resize_and_crop
+from shufflenet.outside import open_regular
+from shufflenet.preprocess import decode, read_image_file, resize_and_crop
 from shufflenet.spec import Preprocess
 
 __all__ = [
-    "IMAGE_SUFFIXES",
     "ImageSet",
     "Sample",
     "check_text",
-    "is_image",
     "load",
     "relabel",
     "split",
 ]
-
-IMAGE_SUFFIXES = frozenset(
-    (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +48,13 @@ class Sample:
         """Read the bytes of the image file.
 
         Raises:
-            DataUnreadable: the file can no longer be read.
+            ImageError: it is a file of its own and cannot be read, or is too large.
+            DataUnreadable: it is in an archive, which can no longer be read.
         """
+        if self.size < 0:
+            return read_image_file(self.path, self.name)
         try:
-            with open(self.path, "rb") as file:
+            with open_regular(self.path) as file:
                 file.seek(self.offset)
                 return file.read(self.size)
         except OSError as error:
@@ -79,7 +77,7 @@ class Sample:
 
 @lru_cache(maxsize=256)  # each keeps a file open; a process may keep about a thousand open
 def _map(path: str) -> mmap.mmap:
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
@@ -91,22 +89,18 @@ class ImageSet:
         source: The name of the data in errors and records.
         classes: The names of the classes; ``Sample.label`` is an index into them.
         samples: The images.
+        findings: What was understood of the data, and what of them is not used.
         spool: The temporary file that samples are in, if any; it is deleted with the set.
     """
 
     source: str
     classes: tuple[str, ...]
     samples: tuple[Sample, ...]
+    findings: Findings = field(default=Findings(), compare=False)
     spool: Any = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.samples)
-
-
-def is_image(name: str) -> bool:
-    """Return whether a path, with slashes, has an image's suffix and no hidden part."""
-    hidden = name.startswith(".") or "/." in name
-    return not hidden and posixpath.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def check_text(source: str, classes: Iterable[str]) -> None:

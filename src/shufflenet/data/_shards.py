@@ -6,9 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from shufflenet.data._archives import Archive, key_of, read_archive
-from shufflenet.data._folders import from_class_folders
+from shufflenet.data._findings import Findings, count_passed_over
+from shufflenet.data._folders import Tree, from_class_folders
 from shufflenet.data._labels import with_labels
 from shufflenet.data._sets import ImageSet, Sample
+from shufflenet.data._splits import Part
+from shufflenet.data._walk import Listing
 from shufflenet.errors import ShardIncomplete, ShardsDisagree, ShardsUnlabeled
 
 __all__ = ["CLASSES_KEY", "IMAGES_KEY", "read_shards"]
@@ -18,11 +21,12 @@ CLASSES_KEY = "SHUFFLENET.classes"  # the names of classes, a JSON list
 IMAGES_KEY = "SHUFFLENET.images"  # the number of images in the shard
 
 
-def read_shards(source: str, paths: Sequence[Path]) -> ImageSet:
+def read_shards(source: str, paths: Sequence[Path], part: Part | None = None) -> ImageSet:
     """List the images of archives that belong together.
 
     An image's label is in a file beside it with the same key: ``.cls`` holds a number or a name,
-    ``.json`` has one as ``label`` or ``cls``. If there are no labels, folders are the classes.
+    ``.json`` has one as ``label`` or ``cls``. If there are no labels, folders are the classes,
+    or the splits of which ``part`` is one.
 
     Raises:
         ShardsUnlabeled: the images have neither labels nor class folders.
@@ -33,17 +37,37 @@ def read_shards(source: str, paths: Sequence[Path]) -> ImageSet:
     for path, archive in archives.items():
         _check_count(path, archive)
     spools = [archive.spool for archive in archives.values()]
+    others = [name for archive in archives.values() for name in archive.others]
     if any(archive.labels for archive in archives.values()):
         images = [
             (_with_shard_name(sample, path, paths), archive.labels.get(key_of(sample.name)))
             for path, archive in archives.items()
             for sample in archive.images
         ]
-        return replace(with_labels(source, images, _class_names(source, archives)), spool=spools)
+        labeled = with_labels(source, images, _class_names(source, archives))
+        findings = Findings(passed_over=count_passed_over(others))
+        return replace(labeled, findings=findings, spool=spools)
     samples = [sample for archive in archives.values() for sample in archive.images]
     if samples and all("/" not in sample.name for sample in samples):
         raise ShardsUnlabeled(source)
-    return replace(from_class_folders(source, samples), spool=spools)
+    by_name = _by_name(archives)
+    tree = Tree(Listing(list(by_name), others), by_name.__getitem__)
+    return replace(from_class_folders(source, tree, part), spool=spools)
+
+
+def _by_name(archives: dict[Path, Archive]) -> dict[str, Sample]:
+    """Return the images of archives by name: of the same name in one archive, the last counts.
+
+    That is how tar replaces a file. In another archive it is another image.
+    """
+    found: dict[str, Sample] = {}
+    for path, archive in archives.items():
+        own = {sample.name: sample for sample in archive.images}
+        for name, sample in own.items():
+            folder, slash, last = name.rpartition("/")
+            key = name if name not in found else f"{folder}{slash}{path.name}:{last}"
+            found[key] = replace(sample, name=key)
+    return found
 
 
 def _check_count(path: Path, archive: Archive) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from shufflenet.errors._base import ShuffleNetError, count_of, first_line
+from shufflenet.errors._base import ShuffleNetError, count_of
 
 __all__ = [
     "BlankImages",
@@ -25,18 +25,13 @@ __all__ = [
     "NoImages",
     "NoReadableImages",
     "OneClass",
-    "ParquetColumnMissing",
-    "ParquetColumnWithoutBytes",
-    "ParquetRowEmpty",
-    "ParquetUnreadable",
+    "SeveralFoldersOfSplit",
     "SeveralSplits",
     "ShardIncomplete",
     "ShardsDisagree",
     "ShardsUnlabeled",
-    "TableColumnsMissing",
-    "TableImagesMissing",
-    "TableRowLength",
-    "TableUnreadable",
+    "SplitsNotChosen",
+    "SplitsOrClasses",
     "TooFewImages",
     "TooFewToSplit",
     "UnknownClassFolders",
@@ -48,8 +43,6 @@ _LAYOUT = (
     "Expected: DATA/<class>/<image>, as a folder, a .tar or a .tar.gz of one; WebDataset shards; "
     "parquet with image and label; or a .csv of path and label."
 )
-_PARQUET = "Expected: a column image of bytes and path, and a column label, as on the Hub."
-_TABLE = "Give a .csv with the columns path and label; paths are relative to its folder."
 _PHOTOS = "Give a folder of class folders with some hundred photos."
 
 
@@ -120,6 +113,38 @@ class SeveralSplits(DataError):
         )
 
 
+class SplitsNotChosen(DataError):
+    """A folder holds the folders of several splits, and nobody said which is meant."""
+
+    def __init__(self, source: str | Path, training: str, other: str) -> None:
+        super().__init__(
+            source,
+            f"holds {training!r} and {other!r}, which are splits with classes inside",
+            f"Give one of them; `train` takes --data {source}/{training} --val {source}/{other}.",
+        )
+
+
+class SplitsOrClasses(DataError):
+    """Folders are called like splits, but hold images directly as class folders do."""
+
+    def __init__(self, source: str | Path, names: Sequence[str]) -> None:
+        folders = " and ".join(map(repr, names[:2]))
+        super().__init__(
+            source,
+            f"holds images directly in {folders}, which may be splits or classes",
+            "Put class folders into each split; or, if they are classes, give a .csv of path and "
+            "label.",
+        )
+
+
+class SeveralFoldersOfSplit(DataError):
+    """Two folders of one data set both have the name of the split that is asked for."""
+
+    def __init__(self, source: str | Path, first: str, second: str) -> None:
+        problem = f"holds {first!r} and {second!r}, of which either may be meant"
+        super().__init__(source, problem, "Give one of them, not the folder that holds both.")
+
+
 class ShardIncomplete(DataError):
     """A shard holds fewer images than its header states."""
 
@@ -134,67 +159,6 @@ class ShardsDisagree(DataError):
     def __init__(self, source: str | Path) -> None:
         problem = "holds shards that list different classes"
         super().__init__(source, problem, "Name shards of one data set.")
-
-
-class ParquetUnreadable(DataError):
-    """Reading a parquet file fails."""
-
-    def __init__(self, path: str | Path, cause: Exception) -> None:
-        super().__init__(path, f"cannot be read as parquet ({first_line(cause)})", _PARQUET)
-
-
-class ParquetColumnMissing(DataError):
-    """A parquet file lacks a column."""
-
-    def __init__(self, path: str | Path, column: str) -> None:
-        super().__init__(path, f"has no column {column!r}", _PARQUET)
-
-
-class ParquetColumnWithoutBytes(DataError):
-    """A parquet file's image column is not of bytes and paths."""
-
-    def __init__(self, path: str | Path) -> None:
-        super().__init__(path, "has a column 'image' without bytes and path", _PARQUET)
-
-
-class ParquetRowEmpty(DataError):
-    """A row of a parquet file has neither bytes nor a path."""
-
-    def __init__(self, path: str | Path, row: int) -> None:
-        super().__init__(path, f"has no image in row {row}", _PARQUET)
-
-
-class TableUnreadable(DataError):
-    """Reading a .csv file fails."""
-
-    def __init__(self, source: str | Path, reason: object) -> None:
-        super().__init__(source, f"cannot be read ({reason})", _TABLE)
-
-
-class TableColumnsMissing(DataError):
-    """A .csv file has no columns path and label."""
-
-    def __init__(self, source: str | Path) -> None:
-        super().__init__(source, "has no columns path and label", _TABLE)
-
-
-class TableRowLength(DataError):
-    """A row of a .csv file has another number of fields than the first."""
-
-    def __init__(self, source: str | Path, row: int, fields: int, expected: int) -> None:
-        problem = (
-            f"has {count_of(fields, 'field')} in row {row}, where the first row has {expected}"
-        )
-        super().__init__(source, problem, _TABLE)
-
-
-class TableImagesMissing(DataError):
-    """A .csv file names images that do not exist."""
-
-    def __init__(self, source: str | Path, missing: Sequence[str]) -> None:
-        count = count_of(len(missing), "image")
-        problem = f"names {count} of which there is no file, such as {missing[0]!r}"
-        super().__init__(source, problem, _TABLE)
 
 
 # --- images and their classes ---

@@ -7,17 +7,23 @@ import numpy.typing as npt
 
 from shufflenet.preprocess._crop import resize_and_crop, resized_size
 from shufflenet.preprocess._decode import decode, is_upright, to_rgb
+from shufflenet.preprocess._formats import IMAGE_FORMATS, IMAGE_SUFFIXES, ImageFormat
 from shufflenet.preprocess._mean_image import mean_image
 from shufflenet.preprocess._normalize import affine, normalize
+from shufflenet.preprocess._one_image import read_image_file
 from shufflenet.spec import Preprocess
 
 __all__ = [
+    "IMAGE_FORMATS",
+    "IMAGE_SUFFIXES",
+    "ImageFormat",
     "affine",
     "decode",
     "is_upright",
     "mean_image",
     "normalize",
     "prepare",
+    "read_image_file",
     "resize_and_crop",
     "resized_size",
     "to_rgb",

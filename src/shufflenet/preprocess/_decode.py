@@ -1,32 +1,27 @@
 """Reading a file as an upright RGB image."""
 
-import io
-import struct
-import zlib
+import contextlib
 from pathlib import Path
+from typing import Final
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from shufflenet.errors import ImageError
+from shufflenet.preprocess._one_image import one_image, open_image, refuse_huge
 
 __all__ = ["decode", "is_upright", "to_rgb"]
 
-# What Pillow's decoders raise on damaged files, found by decoding such files.
-_DECODING_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    EOFError,
-    OverflowError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
+# EXIF 2.3, table 4, tag 0x0112: how an image is turned to stand upright; 1 is upright.
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def decode(
@@ -47,23 +42,16 @@ def decode(
             of the time; other formats are decoded in full.
 
     Raises:
-        ImageError: the file is missing, empty, truncated, not an image, of a pixel format
-            without defined colors, or has more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``
-            (89 million).
+        ImageError: the file is missing, empty, truncated, not an image, of a format that is not
+            read or a pixel format without defined colors, has more pixels than
+            ``PIL.Image.MAX_IMAGE_PIXELS`` (89 million) or a side of more than 65,535, or decoding
+            it fails in any other way.
     """
     name = name or ("image" if isinstance(source, bytes) else str(source))
-    if not isinstance(source, bytes) and Path(source).is_fifo():
-        raise ImageError(name, "it is a pipe, which might never end")
-    try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            _refuse_huge(image, name)
-            if shrink > 1:
-                image.draft(None, (image.width // shrink, image.height // shrink))
-            return _upright_rgb(image, name, exif=exif)
-    except Image.DecompressionBombError as error:
-        raise ImageError(name, _too_large()) from error
-    except _DECODING_ERRORS as error:
-        raise ImageError(name, _why(error)) from error
+    with open_image(source, name) as image:
+        if shrink > 1:
+            image.draft(None, (image.width // shrink, image.height // shrink))
+        return _upright_rgb(image, name, exif=exif)
 
 
 def to_rgb(image: Image.Image, name: str = "image", *, exif: bool = True) -> Image.Image:
@@ -78,54 +66,29 @@ def to_rgb(image: Image.Image, name: str = "image", *, exif: bool = True) -> Ima
         ImageError: its file is truncated, its pixel format has no defined colors, or it has more
             pixels than ``PIL.Image.MAX_IMAGE_PIXELS``.
     """
-    _refuse_huge(image, name)
-    try:
+    refuse_huge(image, name)
+    with one_image(name):
         image.load()
         copy = image.copy()
         copy.format = image.format  # copy() drops it, and it identifies 16 bits
         return _upright_rgb(copy, name, exif=exif)
-    except _DECODING_ERRORS as error:
-        raise ImageError(name, _why(error)) from error
 
 
 def _upright_rgb(image: Image.Image, name: str, *, exif: bool) -> Image.Image:
     image.load()
-    if exif:
-        ImageOps.exif_transpose(image, in_place=True)
+    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1)) if exif else None
+    if turn is not None:
+        turned = image.transpose(turn)
+        turned.format = image.format  # likewise
+        image = turned
     return _to_rgb(image, name)
 
 
 def is_upright(source: bytes) -> bool:
     """Return whether EXIF leaves an image as it is stored; false if it cannot be read."""
-    try:
-        with Image.open(io.BytesIO(source)) as image:
-            rotated = range(2, 9)  # EXIF 2.3, table 4, tag 0x0112: 1 is upright, 2 to 8 are not
-            return image.getexif().get(ExifTags.Base.Orientation) not in rotated
-    except _DECODING_ERRORS:
-        return False
-
-
-def _refuse_huge(image: Image.Image, name: str) -> None:
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and image.width * image.height > limit:
-        raise ImageError(name, _too_large())
-
-
-def _too_large() -> str:
-    millions = (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
-    return f"it has more than {millions} million pixels; scale it down first"
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    if isinstance(error, IsADirectoryError):
-        return "it is a folder without images"
-    if isinstance(error, PermissionError):
-        return "permission denied"
-    if isinstance(error, UnidentifiedImageError):
-        return "it is empty or not an image"
-    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+    with contextlib.suppress(ImageError), open_image(source, "image") as image:
+        return image.getexif().get(ExifTags.Base.Orientation) not in _TURNS
+    return False
 
 
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:
@@ -136,8 +99,8 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
     if image.mode.startswith("I"):
         if image.mode == "I" and image.format not in ("PNG", "PPM"):  # these two hold 16 bits
             raise ImageError(name, "its pixels are 32-bit numbers of unknown range")
-        values = np.asarray(image).astype(np.int64) >> 8  # 0..65535 to 0..255
-        return Image.fromarray(values.astype(np.uint8)).convert("RGB")
+        values = (np.asarray(image) >> 8).astype(np.uint8)  # 0..65535 to 0..255
+        return Image.fromarray(values).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")

@@ -1,0 +1,141 @@
+"""What was understood of a data set, and what of it is not used: told before work begins."""
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+__all__ = ["Findings", "PassedOver", "count_passed_over"]
+
+_SHOWN = 6  # folders or classes that a sentence names
+
+# Files that usually lie beside images, and are not taken for forgotten ones.
+_COMPANIONS = frozenset(
+    (
+        *(".txt", ".md", ".rst", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml"),
+        *(".html", ".htm", ".css", ".js", ".py", ".ipynb", ".sh", ".log", ".ini", ".cfg", ".toml"),
+        *(".npy", ".npz", ".mat", ".pkl", ".idx", ".db", ".url", ".cls", ".xmp", ".aae"),
+    )
+)
+_COMPANION_NAMES = frozenset(("readme", "license", "licence", "copying", "changelog", "makefile"))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PassedOver:
+    """Files whose ending is none of an image, in one folder.
+
+    Attributes:
+        folder: Below the data, with slashes; empty for the data's own folder.
+        ending: In lower case, with a dot; empty for files without one.
+        files: How many.
+    """
+
+    folder: str
+    ending: str
+    files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What was understood of a data set, and what of it is not used.
+
+    Attributes:
+        split: The folder that is used, where the data hold several splits.
+        validation: The folder with labels to measure on, if there is one among the splits.
+        other_splits: The folders beside the one that is used.
+        label_file: The file that labels the images, where the data are a folder without classes.
+        passed_over: Files without an image's ending, by folder and ending. Not counted are text and
+            tables, files that systems leave behind, and hidden ones.
+        empty_classes: Class folders that hold no image.
+        unreadable: Folders that cannot be listed, with the reasons.
+        unlabeled: How many images the label file does not name.
+        by_number: Whether labels are numbers and were taken as the numbers of a model's classes.
+        unknown_classes: How many images were left out because a model lacks their class, by class.
+    """
+
+    split: str = ""
+    validation: str = ""
+    other_splits: tuple[str, ...] = ()
+    label_file: str = ""
+    passed_over: tuple[PassedOver, ...] = ()
+    empty_classes: tuple[str, ...] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    unlabeled: int = 0
+    by_number: bool = False
+    unknown_classes: Mapping[str, int] = field(default_factory=dict)
+
+    def sentences(self, source: str) -> list[str]:
+        """Return whole sentences about it for people; none where everything is used.
+
+        Args:
+            source: The name of the data.
+        """
+        parts = (
+            self._about_splits(source),
+            self.label_file and f"Labels are from {self.label_file!r}.",
+            self._about_files(source),
+            *(
+                f"The folder {folder!r} in {source!r} cannot be listed ({why}) and is passed over."
+                for folder, why in self.unreadable.items()
+            ),
+            self.empty_classes
+            and f"Class folders without an image in {source!r}: {_some(self.empty_classes)}.",
+            self.unlabeled
+            and f"{_count(self.unlabeled, 'image')} in {source!r} without a label: left out.",
+            self.by_number
+            and "Labels are numbers: taken as the numbers of the model's classes, from 0.",
+            self._about_unknown(),
+        )
+        return [part for part in parts if part]
+
+    def _about_splits(self, source: str) -> str:
+        if not self.split:
+            return ""
+        others = _some(self.other_splits)
+        return f"{source!r} holds splits: {self.split!r} is used here, beside it are {others}."
+
+    def _about_files(self, source: str) -> str:
+        if not self.passed_over:
+            return ""
+        most = sorted(self.passed_over, key=lambda each: -each.files)
+        groups = [
+            f"{each.files} {each.ending or 'without ending'}"
+            + (f" in {each.folder!r}" if each.folder else "")
+            for each in most[:_SHOWN]
+        ]
+        rest = sum(each.files for each in most[_SHOWN:])
+        groups += [f"{rest} others"] * bool(rest)
+        files = _count(sum(each.files for each in self.passed_over), "file")
+        return f"{files} in {source!r} passed over, of no image's ending: {', '.join(groups)}."
+
+    def _about_unknown(self) -> str:
+        if not self.unknown_classes:
+            return ""
+        images = _count(sum(self.unknown_classes.values()), "image")
+        names = _some(tuple(self.unknown_classes))
+        classes = _count(len(self.unknown_classes), "class", "classes")
+        return f"{images} of {classes} left out, for no class of the model is called {names}."
+
+
+def count_passed_over(names: Iterable[str]) -> tuple[PassedOver, ...]:
+    """Count files by folder and ending, without text and tables, which often lie beside images.
+
+    >>> count_passed_over(["a/1.RAW", "a/2.raw", "b", "notes.txt"])
+    (PassedOver(folder='', ending='', files=1), PassedOver(folder='a', ending='.raw', files=2))
+    """
+    counts = Counter[tuple[str, str]]()
+    for name in names:
+        folder, last = posixpath.split(name)
+        ending = posixpath.splitext(last)[1].lower()
+        if ending not in _COMPANIONS and last.lower() not in _COMPANION_NAMES:
+            counts[folder, ending] += 1
+    return tuple(sorted(PassedOver(*key, files) for key, files in counts.items()))
+
+
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:_SHOWN]))
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown

@@ -1,0 +1,91 @@
+"""Errors in tables of images: parquet, .csv, and files that label the images beside them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from shufflenet.errors._base import count_of, first_line
+from shufflenet.errors._data import DataError
+
+__all__ = [
+    "ParquetColumnMissing",
+    "ParquetColumnWithoutBytes",
+    "ParquetRowEmpty",
+    "ParquetUnreadable",
+    "SeveralTables",
+    "TableColumnsMissing",
+    "TableImagesMissing",
+    "TableRowLength",
+    "TableUnreadable",
+]
+
+_PARQUET = "Expected: a column image of bytes and path, and a column label, as on the Hub."
+_TABLE = "Give a .csv with the columns path and label; paths are relative to its folder."
+
+
+class ParquetUnreadable(DataError):
+    """Reading a parquet file fails."""
+
+    def __init__(self, path: str | Path, cause: Exception) -> None:
+        super().__init__(path, f"cannot be read as parquet ({first_line(cause)})", _PARQUET)
+
+
+class ParquetColumnMissing(DataError):
+    """A parquet file lacks a column."""
+
+    def __init__(self, path: str | Path, column: str) -> None:
+        super().__init__(path, f"has no column {column!r}", _PARQUET)
+
+
+class ParquetColumnWithoutBytes(DataError):
+    """A parquet file's image column is not of bytes and paths."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path, "has a column 'image' without bytes and path", _PARQUET)
+
+
+class ParquetRowEmpty(DataError):
+    """A row of a parquet file has neither bytes nor a path."""
+
+    def __init__(self, path: str | Path, row: int) -> None:
+        super().__init__(path, f"has no image in row {row}", _PARQUET)
+
+
+class TableUnreadable(DataError):
+    """Reading a .csv file fails."""
+
+    def __init__(self, source: str | Path, reason: object) -> None:
+        super().__init__(source, f"cannot be read ({reason})", _TABLE)
+
+
+class TableColumnsMissing(DataError):
+    """A .csv file has no columns path and label."""
+
+    def __init__(self, source: str | Path) -> None:
+        super().__init__(source, "has no columns path and label", _TABLE)
+
+
+class TableRowLength(DataError):
+    """A row of a .csv file has another number of fields than the first."""
+
+    def __init__(self, source: str | Path, row: int, fields: int, expected: int) -> None:
+        problem = (
+            f"has {count_of(fields, 'field')} in row {row}, where the first row has {expected}"
+        )
+        super().__init__(source, problem, _TABLE)
+
+
+class TableImagesMissing(DataError):
+    """A .csv file names images that do not exist."""
+
+    def __init__(self, source: str | Path, missing: Sequence[str]) -> None:
+        count = count_of(len(missing), "image")
+        problem = f"names {count} of which there is no file, such as {missing[0]!r}"
+        super().__init__(source, problem, _TABLE)
+
+
+class SeveralTables(DataError):
+    """A folder of images holds several files that may label them."""
+
+    def __init__(self, source: str | Path, first: str, second: str) -> None:
+        problem = f"holds images without class folders, and {first!r} and {second!r} may label them"
+        super().__init__(source, problem, "Give the file that does.")

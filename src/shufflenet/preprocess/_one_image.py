@@ -1,0 +1,172 @@
+"""The guard around one image: whatever reading it raises becomes an ``ImageError``."""
+
+import io
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+
+from shufflenet.errors import ImageError
+from shufflenet.outside import IrregularFile, open_regular, read_regular
+from shufflenet.preprocess._formats import HEIC, IMAGE_FORMATS, name_foreign
+
+__all__ = ["one_image", "open_image", "read_image_file", "refuse_huge"]
+
+_LONGEST_PX = 65_535  # of a side: as high as a JPEG can be
+_LARGEST_BYTES = 1 << 29  # of a file: 89 million pixels of 6 bytes
+_MOST_SCANS = 200  # of a progressive JPEG, each of which goes over all pixels; usual are 10
+_HEIC_MISSING = "it is a HEIC image, which needs pillow-heif: pip install 'shufflenet[heic]'"
+_LONGEST_REASON = 120  # characters of what a decoder says
+_MARK_BYTES = 64  # bytes by which a file of another kind is named
+
+_OPENERS = tuple(name for form in IMAGE_FORMATS if form is not HEIC for name in form.pillow)
+
+# Images of that many pixels are refused in a sentence; Pillow would warn about them as well.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+@contextmanager
+def one_image(name: str) -> Iterator[None]:
+    """Guard what opens or decodes one image, so that the others are answered.
+
+    Raises:
+        ImageError: anything at all went wrong inside, with a sentence about it.
+    """
+    try:
+        yield
+    except ImageError:
+        raise
+    except Exception as error:  # decoders raise anything on a damaged file
+        raise ImageError(name, _why(error)) from error
+
+
+def read_image_file(path: str | Path, name: str) -> bytes:
+    """Return the bytes of an image file.
+
+    Raises:
+        ImageError: it cannot be read, is no regular file, or is too large.
+    """
+    with one_image(name):
+        return read_regular(path, _LARGEST_BYTES)
+
+
+@contextmanager
+def open_image(source: str | Path | bytes, name: str) -> Iterator[Image.Image]:
+    """Open an image, of which the header is read and checked, and close it in the end.
+
+    Args:
+        source: A path, or the bytes of an image file.
+        name: The image's name in errors.
+
+    Raises:
+        ImageError: it is missing, of no format that is read, or too large.
+    """
+    with one_image(name), _open_source(source) as file:
+        if file.seek(0, os.SEEK_END) > _LARGEST_BYTES:
+            raise ImageError(name, f"it is larger than {_LARGEST_BYTES >> 20} MB")
+        with _identify(file, name) as image:
+            refuse_huge(image, name)
+            if image.info.get("progressive"):
+                _refuse_many_scans(file, name)
+            yield image
+
+
+def _open_source(source: str | Path | bytes) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else open_regular(source)
+
+
+def _identify(file: BinaryIO, name: str) -> Image.Image:
+    """Open an image by the format that its content has, whatever it is called.
+
+    Raises:
+        ImageError: it is of no format that is read, or HEIC, and pillow-heif is not installed.
+        UnidentifiedImageError: it cannot even be told what it is.
+    """
+    try:
+        return Image.open(file, formats=_OPENERS)
+    except UnidentifiedImageError as error:
+        file.seek(0)
+        kind = name_foreign(file.read(_MARK_BYTES))
+        if kind == HEIC.title:
+            return _open_heic(file, name)
+        if not kind:
+            raise
+        raise ImageError(name, f"it is {kind}, not an image of a format that is read") from error
+
+
+def _open_heic(file: BinaryIO, name: str) -> Image.Image:
+    """Open a HEIC image.
+
+    Raises:
+        ImageError: pillow-heif is not installed.
+    """
+    try:
+        import_module("pillow_heif").register_heif_opener()
+    except ImportError as error:
+        raise ImageError(name, _HEIC_MISSING) from error
+    return Image.open(file, formats=HEIC.pillow)
+
+
+def refuse_huge(image: Image.Image, name: str) -> None:
+    """Check the size of an image before it is decoded.
+
+    Raises:
+        ImageError: it has more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``, or a side is longer than
+            65,535.
+    """
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and image.width * image.height > limit:
+        raise ImageError(name, _too_large())
+    if max(image.size) > _LONGEST_PX:
+        size = f"{image.width} x {image.height} pixels"
+        raise ImageError(name, f"it has {size}, and a side may have {_LONGEST_PX}; cut it first")
+
+
+def _refuse_many_scans(file: BinaryIO, name: str) -> None:
+    """Check that decoding a JPEG takes a time that its size bounds.
+
+    Raises:
+        ImageError: it has more scans than any program writes.
+    """
+    file.seek(0)
+    if file.read().count(b"\xff\xda") > _MOST_SCANS:  # ITU-T T.81, B.1.1.2: starts of scans
+        raise ImageError(name, f"it has more than {_MOST_SCANS} scans")
+
+
+def _too_large() -> str:
+    millions = (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
+    return f"it has more than {millions} million pixels; scale it down first"
+
+
+def _why(error: Exception) -> str:
+    """Return what is wrong with an image, as the end of a sentence."""
+    match error:
+        case FileNotFoundError():
+            return "there is no such file"
+        case IrregularFile():
+            return _kind_of_file(str(error.strerror))
+        case PermissionError():
+            return "permission denied"
+        case UnidentifiedImageError():
+            return "it is empty or not an image"
+        case MemoryError():
+            return "there is not enough memory to decode it"
+        case Image.DecompressionBombError() | Image.DecompressionBombWarning():
+            return _too_large()
+        case OSError(strerror=str() as problem):
+            return problem[:1].lower() + problem[1:]
+    text = (str(error) or type(error).__name__).strip().split("\n")[0]
+    text = text.rstrip(".")[:_LONGEST_REASON]
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _kind_of_file(kind: str) -> str:
+    return {
+        "it is a folder": "it is a folder without images",
+        "it is a pipe": "it is a pipe, which might never end",
+    }.get(kind, kind)

@@ -1,0 +1,183 @@
+"""What a data set is taken for: splits or classes, which files are used and which are not."""
+
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from conftest import Run
+from shufflenet.data import Findings, PassedOver, open_images
+from shufflenet.errors import DataError
+
+IMAGE = Image.new("RGB", (40, 40), (200, 30, 40))
+
+
+def files(root: Path, *names: str) -> Path:
+    """Images of these names, and files of other endings that hold text."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix.lower() in (".png", ".jfif", ".jpg"):
+            IMAGE.save(path, "JPEG" if path.suffix != ".png" else "PNG")
+        else:
+            path.write_text("no image")
+    return root
+
+
+def in_tar(folder: Path) -> Path:
+    with tarfile.open(folder.with_suffix(".tar"), "w") as archive:
+        archive.add(folder, arcname=folder.name)
+    return folder.with_suffix(".tar")
+
+
+@pytest.mark.parametrize("prefix", ["", "images/", "a/b/"])
+@pytest.mark.parametrize(
+    ("train", "val", "other"),
+    [
+        ("train", "val", "test"),
+        ("TRAIN", "Valid", "unlabelled"),
+        ("training_set", "test_set", "notes"),
+        ("1_train", "2_validation", "3-test"),
+        ("train2017", "val2017", "annotations"),
+    ],
+)
+def test_of_splits_the_one_that_is_meant_is_read(
+    train: str, val: str, other: str, prefix: str, tmp_path: Path
+) -> None:
+    names = [f"{prefix}{s}/{c}/0.png" for s in (train, val, other) for c in ("cat", "dog")]
+    folder = files(tmp_path / "photos", *names)
+    for source in (folder, in_tar(folder)):
+        inside = prefix if source is folder else f"photos/{prefix}"
+        for part, used in (("train", train), ("val", val)):
+            images = open_images(source, part)  # type: ignore[arg-type]  # a literal of two
+            assert images.classes == ("cat", "dog")
+            assert images.source == f"{source}/{inside}{used}"
+            assert [sample.name for sample in images.samples] == ["cat/0.png", "dog/0.png"]
+            assert images.findings.split == used
+            assert images.findings.validation == val
+            assert set(images.findings.other_splits) == {train, val, other} - {used}
+            assert images.samples[0].read() == (folder / names[0]).read_bytes()
+        with pytest.raises(DataError, match="are splits with classes inside. Give one of them"):
+            open_images(source)
+
+
+def test_a_test_folder_without_labels_is_no_validation_set(tmp_path: Path) -> None:
+    folder = files(tmp_path / "p", "train/cat/0.png", "train/dog/0.png", "test/0.png", "test/1.png")
+    images = open_images(folder, "train")
+    assert images.classes == ("cat", "dog")
+    assert images.findings.validation == ""
+
+
+def test_folders_that_may_be_splits_or_classes_are_refused(tmp_path: Path) -> None:
+    folder = files(tmp_path / "p", "train/0.png", "val/0.png")
+    for source in (folder, in_tar(folder)):
+        with pytest.raises(DataError, match="may be splits or classes"):
+            open_images(source, "train")
+
+
+@pytest.mark.parametrize("names", [("bus", "train", "tram"), ("train", "bus"), ("test", "val")])
+def test_a_class_may_be_called_train(names: tuple[str, ...], tmp_path: Path) -> None:
+    folder = files(tmp_path / "p", *(f"{name}/0.png" for name in names))
+    assert open_images(folder, "train").classes == tuple(sorted(names))
+
+
+def test_two_training_folders_are_refused(tmp_path: Path) -> None:
+    folder = files(tmp_path / "p", *(f"{s}/c/0.png" for s in ("train_1", "train_2", "val")))
+    assert open_images(folder, "val").findings.split == "val"
+    with pytest.raises(DataError, match="'train_1' and 'train_2', of which either may be meant"):
+        open_images(folder, "train")
+
+
+def test_what_is_passed_over_is_counted_and_told(tmp_path: Path) -> None:
+    folder = files(
+        tmp_path / "photos",
+        *("cat/0.JFIF", "cat/1.raw", "cat/2.RAW", "dog/0.png", "dog/clip.mp4", "pig/0.cr2"),
+        *("cat/notes.txt", "README", "Thumbs.db", "dog/.DS_Store", "__MACOSX/cat/._0.jpg"),
+        "dog/@eaDir/0.jpg",
+    )
+    (folder / "cow").mkdir()
+    images = open_images(folder)
+    assert images.classes == ("cat", "dog")
+    assert len(images) == 2
+    assert images.findings == Findings(
+        passed_over=(
+            PassedOver("cat", ".raw", 2),
+            PassedOver("dog", ".mp4", 1),
+            PassedOver("pig", ".cr2", 1),
+        ),
+        empty_classes=("cow", "pig"),
+    )
+    assert images.findings.sentences("photos") == [
+        "4 files in 'photos' passed over, of no image's ending: 2 .raw in 'cat', 1 .mp4 in 'dog', "
+        "1 .cr2 in 'pig'.",
+        "Class folders without an image in 'photos': 'cow', 'pig'.",
+    ]
+    archived = open_images(in_tar(folder)).findings
+    assert archived.empty_classes == ("pig",)  # an archive lists files
+    assert [each.files for each in archived.passed_over] == [2, 1, 1]
+
+
+def test_where_everything_is_used_there_is_nothing_to_tell(class_folders: Path) -> None:
+    assert open_images(class_folders).findings == Findings()
+    assert Findings().sentences("photos") == []
+
+
+def test_long_lists_are_cut() -> None:
+    findings = Findings(
+        empty_classes=tuple("abcdefgh"),
+        passed_over=tuple(PassedOver(name, ".x", 2) for name in "abcdefgh"),
+        unreadable={"locked": "Permission denied"},
+    )
+    passed, unreadable, empty = findings.sentences("p")
+    assert passed.endswith(", 2 .x in 'f', 4 others.")
+    assert unreadable == (
+        "The folder 'locked' in 'p' cannot be listed (Permission denied) and is passed over."
+    )
+    assert empty.endswith("'e', 'f' and 2 more.")
+
+
+def test_names_that_look_the_same_are_one_class(tmp_path: Path) -> None:
+    folder = files(tmp_path / "p", "cafe\u0301/0.png", "caf\u00e9/1.png", "owl/0.png")
+    assert open_images(folder).classes == ("caf\u00e9", "owl")
+
+
+def test_folders_and_tables_put_classes_in_one_order(tmp_path: Path) -> None:
+    folder = files(tmp_path / "p", *(f"{n}/0.png" for n in range(12)))
+    table = tmp_path / "p.csv"
+    table.write_text("".join(f"p/{n}/0.png,{n}\n" for n in sorted(map(str, range(12)))))
+    assert open_images(folder).classes == tuple(map(str, range(12)))
+    assert open_images(table).classes == open_images(folder).classes
+
+
+def test_links_that_go_in_a_circle_end(tmp_path: Path) -> None:
+    folder = files(tmp_path / "p", "cat/0.png", "dog/0.png")
+    (folder / "dog" / "up").symlink_to(folder, target_is_directory=True)
+    (folder / "dog" / "self").symlink_to("self")
+    assert len(open_images(folder)) == 2
+
+
+def test_of_images_of_one_name_in_an_archive_the_last_counts(tmp_path: Path) -> None:
+    folder = files(tmp_path / "p", "cat/0.png", "dog/0.png")
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for _ in range(2):
+            archive.add(folder, "p")
+    assert len(open_images(tmp_path / "a.tar")) == 2
+    (tmp_path / "s").mkdir()
+    for name in ("s/0.tar", "s/1.tar"):  # in another archive it is another image
+        shutil.copy(tmp_path / "a.tar", tmp_path / name)
+    assert len(open_images(tmp_path / "s")) == 4
+
+
+def test_predict_and_pack_tell_what_they_pass_over(tmp_path: Path, run: Run) -> None:
+    folder = files(tmp_path / "photos", "cat/0.jfif", "cat/1.raw", "dog/0.png", "cow/0.raw")
+    code, out, err = run("predict", folder, "--top", 1)
+    assert code == 0
+    assert out.count("%") == 2
+    assert "2 files in " in err
+    assert "1 .raw in 'cow'" in err
+    code, _, err = run("pack", folder, "--to", tmp_path / "a.tar", "--size", 16)
+    assert code == 0
+    assert "Class folders without an image in " in err
+    assert "'cow'" in err
