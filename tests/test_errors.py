@@ -436,6 +436,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "The file 'a.onnx' is in int8 already. Export a float network: shufflenet export --help.",
     ),
     (
+        errors.NumbersTooFarApart("a.onnx", "fc.weight"),
+        "The file 'a.onnx' has numbers in 'fc.weight' that are too large or too far apart for "
+        "int8. Train the network again, or leave it in float.",
+    ),
+    (
         errors.LogitsNotNumbers("a.onnx"),
         "The file 'a.onnx' computes logits that are infinite or NaN. Train it again.",
     ),
@@ -575,6 +580,12 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "In int8 the network classifies 90 of 200 images correctly, 10.00 % fewer than the 100 "
         "in float, more than the 1 % allowed, so nothing was written. Allow more with "
         "--max-drop, or calibrate on more images with --images.",
+    ),
+    (
+        errors.AnswersChanged(30, 200, 10.0),
+        "In int8 the network answers 30 of 200 images otherwise than in float, more than the 10 % "
+        "allowed, so nothing was written. Calibrate on more images with --images, or allow more "
+        "with --max-drop.",
     ),
     (
         errors.ParityError("The exported file", 0.5, 1e-5),

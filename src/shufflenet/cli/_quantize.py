@@ -68,8 +68,9 @@ def _add_calibration(parser: argparse.ArgumentParser) -> None:
         type=_percent,
         default=1.0,
         metavar="PERCENT",
-        help="how many percent of the float model's correct predictions may be lost on the test "
-        "images; layers are kept in float until that holds, or the command fails (default: 1)",
+        help="how many percent of the float model's correct answers may be lost on the test "
+        "images; at most a tenth of all answers may change; one or two always may, unless this is "
+        "0; layers are kept in float until that holds, or the command fails (default: 1)",
     )
     parser.add_argument(
         "--images",
@@ -140,8 +141,9 @@ def _quantize(args: argparse.Namespace) -> int:
 def _fields(done: "Quantized") -> dict[str, object]:
     facts = dataclasses.asdict(done.facts)
     counts = {"float": facts.pop("float_accuracy"), "int8": facts.pop("int8_accuracy")}
+    agree = {"images": done.facts.int8_accuracy.images, "top1": done.agreement}
     rest = {k: v for k, v in dataclasses.asdict(done).items() if k not in ("path", "facts")}
-    return {"path": done.path, **counts, **facts, **rest}
+    return {"path": done.path, **counts, "agree": agree, **facts, **rest}
 
 
 def _print_result(done: "Quantized", args: argparse.Namespace) -> None:
@@ -154,33 +156,43 @@ def _print_result(done: "Quantized", args: argparse.Namespace) -> None:
             ]
         )
     print_line(f"{done.path}: {_megabytes(done.bytes)}; float has {_megabytes(done.float_bytes)}")
-    correct = "predicted as by float" if facts.judged_by == "float" else "correct"
+    correct = "answered as by float" if facts.judged_by == "float" else "correct"
     for name, counts in (("float", facts.float_accuracy), ("int8", facts.int8_accuracy)):
         print_line(f"{name:5}  top-1 {_share(counts)} {correct}")
     images = facts.int8_accuracy.images
-    if done.agreement == images:
-        print_line(f"All {images} test predictions are unchanged.")
-    else:
-        print_line(f"{done.agreement} of {images} test predictions are unchanged.")
+    unchanged = f"All {images}" if done.agreement == images else f"{done.agreement} of {images}"
+    print_line(f"{unchanged} test answers unchanged.")
     print_line(f"Calibrated on {facts.calibration_images} images, ranges by {facts.calibrator}.")
     print_line(_float_layers_sentence(done, args.max_drop))
+    if sentence := _few_images_sentence(facts.float_accuracy, args.max_drop):
+        print_line(sentence)
 
 
 def _float_layers_sentence(done: "Quantized", max_drop: float) -> str:
-    facts = done.facts
-    if not facts.kept_in_float:
-        return "All layers are int8."
-    number = len(facts.kept_in_float)
-    layers = "1 layer" if number == 1 else f"{number} layers"
-    sentence = f"{layers} stayed in float: {', '.join(facts.kept_in_float)}."
-    if done.bytes >= done.float_bytes:
-        sentence += " Therefore the file is larger than float's."
-    if facts.float_accuracy.top1 * max_drop < 100:
-        sentence += (
-            f" With so few test images --max-drop {max_drop:g} is less than one image: give more "
-            "images or a larger --max-drop."
-        )
-    return sentence
+    names = done.facts.kept_in_float
+    is_larger = done.bytes >= done.float_bytes
+    sizes = (
+        f"the file is {_megabytes(done.bytes)}, larger than float's {_megabytes(done.float_bytes)}"
+    )
+    if not names:
+        return f"All layers are int8.{f' Still {sizes}.' if is_larger else ''}"
+    number = "1 layer" if len(names) == 1 else f"{len(names)} layers"
+    remedy = f"give more images or --max-drop {3 * max_drop or 1:g}"
+    therefore = f", so {sizes}: {remedy}" if is_larger else ""
+    return f"{number} stayed float{therefore}. In float: {', '.join(names)}."
+
+
+def _few_images_sentence(before: "Accuracy", max_drop: float) -> str:
+    """Return what few test images cannot show; empty if there are enough."""
+    images = f"{before.images} test images" if before.images > 1 else "1 test image"
+    if not before.top1:
+        return f"Float answers none of the {images} correctly: only changed answers were judged."
+    if not 0 < before.top1 * max_drop < 100:
+        return ""
+    return (
+        f"Too few images to judge by: {max_drop:g} % of float's {before.top1} correct answers is "
+        "less than one. One or two that differ count as chance; give more images."
+    )
 
 
 def _megabytes(size: int) -> str:

@@ -15,6 +15,7 @@ ShuffleNetError             something the caller can act on; the command line ex
 ├── RunError                a run that cannot be started, resumed or continued
 ├── ParityError             an exported or converted network with another result
 ├── AccuracyLost            an int8 network that classifies too few images correctly
+├── AnswersChanged          an int8 network that answers too many images otherwise than float
 └── WriteError              a file that could not be written; the old file is unchanged
 
 Below DataError, CheckpointError, DownloadError and RunError there is a class for each failure. It
@@ -114,12 +115,14 @@ from shufflenet.errors._model_files import (
     NotAFile,
     NotOurFormat,
     NotRunnable,
+    NumbersTooFarApart,
     PublishedUnderOtherName,
     RunFolder,
     UnsupportedByRuntime,
 )
 from shufflenet.errors._results import (
     AccuracyLost,
+    AnswersChanged,
     ParityError,
     WriteError,
 )
@@ -154,6 +157,7 @@ from shufflenet.errors._tables import (
 
 __all__ = [
     "AccuracyLost",
+    "AnswersChanged",
     "AlreadyConverted",
     "AlreadyInt8",
     "BatchTooLargeForMemory",
@@ -217,6 +221,7 @@ __all__ = [
     "NotJson",
     "NotOurFormat",
     "NotRunnable",
+    "NumbersTooFarApart",
     "Offline",
     "OneClass",
     "OtherOutputShape",

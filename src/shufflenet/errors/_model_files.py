@@ -26,6 +26,7 @@ __all__ = [
     "NotAFile",
     "NotOurFormat",
     "NotRunnable",
+    "NumbersTooFarApart",
     "PublishedUnderOtherName",
     "RunFolder",
     "UnsupportedByRuntime",
@@ -229,6 +230,14 @@ class AlreadyInt8(CheckpointError):
     def __init__(self, path: str | Path) -> None:
         remedy = "Export a float network: shufflenet export --help."
         super().__init__(path, "is in int8 already", remedy)
+
+
+class NumbersTooFarApart(CheckpointError):
+    """Values of a layer are so large, or so far apart, that no scale of int8 fits them."""
+
+    def __init__(self, path: str | Path, layer: str) -> None:
+        problem = f"has numbers in {layer!r} that are too large or too far apart for int8"
+        super().__init__(path, problem, "Train the network again, or leave it in float.")
 
 
 class LogitsNotNumbers(CheckpointError):

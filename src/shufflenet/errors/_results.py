@@ -4,7 +4,7 @@ from pathlib import Path
 
 from shufflenet.errors._base import ShuffleNetError
 
-__all__ = ["AccuracyLost", "ParityError", "WriteError"]
+__all__ = ["AccuracyLost", "AnswersChanged", "ParityError", "WriteError"]
 
 
 class ParityError(ShuffleNetError):
@@ -27,6 +27,17 @@ class AccuracyLost(ShuffleNetError):
             f"fewer than the {of_float} in float, more than the {allowed_percent:g} % allowed, so "
             "nothing was written. Allow more with --max-drop, or calibrate on more images with "
             "--images."
+        )
+
+
+class AnswersChanged(ShuffleNetError):
+    """An int8 network answers otherwise than the float one for more images than was allowed."""
+
+    def __init__(self, changed: int, images: int, allowed_percent: float) -> None:
+        super().__init__(
+            f"In int8 the network answers {changed} of {images} images otherwise than in float, "
+            f"more than the {allowed_percent:g} % allowed, so nothing was written. Calibrate on "
+            "more images with --images, or allow more with --max-drop."
         )
 
 

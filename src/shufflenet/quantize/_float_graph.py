@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-from shufflenet.errors import AlreadyInt8, WeightsNotFinite
+from shufflenet.errors import AlreadyInt8, NumbersTooFarApart, WeightsNotFinite
 from shufflenet.graph import (
     WeightedLayer,
     read_onnx_graph,
@@ -23,6 +23,8 @@ __all__ = ["FloatGraph", "Floats", "read_float_graph", "to_model"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 @dataclass(frozen=True)
 class FloatGraph:
@@ -34,12 +36,14 @@ class FloatGraph:
         weights: The weights ``(out, in / groups, kh, kw)`` and biases ``(out,)`` of the layers in
             float64, by name; they replace those of the model.
         channels: The numbers of the channels of its tensors.
+        source: The name of its file, for errors.
     """
 
     model: onnx.ModelProto
     layers: tuple[WeightedLayer, ...]
     weights: Mapping[str, Floats]
     channels: Channels
+    source: str
 
     @property
     def input(self) -> str:
@@ -83,15 +87,22 @@ def read_float_graph(model: onnx.ModelProto, path: str | Path) -> FloatGraph:
         array = graph.constants[layer.weight].astype(np.float64)
         weights[layer.weight] = array.reshape(array.shape + (1,) * (4 - array.ndim))
         weights[layer.bias] = graph.constants[layer.bias].astype(np.float64)
-    return FloatGraph(model, layers, weights, follow_channels(graph, layers))
+    return FloatGraph(model, layers, weights, follow_channels(graph, layers), str(path))
 
 
 def to_model(graph: FloatGraph) -> onnx.ModelProto:
-    """Return a copy of the graph's model that holds the graph's weights in float32."""
+    """Return a copy of the graph's model that holds the graph's weights in float32.
+
+    Raises:
+        NumbersTooFarApart: float32 does not hold a weight or a bias.
+    """
     model = onnx.ModelProto()
     model.CopyFrom(graph.model)
     for constant in model.graph.initializer:
         if constant.name in graph.weights:
-            array = graph.weights[constant.name].astype(np.float32).reshape(constant.dims)
-            constant.CopyFrom(numpy_helper.from_array(array, constant.name))
+            array = graph.weights[constant.name]
+            if not (np.abs(array) <= _LARGEST).all():
+                raise NumbersTooFarApart(graph.source, constant.name)
+            array32 = array.astype(np.float32).reshape(constant.dims)
+            constant.CopyFrom(numpy_helper.from_array(array32, constant.name))
     return model

@@ -1,5 +1,6 @@
 """Images held out from calibration, on which int8 is compared with float."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ from shufflenet.quantize._session import Logits, Pixels
 from shufflenet.spec import Accuracy
 
 __all__ = ["HoldOut"]
+
+_SILENCE = 1e-30  # the least power of a signal or of noise, so that both have a logarithm
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ class HoldOut:
         Args:
             logits: ``(k, classes)``, of the first k images held out.
         """
-        reference = self.reference[: len(logits)]
-        signal, noise = (x - x.mean(1, keepdims=True) for x in (reference, logits - reference))
-        power = float((noise.astype(np.float64) ** 2).sum())
-        return 10 * float(np.log10((signal.astype(np.float64) ** 2).sum() / max(power, 1e-30)))
+        reference = self.reference[: len(logits)].astype(np.float64)
+        signal, noise = (
+            float(((x - x.mean(1, keepdims=True)) ** 2).sum()) for x in (reference, logits - reference)
+        )
+        return 10 * (math.log10(max(signal, _SILENCE)) - math.log10(max(noise, _SILENCE)))

@@ -9,12 +9,15 @@ from onnxruntime.quantization import QDQQuantizer, QuantType, TensorsData
 from onnxruntime.quantization.quant_utils import add_infer_metadata
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-from shufflenet.graph import Array
+from shufflenet.errors import NumbersTooFarApart
+from shufflenet.graph import Array, WeightedLayer
+from shufflenet.quantize._fit_sums import fit_sums
 from shufflenet.quantize._float_graph import FloatGraph, to_model
 from shufflenet.quantize._round_weights import Int8Weights
 
 __all__ = ["to_int8"]
 
+_UNIT = 127.0  # of weights up to this one, the scale in int8 is 1
 _OPERATIONS = sorted({*QLinearOpsRegistry, *QDQRegistry})
 
 
@@ -37,10 +40,30 @@ def to_int8(
         weights: Its weights in int8, ``(out, in / groups, kh, kw)``, by name.
         only: The names of the nodes to quantize; empty for all.
         without: The names of nodes that stay float.
+
+    Raises:
+        NumbersTooFarApart: float32 holds no scale for the weights or the bias of a layer.
     """
-    model = _insert_quantization(to_model(graph), ranges, only, without)
+    model = to_model(graph)
+    for layer in graph.layers:
+        if layer.nodes[0] not in without and (not only or layer.nodes[0] in only):
+            _put_ones(model, layer)
+    model = _insert_quantization(model, ranges, only, without)
     _put_weights(model, graph, weights)
     return model
+
+
+def _put_ones(model: onnx.ModelProto, layer: WeightedLayer) -> None:
+    """Replace the weights of a layer by 127 and its bias by 0.
+
+    ONNX Runtime would round the weights too, and warn of biases that do not fit its scales. Of
+    these it computes a scale of 1, so that the scale it gives to the bias is that of the input.
+    """
+    for constant in model.graph.initializer:
+        if constant.name in (layer.weight, layer.bias):
+            value = _UNIT if constant.name == layer.weight else 0
+            array = np.full(constant.dims, value, np.float32)
+            constant.CopyFrom(numpy_helper.from_array(array, constant.name))
 
 
 def _insert_quantization(
@@ -102,9 +125,11 @@ def _put_weights(
         weight, bias = layer.weight, layer.bias
         if f"{weight}_quantized" not in constants:
             continue
-        ours = weights[weight]
-        input_scale = get(f"{bias}_quantized_scale") / get(f"{weight}_scale")
-        scale = (input_scale * ours.scale).astype(np.float32)
+        input_scale = float(get(f"{bias}_quantized_scale").flat[0])
+        ours = fit_sums(weights[weight], graph.weights[bias], input_scale)
+        scale = (input_scale * ours.scale.astype(np.float64)).astype(np.float32)
+        if not (np.isfinite(scale).all() and np.isfinite(ours.scale).all()):
+            raise NumbersTooFarApart(graph.source, weight)
         put(f"{weight}_quantized", ours.codes)
         put(f"{weight}_scale", ours.scale)
         put(f"{bias}_quantized_scale", scale)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import helper
 
+from shufflenet.errors import NumbersTooFarApart
 from shufflenet.graph import WeightedLayer
 from shufflenet.quantize._float_graph import FloatGraph, Floats, to_model
 from shufflenet.quantize._session import Feed, Pixels, Progress, open_session, split_batches
@@ -15,6 +16,8 @@ __all__ = ["Moments", "Ranges", "observe_moments", "observe_ranges"]
 
 _BATCH = 10  # images, whose tensors are in memory at the same time: 10 MB each at 224 px
 _SUM_ERROR = 1e-5  # relative error of float32 sums, a generous bound
+_LARGEST = 1e30  # values beyond it have no scale that float32 multiplies safely
+_SQUARED = 1e15  # values up to it have squares whose sums float32 holds
 _RARE = 1e-4  # the share of a channel's values that is cut off at either end: a pixel in 10,000
 
 
@@ -47,6 +50,9 @@ def observe_ranges(graph: FloatGraph, images: Pixels, feed: Feed, on_progress: P
         images: ``(n, h, w, 3)``, 0 to 255.
         feed: Converts images to the input of the network.
         on_progress: Called with the number of images computed since the last call.
+
+    Raises:
+        NumbersTooFarApart: a tensor holds infinities, NaN or values beyond 1e30.
     """
     extremes = {layer.output: _Extremes() for layer in graph.layers}
     for tensors in _run_observed(graph, list(extremes), images, feed, on_progress):
@@ -110,7 +116,10 @@ def observe_moments(
     sums: dict[str, tuple[Floats, Floats, int]] = {}
     for tensors in _run_observed(graph, names, images, feed, on_progress):
         for layer in graph.layers:
-            inputs = _inputs(tensors[layer.input], graph.weights[layer.weight], layer)
+            tensor = tensors[layer.input]
+            if np.abs(tensor).max() > _SQUARED:
+                tensor = tensor.astype(np.float64)
+            inputs = _inputs(tensor, graph.weights[layer.weight], layer)
             first, second, count = sums.get(layer.weight, (0.0, 0.0, 0))
             sums[layer.weight] = (
                 first + inputs.sum(2, dtype=np.float64),
@@ -141,8 +150,8 @@ def _shrink(covariance: Floats, square: Floats, count: int) -> Floats:
 
 
 def _inputs(
-    tensor: npt.NDArray[np.float32], weight: Floats, layer: WeightedLayer
-) -> npt.NDArray[np.float32]:
+    tensor: npt.NDArray[np.floating], weight: Floats, layer: WeightedLayer
+) -> npt.NDArray[np.floating]:
     """Return the inputs of each output, ``(groups, in / groups * kh * kw, outputs)``."""
     tensor = tensor.reshape(tensor.shape + (1,) * (4 - tensor.ndim))
     top, left, bottom, right = layer.pads
@@ -156,7 +165,11 @@ def _inputs(
 def _run_observed(
     graph: FloatGraph, names: Sequence[str], images: Pixels, feed: Feed, on_progress: Progress
 ) -> Iterator[dict[str, npt.NDArray[np.float32]]]:
-    """Run images through a network and yield the named tensors batch by batch."""
+    """Run images through a network and yield the named tensors batch by batch.
+
+    Raises:
+        NumbersTooFarApart: a tensor holds infinities, NaN or values beyond 1e30.
+    """
     model = to_model(graph)
     known = {graph.input} | {output.name for output in model.graph.output}
     inner = [name for name in names if name not in known]
@@ -166,6 +179,9 @@ def _run_observed(
     for part in split_batches(images, _BATCH):
         batch = feed(part)
         tensors = dict(zip(wanted, session.run(wanted, {graph.input: batch}), strict=True))
+        for name, tensor in tensors.items():
+            if not (np.abs(tensor) <= _LARGEST).all():
+                raise NumbersTooFarApart(graph.source, name)
         yield {**tensors, graph.input: np.asarray(batch, np.float32)}
         on_progress(len(part))
 

@@ -16,7 +16,7 @@ class QuantizeOptions:
 
     Attributes:
         max_drop_percent: The share of the float network's correct answers that may be lost, from 0
-            to 100 percent.
+            to 100 percent; of few images one or two more, see :func:`allow`.
         calibration_images: The number of images to calibrate on; None for 2,000, or as many as hold
             12 million pixels.
         weight_range: ``portable`` weights, which every processor computes with exactly, or

@@ -3,9 +3,11 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import onnx
 from onnxruntime.quantization import TensorsData
 
+from shufflenet.errors import LogitsNotNumbers
 from shufflenet.graph import WeightedLayer
 from shufflenet.preprocess import normalize
 from shufflenet.quantize._byte_input import fold_normalization, take_bytes, to_planes, zero_byte
@@ -69,10 +71,14 @@ def prepare(
         on_progress: Called with the number of images computed since the last call.
 
     Raises:
+        LogitsNotNumbers: the float network's logits are infinite or NaN.
+        NumbersTooFarApart: values within the network are.
         SpecError: the network cannot take bytes.
     """
     normalized = _feed_normalized(how)
     reference = compute_logits(to_model(graph), split.held_out, normalized, on_progress=on_progress)
+    if not np.isfinite(reference).all():
+        raise LogitsNotNumbers(graph.source)
     labels = reference.argmax(1) if split.labels is None else split.labels
     graph, feed = fold_normalization(graph, how) if options.pixels else (graph, normalized)
     graph = equalize(graph, observe_ranges(graph, split.calibration, feed, on_progress))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import onnx
 from onnxruntime.quantization import TensorsData
 
-from shufflenet.errors import AccuracyLost
+from shufflenet.errors import AccuracyLost, AnswersChanged
+from shufflenet.quantize._allowance import allow
 from shufflenet.quantize._calibrate import calibrate
 from shufflenet.quantize._layer_noise import LayerNoise, layer_name, measure_layer_noise
 from shufflenet.quantize._options import Calibrator, QuantizeOptions
@@ -73,7 +74,7 @@ def choose_calibrator(
 def choose_float_layers(
     network: Prepared, ranges: TensorsData, options: QuantizeOptions, on_progress: Progress
 ) -> Result:
-    """Return the int8 model with as few layers in float as the allowed loss requires.
+    """Return the int8 model with as few layers in float as what is allowed requires.
 
     No layer is tried first, then the noisiest 1, 2, 4 and so on, up to half of all layers.
 
@@ -85,22 +86,27 @@ def choose_float_layers(
 
     Raises:
         AccuracyLost: the loss is too large even with half of the layers in float.
+        AnswersChanged: as few are lost as allowed, but too many answers change.
     """
     hold_out = network.hold_out
     before = hold_out.accuracy(hold_out.reference)
-    allowed = options.max_drop_percent / 100 * before.top1
+    allowed = allow(before, options.max_drop_percent)
     by_name = {layer_name(layer): layer for layer in network.graph.layers}
     layers = measure_layer_noise(network, ranges, on_progress) if options.report_layers else []
-    count, best = 0, 0
+    count, best = 0, (0, 0)
     while count <= len(by_name) // 2:
         if count and not layers:
             layers = measure_layer_noise(network, ranges, on_progress)
         in_float = tuple(noise.layer for noise in layers[:count])
         model = build_int8(network, ranges, [by_name[name] for name in in_float])
         logits = run_int8(network, model, hold_out.images, on_progress)
-        accuracy = hold_out.accuracy(logits)
-        if before.top1 - accuracy.top1 <= allowed:
+        accuracy, agreement = hold_out.accuracy(logits), hold_out.agreement(logits)
+        is_close = before.images - agreement <= allowed.changed
+        if before.top1 - accuracy.top1 <= allowed.lost and is_close:
             return Result(model, in_float, logits, accuracy, layers)
-        best = max(best, accuracy.top1)
+        best = max(best, (accuracy.top1, agreement))
         count = 2 * count or 1
-    raise AccuracyLost(best, before.top1, before.images, options.max_drop_percent)
+    top1, agreement = best
+    if before.top1 - top1 > allowed.lost:
+        raise AccuracyLost(top1, before.top1, before.images, options.max_drop_percent)
+    raise AnswersChanged(before.images - agreement, before.images, allowed.changed_percent)

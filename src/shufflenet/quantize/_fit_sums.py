@@ -1,0 +1,39 @@
+"""Scales of int8 weights with which a bias and the sums of products fit 32 bits."""
+
+import numpy as np
+
+from shufflenet.quantize._float_graph import Floats
+from shufflenet.quantize._round_weights import Int8Weights
+
+__all__ = ["SUM_LIMIT", "fit_sums"]
+
+SUM_LIMIT = 2**30  # half of what int32 holds; the other half is for what rounding adds
+_BYTES = 255  # the largest difference of a byte and its zero point
+_TINY = float(np.finfo(np.float32).tiny)  # the smallest number that float32 holds exactly
+
+
+def fit_sums(weights: Int8Weights, bias: Floats, input_scale: float) -> Int8Weights:
+    """Return weights whose scales are raised where the bias or a sum would not fit int32.
+
+    A bias is stored in steps of ``input_scale * scale``. The filters of a channel that died in
+    training are so small (1e-11) that its bias has more than 2**31 of these steps. With a larger
+    scale such a channel keeps its bias, and its weights lose what no output can show: less than a
+    millionth of the bias.
+
+    Args:
+        weights: ``(out, in / groups, kh, kw)``, with a scale for each output.
+        bias: ``(out,)``.
+        input_scale: The scale of the layer's input bytes, above 0.
+
+    Returns:
+        Weights of which every sum of products plus its bias is below 2**31 for all input bytes, and
+        scales that are normal numbers of float32 when multiplied by ``input_scale``.
+    """
+    rows = np.abs(weights.codes.reshape(len(weights.codes), -1).astype(np.float64))
+    scale = weights.scale.astype(np.float64)
+    steps = _BYTES * rows.sum(1) * scale + np.abs(bias) / input_scale
+    least = np.maximum(steps / SUM_LIMIT, _TINY / min(input_scale, 1.0))
+    raised = np.where(scale < least, np.nextafter(least.astype(np.float32), np.inf), weights.scale)
+    ratio = np.minimum(scale / raised, 1.0)
+    codes = np.rint(weights.codes * ratio[:, None, None, None])
+    return Int8Weights(codes.astype(np.int8), raised.astype(np.float32))
