@@ -157,9 +157,9 @@ from shufflenet.errors._tables import (
 
 __all__ = [
     "AccuracyLost",
-    "AnswersChanged",
     "AlreadyConverted",
     "AlreadyInt8",
+    "AnswersChanged",
     "BatchTooLargeForMemory",
     "BlankImages",
     "CardUnreadable",

@@ -11,6 +11,7 @@ from onnx import save
 from onnxruntime.quantization import CalibrationMethod
 from onnxruntime.quantization.calibrate import TensorData, TensorsData, create_calibrator
 
+from shufflenet.quantize._bound_histograms import bound_histograms
 from shufflenet.quantize._float_graph import FloatGraph, to_model
 from shufflenet.quantize._options import Calibrator
 from shufflenet.quantize._session import Feed, Images, Pixels, Progress, split_batches
@@ -50,6 +51,8 @@ def calibrate(
         options = {"percentile": _PERCENTILE, "symmetric": False}
         method = _METHODS[calibrator]
         collector = create_calibrator(model, None, str(outputs), method, extra_options=options)
+        if method is not CalibrationMethod.MinMax:
+            bound_histograms(collector)
         for part in split_batches(images, _BATCH):
             collector.collect_data(_OneBatch({graph.input: np.asarray(feed(part), np.float32)}))
             on_progress(len(part))

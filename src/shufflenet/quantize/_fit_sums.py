@@ -1,15 +1,22 @@
 """Scales of int8 weights with which a bias and the sums of products fit 32 bits."""
 
 import numpy as np
+import numpy.typing as npt
 
 from shufflenet.quantize._float_graph import Floats
 from shufflenet.quantize._round_weights import Int8Weights
 
-__all__ = ["SUM_LIMIT", "fit_sums"]
+__all__ = ["fit_sums", "to_float32"]
 
-SUM_LIMIT = 2**30  # half of what int32 holds; the other half is for what rounding adds
+_SUM_LIMIT = 2**30  # half of what int32 holds; the other half is for what rounding adds
 _BYTES = 255  # the largest difference of a byte and its zero point
 _TINY = float(np.finfo(np.float32).tiny)  # the smallest number that float32 holds exactly
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+def to_float32(values: Floats) -> npt.NDArray[np.float32]:
+    """Convert numbers of any shape to float32; those that it does not hold become infinite."""
+    return np.where(np.abs(values) <= _LARGEST, values, np.inf).astype(np.float32)
 
 
 def fit_sums(weights: Int8Weights, bias: Floats, input_scale: float) -> Int8Weights:
@@ -27,13 +34,13 @@ def fit_sums(weights: Int8Weights, bias: Floats, input_scale: float) -> Int8Weig
 
     Returns:
         Weights of which every sum of products plus its bias is below 2**31 for all input bytes, and
-        scales that are normal numbers of float32 when multiplied by ``input_scale``.
+        scales that are normal numbers of float32 when multiplied by ``input_scale``; a scale that
+        float32 does not hold is infinite.
     """
     rows = np.abs(weights.codes.reshape(len(weights.codes), -1).astype(np.float64))
     scale = weights.scale.astype(np.float64)
     steps = _BYTES * rows.sum(1) * scale + np.abs(bias) / input_scale
-    least = np.maximum(steps / SUM_LIMIT, _TINY / min(input_scale, 1.0))
-    raised = np.where(scale < least, np.nextafter(least.astype(np.float32), np.inf), weights.scale)
-    ratio = np.minimum(scale / raised, 1.0)
-    codes = np.rint(weights.codes * ratio[:, None, None, None])
+    least = np.maximum(steps / _SUM_LIMIT, _TINY / min(input_scale, 1.0))
+    raised = np.where(scale < least, to_float32(1.0000002 * least), weights.scale)
+    codes = np.rint(weights.codes * np.minimum(scale / raised, 1.0)[:, None, None, None])
     return Int8Weights(codes.astype(np.int8), raised.astype(np.float32))

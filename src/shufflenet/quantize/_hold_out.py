@@ -61,6 +61,7 @@ class HoldOut:
         """
         reference = self.reference[: len(logits)].astype(np.float64)
         signal, noise = (
-            float(((x - x.mean(1, keepdims=True)) ** 2).sum()) for x in (reference, logits - reference)
+            float(((x - x.mean(1, keepdims=True)) ** 2).sum())
+            for x in (reference, logits - reference)
         )
         return 10 * (math.log10(max(signal, _SILENCE)) - math.log10(max(noise, _SILENCE)))

@@ -11,7 +11,7 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from shufflenet.errors import NumbersTooFarApart
 from shufflenet.graph import Array, WeightedLayer
-from shufflenet.quantize._fit_sums import fit_sums
+from shufflenet.quantize._fit_sums import fit_sums, to_float32
 from shufflenet.quantize._float_graph import FloatGraph, to_model
 from shufflenet.quantize._round_weights import Int8Weights
 
@@ -111,7 +111,11 @@ def _needs_relus(model: onnx.ModelProto, ranges: TensorsData) -> bool:
 def _put_weights(
     model: onnx.ModelProto, graph: FloatGraph, weights: Mapping[str, Int8Weights]
 ) -> None:
-    """Replace the weights that ONNX Runtime rounded by ours, and biases by ones of their scale."""
+    """Replace the weights that ONNX Runtime rounded by ours, and biases by ones of their scale.
+
+    Raises:
+        NumbersTooFarApart: float32 holds no scale for the weights or the bias of a layer.
+    """
     constants = {x.name: x for x in model.graph.initializer}
 
     def put(name: str, array: Array) -> None:
@@ -127,7 +131,7 @@ def _put_weights(
             continue
         input_scale = float(get(f"{bias}_quantized_scale").flat[0])
         ours = fit_sums(weights[weight], graph.weights[bias], input_scale)
-        scale = (input_scale * ours.scale.astype(np.float64)).astype(np.float32)
+        scale = to_float32(input_scale * ours.scale.astype(np.float64))
         if not (np.isfinite(scale).all() and np.isfinite(ours.scale).all()):
             raise NumbersTooFarApart(graph.source, weight)
         put(f"{weight}_quantized", ours.codes)

@@ -1,5 +1,6 @@
 """Weights rounded to int8 with the least change of what the layers compute."""
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ __all__ = ["Int8Weights", "round_weights"]
 _LARGEST = 127
 _PAIR = 128  # 255 * 128 = 32,640, the last multiple below 2**15; ``codegen`` relies on it
 _DAMPING = 0.01  # times the mean variance, so that a covariance of few images has an inverse
+_STRONGER = (1, 10, 100, 1000)  # times the damping, if there is no inverse
 _FRACTIONS = np.linspace(0.6, 1.0, 17)  # of the scale that clips nothing; these are tried
 
 
@@ -97,8 +99,7 @@ def _round_rows(
     """
     variance = np.einsum("gii->gi", covariance)
     damping = _DAMPING * variance.mean(1) + 1e-12
-    damped = covariance + damping[:, None, None] * np.eye(covariance.shape[1])
-    upper = np.linalg.cholesky(np.linalg.inv(damped)).transpose(0, 2, 1)
+    upper = _inverse_factor(covariance, damping)
     scale = _scales(rows, variance + damping[:, None], largest, pairs)
     remaining, codes = rows.copy(), np.zeros_like(rows)
     for j in range(rows.shape[2]):
@@ -109,6 +110,24 @@ def _round_rows(
         error = (remaining[..., j] - code * scale) / upper[:, None, j, j]
         remaining[..., j + 1 :] -= error[..., None] * upper[:, None, j, j + 1 :]
     return codes, scale
+
+
+def _inverse_factor(covariance: Floats, damping: Floats) -> Floats:
+    """Return the upper Cholesky factor of the inverse of a damped covariance, of the same shape.
+
+    Where a channel is constant and large, rounding may leave the covariance of the others without
+    an inverse of that kind; it is then damped more.
+
+    Args:
+        covariance: ``(groups, inputs, inputs)``.
+        damping: ``(groups,)``, above 0, added on the diagonal.
+    """
+    diagonal = np.eye(covariance.shape[1])
+    for factor in _STRONGER:
+        damped = covariance + factor * damping[:, None, None] * diagonal
+        with contextlib.suppress(np.linalg.LinAlgError):
+            return np.linalg.cholesky(np.linalg.inv(damped)).transpose(0, 2, 1)
+    return np.broadcast_to(diagonal, covariance.shape)  # every input is rounded for itself
 
 
 def _bound_pair(left: Floats, code: Floats) -> Floats:
