@@ -291,6 +291,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "shufflenet convert and shufflenet export.",
     ),
     (
+        errors.CardMismatch("a.safetensors", "net", ["a.weight is missing", "b", "c", "d"]),
+        "The file 'a.safetensors' has a card of 'net', which it does not hold: a.weight is "
+        "missing; b; c and 1 more. Write the file again, with the card of its network.",
+    ),
+    (
         errors.CardUnreadable(
             "a.onnx", errors.SpecError("the card's format", "newer", "at most 2")
         ),

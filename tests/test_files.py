@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pytest
 from safetensors.numpy import save as serialise
 
-from conftest import card_for
+from conftest import card_for, with_seeded_weights
+from exported import THIN
 from shufflenet.errors import CheckpointError, WriteError
 from shufflenet.files import (
     Checkpoint,
@@ -22,13 +23,15 @@ from shufflenet.files import (
     write_atomic,
     write_checkpoint,
 )
-from shufflenet.zoo import find_network
+from shufflenet.networks import build, state_arrays
 
-CARD = card_for(find_network("shufflenet_v2_x0_5"))
+CARD = card_for(THIN)
 TENSORS: dict[str, npt.NDArray[Any]] = {
+    **state_arrays(with_seeded_weights(build(THIN))),
     "a": np.array([[0.1, 0.2]], np.float32),
     "b": np.array([0.5, 2.0], np.float32),
     "c": np.array([7], np.int64),
+    "d": np.array(0.1, np.float32),
 }
 
 

@@ -1,6 +1,7 @@
 """The metadata of ONNX files, read without ``onnx``: compared with what ``onnx`` reads."""
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from conftest import card_for
-from shufflenet.errors import CheckpointError
+from shufflenet.errors import CardMismatch, CheckpointError, DamagedOnnx
 from shufflenet.files import computes_int8, read_onnx_card, read_onnx_metadata
-from shufflenet.spec import CARD_KEY
+from shufflenet.spec import CARD_KEY, Card
 from shufflenet.zoo import NETWORKS, SHIPPED
 
 
@@ -21,8 +22,8 @@ def model_with(metadata: dict[str, str]) -> onnx.ModelProto:
     graph = helper.make_graph(
         [helper.make_node("Add", ["images", "weights"], ["logits"])],
         "graph",
-        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [None])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [None])],
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, None, 32])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [None, None])],
         [numpy_helper.from_array(np.arange(300, dtype=np.float32), "weights")],
     )
     model = helper.make_model(graph, producer_name="test", model_version=2**40)
@@ -48,11 +49,12 @@ def test_any_metadata_is_read(
     assert read_onnx_metadata(path) == metadata
 
 
-def test_of_entries_with_one_key_the_last_counts(tmp_path: Path) -> None:
+def test_metadata_that_comes_twice_is_refused_since_readers_differ(tmp_path: Path) -> None:
     model = model_with({"a": "first"})
     model.metadata_props.add(key="a", value="last")
     (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
-    assert read_onnx_metadata(tmp_path / "a.onnx") == {"a": "last"}
+    with pytest.raises(CheckpointError, match=r"\(its metadata has 'a' twice\)"):
+        read_onnx_metadata(tmp_path / "a.onnx")
 
 
 def test_a_file_that_is_cut_short_anywhere_has_no_card(tmp_path: Path) -> None:
@@ -81,9 +83,9 @@ def test_any_bytes_are_read_or_refused_in_a_sentence(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"\x72\xff\xff\xff\xff\x0f", "field 14 ends after the file does"),
-        (b"\x3a\x05ab", "field 7 ends after the file does"),
-        (b"\x70\x01\x73", "field 14 is of the unknown type 3"),
+        (b"\x72\xff\xff\xff\xff\x0f", "field 14 ends after its message does"),
+        (b"\x3a\x05ab", "field 7 ends after its message does"),
+        (b"\x08\x01\x73", "field 14 is of the unknown type 3"),
         (b"\x75abcd", "field 14 is no text"),
         (b"\x08" + b"\xff" * 11, "a number has more than 64 bits"),
         (b"\x08\x80", "it ends within a number"),
@@ -104,3 +106,82 @@ def test_a_file_that_is_not_there_and_one_without_a_card_are_refused(tmp_path: P
     (tmp_path / "bare.onnx").write_bytes(model_with({}).SerializeToString())
     with pytest.raises(CheckpointError, match="has no card"):
         read_onnx_card(tmp_path / "bare.onnx")
+
+
+SPEC = replace(NETWORKS["shufflenet_v2_x0_25"], classes=5)  # type: ignore[arg-type]  # a V2Spec
+
+
+@pytest.mark.parametrize(
+    ("images", "logits", "problem"),
+    [
+        ([None, 3, None, None], [None, 5], ""),
+        (["n", 3, "h", "w"], ["n", 5], ""),
+        ([1, 3, 32, 32], [1, 5], ""),
+        (None, None, ""),
+        ([1, 3, 32, 32], [1, 4], "its output has shape (1, 4), not (any, 5)"),
+        ([1, 3, 32, 32], [1, 5, 1, 1], "its output has shape (1, 5, 1, 1), not (any, 5)"),
+        ([1, 3, 32, 32], [5], "its output has shape (5), not (any, 5)"),
+        (["n", 1, None, None], ["n", 5], "its input has shape (any, 1, any, any), not (any, 3, 32"),
+        ([1, 3, 64, 64], ["n", 5], "its input has shape (1, 3, 64, 64), not (any, 3, 32, 32)"),
+        ([1, 32, 32, 3], ["n", 5], "its input has shape (1, 32, 32, 3), not (any, 3, 32, 32)"),
+        ([-1, 3, 2**40, 32], ["n", 5], "its input has shape"),
+    ],
+)
+def test_a_card_is_compared_with_what_the_file_takes_and_gives(
+    images: list[object] | None, logits: list[object] | None, problem: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.onnx"
+    model = model_with({CARD_KEY: card_for(SPEC).to_json()})
+    for value, shape in ((model.graph.input[0], images), (model.graph.output[0], logits)):
+        value.CopyFrom(helper.make_tensor_value_info(value.name, TensorProto.FLOAT, shape))
+    # as files of old versions do: weights are inputs too, and may come first
+    weights = helper.make_tensor_value_info("weights", TensorProto.FLOAT, [300])
+    model.graph.input.insert(0, weights)
+    path.write_bytes(model.SerializeToString())
+    if not problem:
+        assert read_onnx_card(path) == card_for(SPEC)
+        return
+    with pytest.raises(CardMismatch) as error:
+        read_onnx_card(path)
+    assert problem in str(error.value)
+
+
+def test_a_graph_that_comes_twice_is_refused(tmp_path: Path) -> None:
+    whole = model_with({CARD_KEY: card_for(SPEC).to_json()}).SerializeToString()
+    second = onnx.ModelProto(graph=onnx.GraphProto(name="other")).SerializeToString()
+    (tmp_path / "a.onnx").write_bytes(whole + second)
+    with pytest.raises(DamagedOnnx, match="field 7 is there 2 times"):
+        read_onnx_card(tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize("size", [0, 2**31])
+def test_a_size_that_no_message_has_is_refused_unread(size: int, tmp_path: Path) -> None:
+    with (tmp_path / "a.onnx").open("wb") as file:
+        file.truncate(size)  # of a hole: it takes no room
+    with pytest.raises(DamagedOnnx, match=f"it has {size} bytes"):
+        read_onnx_card(tmp_path / "a.onnx")
+
+
+def test_a_message_of_millions_of_fields_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"\x08\x01" * 1_000_001)
+    with pytest.raises(DamagedOnnx, match="a message has more than 1000000 fields"):
+        read_onnx_card(tmp_path / "a.onnx")
+
+
+@given(
+    places=st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=4),
+    byte=st.integers(0, 255),
+)
+def test_any_changed_bytes_are_read_or_refused(
+    places: list[float], byte: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("changed") / "a.onnx"
+    whole = bytearray(WHOLE)
+    for place in places:
+        whole[int(place * len(whole))] = byte
+    path.write_bytes(whole)
+    with suppress(CheckpointError):  # any other error fails the test
+        assert isinstance(read_onnx_card(path), Card)
+
+
+WHOLE = model_with({CARD_KEY: card_for(SPEC).to_json()}).SerializeToString()

@@ -96,6 +96,7 @@ from shufflenet.errors._foreign_files import (
 )
 from shufflenet.errors._model_files import (
     AlreadyInt8,
+    CardMismatch,
     CardUnreadable,
     CheckpointError,
     CheckpointMismatch,
@@ -162,6 +163,7 @@ __all__ = [
     "AnswersChanged",
     "BatchTooLargeForMemory",
     "BlankImages",
+    "CardMismatch",
     "CardUnreadable",
     "CheckpointError",
     "CheckpointMismatch",

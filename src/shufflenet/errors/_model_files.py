@@ -7,6 +7,7 @@ from shufflenet.errors._base import ShuffleNetError
 
 __all__ = [
     "AlreadyInt8",
+    "CardMismatch",
     "CardUnreadable",
     "CheckpointError",
     "CheckpointMismatch",
@@ -33,6 +34,12 @@ __all__ = [
 ]
 
 _OTHER_RUNTIME = "Use --runtime onnxruntime."
+
+
+def _first_few(differences: Iterable[str]) -> str:
+    differences = list(differences)
+    more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
+    return f"{'; '.join(differences[:3])}{more}"
 
 
 class CheckpointError(ShuffleNetError):
@@ -128,6 +135,20 @@ class CardUnreadable(CheckpointError):
     def __init__(self, path: str | Path, reason: object) -> None:
         problem = f"has a card that cannot be read: {str(reason).rstrip('.')}"
         super().__init__(path, problem, "Write the file again, or upgrade this package.")
+
+
+class CardMismatch(CheckpointError):
+    """The file's card describes another network than the one in the file.
+
+    Args:
+        path: The file.
+        network: The card's network.
+        differences: What differs, in predicates with their subject.
+    """
+
+    def __init__(self, path: str | Path, network: str, differences: Iterable[str]) -> None:
+        problem = f"has a card of {network!r}, which it does not hold: {_first_few(differences)}"
+        super().__init__(path, problem, "Write the file again, with the card of its network.")
 
 
 # --- opening a file for a runtime ---
@@ -254,9 +275,7 @@ class CheckpointMismatch(ShuffleNetError):
     """A set of weights does not fit the network that it was given to."""
 
     def __init__(self, network: str, differences: Iterable[str]) -> None:
-        differences = list(differences)
-        more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
         super().__init__(
-            f"The weights do not fit {network!r}: {'; '.join(differences[:3])}{more}. "
+            f"The weights do not fit {network!r}: {_first_few(differences)}. "
             "Use weights of exactly this network."
         )

@@ -9,7 +9,8 @@ from shufflenet.files._checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from shufflenet.files._onnx_metadata import (
+from shufflenet.files._model_file import check_model_file
+from shufflenet.files._onnx_card import (
     card_from_metadata,
     computes_int8,
     read_onnx_card,
@@ -21,6 +22,7 @@ __all__ = [
     "Checkpoint",
     "cache_dir",
     "card_from_metadata",
+    "check_model_file",
     "computes_int8",
     "narrow",
     "read_card",

@@ -1,26 +1,20 @@
 """This package's checkpoint: a safetensors file with a card in its header."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load as parse
 from safetensors.numpy import save as serialize
 
-from shufflenet.errors import (
-    CardUnreadable,
-    DamagedFile,
-    FileMissing,
-    FileUnreadable,
-    NoCard,
-    NotAFile,
-    SpecError,
-)
+from shufflenet.errors import CardMismatch, CardUnreadable, DamagedFile, NoCard, SpecError
 from shufflenet.files._atomic import write_atomic
+from shufflenet.files._model_file import open_model
+from shufflenet.files._safetensors import Header, read_header, read_tensors
+from shufflenet.layers import Layer, layers
 from shufflenet.spec import CARD_KEY, Card
 
 __all__ = [
@@ -45,45 +39,70 @@ def read_card(path: str | Path) -> Card:
 
     Raises:
         CardUnreadable: the file's card is damaged or of a newer version.
+        CardMismatch: the card is of another network than the weights.
         NoCard: the file has no card.
         NotAFile: the path leads to a folder or a pipe.
         CheckpointError: the file is missing, unreadable or damaged.
     """
-    if Path(path).is_fifo():
-        raise NotAFile(path)  # opening a pipe may never return
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-        return Card.from_json(metadata[CARD_KEY])
-    except (OSError, SafetensorError) as error:
-        _fail(path, error)
-    except KeyError as error:
-        raise NoCard(path) from error
-    except SpecError as error:
-        raise CardUnreadable(path, error) from error
+    with _open(path) as file:
+        return _card(path, read_header(file))
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint: its card and its tensors, in the types the file has.
 
     Raises:
-        CheckpointError: the file is missing, unreadable, damaged or has no readable card.
+        CheckpointError: the file is missing, unreadable, damaged, has no readable card, or the card
+            is of another network than the weights.
     """
-    card = read_card(path)
+    with _open(path) as file:
+        header = read_header(file)
+        card = _card(path, header)  # before the tensors are read: it bounds them
+        return Checkpoint(card, read_tensors(file, header))
+
+
+@contextmanager
+def _open(path: str | Path) -> Iterator[BinaryIO]:
+    with open_model(path) as file:
+        try:
+            yield file
+        except ValueError as error:
+            raise DamagedFile(path, str(error).rstrip(".")) from error
+
+
+def _card(path: str | Path, header: Header) -> Card:
+    """Return the card in a header, checked against the shapes there.
+
+    Raises:
+        CardUnreadable: the card is damaged or of a newer version.
+        CardMismatch: it is of another network.
+        NoCard: there is none.
+    """
+    if CARD_KEY not in header.metadata:
+        raise NoCard(path)
     try:
-        return Checkpoint(card, parse(Path(path).read_bytes()))
-    except (OSError, SafetensorError) as error:
-        _fail(path, error)
+        card = Card.from_json(header.metadata[CARD_KEY])
+    except SpecError as error:
+        raise CardUnreadable(path, error) from error
+    shapes = header.shapes
+    differences = []
+    for layer in layers(card.network, 1, 1):  # shapes of weights do not depend on the image's size
+        difference = _difference(shapes.get(f"{layer.name}.weight"), layer)
+        if difference:
+            differences.append(f"{layer.name}.weight {difference}")
+    if differences:
+        raise CardMismatch(path, card.network.name, differences)
+    return card
 
 
-def _fail(path: str | Path, error: Exception) -> NoReturn:
-    if isinstance(error, FileNotFoundError):
-        raise FileMissing(path) from error
-    if Path(path).is_dir():
-        raise NotAFile(path) from error
-    if isinstance(error, PermissionError):
-        raise FileUnreadable(path, error.strerror or str(error)) from error
-    raise DamagedFile(path, error) from error
+def _difference(shape: tuple[int, ...] | None, layer: Layer) -> str:
+    """Return how a weight differs from that of a layer, as a predicate; empty if it does not."""
+    if shape is None:
+        return "is missing"
+    expected = (layer.out_channels, layer.in_channels // layer.groups, layer.kernel, layer.kernel)
+    if shape == expected or (shape == expected[:2] and layer.kernel == 1):  # a linear layer's
+        return ""
+    return f"has shape {shape}, not {expected}"
 
 
 def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:

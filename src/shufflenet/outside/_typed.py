@@ -21,8 +21,8 @@ def typed(value: object, kind: type[T], what: str, *, ignore_unknown: bool = Fal
 
     Args:
         value: A value as ``read_json`` returns it.
-        kind: ``str``, ``int``, ``float``, ``bool``, a ``Literal``, a ``tuple`` of these, a
-            ``dict`` from ``str``, ``X | None``, or a dataclass of these.
+        kind: ``str``, ``int``, ``float``, ``bool``, a ``Literal``, ``object`` for any, a ``tuple``
+            of these, a ``dict`` from ``str``, ``X | None``, or a dataclass of these.
         what: What the value is, as an error names it.
         ignore_unknown: Whether fields that a dataclass lacks are passed over: a newer version may
             have written them, and they may not change what the others mean.
@@ -109,6 +109,7 @@ def _number(value: object, what: str) -> object:
 
 
 _PLAIN: dict[object, Callable[[object, str], object]] = {
+    object: lambda value, what: value,
     str: lambda value, what: _require(isinstance(value, str), value, what, "text"),
     bool: lambda value, what: _require(isinstance(value, bool), value, what, "true or false"),
     int: _whole,

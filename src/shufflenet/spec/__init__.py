@@ -1,5 +1,6 @@
 """The values that pass between rooms: frozen, hashable dataclasses of plain Python values."""
 
+from shufflenet.spec._bounds import MAX_CARD_BYTES
 from shufflenet.spec._card import CARD_KEY, Accuracy, Card, Int8, Label, Origin, Published
 from shufflenet.spec._extras import find_extra
 from shufflenet.spec._format import FLOAT32_TOLERANCE, FORMATS, Format
@@ -22,6 +23,7 @@ __all__ = [
     "CARD_KEY",
     "FLOAT32_TOLERANCE",
     "FORMATS",
+    "MAX_CARD_BYTES",
     "RUNTIMES",
     "TARGETS",
     "Accuracy",

@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 from shufflenet.errors import SpecError
+from shufflenet.outside import read_json, typed
+from shufflenet.spec._bounds import MAX_CARD_BYTES, MAX_COUNT, require_short, require_within
 from shufflenet.spec._networks import (
     NetworkSpec,
     V1Spec,
@@ -15,7 +18,6 @@ from shufflenet.spec._networks import (
     V2Spec,
 )
 from shufflenet.spec._preprocess import Preprocess
-from shufflenet.spec._stages import SearchedStage, Stage
 
 __all__ = ["CARD_KEY", "Accuracy", "Card", "Int8", "Label", "Origin", "Published"]
 
@@ -39,6 +41,9 @@ class Label:
     id: str
     name: str
 
+    def __post_init__(self) -> None:
+        require_short(self, "id", "name")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
@@ -47,6 +52,11 @@ class Accuracy:
     images: int
     top1: int
     top5: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.top1 <= self.top5 <= self.images:
+            counts = (self.top1, self.top5, self.images)
+            raise SpecError("top1, top5 and images", counts, "counts, none above the next")
 
     @property
     def top1_percent(self) -> float:
@@ -67,6 +77,10 @@ class Published:
     top5_percent: float
     source: str  # the file or table that states them
 
+    def __post_init__(self) -> None:
+        require_within(self, 0, 100, "top1_percent", "top5_percent")
+        require_short(self, "source")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
@@ -79,6 +93,11 @@ class Origin:
     recipe: str = ""
     steps: int = 0
     software: str = ""
+
+    def __post_init__(self) -> None:
+        texts = ("data", "licence", "started_from", "taught_by", "recipe", "software")
+        require_short(self, *texts)
+        require_within(self, 0, MAX_COUNT, "steps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +124,10 @@ class Int8:
     float_accuracy: Accuracy
     int8_accuracy: Accuracy
 
+    def __post_init__(self) -> None:
+        require_short(self, "calibrator")
+        require_within(self, 0, MAX_COUNT, "calibration_images")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
@@ -120,6 +143,7 @@ class Card:
     int8: Int8 | None = None  # of a quantized network; its accuracy is in here
 
     def __post_init__(self) -> None:
+        require_short(self, "name")
         if len(self.labels) != self.network.classes:
             raise SpecError(
                 "labels", len(self.labels), f"one for each of {self.network.classes} classes"
@@ -135,53 +159,54 @@ class Card:
 
     @classmethod
     def from_json(cls, text: str) -> "Card":
-        """Parse a card.
+        """Parse a card; a stranger may have written it.
+
+        Fields that this version does not know are passed over where they only describe; in
+        ``network`` and ``preprocess`` they are refused, since they change what is computed.
 
         Raises:
             SpecError: the text is not a card, or is one of a newer format.
         """
-        try:
-            fields: dict[str, Any] = json.loads(text)
-            if fields.pop("format") > CARD_FORMAT:
-                raise SpecError("the card's format", "newer", f"at most {CARD_FORMAT}: upgrade")
-            return cls(
-                name=fields["name"],
-                network=_network(fields["network"]),
-                preprocess=_preprocess(fields["preprocess"]),
-                labels=tuple(Label(*pair) for pair in fields["labels"]),
-                origin=Origin(**fields["origin"]),
-                accuracy=Accuracy(**fields["accuracy"]) if fields["accuracy"] else None,
-                published=Published(**fields["published"]) if fields.get("published") else None,
-                int8=_int8(fields["int8"]) if fields.get("int8") else None,
-            )
-        except SpecError:  # a ValueError, but already a whole sentence
-            raise
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise SpecError(
-                "the card", text[:40], f"one this version writes ({error!r})"
-            ) from error
+        fields = read_json(text, "the card", limit_bytes=MAX_CARD_BYTES)
+        if not isinstance(fields, dict):
+            raise SpecError("the card", fields, "an object")
+        version = typed(fields.get("format"), int, "the card's format")
+        if version > CARD_FORMAT:
+            raise SpecError("the card's format", version, f"at most {CARD_FORMAT}: upgrade")
+        if missing := [name for name in _REQUIRED if name not in fields]:
+            raise SpecError("the card", sorted(fields), f"one with the field {missing[0]!r}")
+        pairs = typed(fields["labels"], tuple[tuple[str, str], ...], "labels")
+        return cls(
+            name=typed(fields["name"], str, "name"),
+            network=_network(fields["network"]),
+            preprocess=typed(fields["preprocess"], Preprocess, "preprocess"),
+            labels=tuple(Label(*pair) for pair in pairs),
+            origin=typed(fields["origin"], Origin, "origin", ignore_unknown=True),
+            accuracy=_optional(fields, "accuracy", Accuracy),
+            published=_optional(fields, "published", Published),
+            int8=_optional(fields, "int8", Int8),
+        )
 
 
-def _network(fields: dict[str, Any]) -> NetworkSpec:
-    kind: Any = _GENERATIONS[fields.pop("generation", "v2")]
-    stage: Any = SearchedStage if kind is V2PlusSpec else Stage
-    stages = tuple(stage(**_with_tuples(each)) for each in fields.pop("stages"))
-    network: NetworkSpec = kind(stages=stages, **_with_tuples(fields))
-    return network
+_REQUIRED = ("name", "network", "preprocess", "labels", "origin")
+
+T = TypeVar("T")
 
 
-_COUNTS = ("float_accuracy", "int8_accuracy")
+def _optional(fields: Mapping[str, object], name: str, kind: type[T]) -> T | None:
+    value = fields.get(name)
+    return None if value is None else typed(value, kind, name, ignore_unknown=True)
 
 
-def _int8(fields: dict[str, Any]) -> Int8:
-    counts: dict[str, Any] = {name: Accuracy(**fields[name]) for name in _COUNTS}
-    return Int8(**_with_tuples(fields | counts))
+def _network(value: object) -> NetworkSpec:
+    """Make the network of a card.
 
-
-def _preprocess(fields: dict[str, Any]) -> Preprocess:
-    return Preprocess(**_with_tuples(fields))
-
-
-def _with_tuples(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return fields with tuples for the lists of JSON."""
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    Raises:
+        SpecError: it is none that this version knows.
+    """
+    fields = dict(typed(value, dict[str, object], "network"))
+    generation = fields.pop("generation", "v2")
+    if not isinstance(generation, str) or generation not in _GENERATIONS:
+        known = " or ".join(map(repr, _GENERATIONS))
+        raise SpecError("network.generation", generation, f"{known}: upgrade")
+    return typed(fields, _GENERATIONS[generation], "network")

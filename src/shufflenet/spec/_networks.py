@@ -1,12 +1,19 @@
 """The networks as values: every difference between two of them is a field of their specs."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal, TypeAlias
 
 from shufflenet.errors import SpecError
-from shufflenet.spec._stages import Activation, SearchedStage, Stage, require_one_of
+from shufflenet.spec._bounds import (
+    MAX_CHANNELS,
+    MAX_CLASSES,
+    MAX_UNITS,
+    require_one_of,
+    require_short,
+    require_within,
+)
+from shufflenet.spec._stages import Activation, SearchedStage, Stage
 
 __all__ = [
     "NetworkSpec",
@@ -20,6 +27,8 @@ __all__ = [
 ]
 
 Split: TypeAlias = Literal["halves", "even-odd"]
+
+_MAX_STEM = 100  # convolutions
 
 
 class _Network:
@@ -127,9 +136,8 @@ class V1Spec(_Network):
     classifier_bias: bool = True
 
     def __post_init__(self) -> None:
-        _require_stages(self.stages)
-        _require_positive(self, "groups", "stem_channels", "in_channels", "classes")
-        require_one_of(self, "stem_stride", 4, 2, 1)
+        _check_common(self)
+        require_within(self, 1, MAX_CHANNELS, "groups", "stem_channels")
         require_one_of(self, "shuffle", "standard", "inverse")
         require_one_of(self, "bottleneck", "quarter", "none")
         for channels, stage in zip(self.stage_inputs, self.stages, strict=True):
@@ -137,7 +145,7 @@ class V1Spec(_Network):
                 expected = f"more than the {channels} before, which the first unit adds to"
                 raise SpecError("channels", stage.channels, expected)
             for width in (stage.channels - channels, stage.channels, self.middle(stage.channels)):
-                if width % self.groups:
+                if width % self.groups or width < 1:
                     raise SpecError("groups", self.groups, f"a divisor of {width} channels")
 
     def middle(self, channels: int, convolved: int | None = None) -> int:
@@ -186,15 +194,13 @@ class V2Spec(_Network):
     norm_eps: float = 1e-5
 
     def __post_init__(self) -> None:
-        _require_stages(self.stages)
-        _require_positive(self, "head_channels", "stem_channels", "in_channels", "classes")
-        require_one_of(self, "stem_stride", 4, 2, 1)
+        _check_common(self)
+        require_within(self, 1, MAX_CHANNELS, "head_channels", "stem_channels")
         require_one_of(self, "activation", "relu", "swish", "hard-swish")
         require_one_of(self, "split", "halves", "even-odd")
         require_one_of(self, "projection", "half", "input")
         if not 0 < self.norm_eps < 1:
             raise SpecError("norm_eps", self.norm_eps, "more than 0 and less than 1")
-        _require_dropout(self.dropout)
         for channels, stage in zip(self.stage_inputs, self.stages, strict=True):
             _require_room(stage.channels, self.projected(channels, stage.channels))
 
@@ -230,13 +236,15 @@ class V2PlusSpec(_Network):
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        _require_stages(self.stages)
-        _require_positive(self, "head_channels", "stem_channels", "in_channels", "classes")
-        require_one_of(self, "stem_stride", 4, 2, 1)
+        _check_common(self)
+        require_within(self, 1, MAX_CHANNELS, "head_channels", "stem_channels")
         require_one_of(self, "activation", "relu", "swish", "hard-swish")
-        _require_dropout(self.dropout)
+        require_within(self, 0, MAX_CHANNELS, "hidden_channels")
+        _require_squeeze(self.head_channels, 4 if self.head_squeeze else 0)
         for channels, stage in zip(self.stage_inputs, self.stages, strict=True):
             _require_room(stage.channels, channels)
+            outputs = min(stage.channels - channels, stage.channels // 2)
+            _require_squeeze(outputs, 4 if stage.squeeze else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,27 +300,42 @@ class V2ExLargeSpec(_Network):
     dropout: float = 0.2
 
     def __post_init__(self) -> None:
-        _require_positive(self, "squeeze_reduction")
+        require_within(self, 1, MAX_CHANNELS, "squeeze_reduction")
         _check_large(self, grouped=1)
+        for stage in self.stages:
+            _require_squeeze(stage.channels // 2, self.squeeze_reduction)
 
 
 NetworkSpec: TypeAlias = V1Spec | V2Spec | V2PlusSpec | V2LargeSpec | V2ExLargeSpec
 
 
-def _require_positive(spec: object, *names: str) -> None:
-    for name in names:
-        if getattr(spec, name) < 1:
-            raise SpecError(name, getattr(spec, name), "at least 1")
+def _check_common(spec: NetworkSpec) -> None:
+    """Check the fields that all generations have.
+
+    Raises:
+        SpecError: a field is outside what is allowed.
+    """
+    require_short(spec, "name")
+    require_within(spec, 1, MAX_CHANNELS, "in_channels")
+    require_within(spec, 1, MAX_CLASSES, "classes")
+    require_one_of(spec, "stem_stride", 4, 2, 1)
+    if not 0 <= spec.dropout < 1:
+        raise SpecError("dropout", spec.dropout, "at least 0 and less than 1")
+    if not spec.stages:
+        raise SpecError("stages", spec.stages, "at least one stage")
+    units = sum(stage.repeats for stage in spec.stages)
+    if units > MAX_UNITS:
+        raise SpecError("the number of units", units, f"at most {MAX_UNITS}")
 
 
-def _require_dropout(dropout: float) -> None:
-    if not 0 <= dropout < 1:
-        raise SpecError("dropout", dropout, "at least 0 and less than 1")
+def _require_squeeze(channels: int, reduction: int) -> None:
+    """Check that squeeze and excitation, if there is one, leaves a channel.
 
-
-def _require_stages(stages: Sequence[object]) -> None:
-    if not stages:
-        raise SpecError("stages", stages, "at least one stage")
+    Raises:
+        SpecError: it leaves none.
+    """
+    if reduction and channels < reduction:
+        raise SpecError("channels", channels, f"at least {reduction}, which are squeezed to one")
 
 
 def _require_room(channels: int, projected: int) -> None:
@@ -330,12 +353,13 @@ def _check_large(spec: V2LargeSpec | V2ExLargeSpec, *, grouped: int) -> None:
     Raises:
         SpecError: a field is outside what is allowed.
     """
-    _require_stages(spec.stages)
-    _require_positive(spec, "groups", "in_channels", "classes")
-    require_one_of(spec, "stem_stride", 4, 2, 1)
-    _require_dropout(spec.dropout)
-    if not spec.stem_channels or spec.stem_channels[-1] % 2:
-        raise SpecError("stem_channels", spec.stem_channels, "one or more, the last one even")
+    _check_common(spec)
+    require_within(spec, 1, MAX_CHANNELS, "groups")
+    if not 1 <= len(spec.stem_channels) <= _MAX_STEM or spec.stem_channels[-1] % 2:
+        expected = f"1 to {_MAX_STEM} numbers, the last one even"
+        raise SpecError("stem_channels", spec.stem_channels, expected)
+    if not 1 <= min(spec.stem_channels) <= max(spec.stem_channels) <= MAX_CHANNELS:
+        raise SpecError("stem_channels", spec.stem_channels, f"from 1 to {MAX_CHANNELS}")
     for stage in spec.stages:
         if stage.channels // grouped % spec.groups:
             width = stage.channels // grouped

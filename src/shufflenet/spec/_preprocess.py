@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shufflenet.errors import SpecError
+from shufflenet.spec._bounds import MAX_CROP_PX, MAX_RESIZE_PX, require_one_of, require_within
 
 __all__ = ["Preprocess"]
 
@@ -47,22 +48,25 @@ class Preprocess:
     exif: bool = True
 
     def __post_init__(self) -> None:
-        if self.crop_px < 1:
-            raise SpecError("crop_px", self.crop_px, "at least 1")
+        require_within(self, 1, MAX_CROP_PX, "crop_px")
         if self.resize_px < self.crop_px:
             raise SpecError("resize_px", self.resize_px, f"at least crop_px, {self.crop_px}")
+        require_within(self, 1, MAX_RESIZE_PX, "resize_px")
         if self.interpolation != "bilinear":
             raise SpecError("interpolation", self.interpolation, "'bilinear'")
         for field, allowed in _CHOICES.items():
-            if getattr(self, field) not in allowed:
-                *most, last = map(repr, allowed)
-                expected = f"{', '.join(most)} or {last}"
-                raise SpecError(field, getattr(self, field), expected)
+            require_one_of(self, field, *allowed)
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise SpecError("mean and std", (self.mean, self.std), "3 numbers each, std positive")
+        if not all(abs(value) <= _LARGEST for value in self.mean):
+            raise SpecError("mean", self.mean, f"3 numbers of at most {_LARGEST:g}")
+        if not all(1 / _LARGEST <= value <= _LARGEST for value in self.std):
+            raise SpecError("std", self.std, f"3 numbers from {1 / _LARGEST:g} to {_LARGEST:g}")
         if self.mean_image and self.crop_px != 224:
             raise SpecError("crop_px", self.crop_px, f"224, the size of {self.mean_image!r}")
 
+
+_LARGEST = 1e6  # of a mean or a standard deviation: values reach 255
 
 _CHOICES: dict[str, tuple[str | int, ...]] = {
     "resizer": ("pillow", "opencv"),

@@ -4,27 +4,18 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from shufflenet.errors import SpecError
+from shufflenet.spec._bounds import MAX_CHANNELS, MAX_UNITS, require_one_of, require_within
 
-__all__ = ["Activation", "SearchedStage", "Stage", "UnitKind", "require_one_of"]
+__all__ = ["Activation", "SearchedStage", "Stage", "UnitKind"]
 
 Activation: TypeAlias = Literal["relu", "swish", "hard-swish"]
 UnitKind: TypeAlias = Literal["3x3", "5x5", "7x7", "xception"]
 
 
-def require_one_of(spec: object, field: str, *allowed: object) -> None:
-    """Check that a field has one of the allowed values.
-
-    Raises:
-        SpecError: it has another value.
-    """
-    if getattr(spec, field) not in allowed:
-        *most, last = map(repr, allowed)
-        raise SpecError(field, getattr(spec, field), f"{', '.join(most)} or {last}")
-
-
 def _require_even_channels(channels: int) -> None:
-    if channels < 2 or channels % 2:
-        raise SpecError("channels", channels, "even and positive, to be split in two")
+    if not 2 <= channels <= MAX_CHANNELS or channels % 2:
+        expected = f"even and positive, to be split in two, and at most {MAX_CHANNELS}"
+        raise SpecError("channels", channels, expected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +36,7 @@ class Stage:
         _require_even_channels(self.channels)
         if self.repeats < 1:
             raise SpecError("repeats", self.repeats, "at least 1, the unit that opens the stage")
+        require_within(self, 1, MAX_UNITS, "repeats")
         require_one_of(self, "stride", 2, 1)
 
 
@@ -76,8 +68,10 @@ class SearchedStage:
         for kind in self.kinds:
             if kind not in ("3x3", "5x5", "7x7", "xception"):
                 raise SpecError("kinds", kind, "'3x3', '5x5', '7x7' or 'xception'")
-        if self.middles and (len(self.middles) != len(self.kinds) or min(self.middles) < 1):
-            raise SpecError("middles", self.middles, f"{len(self.kinds)} positive numbers")
+        middles = self.middles or (1,) * len(self.kinds)
+        if len(middles) != len(self.kinds) or not 1 <= min(middles) <= max(middles) <= MAX_CHANNELS:
+            expected = f"{len(self.kinds)} positive numbers, at most {MAX_CHANNELS}"
+            raise SpecError("middles", self.middles, expected)
         require_one_of(self, "activation", "relu", "swish", "hard-swish")
 
     @property

@@ -4,11 +4,14 @@ import hashlib
 from pathlib import Path
 
 from shufflenet.labels import label_set
+from shufflenet.outside import open_regular
 from shufflenet.spec import Card, Origin
 from shufflenet.zoo._family import NETWORKS
 from shufflenet.zoo._weights import WEIGHTS, Weights
 
 __all__ = ["find_published", "published_card"]
+
+_CHUNK_BYTES = 1 << 20
 
 
 def published_card(weights: Weights) -> Card:
@@ -32,14 +35,16 @@ def find_published(path: str | Path) -> Weights | None:
     """Return the entry of the catalog whose hash a file has, or None if no entry has it.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: it is no regular file, or cannot be read.
     """
-    content = Path(path).read_bytes()
-    sha256 = hashlib.sha256(content).hexdigest()
-    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    with open_regular(path) as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            sha256.update(chunk)
+            md5.update(chunk)
     for weights in WEIGHTS.values():
-        if weights.sha256 and sha256.startswith(weights.sha256.lower()):
+        if weights.sha256 and sha256.hexdigest().startswith(weights.sha256.lower()):
             return weights
-        if weights.md5 and md5 == weights.md5.lower():
+        if weights.md5 and md5.hexdigest() == weights.md5.lower():
             return weights
     return None

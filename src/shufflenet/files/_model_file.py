@@ -1,0 +1,49 @@
+"""A file of weights that a user names, opened: errors of the system become this package's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from shufflenet.errors import FileMissing, FileUnreadable, NotAFile
+from shufflenet.outside import IrregularFile, open_regular
+
+__all__ = ["check_model_file", "errors_of", "open_model"]
+
+
+@contextmanager
+def errors_of(path: str | Path) -> Iterator[None]:
+    """Raise this package's errors for the system's, from what is done with a file of weights.
+
+    Raises:
+        FileMissing: there is no such file.
+        NotAFile: it is a folder, a pipe, a device or a socket.
+        FileUnreadable: opening or reading it fails, as for lack of permission.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise FileMissing(path) from error
+    except IrregularFile as error:
+        raise NotAFile(path) from error
+    except OSError as error:
+        raise FileUnreadable(path, error.strerror or str(error)) from error
+
+
+@contextmanager
+def open_model(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a file of weights to read its bytes; errors are as in ``errors_of``."""
+    with errors_of(path), open_regular(path) as file:
+        yield file
+
+
+def check_model_file(path: str | Path) -> None:
+    """Check that a file of weights is there and can be opened, before a library opens it by name.
+
+    Raises:
+        FileMissing: there is no such file.
+        NotAFile: it is a folder, a pipe, a device or a socket.
+        FileUnreadable: opening it fails, as for lack of permission.
+    """
+    with open_model(path):
+        pass

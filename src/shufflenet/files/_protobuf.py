@@ -1,0 +1,120 @@
+"""Protobuf messages, read field by field without a library: what is skipped costs no memory.
+
+Source: https://protobuf.dev/programming-guides/encoding
+"""
+
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+__all__ = ["Field", "contents", "fields", "number_in", "only"]
+
+_VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5  # types of values on the wire
+_MAX_VARINT_BYTES = 10
+_MAX_FIELDS = 1_000_000  # of a message: a second; a graph has one for each node and each weight
+
+
+class Field(NamedTuple):
+    """A field of a message in a file.
+
+    Attributes:
+        number: Which field it is.
+        value: That of an integer; 0 for other types.
+        start: Where the bytes of a text or a message begin; that of an integer's value.
+        end: Where they end.
+        has_length: Whether it is a text, bytes or a message.
+    """
+
+    number: int
+    value: int
+    start: int
+    end: int
+    has_length: bool
+
+
+def fields(file: BinaryIO, start: int, end: int) -> Iterator[Field]:
+    """Yield the fields of the message between two places of a file; the caller may seek.
+
+    Raises:
+        ValueError: it is no protobuf message of so many bytes.
+    """
+    count = 0
+    while start < end:
+        file.seek(start)
+        number, kind = divmod(_varint(file), 8)
+        if number == 0:
+            raise ValueError("a field has the number 0")
+        value = length = 0
+        if kind == _VARINT:
+            value = _varint(file)
+        elif kind == _LENGTH:
+            length = _varint(file)
+        elif kind in (_EIGHT_BYTES, _FOUR_BYTES):
+            length = 8 if kind == _EIGHT_BYTES else 4
+        else:
+            raise ValueError(f"field {number} is of the unknown type {kind}")
+        start = file.tell()
+        if length > end - start:
+            raise ValueError(f"field {number} ends after its message does")
+        if (count := count + 1) > _MAX_FIELDS:
+            raise ValueError(f"a message has more than {_MAX_FIELDS} fields")
+        yield Field(number, value, start, start + length, kind == _LENGTH)
+        start += length
+
+
+def only(file: BinaryIO, message: Field, number: int) -> Field | None:
+    """Return a message's field of a number, or None if there is none.
+
+    Raises:
+        ValueError: it is there twice, and readers differ in what they make of that, or it is no
+            protobuf message.
+    """
+    found = [each for each in fields(file, message.start, message.end) if each.number == number]
+    if len(found) > 1:
+        raise ValueError(f"field {number} is there {len(found)} times")
+    return found[0] if found else None
+
+
+def contents(file: BinaryIO, field: Field | None, limit_bytes: int) -> str:
+    """Return the text of a field; that of a missing one is empty.
+
+    Raises:
+        ValueError: it is no text, no UTF-8, or longer than the limit.
+    """
+    if field is None:
+        return ""
+    length = field.end - field.start
+    if not field.has_length or length > limit_bytes:
+        raise ValueError(f"field {field.number} is no text")
+    file.seek(field.start)
+    return file.read(length).decode()
+
+
+def number_in(file: BinaryIO, message: Field, number: int) -> int | None:
+    """Return a message's integer of a number, or None if there is none.
+
+    Raises:
+        ValueError: it is there twice, or it is no protobuf message.
+    """
+    field = only(file, message, number)
+    return None if field is None else field.value
+
+
+def _varint(file: BinaryIO) -> int:
+    """Read an unsigned integer, seven bits a byte, the lowest first.
+
+    Raises:
+        ValueError: it does not end.
+
+    >>> import io
+    >>> _varint(io.BytesIO(bytes([0b10010110, 0b1])))
+    150
+    """
+    value = 0
+    for place in range(_MAX_VARINT_BYTES):
+        byte = file.read(1)
+        if not byte:
+            raise ValueError("it ends within a number")
+        value |= (byte[0] & 0x7F) << 7 * place
+        if byte[0] < 0x80:
+            return value
+    raise ValueError("a number has more than 64 bits")
