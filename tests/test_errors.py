@@ -200,6 +200,17 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         " The model knows 2 classes, such as 'cat'.",
     ),
     (
+        errors.AmbiguousClass("val", "crane", [1, 3]),
+        "The data in 'val' has a class 'crane', which the model's classes 1 and 3 are both called. "
+        "Name the class by its identifier; `shufflenet show --json` lists them.",
+    ),
+    (
+        errors.NumberedClasses("val", 1000, 1000),
+        "The data in 'val' labels images by numbers up to 1000, and the model's 1000 classes have "
+        "the numbers 0 to 999. Count from 0 in the model's order, or label by identifiers or "
+        "names.",
+    ),
+    (
         errors.TooFewToSplit("photos", "red"),
         "The data in 'photos' cannot be split, because class 'red' has one image. Add images,"
         " or give a validation set of your own with --val.",

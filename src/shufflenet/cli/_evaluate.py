@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 
 from shufflenet.cli._options import Commands, add_command, add_model, open_chosen, positive
-from shufflenet.cli._output import add_json, print_accuracy, print_json, progress
+from shufflenet.cli._output import add_json, print_accuracy, print_json, print_note, progress
 
 __all__ = ["add_evaluate"]
 
@@ -34,14 +34,14 @@ def add_evaluate(commands: Commands) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from shufflenet.data import open_images, relabel
+    from shufflenet.data import label_as, open_images
     from shufflenet.evaluate import evaluate
-    from shufflenet.labels import class_index
 
-    images = open_images(args.data)
+    images = open_images(args.data, "val")
     model = open_chosen(args, images=len(images))
-    labels = model.card.labels
-    images = relabel(images, [label.id for label in labels], class_index(labels))
+    images = label_as(images, model.card.labels, partial=True)
+    for sentence in images.findings.sentences(images.source):
+        print_note(sentence)
     with progress(len(images), "images") as bar:
         accuracy = evaluate(model, images, batch=args.batch, on_progress=bar.update)
     if args.json:

@@ -119,6 +119,8 @@ def _quantize(args: argparse.Namespace) -> int:
     from shufflenet.quantize import QuantizeOptions, quantize_onnx
 
     images = open_images(args.data)
+    for sentence in images.findings.sentences(images.source):
+        print_note(sentence)
     options = QuantizeOptions(
         max_drop_percent=args.max_drop,
         calibration_images=args.images,

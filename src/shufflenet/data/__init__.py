@@ -6,8 +6,9 @@ any order. What is compressed as a whole is first decompressed into a temporary 
 """
 
 from shufflenet.data._findings import Findings, PassedOver, count_passed_over
+from shufflenet.data._match import label_as, relabel
 from shufflenet.data._open import open_images
-from shufflenet.data._sets import ImageSet, Sample, load, relabel, split
+from shufflenet.data._sets import ImageSet, Sample, load, split
 from shufflenet.data._splits import Part
 from shufflenet.data._walk import is_image, list_folder
 
@@ -19,6 +20,7 @@ __all__ = [
     "Sample",
     "count_passed_over",
     "is_image",
+    "label_as",
     "list_folder",
     "load",
     "open_images",

@@ -1,9 +1,9 @@
-"""A set of labeled images: relabeling, splitting, loading pixels."""
+"""A set of labeled images: splitting, loading pixels."""
 
 import mmap
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,6 @@ from shufflenet.errors import (
     DataUnreadable,
     ImageError,
     TooFewToSplit,
-    UnknownClassFolders,
 )
 from shufflenet.outside import open_regular
 from shufflenet.preprocess import decode, read_image_file, resize_and_crop
@@ -29,7 +28,6 @@ __all__ = [
     "Sample",
     "check_text",
     "load",
-    "relabel",
     "split",
 ]
 
@@ -114,26 +112,6 @@ def check_text(source: str, classes: Iterable[str]) -> None:
             name.encode()
         except UnicodeEncodeError as error:
             raise ClassNameNotText(source, os.fsencode(name)) from error
-
-
-def relabel(images: ImageSet, classes: Sequence[str], index: dict[str, int]) -> ImageSet:
-    """Renumber the labels of a set as a model numbers its classes.
-
-    Args:
-        images: The set to relabel.
-        classes: The model's classes, in its order.
-        index: From every folder name that the model knows to its class's number; several names
-            may share one.
-
-    Raises:
-        UnknownClassFolders: a class folder's name is not in ``index``.
-    """
-    unknown = [name for name in images.classes if name not in index]
-    if unknown:
-        raise UnknownClassFolders(images.source, unknown, classes)
-    numbers = [index[name] for name in images.classes]
-    samples = tuple(replace(sample, label=numbers[sample.label]) for sample in images.samples)
-    return replace(images, classes=tuple(classes), samples=samples)
 
 
 def split(images: ImageSet, fraction: float, seed: int) -> tuple[ImageSet, ImageSet]:

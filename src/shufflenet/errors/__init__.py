@@ -33,6 +33,7 @@ from shufflenet.errors._base import (
     ShuffleNetError,
 )
 from shufflenet.errors._data import (
+    AmbiguousClass,
     BlankImages,
     ClassNameNotText,
     DataError,
@@ -51,6 +52,7 @@ from shufflenet.errors._data import (
     NameLineInvalid,
     NoImages,
     NoReadableImages,
+    NumberedClasses,
     OneClass,
     SeveralFoldersOfSplit,
     SeveralSplits,
@@ -160,6 +162,7 @@ __all__ = [
     "AccuracyLost",
     "AlreadyConverted",
     "AlreadyInt8",
+    "AmbiguousClass",
     "AnswersChanged",
     "BatchTooLargeForMemory",
     "BlankImages",
@@ -223,6 +226,7 @@ __all__ = [
     "NotJson",
     "NotOurFormat",
     "NotRunnable",
+    "NumberedClasses",
     "NumbersTooFarApart",
     "Offline",
     "OneClass",

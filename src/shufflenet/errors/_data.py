@@ -6,6 +6,7 @@ from pathlib import Path
 from shufflenet.errors._base import ShuffleNetError, count_of
 
 __all__ = [
+    "AmbiguousClass",
     "BlankImages",
     "ClassNameNotText",
     "DataError",
@@ -24,6 +25,7 @@ __all__ = [
     "NameLineInvalid",
     "NoImages",
     "NoReadableImages",
+    "NumberedClasses",
     "OneClass",
     "SeveralFoldersOfSplit",
     "SeveralSplits",
@@ -230,6 +232,30 @@ class UnknownClassFolders(DataError):
             f"has {count_of(len(unknown), 'class folder')} that the model does not know, such as "
             f"{unknown[0]!r}",
             f"The model knows {count_of(len(known), 'class', 'classes')}, such as {known[0]!r}.",
+        )
+
+
+class AmbiguousClass(DataError):
+    """A class of the data fits several classes of the model."""
+
+    def __init__(self, source: str | Path, name: str, numbers: Sequence[int]) -> None:
+        numbered = " and ".join(map(str, numbers[:3]))
+        super().__init__(
+            source,
+            f"has a class {name!r}, which the model's classes {numbered} are both called",
+            "Name the class by its identifier; `shufflenet show --json` lists them.",
+        )
+
+
+class NumberedClasses(DataError):
+    """Classes of the data are called by numbers that the model's classes do not have."""
+
+    def __init__(self, source: str | Path, largest: int, classes: int) -> None:
+        super().__init__(
+            source,
+            f"labels images by numbers up to {largest}, and the model's {classes} classes have the "
+            f"numbers 0 to {classes - 1}",
+            "Count from 0 in the model's order, or label by identifiers or names.",
         )
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.data import ImageSet, Sample, load, relabel
+from shufflenet.data import ImageSet, Sample, label_as, load
 from shufflenet.errors import BlankImages, DataError, ImageError, TooFewImages
-from shufflenet.labels import class_index
 from shufflenet.machine import cores
 from shufflenet.quantize._options import QuantizeOptions
 from shufflenet.quantize._session import Pixels, Progress
@@ -77,8 +76,7 @@ def draw_split(
 def _with_labels_of(images: ImageSet, card: Card) -> ImageSet | None:
     """Return the images with the class numbers of a model; None if they have other classes."""
     try:
-        known = class_index(card.labels)
-        return relabel(images, [label.id for label in card.labels], known)
+        return label_as(images, card.labels)
     except DataError as error:
         _log.warning("%s The predictions of the float network count as correct.", error)
         return None
