@@ -11,14 +11,13 @@ from onnx import TensorProto, helper, numpy_helper
 from quantizing import RNG
 from random_graphs import random_model
 from shufflenet.errors import CheckpointError, NumbersTooFarApart
+from shufflenet.int8 import Int8Weights, fit_sums
 from shufflenet.quantize import QuantizeOptions
 from shufflenet.quantize._calibrate import calibrate
-from shufflenet.quantize._fit_sums import fit_sums
 from shufflenet.quantize._float_graph import read_float_graph
 from shufflenet.quantize._hold_out import HoldOut
 from shufflenet.quantize._options import Calibrator
 from shufflenet.quantize._prepare import Prepared, build_int8, prepare
-from shufflenet.quantize._round_weights import Int8Weights
 from shufflenet.quantize._session import compute_logits
 from shufflenet.quantize._split import CalibrationSplit
 from shufflenet.recipes import preprocess_for

@@ -11,6 +11,7 @@ from onnxruntime.quantization import TensorsData
 from quantizing import RNG
 from random_graphs import Builder, bottleneck, random_model
 from shufflenet.errors import CheckpointError, SpecError
+from shufflenet.int8 import Int8Weights
 from shufflenet.preprocess import normalize
 from shufflenet.quantize._byte_input import fold_normalization, take_bytes, to_planes, zero_byte
 from shufflenet.quantize._calibrate import calibrate
@@ -19,7 +20,7 @@ from shufflenet.quantize._int8_model import to_int8
 from shufflenet.quantize._observe import observe_moments
 from shufflenet.quantize._options import CALIBRATORS, Calibrator
 from shufflenet.quantize._pad_channels import pad_channels
-from shufflenet.quantize._round_weights import Int8Weights, round_weights
+from shufflenet.quantize._round_weights import round_weights
 from shufflenet.quantize._session import compute_logits
 from shufflenet.spec import Preprocess
 

@@ -11,9 +11,8 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from shufflenet.errors import NumbersTooFarApart
 from shufflenet.graph import Array, WeightedLayer
-from shufflenet.quantize._fit_sums import fit_sums, to_float32
+from shufflenet.int8 import Int8Weights, fit_sums, to_float32
 from shufflenet.quantize._float_graph import FloatGraph, to_model
-from shufflenet.quantize._round_weights import Int8Weights
 
 __all__ = ["to_int8"]
 

@@ -9,6 +9,7 @@ from onnxruntime.quantization import TensorsData
 
 from shufflenet.errors import LogitsNotNumbers
 from shufflenet.graph import WeightedLayer
+from shufflenet.int8 import Int8Weights
 from shufflenet.preprocess import normalize
 from shufflenet.quantize._byte_input import fold_normalization, take_bytes, to_planes, zero_byte
 from shufflenet.quantize._equalize import equalize
@@ -18,7 +19,7 @@ from shufflenet.quantize._int8_model import to_int8
 from shufflenet.quantize._observe import observe_moments, observe_ranges
 from shufflenet.quantize._options import QuantizeOptions
 from shufflenet.quantize._pad_channels import pad_channels
-from shufflenet.quantize._round_weights import Int8Weights, round_weights
+from shufflenet.quantize._round_weights import round_weights
 from shufflenet.quantize._session import Feed, Images, Logits, Pixels, Progress, compute_logits
 from shufflenet.quantize._split import CalibrationSplit
 from shufflenet.runtimes import computes_int8_exactly

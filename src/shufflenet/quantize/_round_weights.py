@@ -1,36 +1,22 @@
 """Weights rounded to int8 with the least change of what the layers compute."""
 
 import contextlib
-from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from shufflenet.graph import WeightedLayer
+from shufflenet.int8 import Int8Weights
 from shufflenet.quantize._float_graph import FloatGraph, Floats
 from shufflenet.quantize._observe import Moments
 from shufflenet.quantize._options import WeightRange
 
-__all__ = ["Int8Weights", "round_weights"]
+__all__ = ["round_weights"]
 
 _LARGEST = 127
 _PAIR = 128  # 255 * 128 = 32,640, the last multiple below 2**15; ``codegen`` relies on it
 _DAMPING = 0.01  # times the mean variance, so that a covariance of few images has an inverse
 _STRONGER = (1, 10, 100, 1000)  # times the damping, if there is no inverse
 _FRACTIONS = np.linspace(0.6, 1.0, 17)  # of the scale that clips nothing; these are tried
-
-
-@dataclass(frozen=True, slots=True)
-class Int8Weights:
-    """The weights of a layer in int8, which stand for ``codes * scale``.
-
-    Attributes:
-        codes: ``(out, in / groups, kh, kw)``, -127 to 127.
-        scale: ``(out,)``, one scale an output channel.
-    """
-
-    codes: npt.NDArray[np.int8]
-    scale: npt.NDArray[np.float32]
 
 
 def round_weights(

@@ -1,17 +1,32 @@
-"""Scales of int8 weights with which a bias and the sums of products fit 32 bits."""
+"""The integers and scales of a layer in int8, and the sums that 32 bits hold."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.quantize._float_graph import Floats
-from shufflenet.quantize._round_weights import Int8Weights
+__all__ = ["Int8Weights", "fit_sums", "to_float32"]
 
-__all__ = ["fit_sums", "to_float32"]
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 _SUM_LIMIT = 2**30  # half of what int32 holds; the other half is for what rounding adds
 _BYTES = 255  # the largest difference of a byte and its zero point
 _TINY = float(np.finfo(np.float32).tiny)  # the smallest number that float32 holds exactly
 _LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, slots=True)
+class Int8Weights:
+    """The weights of a layer in int8, which stand for ``codes * scale``.
+
+    Attributes:
+        codes: ``(out, in / groups, kh, kw)``, -127 to 127, or -128 in files of other projects.
+        scale: ``(out,)``, one scale an output channel.
+    """
+
+    codes: npt.NDArray[np.int8]
+    scale: npt.NDArray[np.float32]
 
 
 def to_float32(values: Floats) -> npt.NDArray[np.float32]:
