@@ -11,7 +11,7 @@ pytest.importorskip("llvmlite")
 from shufflenet.codegen import build, check, missing_instructions
 from shufflenet.codegen.kernels import LINE_BYTES, float_multiplier, int8_multiplier
 from shufflenet.codegen.plan import Buffer, Memory, Planes, plan_steps
-from shufflenet.errors import SpecError
+from shufflenet.errors import CompileError, SpecError
 from shufflenet.graph import ChannelSlice, Convolution, MaxPool, Network
 from shufflenet.spec import TARGETS, Target
 from small_networks import small_network
@@ -72,7 +72,7 @@ def changed(kind: str) -> Network:
 @pytest.mark.parametrize(
     ("kind", "error", "message"),
     [
-        ("a map that is not there", KeyError, "nowhere"),
+        ("a map that is not there", CompileError, "a map that no layer before it computes"),
         ("a layer that nothing reads", ValueError, "nothing reads a layer"),
         ("maps of two sizes", ValueError, "several sizes"),
         ("an added map of another size", ValueError, "two sizes are added"),
@@ -83,7 +83,7 @@ def test_networks_that_do_not_fit_are_refused(
     kind: str, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        check(changed(kind), WIDE, 3)
+        check(changed(kind), WIDE, (3, 64, 64))
 
 
 def test_images_of_other_channels_are_refused() -> None:

@@ -333,6 +333,21 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "--runtime onnxruntime.",
     ),
     (
+        errors.UnsoundOnnx("a.onnx", "makes the tensor 'b' twice"),
+        "The file 'a.onnx' makes the tensor 'b' twice, unlike files of shufflenet export. Export "
+        "it again, or predict with --runtime onnxruntime.",
+    ),
+    (
+        errors.TooLargeToCompile("windows of 127 px", "15 px"),
+        "The network has windows of 127 px, more than 15 px, for which no machine code is "
+        "generated. Use --runtime onnxruntime.",
+    ),
+    (
+        errors.MapsDoNotFit("maps of two sizes are added"),
+        "The network has layers that do not fit each other (maps of two sizes are added), for "
+        "which no machine code is generated. Use --runtime onnxruntime.",
+    ),
+    (
         errors.MissingInstruction("a.onnx", "weights", "AVX2"),
         "The file 'a.onnx' has int8 weights, which the LLVM runtime multiplies with AVX2, and"
         " this processor lacks it. Use --runtime onnxruntime.",

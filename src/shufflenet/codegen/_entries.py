@@ -20,7 +20,7 @@ from shufflenet.codegen.kernels import (
     panel_counts,
     panel_widths,
 )
-from shufflenet.codegen.plan import PIXELS, Gemm, Memory, Planes, Step, Writer, dense, write_steps
+from shufflenet.codegen.plan import PIXELS, Gemm, Memory, Planes, Turn, Writer, dense, write_turns
 from shufflenet.graph import Linear, QuantParams
 from shufflenet.preprocess import affine
 from shufflenet.spec import Preprocess
@@ -50,26 +50,27 @@ class Entries:
         self._blocks = Signature({"arena": self._elements, "constants": BYTES, "tables": OFFSETS})
 
     def write(
-        self, steps: Sequence[Step], classifier: Linear, preprocess: Preprocess | None
+        self, turns: Sequence[Turn], classifier: Linear, preprocess: Preprocess | None
     ) -> None:
         """Write all functions (see ``Module``); of pixels only with a preprocessing."""
-        network = self._write_network(steps)
+        network = self._write_network(turns)
         self._write_features(network)
         if preprocess is not None:
             self._write_features_of_pixels(network, preprocess)
-        self._write_logits(steps[-1].output.pitch, classifier)
+        self._write_logits(turns[-1].steps[-1].output.pitch, classifier)
         self._write_prepare()
 
-    def _write_network(self, steps: Sequence[Step]) -> Kernel:
+    def _write_network(self, turns: Sequence[Turn]) -> Kernel:
         """Write the function that computes features of the images in their planes."""
         layout = self._kernels.layout
         f = self._kernels.library.function("network", self._blocks)
         f.function.linkage = "internal"
         f.function.attributes.add("optnone")  # it only calls kernels: nothing would be gained
+        steps = [step for turn in turns for step in turn.steps]
         widest = max(step.source.pitch(layout) for step in steps if isinstance(step, Gemm))
-        w = Writer(f, self._kernels, self._memory, self._memory.reserve(PIXELS * widest))
+        w = Writer(f, self._kernels, self._memory, self._memory.reserve(max(1, PIXELS * widest)))
         self._kernels.begin(f)
-        write_steps(w, steps)
+        write_turns(w, turns)
         self._kernels.end(f)
         f.ret_void()
         return Kernel(f.function, self._blocks)
@@ -84,7 +85,7 @@ class Entries:
             f,
             source=f.arguments.image,
             source_offsets=w.table(np.arange(rows) * images.width),
-            output=w.place(images.at),
+            output=w.place(images),
             output_offsets=w.table(images.rows()),
             rows=rows,
             elements=images.width,
@@ -102,7 +103,7 @@ class Entries:
         self._kernels.input.pixels(order).call(
             f,
             source=f.arguments.pixels,
-            output=w.place(images.at),
+            output=w.place(images),
             output_offsets=w.table(images.rows()),
             rows=images.height,
             columns=images.width,

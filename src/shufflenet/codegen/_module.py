@@ -10,16 +10,14 @@ from shufflenet.codegen._entries import Entries, padded_classes
 from shufflenet.codegen.kernels import (
     COLORS,
     Kernels,
+    Layout,
     Multiplier,
     all_fit_pairs,
     float_multiplier,
     int8_multiplier,
 )
-from shufflenet.codegen.plan import (
-    Memory,
-    Planes,
-    plan_steps,
-)
+from shufflenet.codegen.plan import Memory, Planes, Turn, check_bounds, place_steps, plan_steps
+from shufflenet.errors import MapsDoNotFit
 from shufflenet.graph import Convolution, Network
 from shufflenet.spec import Preprocess, Target
 
@@ -90,21 +88,20 @@ def build(
             module takes no pixels.
 
     Raises:
-        KeyError: a layer reads a map that no layer before it computes.
-        ValueError: maps do not fit each other, the first convolution reads another number of
-            channels, or the target has no instructions that multiply bytes.
+        CompileError: maps do not fit each other, the first convolution reads another number of
+            channels, or the code would take too long to compile or too much memory to run.
+        ValueError: the target has no instructions that multiply bytes.
     """
     code = ir.Module()
     kernels = Kernels.create(code, _multiplier(network, target))
     memory = Memory(kernels.layout.dtype)
     images = _planes(network, shape)
-    memory.allocate_new(images)
-    steps = plan_steps(network.layers, kernels.layout, images)
+    turns = _turns(network, kernels.layout, memory, images)
     entries = Entries(kernels, memory, images, network.input_params)
     if preprocess is not None and (preprocess.mean_image or shape[0] != COLORS):
         preprocess = None
-    entries.write(steps, network.classifier, preprocess)
-    features, classes = steps[-1].output, len(network.classifier.weight)
+    entries.write(turns, network.classifier, preprocess)
+    features, classes = turns[-1].steps[-1].output, len(network.classifier.weight)
     return Module(
         code=code,
         target=target,
@@ -120,16 +117,32 @@ def build(
     )
 
 
-def check(network: Network, target: Target, channels: int) -> None:
-    """Check that a network can be built for images of so many channels, which takes no time.
+def check(network: Network, target: Target, shape: tuple[int, int, int]) -> None:
+    """Check that a network can be built for images of a shape, which takes no time.
 
     Raises:
-        KeyError: a layer reads a map that no layer before it computes.
-        ValueError: maps do not fit each other, the first convolution reads another number of
-            channels, or the target has no instructions that multiply bytes.
+        CompileError: maps do not fit each other, the first convolution reads another number of
+            channels, or the code would take too long to compile or too much memory to run.
+        ValueError: the target has no instructions that multiply bytes.
     """
-    images = _planes(network, (channels, 64, 64))
-    plan_steps(network.layers, _multiplier(network, target).layout, images)
+    layout = _multiplier(network, target).layout
+    _turns(network, layout, Memory(layout.dtype), _planes(network, shape))
+
+
+def _turns(network: Network, layout: Layout, memory: Memory, images: Planes) -> list[Turn]:
+    """Return the turns in which the steps of a network are computed, with places for all maps.
+
+    Raises:
+        MapsDoNotFit: the layers do not fit each other.
+        TooLargeToCompile: there is too much of something.
+    """
+    memory.allocate_new(images)
+    turns = place_steps(plan_steps(network.layers, layout, images), memory)
+    features, layer = turns[-1].steps[-1].output, network.classifier
+    if layer.weight.shape != (len(layer.bias), features.channels):
+        raise MapsDoNotFit("the classifier reads another number of features")
+    check_bounds(turns, layer, layout)
+    return turns
 
 
 def missing_instructions(network: Network, target: Target) -> str:
@@ -145,11 +158,11 @@ def _planes(network: Network, shape: tuple[int, int, int]) -> Planes:
     """Return the planes of the images.
 
     Raises:
-        ValueError: the first convolution reads another number of channels.
+        MapsDoNotFit: the first convolution reads another number of channels.
     """
     stem, (channels, height, width) = network.layers[0], shape
     if not isinstance(stem, Convolution) or stem.weight.shape[1] != channels:
-        raise ValueError("the first convolution reads another number of channels")
+        raise MapsDoNotFit("the first convolution reads another number of channels")
     return Planes(
         channels=channels,
         height=height,

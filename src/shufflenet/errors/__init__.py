@@ -8,6 +8,7 @@ ShuffleNetError             something the caller can act on; the command line ex
 ├── ImageError              a file that is not a readable image
 ├── DataError               a data set that cannot be trained on or evaluated
 ├── CheckpointError         a model file that is missing, damaged, foreign or without a card
+├── CompileError            a network that no machine code is generated for; a ValueError too
 ├── CheckpointMismatch      weights that do not fit the network
 ├── TeacherMismatch         a network to learn from that knows other classes
 ├── DownloadError           a published file that cannot be downloaded, or is the wrong one
@@ -102,12 +103,14 @@ from shufflenet.errors._model_files import (
     CardUnreadable,
     CheckpointError,
     CheckpointMismatch,
+    CompileError,
     DamagedCheck,
     DamagedFile,
     DamagedOnnx,
     FileMissing,
     FileUnreadable,
     LogitsNotNumbers,
+    MapsDoNotFit,
     MissingInstruction,
     ModelZooFile,
     NeedsCheckpoint,
@@ -121,6 +124,8 @@ from shufflenet.errors._model_files import (
     NumbersTooFarApart,
     PublishedUnderOtherName,
     RunFolder,
+    TooLargeToCompile,
+    UnsoundOnnx,
     UnsupportedByRuntime,
 )
 from shufflenet.errors._results import (
@@ -171,6 +176,7 @@ __all__ = [
     "CheckpointError",
     "CheckpointMismatch",
     "ClassNameNotText",
+    "CompileError",
     "DamagedCheck",
     "DamagedFile",
     "DamagedOnnx",
@@ -202,6 +208,7 @@ __all__ = [
     "LogitsOfOtherImages",
     "LogitsUnreadable",
     "LossNotFinite",
+    "MapsDoNotFit",
     "MissingClasses",
     "MissingDependency",
     "MissingInstruction",
@@ -266,12 +273,14 @@ __all__ = [
     "TeacherMismatch",
     "TooFewImages",
     "TooFewToSplit",
+    "TooLargeToCompile",
     "UnknownClassFolders",
     "UnknownDataFormat",
     "UnknownName",
     "UnknownSource",
     "UnlabeledImage",
     "UnsafeContent",
+    "UnsoundOnnx",
     "UnsupportedByRuntime",
     "WeightsNotFinite",
     "WhereToGet",

@@ -11,12 +11,14 @@ __all__ = [
     "CardUnreadable",
     "CheckpointError",
     "CheckpointMismatch",
+    "CompileError",
     "DamagedCheck",
     "DamagedFile",
     "DamagedOnnx",
     "FileMissing",
     "FileUnreadable",
     "LogitsNotNumbers",
+    "MapsDoNotFit",
     "MissingInstruction",
     "ModelZooFile",
     "NeedsCheckpoint",
@@ -30,6 +32,8 @@ __all__ = [
     "NumbersTooFarApart",
     "PublishedUnderOtherName",
     "RunFolder",
+    "TooLargeToCompile",
+    "UnsoundOnnx",
     "UnsupportedByRuntime",
 ]
 
@@ -119,6 +123,19 @@ class DamagedOnnx(CheckpointError):
     def __init__(self, path: str | Path, reason: object) -> None:
         problem = f"is not a complete ONNX file ({reason})"
         super().__init__(path, problem, "It may be truncated: copy or export it again.")
+
+
+class UnsoundOnnx(CheckpointError):
+    """The graph of an ONNX file means nothing, or has what no exported network has.
+
+    Args:
+        path: The file.
+        problem: What it does or has, as a predicate: "makes the tensor 'a' twice".
+    """
+
+    def __init__(self, path: str | Path, problem: object) -> None:
+        remedy = "Export it again, or predict with --runtime onnxruntime."
+        super().__init__(path, f"{problem}, unlike files of shufflenet export", remedy)
 
 
 class NoCard(CheckpointError):
@@ -214,6 +231,43 @@ class UnsupportedByRuntime(CheckpointError):
     def __init__(self, path: str | Path, feature: str, runtime: str) -> None:
         problem = f"has {feature}, which the {runtime} runtime does not support"
         super().__init__(path, problem, _OTHER_RUNTIME)
+
+
+class CompileError(ShuffleNetError, ValueError):
+    """No machine code is generated for a network.
+
+    Args:
+        feature: What it has, as the object of a sentence.
+    """
+
+    def __init__(self, feature: str) -> None:
+        self.feature = feature
+        super().__init__(
+            f"The network has {feature}, for which no machine code is generated. {_OTHER_RUNTIME}"
+        )
+
+
+class TooLargeToCompile(CompileError):
+    """Machine code would take too long to compile, or too much memory to run.
+
+    Args:
+        what: What there is too much of: "windows of 127 px".
+        most: The most that is compiled: "15 px".
+    """
+
+    def __init__(self, what: str, most: str) -> None:
+        super().__init__(f"{what}, more than {most}")
+
+
+class MapsDoNotFit(CompileError):
+    """A layer reads or writes what no map holds.
+
+    Args:
+        problem: What does not fit, as a sentence without a full stop.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"layers that do not fit each other ({problem})")
 
 
 class MissingInstruction(CheckpointError):

@@ -15,8 +15,11 @@ from shufflenet.graph._layers import (
     only_reader,
     residual_of,
 )
-from shufflenet.graph._nodes import Array, Node, OnnxGraph, read_onnx_graph, separate_weights
-from shufflenet.graph._read_network import load_onnx, read_network
+from shufflenet.graph._load import load_onnx
+from shufflenet.graph._nodes import Node, OnnxGraph, read_onnx_graph
+from shufflenet.graph._read_network import read_network
+from shufflenet.graph._separate import separate_weights
+from shufflenet.graph._tensors import Array
 from shufflenet.graph._weighted_layers import WeightedLayer, weighted_layers
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ from shufflenet.graph._layers import (
     Mean,
     QuantParams,
     Weights,
-    residual_of,
 )
-from shufflenet.graph._nodes import Array, Node
+from shufflenet.graph._nodes import Node
+from shufflenet.graph._sound import MOST_CHANNELS
+from shufflenet.graph._tensors import Array
 
 __all__ = ["FloatReader", "UnsupportedOp", "require"]
 
@@ -32,6 +34,10 @@ _POOL_3X3: dict[str, object] = {
 }
 
 
+_MOST_LAYERS = 2000  # the catalogue's largest network has 432
+_MOST_SLICES = 1 << 20  # of channels, of all values together; reordered channels are one each
+
+
 class UnsupportedOp(Exception):
     """An operation, or an attribute of one, that the exported networks do not have."""
 
@@ -40,7 +46,7 @@ class FloatReader:
     """The layers read so far, and the channel slices that each tensor consists of."""
 
     def __init__(self, constants: Mapping[str, Array], images: str, channels: int) -> None:
-        """Begin to read a graph.
+        """Begin to read a sound graph.
 
         Args:
             constants: The constants of the graph by name.
@@ -48,10 +54,13 @@ class FloatReader:
             channels: The number of channels of the input.
         """
         self._layers: list[Layer] = []
+        self._numbers: dict[str, int] = {}  # of layers, by their outputs
+        self._read: set[str] = set()  # the tensors that layers read
         self._constants = dict(constants)
-        self._values: dict[str, tuple[ChannelSlice, ...]] = {
-            images: (ChannelSlice(images, 0, channels),)
-        }
+        self._values: dict[str, tuple[ChannelSlice, ...]] = {}
+        self._names_of: dict[str, set[str]] = {}  # of values that consist of a tensor's channels
+        self._slices = 0
+        self._set(images, (ChannelSlice(images, 0, channels),))
 
     def read(self, node: Node) -> None:
         """Read the next node.
@@ -67,7 +76,8 @@ class FloatReader:
                 self._append(MaxPool(output=node.output, inputs=self._values[node.inputs[0]]))
             case "ReduceMean":
                 require(node, keepdims=0)
-                if sorted(self._constants[node.inputs[1]] % 4) != [2, 3]:
+                axes = sorted(axis % 4 for axis in self._integers(node.inputs[1], -4, 3))
+                if "axes" in node.attributes or axes != [2, 3]:
                     raise UnsupportedOp
                 self._append(Mean(output=node.output, inputs=self._values[node.inputs[0]]))
             case "Gemm":
@@ -81,8 +91,8 @@ class FloatReader:
                 self._split(node)
             case "Concat":
                 require(node, axis=1)
-                joined = tuple(piece for name in node.inputs for piece in self._values[name])
-                self._values[node.output] = joined
+                joined = (piece for name in node.inputs for piece in self._values[name])
+                self._set(node.output, tuple(islice(joined, MOST_CHANNELS + 1)))
             case "Gather":
                 require(node, axis=1)
                 self._gather(node)
@@ -99,6 +109,34 @@ class FloatReader:
         """
         return self._layers
 
+    def _set(self, name: str, pieces: tuple[ChannelSlice, ...]) -> None:
+        """Set the channels that a value consists of.
+
+        Raises:
+            UnsupportedOp: it, or all values together, have too many.
+        """
+        self._slices += len(pieces)
+        channels = sum(piece.channels for piece in pieces)
+        if channels > MOST_CHANNELS or self._slices > _MOST_SLICES:
+            raise UnsupportedOp
+        self._values[name] = pieces
+        for piece in pieces:
+            self._names_of.setdefault(piece.tensor, set()).add(name)
+
+    def _integers(self, name: str, least: int, most: int) -> list[int]:
+        """Return a constant ``(n,)`` as Python's integers.
+
+        Raises:
+            UnsupportedOp: it holds other numbers, or none.
+        """
+        values = self._constants[name]
+        if values.dtype not in (np.int64, np.int32) or values.ndim != 1:
+            raise UnsupportedOp
+        numbers: list[int] = values.tolist()
+        if not numbers or not all(least <= number <= most for number in numbers):
+            raise UnsupportedOp
+        return numbers
+
     def quant_params(self, tensor: str) -> QuantParams | None:
         """Return the quantization parameters of a tensor; None in a float32 network."""
         return None
@@ -109,20 +147,26 @@ class FloatReader:
         Raises:
             UnsupportedOp: its weights do not fit its inputs.
         """
+        if len(self._layers) == _MOST_LAYERS:
+            raise UnsupportedOp
+        self._numbers[layer.output] = len(self._layers)
         self._layers.append(layer)
+        self._read.update(piece.tensor for piece in layer.inputs)
         channels = sum(piece.channels for piece in layer.inputs)
         if isinstance(layer, Convolution | Linear):
             groups = layer.groups if isinstance(layer, Convolution) else 1
             out, per_group, *kernel = layer.weight.shape
-            reads_all = per_group * groups == channels > 0 and out % groups == 0
+            reads_all = per_group * groups == channels > 0 and out % groups == 0 < out
             if not reads_all or len(set(kernel)) > 1 or layer.bias.shape != (out,):
                 raise UnsupportedOp
             channels = out
-        self._values[layer.output] = (ChannelSlice(layer.output, 0, channels),)
+        self._set(layer.output, (ChannelSlice(layer.output, 0, channels),))
 
     def _convolution(self, node: Node) -> Convolution:
         weight_name, bias_name = node.inputs[1:]
         weight, bias = self._weights(weight_name), self._floats(bias_name)
+        if weight.ndim != 4:
+            raise UnsupportedOp
         kernel = weight.shape[2]
         stride = node.attributes["strides"][0]
         require(
@@ -133,20 +177,17 @@ class FloatReader:
             pads=[kernel // 2] * 4,
             strides=[stride] * 2,
         )
-        groups = node.attributes["group"]
-        if not isinstance(groups, int) or groups < 1 or weight.ndim != 4:
-            raise UnsupportedOp
         layer = Convolution(
             output=node.output,
             inputs=self._values[node.inputs[0]],
             weight=weight,
             bias=bias,
             stride=stride,
-            groups=groups,
+            groups=node.attributes["group"],
         )
-        if not kernel % 2 or kernel == 1 < stride or stride > 2:
+        if not kernel % 2 or stride not in ((1,) if kernel == 1 else (1, 2)):
             raise UnsupportedOp
-        if not layer.depthwise and 1 not in (kernel, groups):
+        if not layer.depthwise and 1 not in (kernel, layer.groups):
             raise UnsupportedOp
         return layer
 
@@ -177,7 +218,7 @@ class FloatReader:
         pieces = self._values[node.inputs[0]]
         for piece in pieces:
             self._extend(piece, floor=0.0)
-        self._values[node.output] = pieces
+        self._set(node.output, pieces)
 
     def _add(self, node: Node) -> None:
         """Make a sum part of the convolution that computes the second addend.
@@ -190,7 +231,7 @@ class FloatReader:
         if sum(each.channels for each in residual) != piece.channels:
             raise UnsupportedOp
         self._extend(piece, residual=residual)
-        self._values[node.output] = (piece,)
+        self._set(node.output, (piece,))
 
     def _extend(self, piece: ChannelSlice, **changes: Any) -> None:  # noqa: ANN401  # fields differ
         """Extend a convolution by a step after it, and forget the names of its earlier output.
@@ -199,30 +240,22 @@ class FloatReader:
             UnsupportedOp: the slice is not the whole output of a convolution, the output has been
                 read already, or a ReLU or a sum has been made part of it that excludes another.
         """
-        numbers = {layer.output: number for number, layer in enumerate(self._layers)}
-        number = numbers[piece.tensor]
+        number = self._numbers[piece.tensor]
         layer = self._layers[number]
         residual = changes.get("residual", ())
-        is_read = any(
-            piece.tensor == each.tensor
-            for other in self._layers
-            for each in (*other.inputs, *residual_of(other))
-        )
         if (
             not isinstance(layer, Convolution)
             or (piece.first, piece.channels) != (0, len(layer.weight))
             or layer.floor == 0
             or (residual and (layer.residual or layer.depthwise))
-            or any(numbers[each.tensor] >= number for each in residual)
-            or is_read
+            or any(self._numbers[each.tensor] >= number for each in residual)
+            or piece.tensor in self._read
         ):
             raise UnsupportedOp
         self._layers[number] = replace(layer, **changes)
-        self._values = {
-            name: pieces
-            for name, pieces in self._values.items()
-            if all(other.tensor != piece.tensor for other in pieces)
-        }
+        self._read.update(each.tensor for each in residual)
+        for name in self._names_of.pop(piece.tensor, ()):
+            self._values.pop(name, None)
 
     def _gather(self, node: Node) -> None:
         """Read channels of a tensor in another order.
@@ -231,24 +264,30 @@ class FloatReader:
             UnsupportedOp: the tensor does not have these channels.
         """
         (piece,) = self._values[node.inputs[0]]
-        order = self._constants[node.inputs[1]]
-        if order.ndim != 1 or order.min() < 0 or order.max() >= piece.channels:
-            raise UnsupportedOp
-        runs = np.split(order, 1 + np.flatnonzero(np.diff(order) != 1))
-        self._values[node.output] = tuple(
-            ChannelSlice(piece.tensor, piece.first + int(run[0]), len(run)) for run in runs
-        )
+        order = self._integers(node.inputs[1], 0, piece.channels - 1)
+        starts = [0, *(at for at in range(1, len(order)) if order[at] != order[at - 1] + 1)]
+        runs = zip(starts, [*starts[1:], len(order)], strict=True)
+        pieces = [
+            ChannelSlice(piece.tensor, piece.first + order[start], end - start)
+            for start, end in runs
+        ]
+        self._set(node.output, tuple(pieces))
 
     def _split(self, node: Node) -> None:
+        """Name consecutive channels of a tensor.
+
+        Raises:
+            UnsupportedOp: their numbers do not sum to those of the tensor.
+        """
         require(node, axis=1)
         (piece,) = self._values[node.inputs[0]]
-        sizes = self._constants[node.inputs[1]]
-        if sizes.sum() != piece.channels or sizes.min() < 1:
+        sizes = self._integers(node.inputs[1], 1, piece.channels)
+        if sum(sizes) != piece.channels or len(sizes) != len(node.outputs):
             raise UnsupportedOp
         first = piece.first
         for name, channels in zip(node.outputs, sizes, strict=True):
-            self._values[name] = (ChannelSlice(piece.tensor, first, int(channels)),)
-            first += int(channels)
+            self._set(name, (ChannelSlice(piece.tensor, first, channels),))
+            first += channels
 
     def _weights(self, name: str) -> Weights:
         return self._floats(name)

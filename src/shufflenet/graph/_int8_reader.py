@@ -18,12 +18,14 @@ from shufflenet.graph._layers import (
     Mean,
     QuantParams,
 )
-from shufflenet.graph._nodes import Array, Node
+from shufflenet.graph._nodes import Node
+from shufflenet.graph._tensors import Array
 
 __all__ = ["Int8Reader"]
 
 _PRECISE = 2**22  # in float32, numbers below this are at most a quarter apart
 _INT32 = 2**30  # numbers below this can be rounded to int32 before they are clipped to bytes
+_MOST_SUM = 2**31  # of products of bytes, which are added in int32
 _UNROUNDED = ("Add", "AveragePool", "Conv", "Gemm", "ReduceMean", "Relu")
 
 
@@ -90,7 +92,7 @@ class Int8Reader(FloatReader):
                 low, high = self._clipped.get(piece.tensor, before.range)
                 self._clipped[piece.tensor] = max(low, before.range[0]), min(high, before.range[1])
                 self._params[piece.tensor] = params
-        self._values[node.output] = pieces
+        self._set(node.output, pieces)
 
     def _dequantize_linear(self, node: Node) -> None:
         """Read the weights or the bias of a layer, or check the parameters of a tensor.
@@ -105,17 +107,17 @@ class Int8Reader(FloatReader):
             is_same = all(self._params[piece.tensor] == params for piece in self._values[name])
             if name not in self._quantized or not is_same:
                 raise UnsupportedOp
-            self._values[output] = self._values[name]
+            self._set(output, self._values[name])
             return
         require(node, block_size=0, output_dtype=0)
         values, scale, zero = (self._constants[each] for each in node.inputs)
         by_output = node.attributes["axis"] == 0 or scale.size == 1
-        if zero.any() or scale.dtype != np.float32 or not by_output:
+        if zero.any() or zero.dtype != values.dtype or not by_output or not _is_scale(scale):
             raise UnsupportedOp
         if values.dtype == np.int8:
             self._constants[output] = values
             self._scales[output] = np.broadcast_to(scale, len(values))
-        elif values.dtype == np.int32:
+        elif values.dtype == np.int32 and values.ndim == 1:
             self._constants[output] = (values * scale.astype(np.float64)).astype(np.float32)
         else:
             raise UnsupportedOp
@@ -130,10 +132,9 @@ class Int8Reader(FloatReader):
         scale, zero_point = (self._constants[name] for name in node.inputs[1:])
         if scale.size != 1 or zero_point.size != 1 or zero_point.dtype != np.uint8:
             raise UnsupportedOp
-        params = QuantParams(scale.item(), zero_point.item())
-        if not 0 < params.scale < np.inf:
+        if not _is_scale(scale):
             raise UnsupportedOp
-        return params
+        return QuantParams(scale.item(), zero_point.item())
 
     def _weights(self, name: str) -> npt.NDArray[np.int8]:
         weights = self._constants[name]
@@ -220,6 +221,12 @@ class Int8Reader(FloatReader):
         return replace(layer, bias=bias, residual_scale=factor, limits=(low, high))
 
 
+def _is_scale(values: Array) -> bool:
+    """Return whether values are scales: positive finite float32, of one axis at most."""
+    is_positive = bool(np.all((values > 0) & np.isfinite(values)))
+    return values.dtype == np.float32 and values.ndim <= 1 and is_positive
+
+
 def _ratio(inputs: QuantParams, output: QuantParams) -> float:
     """Return the ratio of two scales.
 
@@ -247,6 +254,8 @@ def _scale_and_bias(
         UnsupportedOp: float32 is too coarse for the sums.
     """
     weight = np.asarray(layer.weight, np.float64).reshape(len(layer.weight), -1)
+    if LARGEST_BYTE * np.abs(weight).sum(1).max() >= _MOST_SUM:
+        raise UnsupportedOp
     factor = inputs.scale * np.asarray(layer.scale, np.float64)
     bias = layer.bias - inputs.zero_point * weight.sum(1) * factor
     bias = bias / output.scale + output.zero_point

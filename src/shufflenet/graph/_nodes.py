@@ -1,46 +1,22 @@
 """The nodes, attributes and constants of an ONNX model as plain values."""
 
-from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 import onnx
-from onnx import helper, numpy_helper
+from onnx import TensorProto
 
-__all__ = ["Array", "Node", "OnnxGraph", "read_onnx_graph", "separate_weights"]
+from shufflenet.graph._attributes import Attributes, read_attributes
+from shufflenet.graph._check_nodes import check_node
+from shufflenet.graph._sound import Unsound
+from shufflenet.graph._tensors import Array, read_tensor
 
-Array: TypeAlias = npt.NDArray[Any]
+__all__ = ["Node", "OnnxGraph", "read_onnx_graph"]
 
-_FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
-_WEIGHTED = ("Conv", "Gemm")
-_POOL = {
-    "auto_pad": b"NOTSET",
-    "ceil_mode": 0,
-    "dilations": [1, 1],
-    "pads": [0] * 4,
-    "strides": [1, 1],
-}
-# The values that the ONNX standard gives to attributes that a node leaves out.
-_DEFAULTS: dict[str, dict[str, Any]] = {
-    "AveragePool": {**_POOL, "count_include_pad": 0},
-    "Concat": {"axis": 0},
-    "Conv": {
-        "auto_pad": b"NOTSET",
-        "dilations": [1, 1],
-        "group": 1,
-        "pads": [0] * 4,
-        "strides": [1, 1],
-    },
-    "DequantizeLinear": {"axis": 1, "block_size": 0, "output_dtype": 0},
-    "Gather": {"axis": 0},
-    "Gemm": {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0},
-    "MaxPool": _POOL,
-    "QuantizeLinear": {"axis": 1, "block_size": 0, "output_dtype": 0},
-    "ReduceMean": {"keepdims": 1, "noop_with_empty_axes": 0},
-    "Split": {"axis": 0},
-}
+_MOST_NODES = 10_000  # the catalogue's largest network has 4,000 in int8
+_MOST_NAMES = 50_000  # that nodes read and write
+_MOST_BYTES = 1 << 30  # of all constants that nodes read, each as often as it is read
+_OLDEST, _NEWEST = 13, 28  # operator sets; before 13, sizes and axes were attributes
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +35,7 @@ class Node:
     op: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    attributes: dict[str, Any]
+    attributes: Attributes
 
     @property
     def output(self) -> str:
@@ -85,81 +61,109 @@ class OnnxGraph:
 
 
 def read_onnx_graph(model: onnx.ModelProto) -> OnnxGraph:
-    """Return the nodes and constants of a model, which is not changed."""
-    graph = model.graph
-    return OnnxGraph(
-        nodes=tuple(_node(each) for each in graph.node),
-        constants={each.name: numpy_helper.to_array(each) for each in graph.initializer},
-        inputs={each.name: _channels(each) for each in graph.input},
-        outputs=tuple(each.name for each in graph.output),
-    )
+    """Read the nodes and constants of a model, which is not changed.
 
+    Every name is made once, and before a node reads it. Inputs that have a constant's name, as
+    files of old versions list them, count as constants.
 
-def separate_weights(model: onnx.ModelProto) -> None:
-    """Change a model so that every Conv and Gemm has weights and a bias of its own, in float32.
-
-    It computes the same. Constants in float16 with a Cast are replaced by float32 ones, constants
-    that several nodes read (exporters store equal ones once) are copied for each Conv and Gemm, and
-    a layer without a bias gets one of zeros. Constants of other kinds, and the nodes of an int8
-    file, whose weights pass through a DequantizeLinear, stay as they are.
+    Raises:
+        Unsound: the graph means nothing, or has what no exported network has: subgraphs, functions,
+            operations of other domains, constants in other files.
     """
-    _widen_constants(model.graph)
-    _copy_shared_constants(model.graph)
-    _add_biases(model.graph)
+    _check_model(model)
+    graph = model.graph
+    constants = {each.name: read_tensor(each) for each in graph.initializer}
+    images = [each for each in graph.input if each.name not in constants]
+    inputs = {each.name: _channels(each) for each in images}
+    names = [each.name for each in (*graph.initializer, *images)]
+    made = set(names)
+    if len(made) != len(names) or "" in made:
+        raise Unsound("has two inputs or constants of one name, or one without a name")
+    nodes = tuple(_node(each) for each in graph.node)
+    for node in nodes:
+        _define(node, made)
+        check_node(node.op, node.inputs, node.attributes, constants)
+    _check_bytes(nodes, constants)
+    outputs = tuple(each.name for each in graph.output)
+    if not outputs or len(set(outputs)) != len(outputs) or not made.issuperset(outputs):
+        raise Unsound("has no outputs, or some that nothing computes")
+    return OnnxGraph(nodes, constants, inputs, outputs)
+
+
+def _check_model(model: onnx.ModelProto) -> None:
+    """Check a model's size, and that it has nothing beside the nodes of one graph.
+
+    Raises:
+        Unsound: it is too large, or has more.
+    """
+    graph = model.graph
+    versions = [each.version for each in model.opset_import if each.domain in ("", "ai.onnx")]
+    if len(versions) != 1 or not _OLDEST <= versions[0] <= _NEWEST:
+        used = ", ".join(map(str, versions)) or "none"
+        raise Unsound(f"is of operator set {used}, none from {_OLDEST} to {_NEWEST}")
+    if model.functions or graph.sparse_initializer:
+        raise Unsound("has functions of its own, or sparse constants")
+    constants = len(graph.initializer) + len(graph.input) + len(graph.output)
+    if len(graph.node) > _MOST_NODES or constants > _MOST_NAMES:
+        raise Unsound(f"has more than {_MOST_NODES} nodes or {_MOST_NAMES} constants")
+    if sum(len(each.input) + len(each.output) for each in graph.node) > _MOST_NAMES:
+        raise Unsound(f"has nodes that read and write more than {_MOST_NAMES} names")
 
 
 def _node(node: onnx.NodeProto) -> Node:
-    attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+    """Read a node.
+
+    Raises:
+        Unsound: it is of another domain, or has attributes that it cannot have.
+    """
+    if node.domain not in ("", "ai.onnx"):
+        raise Unsound(f"has operations of the domain {node.domain[:80]!r}")
     return Node(
         name=node.name,
         op=node.op_type,
         inputs=tuple(node.input),
         outputs=tuple(node.output),
-        attributes=_DEFAULTS.get(node.op_type, {}) | attributes,
+        attributes=read_attributes(node),
     )
 
 
+def _define(node: Node, made: set[str]) -> None:
+    """Add the outputs of a node to the names that are made.
+
+    Raises:
+        Unsound: a name is read before it is made, or made twice, or the node has no output.
+    """
+    for name in node.inputs:
+        if name and name not in made:
+            raise Unsound(f"reads the tensor {name[:80]!r} before anything makes it")
+    if not node.outputs or not node.output:
+        raise Unsound(f"has a {node.op[:80]} without an output")
+    for name in filter(None, node.outputs):
+        if name in made:
+            raise Unsound(f"makes the tensor {name[:80]!r} twice")
+        made.add(name)
+
+
+def _check_bytes(nodes: Sequence[Node], constants: Mapping[str, Array]) -> None:
+    """Check that constants remain small when every node gets a copy of its own.
+
+    Raises:
+        Unsound: they do not.
+    """
+    sizes = {name: array.nbytes for name, array in constants.items()}
+    for node in nodes:
+        if node.op == "Cast":
+            sizes[node.output] = 4 * sizes.get(node.inputs[0], 0)
+    if sum(sizes.get(name, 0) for node in nodes for name in node.inputs) > _MOST_BYTES:
+        raise Unsound(f"has nodes that read more than {_MOST_BYTES >> 20} MB of constants")
+
+
 def _channels(value: onnx.ValueInfoProto) -> int:
-    sizes = value.type.tensor_type.shape.dim
-    return int(sizes[1].dim_value) if len(sizes) > 1 else 0
+    """Return the channels of an input of float32 images; 0 if it is none, or does not say.
 
-
-def _widen_constants(graph: onnx.GraphProto) -> None:
-    """Replace each float constant that a Cast makes float32 by its values in float32."""
-    constants = {each.name: each for each in graph.initializer}
-    for node in list(graph.node):
-        if node.op_type != "Cast" or node.input[0] not in constants:
-            continue
-        narrow = constants[node.input[0]]
-        target = next(each.i for each in node.attribute if each.name == "to")
-        if target != onnx.TensorProto.FLOAT or narrow.data_type not in _FLOATS:
-            continue
-        array = numpy_helper.to_array(narrow).astype(np.float32)
-        graph.initializer.append(numpy_helper.from_array(array, node.output[0]))
-        graph.node.remove(node)
-        if not any(narrow.name in other.input for other in graph.node):
-            graph.initializer.remove(narrow)
-
-
-def _copy_shared_constants(graph: onnx.GraphProto) -> None:
-    """Replace each constant of a Conv or Gemm that other nodes read as well by a copy."""
-    constants = {each.name: each for each in graph.initializer}
-    readers = Counter(name for node in graph.node for name in node.input)
-    for node in graph.node:
-        for place, name in enumerate(node.input):
-            if node.op_type in _WEIGHTED and name in constants and readers[name] > 1:
-                copy = graph.initializer.add()
-                copy.CopyFrom(constants[name])
-                copy.name = node.input[place] = f"{name}_of_{node.output[0]}"
-
-
-def _add_biases(graph: onnx.GraphProto) -> None:
-    """Add a bias of zeros to each Conv and Gemm that has constant weights and no bias."""
-    constants = {each.name: each for each in graph.initializer}
-    for node in graph.node:
-        lacks_bias = node.op_type in _WEIGHTED and len(node.input) == 2
-        if lacks_bias and node.input[1] in constants:
-            zeros = np.zeros(constants[node.input[1]].dims[0], np.float32)
-            name = f"{node.input[1]}_no_bias"
-            graph.initializer.append(numpy_helper.from_array(zeros, name))
-            node.input.append(name)
+    >>> _channels(onnx.helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, "h", "w"]))
+    3
+    """
+    kind = value.type.tensor_type
+    sizes = [int(size.dim_value) for size in kind.shape.dim]
+    return max(0, sizes[1]) if kind.elem_type == TensorProto.FLOAT and len(sizes) == 4 else 0

@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-import onnx
-from google.protobuf.message import DecodeError
-
-from shufflenet.errors import DamagedOnnx, FileMissing, FileUnreadable, UnsupportedByRuntime
+from shufflenet.errors import UnsoundOnnx, UnsupportedByRuntime
 from shufflenet.graph._float_reader import FloatReader, UnsupportedOp
 from shufflenet.graph._int8_reader import Int8Reader
 from shufflenet.graph._layers import (
@@ -17,28 +14,13 @@ from shufflenet.graph._layers import (
     Mean,
     Network,
 )
-from shufflenet.graph._nodes import read_onnx_graph, separate_weights
+from shufflenet.graph._load import load_onnx
+from shufflenet.graph._nodes import read_onnx_graph
+from shufflenet.graph._separate import separate_weights
+from shufflenet.graph._sound import Unsound
 from shufflenet.graph._strip_padding import strip_padding
 
-__all__ = ["load_onnx", "read_network"]
-
-
-def load_onnx(path: str | Path) -> onnx.ModelProto:
-    """Load an ONNX file.
-
-    Raises:
-        DamagedOnnx: the file is not a complete ONNX file.
-        FileMissing: there is no such file.
-        FileUnreadable: reading the file fails.
-    """
-    try:
-        return onnx.load(str(path))
-    except DecodeError as error:
-        raise DamagedOnnx(path, error) from error
-    except FileNotFoundError as error:
-        raise FileMissing(path) from error
-    except OSError as error:
-        raise FileUnreadable(path, error.strerror or str(error)) from error
+__all__ = ["read_network"]
 
 
 def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
@@ -53,6 +35,7 @@ def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
 
     Raises:
         UnsupportedByRuntime: the file computes something that the LLVM runtime does not support.
+        UnsoundOnnx: its graph means nothing.
         CheckpointError: the file is damaged or cannot be read.
     """
     model = load_onnx(path)
@@ -73,6 +56,8 @@ def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
         network = Network(strip_padding(features), classifier, reader.quant_params(images[0]))
     except (UnsupportedOp, IndexError, KeyError, TypeError, ValueError) as error:
         raise UnsupportedByRuntime(path, feature, "LLVM") from error
+    except Unsound as error:
+        raise UnsoundOnnx(path, error) from error
     return network, {entry.key: entry.value for entry in model.metadata_props}
 
 

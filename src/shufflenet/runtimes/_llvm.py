@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import (
+    CompileError,
     FileMissing,
     MissingDependency,
     MissingInstruction,
@@ -109,10 +110,11 @@ class LlvmClassifier:
         if missing:
             weights = "weights of full range" if missing == "VNNI" else "weights"
             raise MissingInstruction(path, weights, missing)
+        side = self.card.preprocess.crop_px
         try:
-            check(self._network, self._target, self.card.network.in_channels)
-        except (KeyError, ValueError) as error:
-            raise UnsupportedByRuntime(path, "layers that do not fit each other", "LLVM") from error
+            check(self._network, self._target, (self.card.network.in_channels, side, side))
+        except CompileError as error:
+            raise UnsupportedByRuntime(path, error.feature, "LLVM") from error
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.

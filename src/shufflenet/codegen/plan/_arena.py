@@ -7,9 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.codegen.kernels import LINE_BYTES, Array
-from shufflenet.errors import SpecError
+from shufflenet.errors import MapsDoNotFit, SpecError, TooLargeToCompile
 
 __all__ = ["Buffer", "Memory", "Planes"]
+
+
+_MOST_BYTES = 1 << 30  # of an arena, of which every thread has one
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -44,13 +47,20 @@ class Buffer:
 
     def pixels(self) -> npt.NDArray[np.int32]:
         """Return the offset of every pixel within the map, ``(height * width,)``."""
-        y, x = np.mgrid[: self.height, : self.width] + self.border
-        return _offsets(y * self.row + x * self.pitch)
+        y, x = np.arange(self.height) + self.border, np.arange(self.width) + self.border
+        return _offsets((y * self.row)[:, None] + x * self.pitch)
 
     def windows(self, kernel: int, stride: int) -> npt.NDArray[np.int32]:
-        """Return the offset of the window around every pixel that a stride leaves, ``(n,)``."""
-        y, x = np.mgrid[: self.height : stride, : self.width : stride] + self.border - kernel // 2
-        return _offsets(y * self.row + x * self.pitch)
+        """Return the offset of the window around every pixel that a stride leaves, ``(n,)``.
+
+        Raises:
+            MapsDoNotFit: windows reach beyond the border.
+        """
+        margin = self.border - kernel // 2
+        if margin < 0:
+            raise MapsDoNotFit("a window reaches beyond the border of a map")
+        y, x = (np.arange(0, size, stride) + margin for size in (self.height, self.width))
+        return _offsets((y * self.row)[:, None] + x * self.pitch)
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -87,14 +97,14 @@ class Planes:
 
     def rows(self) -> npt.NDArray[np.int32]:
         """Return the offset of every row of every plane, ``(channels * height,)``."""
-        channel, y = np.mgrid[: self.channels, : self.height]
+        channel, y = np.arange(self.channels), np.arange(self.height)
         inside = self.border * (self.row + 1)
-        return _offsets(channel * self.plane + y * self.row + inside)
+        return _offsets((channel * self.plane)[:, None] + y * self.row + inside)
 
     def corners(self, stride: int) -> npt.NDArray[np.int32]:
         """Return the offset of the window of every pixel that a stride leaves, ``(n,)``."""
-        y, x = np.mgrid[: self.height : stride, : self.width : stride]
-        return _offsets(y * self.row + x)
+        y, x = (np.arange(0, size, stride) for size in (self.height, self.width))
+        return _offsets((y * self.row)[:, None] + x)
 
     def taps(self, kernel: int) -> list[int]:
         """Return the offsets of a window's rows from its corner, plane by plane."""
@@ -124,10 +134,27 @@ class Memory:
     _table_length: int = 0
 
     def reserve(self, elements: int) -> int:
-        """Return the first element of a new part of the arena, at a cache line; a line is spare."""
-        at, line = self.length, LINE_BYTES // np.dtype(self.dtype).itemsize
+        """Return the first element of a new part of the arena, at a cache line; a line is spare.
+
+        Raises:
+            TooLargeToCompile: the arena would take more than 1 GB.
+        """
+        at, itemsize = self.length, np.dtype(self.dtype).itemsize
+        line = LINE_BYTES // itemsize
         self.length += -(-elements // line) * line + line
+        if elements < 1 or self.length * itemsize > _MOST_BYTES:
+            taken = f"maps of {self.length * itemsize / 2**30:.3g} GB for images of this size"
+            raise TooLargeToCompile(taken, f"{_MOST_BYTES >> 30} GB")
         return at
+
+    def check_place(self, of: Buffer | Planes, first: int) -> None:
+        """Check that a map lies in the arena, and that an element lies in the map.
+
+        Raises:
+            MapsDoNotFit: it does not.
+        """
+        if not 0 <= of.at <= of.at + first < of.at + of.size <= self.length:
+            raise MapsDoNotFit("an address lies outside of its map")
 
     def allocate(self, buffer: Buffer) -> None:
         """Assign a map the place of one that was released, or a new one."""

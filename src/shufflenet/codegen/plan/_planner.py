@@ -13,6 +13,7 @@ from shufflenet.codegen.plan._sources import (
     WindowSource,
 )
 from shufflenet.codegen.plan._steps import Concat, Depthwise, Gemm, GlobalMean, Pool, Step
+from shufflenet.errors import MapsDoNotFit
 from shufflenet.graph import (
     ChannelSlice,
     Convolution,
@@ -34,15 +35,15 @@ def plan_steps(layers: Sequence[Layer], layout: Layout, images: Planes) -> list[
     window moves over it or it is added.
 
     Raises:
-        KeyError: a layer reads a map that no layer before it computes.
-        ValueError: maps do not fit each other, or nothing reads a layer.
+        MapsDoNotFit: a layer reads what no layer before it computes, its weights have other
+            shapes than its maps, or nothing reads it.
     """
     planner = _Planner(layers, layout)
     for layer in layers:
         planner.add(layer, images)
     read = {id(source) for step in planner.steps for source in step.inputs}
     if any(id(step.output) not in read for step in planner.steps[:-1]):
-        raise ValueError("nothing reads a layer")
+        raise MapsDoNotFit("nothing reads a layer")
     return planner.steps
 
 
@@ -72,12 +73,13 @@ class _Planner:
             case Mean():
                 source = self._whole(layer.inputs)
                 if source.border:
-                    raise ValueError("a window moves over the input of the mean")
+                    raise MapsDoNotFit("a window moves over the input of the mean")
                 output = self._new_map(layer.output, source.channels, (1, 1))
                 self.steps.append(GlobalMean(output, source, layer))
 
     def _add_depthwise(self, layer: Convolution) -> None:
         source = DepthwiseSource(self._bordered(layer), layer)
+        _check_shapes(layer, source.buffer.channels)
         reader = only_reader(self._layers, layer)
         if isinstance(reader, Convolution) and reader.kernel == 1 and not reader.depthwise:
             self._depthwise[layer.output] = source
@@ -86,12 +88,25 @@ class _Planner:
             self.steps.append(Depthwise(output, source))
 
     def _add_convolution(self, layer: Convolution, images: Planes) -> None:
-        stem = WindowSource(images, layer.kernel, layer.stride)
-        source = self._source(layer.inputs) if layer.kernel == 1 else stem
+        """Add a product.
+
+        Raises:
+            MapsDoNotFit: its weights, or what is added, do not fit its maps.
+        """
+        if layer is self._layers[0]:
+            _check_shapes(layer, images.channels)
+            source: Source = WindowSource(images, layer.kernel, layer.stride)
+        elif layer.kernel > 1 or layer.stride > 1:
+            raise MapsDoNotFit("a window of all channels moves over other maps than the images")
+        else:
+            _check_shapes(layer, sum(piece.channels for piece in layer.inputs))
+            source = self._source(layer.inputs)
         output = self._new_map(layer.output, len(layer.weight), source.size, layer.groups)
         added = self._whole(layer.residual) if layer.residual else None
         if added and (added.height, added.width) != source.size:
-            raise ValueError("maps of two sizes are added")
+            raise MapsDoNotFit("maps of two sizes are added")
+        if added and added.channels != len(layer.weight):
+            raise MapsDoNotFit("maps of different numbers of channels are added")
         self.steps.append(Gemm(output, source, layer, added))
 
     def _new_map(self, name: str, channels: int, size: tuple[int, int], groups: int = 1) -> Buffer:
@@ -111,14 +126,13 @@ class _Planner:
 
     def _whole(self, inputs: tuple[ChannelSlice, ...]) -> Buffer:
         """Return the map that is read as a whole, or concatenate it of its slices."""
-        if len(inputs) == 1:
-            buffer = self._maps[inputs[0].tensor]
-            if buffer.channels == inputs[0].channels:
-                return buffer
+        first, *others = self._slices(inputs)
+        if not others and first.buffer.channels == first.channels:
+            return first.buffer
         return self._concat(inputs)
 
     def _source(self, inputs: tuple[ChannelSlice, ...]) -> Source:
-        if inputs[0].tensor in self._depthwise:
+        if inputs[0].tensor in self._depthwise:  # its only reader reads all of it
             return self._depthwise[inputs[0].tensor]
         is_added = len(inputs) > 1 and any(inputs == residual_of(layer) for layer in self._layers)
         if inputs in self._concats or is_added:
@@ -137,17 +151,17 @@ class _Planner:
     def _bordered(self, layer: Convolution | MaxPool) -> Buffer:
         """Return the map that a window moves over, or concatenate it of its slices."""
         inputs, (_, outside) = layer.inputs, _edge(layer)
-        if len(inputs) == 1:
-            buffer = self._maps[inputs[0].tensor]
-            if buffer.channels == inputs[0].channels and buffer.outside == outside:
-                return buffer
+        first, *others = self._slices(inputs)
+        is_whole = not others and first.buffer.channels == first.channels
+        if is_whole and first.buffer.outside == outside:
+            return first.buffer
         return self._concat(inputs)
 
     def _concat(self, inputs: tuple[ChannelSlice, ...]) -> Buffer:
         if inputs not in self._concats:
             edges = {_edge(layer) for layer in self._layers if layer.inputs == inputs}
             if len({outside for border, outside in edges if border}) > 1:
-                raise ValueError("a max pool and a depthwise convolution read one map")
+                raise MapsDoNotFit("a max pool and a depthwise convolution read one map")
             slices = self._slices(inputs)
             name = f"concat {len(self._concats)}"
             self._edges[name] = max([(0, 0.0), *edges])
@@ -158,17 +172,39 @@ class _Planner:
         return self._concats[inputs]
 
     def _slices(self, inputs: tuple[ChannelSlice, ...]) -> list[Slice]:
+        """Return the slices that a layer reads.
+
+        Raises:
+            MapsDoNotFit: nothing computes one, or they are of several sizes.
+        """
+        if not inputs or any(part.tensor not in self._maps for part in inputs):
+            raise MapsDoNotFit("a layer reads a map that no layer before it computes")
         slices = [Slice(self._maps[part.tensor], part.first, part.channels) for part in inputs]
         if len({(part.buffer.height, part.buffer.width) for part in slices}) > 1:
-            raise ValueError("maps of several sizes are concatenated")
+            raise MapsDoNotFit("maps of several sizes are concatenated")
         return slices
+
+
+def _check_shapes(layer: Convolution, channels: int) -> None:
+    """Check that a convolution's weights and bias have the shapes that its inputs need.
+
+    Raises:
+        MapsDoNotFit: they do not.
+    """
+    out, per_group, *kernel = layer.weight.shape
+    scales = layer.bias if layer.scale is None else layer.scale
+    fits = per_group * layer.groups == channels > 0 and out % layer.groups == 0 < out
+    is_square = len(kernel) == 2 and kernel[0] == kernel[1] and kernel[0] % 2
+    known = layer.stride in (1, 2) and layer.bias.shape == scales.shape == (out,)
+    if not (fits and is_square and known):
+        raise MapsDoNotFit(f"weights {layer.weight.shape} do not fit {channels} channels")
 
 
 def _edges(layers: Sequence[Layer]) -> dict[str, tuple[int, float]]:
     """Return the border of maps that windows move over, and the value beyond their edges.
 
     Raises:
-        ValueError: two windows over one map would see different values there.
+        MapsDoNotFit: two windows over one map would see different values there.
     """
     edges: dict[str, tuple[int, float]] = {}
     for layer in layers:
@@ -176,7 +212,7 @@ def _edges(layers: Sequence[Layer]) -> dict[str, tuple[int, float]]:
             name = layer.inputs[0].tensor
             before, edge = edges.get(name, (0, 0.0)), _edge(layer)
             if before[0] and edge[0] and before[1] != edge[1]:
-                raise ValueError("a max pool and a depthwise convolution read one map")
+                raise MapsDoNotFit("a max pool and a depthwise convolution read one map")
             edges[name] = max(before, edge)
     return edges
 

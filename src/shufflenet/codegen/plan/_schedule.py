@@ -1,43 +1,92 @@
 """The order in which steps are written: some two alternate by strips of rows; maps share memory."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from shufflenet.codegen.plan._arena import Buffer
+from shufflenet.codegen.plan._arena import Buffer, Memory
 from shufflenet.codegen.plan._sources import DepthwiseSource
 from shufflenet.codegen.plan._steps import Gemm, Pool, Step
 from shufflenet.codegen.plan._writer import Writer
+from shufflenet.errors import MapsDoNotFit
 
-__all__ = ["write_steps"]
+__all__ = ["Turn", "place_steps", "write_turns"]
 
 # A map larger than this is not computed as a whole before a window moves over it at a stride of
 # two: some rows at a time stay in the second level of the cache.
 _STRIP_BYTES = 160 * 1024
 
 
-def write_steps(w: Writer, steps: Sequence[Step]) -> None:
-    """Write all steps, and give their maps places in the arena."""
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A step, or two that alternate by strips of rows."""
+
+    steps: Sequence[Step]
+    strips: int = 1
+
+    @property
+    def calls(self) -> int:
+        """Calls of kernels, or a few times as many."""
+        return self.strips * sum(step.calls for step in self.steps)
+
+
+def place_steps(steps: Sequence[Step], memory: Memory) -> list[Turn]:
+    """Return the turns in which steps are written, and give their maps places in the arena.
+
+    Raises:
+        TooLargeToCompile: the arena would be too large.
+    """
     last_reader = {id(source): n for n, step in enumerate(steps) for source in step.inputs}
+    turns: list[Turn] = []
     at = 0
     while at < len(steps):
         step, following = steps[at], steps[at + 1 : at + 2]
+        strips = 1
         if following and last_reader[id(step.output)] == at + 1:
-            strips = _strips(step, following[0], steps, np.dtype(w.layout.dtype).itemsize)
+            strips = _strips(step, following[0], steps, np.dtype(memory.dtype).itemsize)
+        if strips > 1:  # the map between holds as many rows as a strip needs
+            step.output.height = 2 * following[0].output.height // strips
+            turns.append(Turn([step, following[0]], strips))
         else:
-            strips = 1
+            turns.append(Turn([step]))
+        for each in turns[-1].steps:
+            memory.allocate(each.output)
+        at += len(turns[-1].steps)
+        done = {id(m): m for each in turns[-1].steps for m in each.inputs}
         if strips > 1:
-            _write_in_strips(w, step, following[0], strips)
-            done = [*step.inputs, *(m for m in following[0].inputs if m is not step.output)]
-            at += 2
-        else:
-            w.memory.allocate(step.output)
-            step.write(w, 0, 0, step.output.height)
-            done = list(step.inputs)
-            at += 1
-        for source in {id(source): source for source in done}.values():
+            del done[id(step.output)]  # its place has a row above that no other map has
+        for source in done.values():
             if last_reader[id(source)] < at:
-                w.memory.release(source)
+                memory.release(source)
+    return turns
+
+
+def write_turns(w: Writer, turns: Sequence[Turn]) -> None:
+    """Write all steps.
+
+    Raises:
+        MapsDoNotFit: an address lies outside of a map.
+    """
+    for turn in turns:
+        if turn.strips > 1:
+            step, following = turn.steps
+            _write_in_strips(w, step, following, turn.strips)
+        else:
+            _write(w, turn.steps[0], 0, 0, turn.steps[0].output.height)
+
+
+def _write(w: Writer, step: Step, source_row: int, output_row: int, rows: int) -> None:
+    """Write some rows of a step, which its inputs make and its output holds.
+
+    Raises:
+        MapsDoNotFit: they do not.
+    """
+    height, width = step.size
+    fits = 0 <= source_row < source_row + rows <= height and width == step.output.width
+    if not fits or not 0 <= output_row < output_row + rows <= step.output.height:
+        raise MapsDoNotFit("a layer computes rows that no map holds")
+    step.write(w, source_row, output_row, rows)
 
 
 def _strips(step: Step, following: Step, steps: Sequence[Step], itemsize: int) -> int:
@@ -71,15 +120,12 @@ def _write_in_strips(w: Writer, step: Step, following: Step, strips: int) -> Non
     """Write two steps that alternate, between them a map of as many rows as a strip needs."""
     rows = following.output.height // strips
     between = step.output
-    between.height = 2 * rows
-    w.memory.allocate(between)
-    w.memory.allocate(following.output)
-    top, bottom = w.place(between.at), w.place(between.at + between.height * between.row)
+    top, bottom = w.place(between), w.place(between, between.height * between.row)
     moves = w.kernels.moves
     moves.fill().call(w.f, output=top, elements=between.row, value=between.outside)
     for strip in range(strips):
-        step.write(w, 2 * rows * strip, 0, 2 * rows)
-        following.write(w, 0, rows * strip, rows)
+        _write(w, step, 2 * rows * strip, 0, 2 * rows)
+        _write(w, following, 0, rows * strip, rows)
         if strip < strips - 1:
             zero = w.table([0])
             moves.copy().call(

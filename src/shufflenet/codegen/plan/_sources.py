@@ -7,6 +7,7 @@ from typing import Protocol
 from shufflenet.codegen.kernels import Array, Layout, Value
 from shufflenet.codegen.plan._arena import Buffer, Planes
 from shufflenet.codegen.plan._writer import Writer, dense
+from shufflenet.errors import MapsDoNotFit
 from shufflenet.graph import Convolution
 
 __all__ = [
@@ -28,6 +29,15 @@ class Slice:
     buffer: Buffer
     first: int
     channels: int
+
+    def __post_init__(self) -> None:
+        """Check that the map has these channels.
+
+        Raises:
+            MapsDoNotFit: it has not.
+        """
+        if not 0 <= self.first < self.first + self.channels <= self.buffer.channels:
+            raise MapsDoNotFit("a layer reads channels that a map does not have")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,15 @@ class WindowSource:
     kernel: int
     stride: int
 
+    def __post_init__(self) -> None:
+        """Check that windows end where the planes' border does.
+
+        Raises:
+            MapsDoNotFit: they do not.
+        """
+        if self.kernel // 2 > self.planes.border:
+            raise MapsDoNotFit("a window reaches beyond the border of the images")
+
     @property
     def inputs(self) -> Sequence[Buffer]:
         """No map."""
@@ -89,7 +108,7 @@ class WindowSource:
     def write(self, w: Writer, first: Value, pixels: int) -> Inputs:
         """Write nothing but the addresses."""
         offsets = w.corners(self.planes, self.stride, first)
-        return Inputs(w.place(self.planes.at), offsets, pixels)
+        return Inputs(w.place(self.planes), offsets, pixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +138,7 @@ class SliceSource:
 
     def write(self, w: Writer, first: Value, pixels: int) -> Inputs:
         """Write nothing but the addresses."""
-        values = w.place(self.buffer.at + self.first_channel)
+        values = w.place(self.buffer, self.first_channel)
         return Inputs(values, w.pixels(self.buffer, first), pixels)
 
 
@@ -150,7 +169,7 @@ class ConcatSource:
     def write(self, w: Writer, first: Value, pixels: int) -> Inputs:
         """Write the copy of some pixels to the scratch."""
         pitch = self.pitch(w.layout)
-        output = Inputs(w.place(w.scratch), w.table(dense(pitch)), pixels)
+        output = Inputs(w.put_together(pitch), w.table(dense(pitch)), pixels)
         gather(w, self.slices, first, output, pitch)
         return output
 
@@ -183,7 +202,8 @@ class DepthwiseSource:
 
     def write(self, w: Writer, first: Value, pixels: int) -> Inputs:
         """Write the computation of some pixels to the scratch."""
-        output = Inputs(w.place(w.scratch), w.table(dense(self.pitch(w.layout))), pixels)
+        pitch = self.pitch(w.layout)
+        output = Inputs(w.put_together(pitch), w.table(dense(pitch)), pixels)
         self.compute(w, first, output)
         return output
 
@@ -193,7 +213,7 @@ class DepthwiseSource:
         weights, epilogue = w.packed_once(id(layer), lambda: self._constants(w.layout))
         w.kernels.depthwise(layer.kernel).call(
             w.f,
-            source=w.place(self.buffer.at),
+            source=w.place(self.buffer),
             windows=w.windows(self.buffer, layer.kernel, layer.stride, first),
             pixels=output.pixels,
             channels=self.pitch(w.layout),
@@ -227,7 +247,7 @@ def gather(w: Writer, slices: Sequence[Slice], first: Value, output: Inputs, pit
     layouts = {(part.buffer.pitch, part.buffer.border): part.buffer for part in slices}
     numbers = {layout: number for number, layout in enumerate(layouts)}
     sizes = [(part.channels, numbers[part.buffer.pitch, part.buffer.border]) for part in slices]
-    sources = {f"source_{n}": w.place(part.buffer.at + part.first) for n, part in enumerate(slices)}
+    sources = {f"source_{n}": w.place(part.buffer, part.first) for n, part in enumerate(slices)}
     offsets = {f"offsets_{n}": w.pixels(part, first) for n, part in enumerate(layouts.values())}
     w.kernels.moves.gather(sizes, pitch).call(
         w.f,

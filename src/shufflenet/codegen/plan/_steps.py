@@ -22,6 +22,14 @@ class Step(Protocol):
     def inputs(self) -> Sequence[Buffer]:
         """The maps that must still be in memory."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of pixels that the inputs make."""
+
+    @property
+    def calls(self) -> int:
+        """Calls of kernels that ``write`` writes, or a few times as many."""
+
     def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
         """Write the code that computes some rows of pixels.
 
@@ -47,6 +55,16 @@ class Gemm:
         """The maps of the source, and the map that is added."""
         return [*self.source.inputs, *([self.added] if self.added else [])]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of the source."""
+        return self.source.size
+
+    @property
+    def calls(self) -> int:
+        """One call for each group, and what puts the inputs together; then again for the rest."""
+        return 2 * (self.layer.groups + len(self.source.inputs))
+
     def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
         """Write a loop over portions of pixels, each a product for every group."""
         width = self.output.width
@@ -68,7 +86,7 @@ class Gemm:
         residual: dict[str, Value | float] = {}
         if added:
             residual = {
-                "added": w.place(added.at + channel),
+                "added": w.place(added, channel),
                 "added_offsets": w.pixels(added, first),
                 "added_scale": layer.residual_scale,
                 "added_low": layer.limits[0],
@@ -82,7 +100,7 @@ class Gemm:
             steps=w.layout.steps(read, len(runs)),
             weights=weights,
             epilogue=epilogue,
-            output=w.place(self.output.at + channel),
+            output=w.place(self.output, channel),
             output_offsets=w.pixels(self.output, first),
             floor=layer.floor,
             ceiling=layer.ceiling,
@@ -114,11 +132,21 @@ class Depthwise:
         """The map that windows move over."""
         return self.source.inputs
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of pixels that the stride leaves."""
+        return self.source.size
+
+    @property
+    def calls(self) -> int:
+        """One."""
+        return 1
+
     def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
         """Write one call for all rows."""
         width = self.output.width
         offsets = w.pixels(self.output, index(output_row * width))
-        output = Inputs(w.place(self.output.at), offsets, rows * width)
+        output = Inputs(w.place(self.output), offsets, rows * width)
         self.source.compute(w, index(source_row * width), output)
 
 
@@ -134,11 +162,21 @@ class Concat:
         """The maps."""
         return [part.buffer for part in self.slices]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of the maps."""
+        return self.slices[0].buffer.height, self.slices[0].buffer.width
+
+    @property
+    def calls(self) -> int:
+        """One, of a kernel as long as there are slices."""
+        return len(self.slices)
+
     def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
         """Write one call for all rows."""
         width = self.output.width
         offsets = w.pixels(self.output, index(output_row * width))
-        output = Inputs(w.place(self.output.at), offsets, rows * width)
+        output = Inputs(w.place(self.output), offsets, rows * width)
         gather(w, self.slices, index(source_row * width), output, self.output.pitch)
 
 
@@ -154,18 +192,28 @@ class Pool:
         """The map that windows move over."""
         return [self.source]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of pixels that the stride leaves."""
+        return -(-self.source.height // 2), -(-self.source.width // 2)
+
+    @property
+    def calls(self) -> int:
+        """One."""
+        return 1
+
     def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
         """Write one call for all rows."""
         width = self.output.width
         w.kernels.moves.max_pool().call(
             w.f,
-            source=w.place(self.source.at),
+            source=w.place(self.source),
             windows=w.windows(self.source, 3, 2, index(source_row * width)),
             pixels=rows * width,
             channels=self.output.pitch,
             row=self.source.row,
             pitch=self.source.pitch,
-            output=w.place(self.output.at),
+            output=w.place(self.output),
             output_offsets=w.pixels(self.output, index(output_row * width)),
         )
 
@@ -183,18 +231,28 @@ class GlobalMean:
         """The map."""
         return [self.source]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """One row of one pixel."""
+        return 1, 1
+
+    @property
+    def calls(self) -> int:
+        """One."""
+        return 1
+
     def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
         """Write one call; there is one row."""
         pixels = self.source.height * self.source.width
         w.kernels.mean().call(
             w.f,
-            source=w.place(self.source.at),
+            source=w.place(self.source),
             pixels=pixels,
             channels=self.output.pitch,
             pitch=self.source.pitch,
             factor=self.layer.scale / pixels,
             bias=self.layer.bias,
-            output=w.place(self.output.at),
+            output=w.place(self.output),
         )
 
 

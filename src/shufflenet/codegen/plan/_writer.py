@@ -17,6 +17,7 @@ from shufflenet.codegen.kernels import (
     Value,
 )
 from shufflenet.codegen.plan._arena import Buffer, Memory, Planes
+from shufflenet.errors import MapsDoNotFit
 
 __all__ = ["PIXELS", "Writer", "dense"]
 
@@ -47,9 +48,24 @@ class Writer:
         """How channels and weights lie."""
         return self.kernels.layout
 
-    def place(self, at: int) -> Value:
-        """Return a pointer to an element of the arena."""
-        return self.f.at(self.f.arguments.arena, at)
+    def place(self, of: Buffer | Planes, first: int = 0) -> Value:
+        """Return a pointer to an element of a map.
+
+        Raises:
+            MapsDoNotFit: the map has no such element, or no place in the arena.
+        """
+        self.memory.check_place(of, first)
+        return self.f.at(self.f.arguments.arena, of.at + first)
+
+    def put_together(self, pitch: int) -> Value:
+        """Return a pointer to where ``PIXELS`` inputs of so many elements are put together.
+
+        Raises:
+            MapsDoNotFit: so many were not reserved.
+        """
+        if not 0 <= self.scratch <= self.scratch + PIXELS * pitch <= self.memory.length:
+            raise MapsDoNotFit("an address lies outside of the scratch")
+        return self.f.at(self.f.arguments.arena, self.scratch)
 
     def constant(self, values: Array) -> Value:
         """Store constants of any shape; return a pointer to them, to float32 or to words."""
