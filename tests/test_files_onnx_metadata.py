@@ -108,7 +108,7 @@ def test_a_file_that_is_not_there_and_one_without_a_card_are_refused(tmp_path: P
         read_onnx_card(tmp_path / "bare.onnx")
 
 
-SPEC = replace(NETWORKS["shufflenet_v2_x0_25"], classes=5)  # type: ignore[arg-type]  # a V2Spec
+SPEC = replace(NETWORKS["shufflenet_v2_x0_25"], classes=5)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,10 @@ SPEC = replace(NETWORKS["shufflenet_v2_x0_25"], classes=5)  # type: ignore[arg-t
     ],
 )
 def test_a_card_is_compared_with_what_the_file_takes_and_gives(
-    images: list[object] | None, logits: list[object] | None, problem: str, tmp_path: Path
+    images: list[str | int | None] | None,
+    logits: list[str | int | None] | None,
+    problem: str,
+    tmp_path: Path,
 ) -> None:
     path = tmp_path / "a.onnx"
     model = model_with({CARD_KEY: card_for(SPEC).to_json()})

@@ -40,7 +40,11 @@ def fields_of(name: str, classes: int = 3) -> dict[str, Any]:
     return fields
 
 
-ONE_OF_EACH = ("shufflenet_v1_g3_x0_25", "shufflenet_v2_x0_25", "shufflenet_v2_plus_small")
+ONE_OF_EACH: tuple[str, ...] = (
+    "shufflenet_v1_g3_x0_25",
+    "shufflenet_v2_x0_25",
+    "shufflenet_v2_plus_small",
+)
 ONE_OF_EACH += ("shufflenet_v2_large", "shufflenet_v2_exlarge")
 CARDS = {name: fields_of(name) for name in ONE_OF_EACH}
 
