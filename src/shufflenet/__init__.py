@@ -9,6 +9,8 @@
 loads torch; the networks themselves are in ``shufflenet.models``.
 """
 
+import os
+
 TYPE_CHECKING = False  # as in typing, whose import takes longer than this file
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["__version__", "open_model"]
 
 __version__ = "0.1.0"
+
+# ONNX Runtime would look up a host of its maker and keep a number for this machine in the home
+# folder. It reads this when it is first imported, which every room does after this line.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # The rooms that the documentation offers to programs; each is imported when it is first used.
 _ROOMS = (
