@@ -421,6 +421,31 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "torch.save(net.state_dict(), FILE).",
     ),
     (
+        errors.WholeNetwork("a.pth", "torchvision.models.ResNet"),
+        "The file 'a.pth' holds a whole object of the class torchvision.models.ResNet, not its "
+        "weights, and nothing in it is run. Save its weights where its code is: "
+        "torch.save(net.state_dict(), FILE).",
+    ),
+    (
+        errors.ArrayUnreadable("a.pth", "fc.weight", "numbers of ComplexFloatStorage"),
+        "The file 'a.pth' cannot be converted, since 'fc.weight' has numbers of "
+        "ComplexFloatStorage. Save its weights as float32: "
+        "torch.save(net.float().state_dict(), FILE).",
+    ),
+    (
+        errors.SeveralSets("a.pth", ["student", "the teacher"]),
+        "The file 'a.pth' holds 2 sets of weights (student, the teacher). Name the one to "
+        "convert: --key student.",
+    ),
+    (
+        errors.NoSuchKey("a.pth", "ema", ["model", "model_ema"]),
+        "The file 'a.pth' has no weights under 'ema'. It has these: model, model_ema.",
+    ),
+    (
+        errors.NoSuchKey("a.pth", "ema", []),
+        "The file 'a.pth' has no weights under 'ema'. Leave out --key.",
+    ),
+    (
         errors.ExternalWeights("a.onnx"),
         "The file 'a.onnx' stores its weights in another file. Save it whole: "
         "onnx.save_model(onnx.load(FILE), OTHER).",

@@ -26,7 +26,8 @@ from foreign import as_torch, onnx_zoo_v1, torch_bytes, write
 from originals import ORIGINALS, weights
 from shufflenet import zoo
 from shufflenet.convert import convert_checkpoint
-from shufflenet.convert._pickle import Unsafe, read_pickle
+from shufflenet.convert._pickle import read_pickle
+from shufflenet.convert._pickled_values import Unsafe
 from shufflenet.convert._read import read_foreign
 from shufflenet.errors import CheckpointError, ShuffleNetError
 
@@ -47,7 +48,9 @@ def test_every_way_torch_has_saved_is_read(tmp_path: Path) -> None:
                 pickle_protocol=protocol,
                 _use_new_zipfile_serialization=zipped,
             )
-            arrays = read_foreign(path).arrays
+            file = read_foreign(path)
+            assert file.prefix == "module."
+            arrays = {file.prefix + name: array for name, array in file.arrays.items()}
             assert arrays.keys() == tensors.keys()
             for name, tensor in tensors.items():
                 assert arrays[name].dtype == tensor.numpy().dtype

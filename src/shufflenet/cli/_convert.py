@@ -69,6 +69,12 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         "several, such as PaddleClas's swish (default: recognized)",
     )
     group.add_argument(
+        "--key",
+        metavar="KEY",
+        help="which weights to take of a file that holds several, by the key they are under, such "
+        "as model or state_dict_ema (default: averaged ones, if there are)",
+    )
+    group.add_argument(
         "--labels",
         type=Path,
         metavar="FILE",
@@ -88,8 +94,10 @@ def _wrong_usage(args: argparse.Namespace) -> str:
     """Return what is wrong with the options; empty if nothing is."""
     if args.to.absolute() == Path(args.file).absolute():
         return f"--to {str(args.to)!r} is the file that is read. Name another file to write."
-    if args.layout and (args.network or args.labels or args.source != "auto"):
-        return "--source, --network and --labels are of no use with --layout. Leave them out."
+    if args.layout and (args.network or args.labels or args.key or args.source != "auto"):
+        return (
+            "--source, --network, --key and --labels are of no use with --layout. Leave them out."
+        )
     if not args.layout and args.to.suffix != ".safetensors":
         return f"--to {str(args.to)!r} must end in .safetensors."
     return ""
@@ -128,7 +136,9 @@ def _read(args: argparse.Namespace) -> "Converted":
     if published := _published(args.file):
         return convert_published(published)
     labels = read_labels(args.labels) if args.labels else None
-    return convert_checkpoint(args.file, source=args.source, network=args.network, labels=labels)
+    return convert_checkpoint(
+        args.file, source=args.source, network=args.network, labels=labels, key=args.key
+    )
 
 
 def _published(name: str) -> "Weights | None":

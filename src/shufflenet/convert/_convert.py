@@ -1,5 +1,6 @@
 """Converting a file of another project to a checkpoint of this package."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,9 @@ from shufflenet.convert._fit import from_layout, max_abs_difference, to_layout
 from shufflenet.convert._foreign_card import assumptions, foreign_card
 from shufflenet.convert._identify import identify, layouts_of_file
 from shufflenet.convert._layouts import SOURCES, Layout
-from shufflenet.convert._read import Arrays, read_foreign
+from shufflenet.convert._read import Arrays, ForeignFile, read_foreign
 from shufflenet.convert._verify import onnx_difference
-from shufflenet.errors import NegativeVariances, UnknownName
+from shufflenet.errors import NegativeVariances, UnknownName, WeightsNotFinite
 from shufflenet.files import Checkpoint
 from shufflenet.spec import Label, NetworkSpec
 from shufflenet.zoo import Weights, find_published
@@ -47,6 +48,7 @@ def convert_checkpoint(
     network: str | None = None,
     labels: Sequence[Label] | None = None,
     weights: Weights | None = None,
+    key: str | None = None,
 ) -> Converted:
     """Convert a file of another project to a checkpoint of this package.
 
@@ -57,9 +59,13 @@ def convert_checkpoint(
             network has those of its 1.0).
         labels: The classes in order; by default ImageNet's 1,000, or the published file's.
         weights: The file's entry in the catalogue; by default it is found by the file's hash.
+        key: Which set of weights to take of a file that holds several, by the keys that lead to it,
+            such as ``state_dict_ema``; by default the averaged ones, which are those that the
+            projects evaluate.
 
     Raises:
         NegativeVariances: a running variance is below 0.
+        WeightsNotFinite: an array holds infinities or NaN.
         CheckpointError: the file cannot be read, is of no known project or another than ``source``,
             or the labels of its classes are unknown.
         CheckpointMismatch: the file lacks arrays, or has more than the network.
@@ -69,15 +75,13 @@ def convert_checkpoint(
     path = Path(path)
     if source != "auto" and source not in SOURCES:
         raise UnknownName("source", source, ["auto", *SOURCES])
-    file = read_foreign(path)
-    arrays = _without_prefix(file.arrays)
+    file = read_foreign(path, key)
+    arrays = file.arrays
     layouts = layouts_of_file(path, arrays, source)
     weights = weights or find_published(path)
     layout, spec, remarks = identify(path, arrays, layouts, network, weights)
     converted = from_layout(arrays, layout, spec)
-    for name, array in converted.items():
-        if name.endswith("running_var") and bool((np.asarray(array, np.float64) < 0).any()):
-            raise NegativeVariances(path, name)
+    _check_values(path, file, converted, layout, spec)
     card = foreign_card(path, spec, layout, labels, weights)
     if weights is None:
         remarks += (assumptions(spec, layout, labels),)
@@ -89,13 +93,54 @@ def convert_checkpoint(
         checkpoint=Checkpoint(card, converted),
         layout=layout.name,
         max_abs_difference=difference,
-        remarks=remarks,
+        remarks=_what_was_taken(file, layout) + remarks,
     )
 
 
-def _without_prefix(arrays: Arrays) -> Arrays:
-    """Remove the prefix that torch's DataParallel adds to names."""
-    return {name.removeprefix("module."): array for name, array in arrays.items()}
+def _check_values(
+    path: Path, file: ForeignFile, converted: Arrays, layout: Layout, spec: NetworkSpec
+) -> None:
+    """Check the values of converted arrays.
+
+    Raises:
+        NegativeVariances: a running variance is below 0.
+        WeightsNotFinite: an array holds infinities or NaN, or numbers that float32 does not.
+    """
+    for name, array in converted.items():
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(np.asarray(array, np.float32)).all()
+        if not finite:
+            raise WeightsNotFinite(path, file.prefix + layout.naming(name, spec))
+        if name.endswith("running_var") and bool((np.asarray(array, np.float64) < 0).any()):
+            raise NegativeVariances(path, name)
+
+
+def _what_was_taken(file: ForeignFile, layout: Layout) -> tuple[str, ...]:
+    """Return what a user should know of the choice among the arrays of a file."""
+    remarks = []
+    if file.key and file.averaged:
+        remarks.append(
+            f"The file's averaged weights, {file.key!r}, were converted, which are those that "
+            f"trainings are judged by. It also holds {_listed(file.not_taken)}: to convert one, "
+            f"name it: --key {shlex.quote(file.not_taken[0])}."
+        )
+    elif file.key:
+        remarks.append(f"{file.key!r} was converted, and not {_listed(file.not_taken)}.")
+    if file.prefix not in ("", layout.prefix):
+        remarks.append(f"The names of the weights began with {file.prefix!r}, which was removed.")
+    if file.others:
+        remarks.append(f"Left out, since not of the network: {_listed(file.others)}.")
+    return tuple(remarks)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first few of some names in quotes, and the number of the others.
+
+    >>> _listed(["a", "b", "c", "d", "e"])
+    "'a', 'b', 'c' and 2 more"
+    """
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(repr(name) for name in names[:3]) + more
 
 
 def _round_trip_difference(

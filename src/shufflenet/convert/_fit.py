@@ -127,7 +127,7 @@ def from_layout(arrays: Arrays, layout: Layout, spec: NetworkSpec) -> Arrays:
         array = arrays[layout.naming(name, spec)]
         if name == "fc.weight" and layout.transposed_classifier:
             array = array.T
-        ours[name] = np.ascontiguousarray(array.reshape(shape))
+        ours[name] = np.array(array.reshape(shape), order="C")  # not a view of a whole file
     for bias, mean in layout.biases:
         if bias in arrays:  # (x + bias) - mean = x - (mean - bias)
             ours[mean] = _difference(ours[mean], arrays[bias])

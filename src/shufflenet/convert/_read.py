@@ -1,32 +1,40 @@
 """Reading files of other projects without running anything in them."""
 
+import math
+import os
 import pickle
 import struct
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
-from shufflenet.convert._pickle import Unsafe
+from shufflenet.convert._onnx_file import read_onnx
+from shufflenet.convert._pickled_values import NotNumbers, Stored, Unsafe
 from shufflenet.convert._torch_file import Quantized, read_torch_file
+from shufflenet.convert._weight_sets import WeightSet, find_sets, is_averaged, whole_network
 from shufflenet.errors import (
     AlreadyConverted,
-    ExternalWeights,
+    ArrayUnreadable,
     FileMissing,
+    FileUnreadable,
     ForeignFileDamaged,
-    Int8Source,
     NoArrays,
     NoDictionary,
+    NoSuchKey,
     NotAFile,
     QuantizedSource,
+    SeveralSets,
     UnsafeContent,
-    WeightsNotFinite,
+    WholeNetwork,
 )
+from shufflenet.outside import IrregularFile, open_regular
 from shufflenet.spec import CARD_KEY
 
 if TYPE_CHECKING:
@@ -56,8 +64,7 @@ _DAMAGE = (
     SafetensorError,
 )
 
-# The keys that training scripts store weights under: MMPretrain and Megvii use the first.
-_WRAPPERS = ("state_dict", "model", "model_state_dict", "net")
+_COPIES = 4  # how often its own size the arrays of a file may have: some are stored once for two
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -65,77 +72,154 @@ class ForeignFile:
     """What was read of another project's file.
 
     Attributes:
-        arrays: Its arrays by name.
+        arrays: Its arrays by name, without a prefix that all of them have.
         model: The whole of an ONNX file, so that it is parsed once; None for other files.
+        prefix: What was taken away from the arrays' names.
+        others: The names of arrays beside the network's, which are left out.
+        key: The name of the set of weights that was taken, where there are several; or empty.
+        not_taken: The names of the other sets.
+        averaged: Whether the weights are averages over the steps of a training.
     """
 
     arrays: Arrays
     model: "onnx.ModelProto | None" = None
+    prefix: str = ""
+    others: tuple[str, ...] = ()
+    key: str = ""
+    not_taken: tuple[str, ...] = ()
+    averaged: bool = False
 
 
-def read_foreign(path: str | Path) -> ForeignFile:
+def read_foreign(path: str | Path, key: str | None = None) -> ForeignFile:
     """Read the arrays of a file by name, and skip everything else in it.
 
-    Files that end in neither ``.onnx`` nor ``.safetensors`` are read as what ``torch.save`` or
-    ``paddle.save`` writes.
+    Whether it is a safetensors file, an ONNX file, or what ``torch.save`` or ``paddle.save`` writes
+    is told by its content.
+
+    Args:
+        path: The file.
+        key: Which of several sets of weights to take; averaged ones unless given.
 
     Raises:
         FileMissing: there is no such file.
+        FileUnreadable: it cannot be read.
         ForeignFileDamaged: no reader understands the file to its end.
         NoArrays: the file holds no named arrays.
+        NoSuchKey: it has no set of weights of that key.
         NotAFile: the path leads to a folder, a pipe, a device or a socket.
         QuantizedSource: the file's tensors are of torch's int8 engine.
+        SeveralSets: it holds several sets of weights, and nothing tells which to take.
         UnsafeContent: a pickle names functions or classes that weights do not need.
-        WeightsNotFinite: an array holds infinities or NaN.
+        WholeNetwork: it holds an object of a class, not its weights.
         CheckpointError: an ONNX file computes in int8 or stores its weights elsewhere, or the file
             is a checkpoint of this package.
     """
     path = Path(path)
-    if not path.exists():
-        raise FileMissing(path)
-    if not path.is_file():
-        raise NotAFile(path)
-    readers = {".onnx": _read_onnx, ".safetensors": _read_safetensors}
     try:
-        file = readers.get(path.suffix, _read_pickled)(path)
+        with open_regular(path) as stream:
+            return _read(path, stream, key)
+    except FileNotFoundError as error:
+        raise FileMissing(path) from error
+    except IrregularFile as error:
+        raise NotAFile(path) from error
+    except PermissionError as error:
+        raise FileUnreadable(path, error.strerror or str(error)) from error
     except Unsafe as error:
         raise UnsafeContent(path, error) from error
     except Quantized as error:
         raise QuantizedSource(path, error) from error
     except _DAMAGE as error:
         raise ForeignFileDamaged(path, error) from error
-    if not file.arrays:
-        raise NoArrays(path)
-    for name, array in file.arrays.items():
-        if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-            raise WeightsNotFinite(path, name)
-    return file
 
 
-def _read_safetensors(path: Path) -> ForeignFile:
-    with safe_open(str(path), framework="pt") as file:  # NumPy has no bfloat16
+def _read(path: Path, stream: BinaryIO, key: str | None) -> ForeignFile:
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    start = stream.read(16)
+    stream.seek(0)
+    if start[8:9] == b"{" and start[:2] != b"PK":
+        return _choose(path, find_sets(_read_safetensors(path)), key, _COPIES * size)
+    if path.suffix.lower() == ".onnx" or _is_onnx(start):
+        model, stored = read_onnx(path)
+        return replace(_choose(path, find_sets(stored), key), model=model, others=())
+    saved = read_torch_file(stream)
+    sets = find_sets(saved)
+    if sets:
+        return _choose(path, sets, key, _COPIES * size)
+    if whole := whole_network(saved):
+        raise WholeNetwork(path, whole)
+    raise NoArrays(path) if isinstance(saved, Mapping) else NoDictionary(path)
+
+
+def _is_onnx(start: bytes) -> bool:
+    """Whether a file begins as an ONNX file does: field 1, its version, then text or a graph."""
+    return start[:1] == b"\x08" and start[2:3] in (b"\x12", b"\x3a", b"\x42")
+
+
+def _read_safetensors(path: Path) -> dict[str, object]:
+    def read(name: str) -> npt.NDArray[np.generic]:
+        with safe_open(str(path), framework="pt") as file:  # NumPy has no bfloat16
+            tensor = file.get_tensor(name)
+        if not (tensor.dtype.is_floating_point and tensor.dtype.itemsize == 2):
+            return tensor.numpy()  # type: ignore[no-any-return]  # torch's stubs
+        return tensor.float().numpy()  # type: ignore[no-any-return]  # likewise
+
+    with safe_open(str(path), framework="pt") as file:
         if CARD_KEY in (file.metadata() or {}):
             raise AlreadyConverted(path)
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+        return {name: Stored(partial(read, name)) for name in file.keys()}  # noqa: SIM118  # no mapping
+
+
+def _choose(
+    path: Path, sets: list[WeightSet], key: str | None, limit_bytes: int | None = None
+) -> ForeignFile:
+    """Read the set that a user named, else the averaged one, else the only one.
+
+    Raises:
+        NoArrays: there is none.
+        SeveralSets: there is no one such.
+        NoSuchKey: there is none of that name.
+    """
+    if not sets:
+        raise NoArrays(path)
+    names = [one.name for one in sets]
+    averaged = [one for one in sets if is_averaged(one, set(names))]
+    if key is not None and key not in names:
+        raise NoSuchKey(path, key, [name for name in names if name])
+    named = [one for one in sets if one.name == key]
+    candidates = named or averaged or sets
+    if len(candidates) > 1:
+        raise SeveralSets(path, [one.name for one in candidates])
+    (chosen,) = candidates
     return ForeignFile(
-        {
-            name: (t.float() if t.dtype.is_floating_point and t.dtype.itemsize == 2 else t).numpy()
-            for name, t in tensors.items()
-        }
+        _arrays(path, chosen, limit_bytes),
+        prefix=chosen.prefix,
+        others=chosen.others,
+        key=chosen.name if len(sets) > 1 else "",
+        not_taken=tuple(name for name in names if name != chosen.name),
+        averaged=chosen in averaged,
     )
 
 
-def _read_pickled(path: Path) -> ForeignFile:
-    saved = read_torch_file(path)
-    while isinstance(saved, Mapping):
-        inner = [saved[name] for name in _WRAPPERS if isinstance(saved.get(name), Mapping)]
-        if not inner:
-            break
-        saved = inner[0]
-    if not isinstance(saved, Mapping):
-        raise NoDictionary(path)
-    arrays = {name: value for name, value in saved.items() if isinstance(value, np.ndarray)}
-    return ForeignFile({str(name): _widen_bfloat16(array) for name, array in arrays.items()})
+def _arrays(path: Path, chosen: WeightSet, limit_bytes: int | None) -> Arrays:
+    """Read the arrays of a set, which are views of what is stored.
+
+    Raises:
+        ArrayUnreadable: one is of a kind that no weights are of.
+        Unsafe: together they have more bytes than the limit.
+    """
+    arrays: Arrays = {}
+    left = math.inf if limit_bytes is None else limit_bytes
+    for name, stored in chosen.arrays.items():
+        try:
+            array = stored.read()
+        except NotNumbers as error:
+            raise ArrayUnreadable(path, chosen.prefix + name, error) from error
+        left -= array.nbytes
+        if left < 0:
+            raise Unsafe("arrays that are together larger than the file")
+        arrays[name] = _widen_bfloat16(array)
+    return arrays
 
 
 def _widen_bfloat16(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
@@ -146,25 +230,3 @@ def _widen_bfloat16(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     if array.dtype != np.uint16:
         return array
     return (array.astype(np.uint32) << 16).view(np.float32)
-
-
-def _read_onnx(path: Path) -> ForeignFile:
-    import onnx  # noqa: PLC0415  # only here, and it is slow to import
-    from google.protobuf.message import DecodeError  # noqa: PLC0415  # likewise
-
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except DecodeError as error:
-        raise ValueError(str(error)) from error
-    arrays: Arrays = {}
-    for tensor in model.graph.initializer:
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            raise ExternalWeights(path)
-        arrays[tensor.name] = onnx.numpy_helper.to_array(tensor)
-    for node in model.graph.node:  # torch's exporter writes equal arrays once
-        if node.op_type == "Identity" and node.input[0] in arrays:
-            arrays[node.output[0]] = arrays[node.input[0]]
-    kinds = {node.op_type for node in model.graph.node}
-    if kinds & {"QLinearConv", "QuantizeLinear", "ConvInteger"}:
-        raise Int8Source(path)
-    return ForeignFile(arrays, model)

@@ -79,6 +79,7 @@ from shufflenet.errors._downloads import (
 )
 from shufflenet.errors._foreign_files import (
     AlreadyConverted,
+    ArrayUnreadable,
     ExternalWeights,
     ForeignFileDamaged,
     Int8Source,
@@ -88,14 +89,17 @@ from shufflenet.errors._foreign_files import (
     NegativeVariances,
     NoArrays,
     NoDictionary,
+    NoSuchKey,
     NotComputable,
     OtherOutputShape,
     OtherSource,
     PublishedInt8,
     QuantizedSource,
+    SeveralSets,
     UnknownSource,
     UnsafeContent,
     WeightsNotFinite,
+    WholeNetwork,
 )
 from shufflenet.errors._model_files import (
     AlreadyInt8,
@@ -169,6 +173,7 @@ __all__ = [
     "AlreadyInt8",
     "AmbiguousClass",
     "AnswersChanged",
+    "ArrayUnreadable",
     "BatchTooLargeForMemory",
     "BlankImages",
     "CardMismatch",
@@ -227,6 +232,7 @@ __all__ = [
     "NoReadableImages",
     "NoRun",
     "NoRuntimeOpens",
+    "NoSuchKey",
     "NoWeights",
     "NotAFile",
     "NotComputable",
@@ -257,6 +263,7 @@ __all__ = [
     "RunInUse",
     "ServerUnreachable",
     "SeveralFoldersOfSplit",
+    "SeveralSets",
     "SeveralSplits",
     "SeveralTables",
     "ShardIncomplete",
@@ -284,5 +291,6 @@ __all__ = [
     "UnsupportedByRuntime",
     "WeightsNotFinite",
     "WhereToGet",
+    "WholeNetwork",
     "WriteError",
 ]

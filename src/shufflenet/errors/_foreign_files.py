@@ -1,5 +1,6 @@
 """Errors in converting weights of other projects, and in writing weights for them."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from shufflenet.errors._model_files import CheckpointError
 
 __all__ = [
     "AlreadyConverted",
+    "ArrayUnreadable",
     "ExternalWeights",
     "ForeignFileDamaged",
     "Int8Source",
@@ -17,14 +19,17 @@ __all__ = [
     "NegativeVariances",
     "NoArrays",
     "NoDictionary",
+    "NoSuchKey",
     "NotComputable",
     "OtherOutputShape",
     "OtherSource",
     "PublishedInt8",
     "QuantizedSource",
+    "SeveralSets",
     "UnknownSource",
     "UnsafeContent",
     "WeightsNotFinite",
+    "WholeNetwork",
 ]
 
 
@@ -40,9 +45,10 @@ class UnsafeContent(CheckpointError):
     """A pickle names functions or classes that weights do not need."""
 
     def __init__(self, path: str | Path, reason: object) -> None:
+        said = str(reason)[:200]
         super().__init__(
             path,
-            f"holds more than arrays and plain values ({reason}), and nothing in it is run",
+            f"holds more than arrays and plain values ({said}), and nothing in it is run",
             "Save only the weights in it: torch.save(net.state_dict(), FILE).",
         )
 
@@ -86,6 +92,45 @@ class ForeignFileDamaged(CheckpointError):
     def __init__(self, path: str | Path, cause: Exception) -> None:
         problem = f"is not a complete file of weights in a known format ({first_line(cause)})"
         super().__init__(path, problem, "Download it again, or name another.")
+
+
+class WholeNetwork(CheckpointError):
+    """A pickle holds an object of a network's class, not its weights."""
+
+    def __init__(self, path: str | Path, kind: str) -> None:
+        super().__init__(
+            path,
+            f"holds a whole object of the class {kind}, not its weights, and nothing in it is run",
+            "Save its weights where its code is: torch.save(net.state_dict(), FILE).",
+        )
+
+
+class ArrayUnreadable(CheckpointError):
+    """An array is of a kind that no weights are of, such as complex or sparse."""
+
+    def __init__(self, path: str | Path, array: str, reason: object) -> None:
+        super().__init__(
+            path,
+            f"cannot be converted, since {array!r} has {reason}",
+            "Save its weights as float32: torch.save(net.float().state_dict(), FILE).",
+        )
+
+
+class SeveralSets(CheckpointError):
+    """The file holds several sets of weights, and nothing tells which to take."""
+
+    def __init__(self, path: str | Path, names: Sequence[str]) -> None:
+        known = ", ".join(name or "''" for name in names[:8])
+        problem = f"holds {len(names)} sets of weights ({known})"
+        super().__init__(path, problem, f"Name the one to convert: --key {shlex.quote(names[0])}.")
+
+
+class NoSuchKey(CheckpointError):
+    """The file has no set of weights of that key."""
+
+    def __init__(self, path: str | Path, key: str, names: Sequence[str]) -> None:
+        known = f"It has these: {', '.join(names[:8])}." if names else "Leave out --key."
+        super().__init__(path, f"has no weights under {key!r}", known)
 
 
 class NoArrays(CheckpointError):

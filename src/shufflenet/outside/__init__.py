@@ -1,7 +1,8 @@
-"""What comes from outside: regular files opened, JSON read strictly, its values checked."""
+"""What comes from outside: regular files and zip files opened, JSON read, its values checked."""
 
 from shufflenet.outside._files import IrregularFile, open_regular, read_regular
 from shufflenet.outside._json import read_json
 from shufflenet.outside._typed import typed
+from shufflenet.outside._zip import open_zip
 
-__all__ = ["IrregularFile", "open_regular", "read_json", "read_regular", "typed"]
+__all__ = ["IrregularFile", "open_regular", "open_zip", "read_json", "read_regular", "typed"]
