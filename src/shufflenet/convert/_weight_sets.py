@@ -150,6 +150,8 @@ def is_averaged(one: WeightSet, names: set[str]) -> bool:
     """
     if names == {"state_dict", "ema_state_dict"} and any("backbone." in n for n in one.arrays):
         return one.name == "state_dict"  # mmengine exchanges the two when it saves
+    if names == {"state_dict", "current_model_state"}:  # Lightning's WeightAveraging
+        return one.name == "state_dict"
     return bool(_AVERAGED.search(one.name.lower()))
 
 
