@@ -156,6 +156,16 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "a .csv with the columns path and label; paths are relative to its folder.",
     ),
     (
+        errors.TableOfAddresses("a.csv", "https://a.b/1.jpg"),
+        "The data in 'a.csv' names addresses, such as 'https://a.b/1.jpg'. Download the images, "
+        "and name the files.",
+    ),
+    (
+        errors.GroundTruthInvalid("truth.txt", 3, "cat"),
+        "The data in 'truth.txt' has no number from 1 to 1000 in line 3, but 'cat'. Give ILSVRC's "
+        "ground truth as published, in the folder of the validation images.",
+    ),
+    (
         errors.NoImages("photos"),
         "The data in 'photos' holds no images. Expected: DATA/<class>/<image>, as a folder, a"
         " .tar or a .tar.gz of one; WebDataset shards; parquet with image and label; or a "

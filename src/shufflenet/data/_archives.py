@@ -63,7 +63,7 @@ def read_archive(path: Path) -> Archive:
     Raises:
         DataUnreadable: the archive cannot be read, or is truncated.
     """
-    spool = None if path.suffix == ".tar" else _decompress(path)
+    spool = None if path.suffix.lower() == ".tar" else _decompress(path)
     plain = spool.name if spool else str(path)
     try:
         with open(plain, "rb") as content, tarfile.open(fileobj=content, mode="r:") as file:

@@ -1,16 +1,18 @@
 """Reading class folders: an image's class is the name of its folder."""
 
+import contextlib
 import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from shufflenet.data._findings import Findings, count_passed_over
 from shufflenet.data._labels import Label, with_labels
 from shufflenet.data._sets import ImageSet, Sample
 from shufflenet.data._splits import Part, choose_split, find_splits
+from shufflenet.data._tables import is_known_label_file, may_label, read_table
 from shufflenet.data._walk import Listing
-from shufflenet.errors import ImagesOutsideClassFolders, NoImages
+from shufflenet.errors import DataError, ImagesOutsideClassFolders, NoImages, SeveralTables
 
 __all__ = ["Tree", "from_class_folders"]
 
@@ -22,10 +24,12 @@ class Tree:
     Attributes:
         listing: Their names.
         sample: Returns the sample, without a label, of an image of the listing.
+        folder: The folder on disk; None in an archive.
     """
 
     listing: Listing
     sample: Callable[[str], Sample]
+    folder: Path | None = None
 
     def below(self, folder: str) -> "Tree":
         """Return what lies below one of the folders, by path below that."""
@@ -33,11 +37,14 @@ class Tree:
         def sample(name: str) -> Sample:
             return replace(self.sample(f"{folder}/{name}"), name=name)
 
-        return Tree(self.listing.below(folder), sample)
+        inside = self.folder / folder if self.folder else None
+        return Tree(self.listing.below(folder), sample, inside)
 
 
 def from_class_folders(source: str, tree: Tree, part: Part | None = None) -> ImageSet:
     """Label images by the first folder below the deepest one that holds all images.
+
+    Images that all lie in one folder are labeled by the table beside them, if there is one.
 
     Args:
         source: The name of the data in errors.
@@ -54,11 +61,15 @@ def from_class_folders(source: str, tree: Tree, part: Part | None = None) -> Ima
     if not names:
         raise NoImages(source)
     folders = [PurePosixPath(name).parts[:-1] for name in names]
+    labeled = _from_table(source, tree) if len(set(folders)) == 1 else None
+    if labeled:
+        return labeled
     root = _root_of(folders)
     if root is None:
         raise ImagesOutsideClassFolders(source)
     depth = len(root)
     direct = {folder[depth] for folder in folders if len(folder) == depth + 1}
+    direct = {name for name in direct if not _tables(tree.below(posixpath.join(*root, name)))}
     splits = find_splits(source, {folder[depth] for folder in folders}, direct)
     if splits:
         used = choose_split(source, splits, part)
@@ -77,6 +88,46 @@ def from_class_folders(source: str, tree: Tree, part: Part | None = None) -> Ima
     samples = map(tree.sample, names)
     images = with_labels(source, zip(samples, labels, strict=True))
     return replace(images, findings=_findings(tree.listing, root, set(labels)))
+
+
+def _tables(tree: Tree) -> list[str]:
+    """Return the tables that may label images, all of which are in one folder; the surest alone."""
+    if tree.folder is None or not tree.listing.images:
+        return []
+    place = posixpath.dirname(tree.listing.images[0])
+    above = {"", place, *map(str, PurePosixPath(place).parents)} - {"."}
+    tables = [name for name in tree.listing.others if may_label(name)]
+    tables = sorted(name for name in tables if posixpath.dirname(name) in above)
+    known = sorted(filter(is_known_label_file, tables), key=is_known_label_file)
+    return known[:1] or tables
+
+
+def _from_table(source: str, tree: Tree) -> ImageSet | None:
+    """Label images that all are in one folder by the table beside them, if exactly one does.
+
+    Raises:
+        SeveralTables: several do.
+    """
+    tables, found = _tables(tree), dict[str, ImageSet]()
+    for name in tables:
+        path = posixpath.join(source, name)
+        if is_known_label_file(name):
+            found[name] = read_table(path, Path(tree.folder or "", name))
+            continue
+        with contextlib.suppress(DataError):  # a text about something else
+            found[name] = read_table(path, Path(tree.folder or "", name))
+    if len(found) > 1:
+        first, second, *_ = found
+        raise SeveralTables(source, first, second)
+    for name, images in found.items():
+        findings = Findings(
+            label_file=name,
+            passed_over=count_passed_over(tree.listing.others),
+            unreadable=tree.listing.unreadable,
+            unlabeled=len(tree.listing.images) - len({sample.path for sample in images.samples}),
+        )
+        return replace(images, source=source, findings=findings)
+    return None
 
 
 def _root_of(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:

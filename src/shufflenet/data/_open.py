@@ -9,6 +9,7 @@ from pathlib import Path
 from shufflenet.data._folders import Tree, from_class_folders
 from shufflenet.data._sets import ImageSet, Sample
 from shufflenet.data._splits import Part
+from shufflenet.data._tables import TABLE_SUFFIXES, read_table
 from shufflenet.data._walk import list_folder
 from shufflenet.errors import (
     DataMissing,
@@ -34,7 +35,8 @@ def open_images(source: str | Path, part: Part | None = None) -> ImageSet:
 
     Args:
         source: ``DATA/<class>/<image>`` as a folder, a ``.tar`` or a ``.tar.gz``; shards;
-            ``.parquet`` with image and label; or a ``.csv`` of path and label.
+            ``.parquet`` with image and label; a ``.csv``, ``.tsv`` or ``.txt`` of path and label;
+            or a folder of images and such a table.
         part: What the images are for, ``"train"`` to train on or ``"val"`` to measure on. If the
             folders in ``DATA`` are splits, such as ``train`` and ``val``, with classes inside, it
             chooses one; ``findings`` of the result says which. Without it they are refused.
@@ -62,7 +64,7 @@ def _read_folder(source: str, folder: Path, part: Part | None) -> ImageSet:
     if not listing.images:
         return _read_shards_in(source, folder, part)
     before = os.path.join(folder, "")
-    tree = Tree(listing, lambda name: Sample(name, -1, before + name.replace("/", os.sep)))
+    tree = Tree(listing, lambda name: Sample(name, -1, before + name.replace("/", os.sep)), folder)
     return from_class_folders(source, tree, part)
 
 
@@ -74,7 +76,7 @@ def _read_shards_in(source: str, folder: Path, part: Part | None) -> ImageSet:
         SeveralSplits: the shards are of several sets, such as training and validation.
     """
     for endings in (_ARCHIVES, (".parquet",)):
-        shards = sorted(p for p in folder.iterdir() if p.name.endswith(endings))
+        shards = sorted(p for p in folder.iterdir() if p.name.lower().endswith(endings))
         splits = sorted({re.sub(r"[-_.]?\d+(-of-\d+)?\..*", "", p.name) for p in shards})
         if len(splits) > 1:
             raise SeveralSplits(source, splits[0], splits[1])
@@ -101,15 +103,13 @@ def _read(source: str, paths: list[Path], part: Part | None) -> ImageSet:
             raise MissingDependency("Reading parquet", "pyarrow", "parquet") from error
         images: ImageSet = read(source, paths)
         return images
-    if first.suffix == ".csv" and len(paths) == 1:
-        from shufflenet.data._csv import read_csv  # noqa: PLC0415  # beside the others
-
-        return read_csv(source, first)
+    if first.name.lower().endswith(TABLE_SUFFIXES) and len(paths) == 1:
+        return read_table(source, first)
     raise UnknownDataFormat(source)
 
 
 def _all_end(paths: Iterable[Path], endings: tuple[str, ...]) -> bool:
-    return all(path.name.endswith(endings) for path in paths)
+    return all(path.name.lower().endswith(endings) for path in paths)
 
 
 def _expand(pattern: str) -> list[str]:

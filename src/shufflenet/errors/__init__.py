@@ -156,6 +156,7 @@ from shufflenet.errors._runs import (
     TeacherMismatch,
 )
 from shufflenet.errors._tables import (
+    GroundTruthInvalid,
     ParquetColumnMissing,
     ParquetColumnWithoutBytes,
     ParquetRowEmpty,
@@ -163,6 +164,7 @@ from shufflenet.errors._tables import (
     SeveralTables,
     TableColumnsMissing,
     TableImagesMissing,
+    TableOfAddresses,
     TableRowLength,
     TableUnreadable,
 )
@@ -197,6 +199,7 @@ __all__ = [
     "FileMissing",
     "FileUnreadable",
     "ForeignFileDamaged",
+    "GroundTruthInvalid",
     "HeldOutListDamaged",
     "HeldOutMissing",
     "ImageError",
@@ -275,6 +278,7 @@ __all__ = [
     "SplitsOrClasses",
     "TableColumnsMissing",
     "TableImagesMissing",
+    "TableOfAddresses",
     "TableRowLength",
     "TableUnreadable",
     "TeacherMismatch",

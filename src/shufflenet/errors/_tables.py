@@ -7,6 +7,7 @@ from shufflenet.errors._base import count_of, first_line
 from shufflenet.errors._data import DataError
 
 __all__ = [
+    "GroundTruthInvalid",
     "ParquetColumnMissing",
     "ParquetColumnWithoutBytes",
     "ParquetRowEmpty",
@@ -14,6 +15,7 @@ __all__ = [
     "SeveralTables",
     "TableColumnsMissing",
     "TableImagesMissing",
+    "TableOfAddresses",
     "TableRowLength",
     "TableUnreadable",
 ]
@@ -89,3 +91,22 @@ class SeveralTables(DataError):
     def __init__(self, source: str | Path, first: str, second: str) -> None:
         problem = f"holds images without class folders, and {first!r} and {second!r} may label them"
         super().__init__(source, problem, "Give the file that does.")
+
+
+class TableOfAddresses(DataError):
+    """A table names addresses on the web, which nothing here opens."""
+
+    def __init__(self, source: str | Path, address: str) -> None:
+        remedy = "Download the images, and name the files."
+        super().__init__(source, f"names addresses, such as {address!r}", remedy)
+
+
+class GroundTruthInvalid(DataError):
+    """A line of ILSVRC's ground truth is no class's number."""
+
+    def __init__(self, source: str | Path, line: int, text: str) -> None:
+        super().__init__(
+            source,
+            f"has no number from 1 to 1000 in line {line}, but {text[:40]!r}",
+            "Give ILSVRC's ground truth as published, in the folder of the validation images.",
+        )

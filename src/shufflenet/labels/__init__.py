@@ -2,6 +2,14 @@
 
 from shufflenet.labels._classes import class_index, name_classes, read_labels, read_names
 from shufflenet.labels._printable import printable
-from shufflenet.labels._sets import label_set
+from shufflenet.labels._sets import ilsvrc2012_order, label_set
 
-__all__ = ["class_index", "label_set", "name_classes", "printable", "read_labels", "read_names"]
+__all__ = [
+    "class_index",
+    "ilsvrc2012_order",
+    "label_set",
+    "name_classes",
+    "printable",
+    "read_labels",
+    "read_names",
+]

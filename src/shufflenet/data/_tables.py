@@ -1,0 +1,176 @@
+"""Reading tables of paths and labels, as people and ImageNet's authors write them."""
+
+import os
+import posixpath
+import re
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from shufflenet.data._labels import with_labels
+from shufflenet.data._rows import read_rows
+from shufflenet.data._sets import ImageSet, Sample
+from shufflenet.data._walk import is_image, list_folder
+from shufflenet.errors import (
+    GroundTruthInvalid,
+    TableColumnsMissing,
+    TableImagesMissing,
+    TableOfAddresses,
+)
+from shufflenet.labels import ilsvrc2012_order
+
+__all__ = ["TABLE_SUFFIXES", "is_known_label_file", "may_label", "read_table"]
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
+
+# What columns are called, the surest names first.
+_PATHS = (
+    *("path", "filepath", "file_path", "filename", "file_name", "file", "image_path", "imagepath"),
+    *("img_path", "image_name", "image", "img", "image_id", "imageid", "name", "id"),
+)
+_LABELS = (
+    *("label", "labels", "class", "class_name", "classname", "category", "target", "wnid"),
+    *("synset", "species", "breed", "label_id", "class_id", "predictionstring", "y"),
+)
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+
+# How ImageNet's labels are published, and Tiny-ImageNet's.
+_GROUND_TRUTH = re.compile(r"ilsvrc\d*_(clsloc_)?validation_ground_truth\.txt", re.IGNORECASE)
+_TINY_IMAGENET = "val_annotations.txt"  # image, class and box, without a header
+_KNOWN = ("val_map.txt", _TINY_IMAGENET, "loc_val_solution.csv")
+_NUMBERED = re.compile(r"ILSVRC2012_val_(\d{8})\.\w+")
+
+
+def may_label(name: str) -> bool:
+    """Return whether a file beside images has a table's ending."""
+    return name.lower().endswith(TABLE_SUFFIXES)
+
+
+def is_known_label_file(name: str) -> int:
+    """Return 0 unless a file is called as ImageNet's labels are; the least number goes first."""
+    last = posixpath.basename(name).lower()
+    if last in _KNOWN:
+        return _KNOWN.index(last) + 1
+    return len(_KNOWN) + 1 if _GROUND_TRUTH.fullmatch(last) else 0
+
+
+def read_table(source: str, path: Path) -> ImageSet:
+    """List the images of a table.
+
+    Columns are found by their names, such as ``path`` or ``filename`` and ``label`` or ``class``;
+    there may be no header if there are two. A path is relative to the table's folder, or absolute:
+    a table is its user's own, and may name files anywhere. A name without folders may lack its
+    ending and lie in any folder below.
+
+    ImageNet's labels are read as published: ``val_map.txt``, ``LOC_val_solution.csv``, and the
+    development kit's ground truth, which numbers classes in an order of its own.
+
+    Raises:
+        GroundTruthInvalid: a line of ILSVRC's ground truth is no class's number.
+        TableColumnsMissing: there are no columns path and label.
+        TableImagesMissing: images do not exist.
+        TableOfAddresses: paths are addresses on the web.
+        TableRowLength: a row has another number of fields than the first.
+        TableUnreadable: reading the file fails.
+        DataError: an image has no label.
+    """
+    rows = read_rows(source, path)
+    finder = _Finder(path.parent)
+    if _GROUND_TRUTH.fullmatch(path.name):
+        return with_labels(source, _ground_truth(source, rows, finder))
+    first, last, rows = _columns(source, path, rows)
+    entries = [(row[first].strip(), row[last].strip()) for row in rows]
+    address = next((name for name, _ in entries if _ADDRESS.match(name)), None)
+    if address is not None:
+        raise TableOfAddresses(source, address)
+    files = [finder.find(name) for name, _ in entries]
+    if len(files) > 1 and files[0] is None and None not in files[1:] and len(rows[0]) == 2:
+        files, entries = files[1:], entries[1:]  # a header of other names
+    missing = [name for file, (name, _) in zip(files, entries, strict=True) if file is None]
+    if missing:
+        raise TableImagesMissing(source, missing)
+    return with_labels(
+        source,
+        [(Sample(n, -1, str(f)), label) for f, (n, label) in zip(files, entries, strict=True)],
+    )
+
+
+def _columns(source: str, path: Path, rows: list[list[str]]) -> tuple[int, int, list[list[str]]]:
+    """Return the columns of paths and of labels, and the rows without a header.
+
+    Raises:
+        TableColumnsMissing: they are not known.
+    """
+    header = [cell.strip().lower() for cell in rows[0]] if rows else []
+    at, label = _first_of(_PATHS, header), _first_of(_LABELS, header)
+    if at is not None and label is not None:
+        if header[label] == "predictionstring":  # a class and its boxes, over and over
+            for row in rows:
+                row[label] = row[label].strip().partition(" ")[0]
+        return at, label, rows[1:]
+    if path.name.lower() == _TINY_IMAGENET and len(header) > 2:
+        return 0, 1, rows
+    if len(header) != 2:
+        raise TableColumnsMissing(source)
+    turned = all(is_image(row[1]) and not is_image(row[0]) for row in rows)
+    return (1, 0, rows) if turned else (0, 1, rows)
+
+
+def _first_of(names: Iterable[str], header: Sequence[str]) -> int | None:
+    return next((header.index(name) for name in names if name in header), None)
+
+
+def _ground_truth(
+    source: str, rows: Sequence[Sequence[str]], finder: "_Finder"
+) -> Iterable[tuple[Sample, str]]:
+    """Return ILSVRC's validation images, which the lines of its ground truth number from 1.
+
+    Raises:
+        GroundTruthInvalid: a line is no class's number.
+    """
+    order = ilsvrc2012_order()
+    for number, row in enumerate(rows):
+        text = row[-1].strip()
+        if len(row) > 1 or not (text.isascii() and text.isdecimal() and len(text) <= 4):
+            raise GroundTruthInvalid(source, number + 1, " ".join(row))
+        if not 1 <= int(text) <= len(order):
+            raise GroundTruthInvalid(source, number + 1, text)
+    for name in finder.images:
+        match = _NUMBERED.fullmatch(posixpath.basename(name))
+        if match and 1 <= int(match[1]) <= len(rows):
+            label = order[int(rows[int(match[1]) - 1][0]) - 1]
+            yield Sample(name, -1, os.path.join(finder.folder, name)), label
+
+
+class _Finder:
+    """Finds the images that a table names."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @cached_property
+    def images(self) -> list[str]:
+        """The images below the folder, by path below it."""
+        return sorted(list_folder(self.folder).images)
+
+    @cached_property
+    def _by_name(self) -> dict[str, str | None]:
+        # By path without ending, and by name with or without; None where there are several.
+        found: dict[str, str | None] = {}
+        for path in self.images:
+            stem, name = posixpath.splitext(path)[0], posixpath.basename(path)
+            for key in {stem, name, posixpath.splitext(name)[0]}:
+                found[key] = None if key in found else path
+        return found
+
+    def find(self, name: str) -> Path | None:
+        """Return the regular file that a name means; None if there is none, or several."""
+        path = os.path.join(self.folder, name)
+        if os.path.isfile(path):
+            return Path(path)
+        name = name.replace("\\", "/")  # as a program on Windows wrote it
+        path = os.path.join(self.folder, name)
+        if os.path.isfile(path):
+            return Path(path)
+        below = self._by_name.get(name)
+        return Path(self.folder, below) if below is not None else None
