@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -64,11 +65,8 @@ def test_notes_tables_and_logs_hold_no_controls(
     out, err = capsys.readouterr()
     assert err == f"{SHOWN}\n"
     assert out.splitlines()[1] == f"{SHOWN}       1"
-    assert _main._Formatter().format(_record(HOSTILE)) == SHOWN
-
-
-def _record(text: str) -> "_main.logging.LogRecord":
-    return _main.logging.LogRecord("shufflenet", 20, "", 0, "%s", (text,), None)
+    record = logging.LogRecord("shufflenet", logging.INFO, "", 0, "%s", (HOSTILE,), None)
+    assert _main._Formatter().format(record) == SHOWN
 
 
 @pytest.fixture
@@ -219,6 +217,16 @@ def test_an_interrupt_that_a_library_turns_into_another_error_is_one(
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     assert run("predict", photos)[0] == code
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+
+
+def test_a_lack_of_memory_is_told(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*arguments: object, **options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("shufflenet.runtimes.classify", failing)
+    code, _, err = run("predict", photos)
+    sentence = "Memory does not suffice. Give fewer or smaller images, or a smaller --batch.\n"
+    assert (code, err) == (1, sentence)
 
 
 def test_a_fault_of_ours_is_not_hidden(

@@ -508,7 +508,23 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
     ),
     (
         errors.LogitsNotNumbers("a.onnx"),
-        "The file 'a.onnx' computes logits that are infinite or NaN. Train it again.",
+        "The file 'a.onnx' computes logits that are infinite or NaN. Copy or export it again, or "
+        "train it again.",
+    ),
+    (
+        errors.LogitsNotNumbers("net", what="model"),
+        "The model 'net' computes logits that are infinite or NaN. Copy or export it again, or "
+        "train it again.",
+    ),
+    (
+        errors.ComputationFailed("a.onnx", "LLVM", (9, 3, 8, 8), MemoryError()),
+        "The file 'a.onnx' cannot be computed by LLVM for images of shape (9, 3, 8, 8) "
+        "(MemoryError). Give fewer or smaller images, or export it again.",
+    ),
+    (
+        errors.OtherOutput("a.onnx", "int64 (1,)", (1, 3)),
+        "The file 'a.onnx' has an output of int64 (1,), where its card needs floats of shape (1, "
+        "3). Export it again, as a whole network.",
     ),
     (
         errors.LayoutError("net", "paddle", "its classifier has a bias, and theirs has none"),

@@ -7,7 +7,8 @@ import pytest
 
 from fakes import Reddest
 from shufflenet.data import open_images, relabel
-from shufflenet.evaluate import evaluate
+from shufflenet.errors import LogitsNotNumbers, OtherOutput
+from shufflenet.evaluate import Mistake, evaluate
 from shufflenet.labels import class_index
 from shufflenet.spec import Accuracy, Card, Label
 from test_runtimes_model import CARD
@@ -45,13 +46,30 @@ def test_equal_logits_count_as_wrong(class_folders: Path) -> None:
     assert evaluate(Constant(card), images) == Accuracy(images=24, top1=0, top5=0)
 
 
-def test_logits_that_are_nan_count_as_wrong(class_folders: Path) -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_not_finite_are_no_answer(class_folders: Path, value: float) -> None:
     class Broken(Reddest):
         def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-            return np.full((len(batch), 3), np.nan, np.float32)
+            rows = super().logits(batch)
+            rows[-1, 0] = value
+            return rows
 
     images = relabel(open_images(class_folders), ["red", "green", "blue"], INDEX)
-    assert evaluate(Broken(CARD), images).top1 == 0
+    with pytest.raises(LogitsNotNumbers, match="'test' computes logits that are infinite or NaN"):
+        evaluate(Broken(CARD), images)
+
+
+@pytest.mark.parametrize("classes", [0, 2, 4])
+def test_logits_of_other_classes_than_the_card_names_are_no_answer(
+    class_folders: Path, classes: int
+) -> None:
+    class Other(Reddest):
+        def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            return np.zeros((len(batch), classes), np.float32)
+
+    images = relabel(open_images(class_folders), ["red", "green", "blue"], INDEX)
+    with pytest.raises(OtherOutput, match=r"floats of shape \(24, 3\)"):
+        evaluate(Other(CARD), images)
 
 
 def test_an_image_that_cannot_be_read_counts_as_wrong_and_is_named(
@@ -59,5 +77,31 @@ def test_an_image_that_cannot_be_read_counts_as_wrong_and_is_named(
 ) -> None:
     (class_folders / "red" / "3.png").write_bytes(b"broken")
     images = relabel(open_images(class_folders), ["red", "green", "blue"], INDEX)
-    assert evaluate(Reddest(CARD), images) == Accuracy(images=24, top1=23, top5=24)
+    assert evaluate(Reddest(CARD), images) == Accuracy(images=24, top1=23, top5=23)
     assert "red/3.png" in caplog.text
+
+
+def test_mistakes_are_told_with_the_class_predicted_instead(class_folders: Path) -> None:
+    (class_folders / "red" / "3.png").write_bytes(b"")
+    (class_folders / "blue" / "5.png").replace(class_folders / "green" / "5.png")
+    images = relabel(open_images(class_folders), ["red", "green", "blue"], INDEX)
+    mistakes: list[Mistake] = []
+    accuracy = evaluate(Reddest(CARD), images, on_mistake=mistakes.append)
+    assert accuracy == Accuracy(images=23, top1=21, top5=22)
+    blue, broken = mistakes
+    assert (blue.sample.name, blue.sample.label, blue.error) == ("green/5.png", 1, None)
+    assert blue.predicted
+    assert (blue.predicted.index, blue.predicted.label) == (2, "blue")
+    assert 0.5 < blue.predicted.probability < 1
+    assert (broken.sample.name, broken.predicted) == ("red/3.png", None)
+    assert broken.error
+
+
+def test_of_two_equal_classes_the_other_one_is_the_mistake(class_folders: Path) -> None:
+    images = relabel(open_images(class_folders), ["red", "green", "blue"], INDEX)
+    mistakes: list[Mistake] = []
+    evaluate(Constant(CARD), images, on_mistake=mistakes.append)
+    assert len(mistakes) == 24
+    for mistake in mistakes:
+        assert mistake.predicted
+        assert mistake.predicted.index != mistake.sample.label

@@ -77,9 +77,11 @@ def open_model(
         DownloadError: published weights cannot be downloaded.
         MissingDependency: the runtime is not installed.
     """
+    from pathlib import Path
+
     from shufflenet.hub import resolve
-    from shufflenet.runtimes import Model, find_runtimes, open_fastest
+    from shufflenet.runtimes import Opening, find_runtimes
 
     runtimes = find_runtimes(runtime, precision)
     path = resolve(name, [suffix for each in runtimes for suffix in each.suffixes])
-    return Model(open_fastest(path, runtimes, threads=threads, precision=precision))
+    return Opening(Path(path).absolute(), runtime, threads, precision).open()

@@ -1,10 +1,19 @@
 """``shufflenet evaluate``."""
 
 import argparse
+import csv
 import dataclasses
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shufflenet.cli._options import Commands, add_command, add_model, open_chosen, positive
 from shufflenet.cli._output import add_json, print_accuracy, print_json, print_note, progress
+
+if TYPE_CHECKING:
+    from shufflenet.evaluate import Mistake
+    from shufflenet.spec import Card
 
 __all__ = ["add_evaluate"]
 
@@ -17,7 +26,8 @@ def add_evaluate(commands: Commands) -> None:
         "evaluate",
         "measure the accuracy of a model on labeled images",
         "  shufflenet evaluate --data val/\n"
-        "  shufflenet evaluate --data val.tar.gz --model runs/photos/best.safetensors --json\n",
+        "  shufflenet evaluate --data val.tar.gz --model runs/photos/best.safetensors --json\n"
+        "  shufflenet evaluate --data val/ --errors wrong.csv\n",
     )
     parser.add_argument(
         "--data",
@@ -28,6 +38,13 @@ def add_evaluate(commands: Commands) -> None:
     )
     parser.add_argument(
         "--batch", type=positive, default=50, metavar="N", help="images per batch (default: 50)"
+    )
+    parser.add_argument(
+        "--errors",
+        type=Path,
+        metavar="FILE.csv",
+        help="also write the images that are answered wrongly, with their label, the predicted "
+        "class and its probability (default: not written)",
     )
     add_model(parser)
     add_json(parser)
@@ -42,11 +59,41 @@ def _evaluate(args: argparse.Namespace) -> int:
     images = label_as(images, model.card.labels, partial=True)
     for sentence in images.findings.sentences(images.source):
         print_note(sentence)
+    mistakes: list[Mistake] = []
     with progress(len(images), "images") as bar:
-        accuracy = evaluate(model, images, batch=args.batch, on_progress=bar.update)
+        accuracy = evaluate(
+            model, images, batch=args.batch, on_progress=bar.update, on_mistake=mistakes.append
+        )
+    if args.errors:
+        _write_mistakes(args.errors, mistakes, model.card)
     if args.json:
         percent = {"top1_percent": accuracy.top1_percent, "top5_percent": accuracy.top5_percent}
-        print_json({**dataclasses.asdict(accuracy), **percent, "model": model.card.name})
+        unreadable = sum(mistake.error is not None for mistake in mistakes)
+        counts = {**dataclasses.asdict(accuracy), "unreadable": unreadable, **percent}
+        print_json({**counts, "model": model.card.name})
     else:
         print_accuracy(accuracy, model.card.network.classes)
     return 0
+
+
+def _write_mistakes(to: Path, mistakes: "Sequence[Mistake]", card: "Card") -> None:
+    """Write a row for each image that is answered wrongly.
+
+    Raises:
+        WriteError: the disk is full or the place cannot be written.
+    """
+    from shufflenet.files import write_atomic
+
+    content = io.StringIO(newline="")
+    writer = csv.writer(content, lineterminator="\n")
+    writer.writerow(("path", "label", "predicted", "probability", "error"))
+    for mistake in mistakes:
+        sample, answer = mistake.sample, mistake.predicted
+        writer.writerow((
+            sample.path if sample.size == -1 else sample.name,  # in an archive, its name there
+            card.labels[sample.label].name,
+            answer.label if answer else "",
+            f"{answer.probability:.6f}" if answer else "",
+            mistake.error.problem if mistake.error else "",
+        ))  # fmt: skip
+    write_atomic(to, content.getvalue().encode("utf-8", "surrogateescape"))

@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _signals_raise():
             code: int = args.run(args)
         sys.stdout.flush()
-    except (ShuffleNetError, ModuleNotFoundError, KeyboardInterrupt, OSError) as error:
+    except (ShuffleNetError, ModuleNotFoundError, KeyboardInterrupt, OSError, MemoryError) as error:
         return _report(_Interrupts.cause_of(error), args)
     except Exception as error:
         cause = _Interrupts.cause_of(error)
@@ -145,7 +145,7 @@ def _is_first_process() -> bool:
 
 
 def _report(
-    error: ShuffleNetError | ModuleNotFoundError | KeyboardInterrupt | OSError,
+    error: ShuffleNetError | ModuleNotFoundError | KeyboardInterrupt | OSError | MemoryError,
     args: argparse.Namespace,
 ) -> int:
     """Print why a command ended, in one sentence, and return its exit code.
@@ -168,6 +168,10 @@ def _report(
         case KeyboardInterrupt():
             print_note("Interrupted.")
             return 128 + signal.SIGINT
+        case MemoryError():
+            print_note(
+                "Memory does not suffice. Give fewer or smaller images, or a smaller --batch."
+            )
         case OSError(filename=None):
             return report_output(error)
         case OSError():  # a file's reader or writer should have told it

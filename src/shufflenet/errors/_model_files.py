@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from shufflenet.errors._base import ShuffleNetError
+from shufflenet.errors._base import ShuffleNetError, first_line
 
 __all__ = [
     "AlreadyInt8",
@@ -12,6 +12,7 @@ __all__ = [
     "CheckpointError",
     "CheckpointMismatch",
     "CompileError",
+    "ComputationFailed",
     "DamagedCheck",
     "DamagedFile",
     "DamagedOnnx",
@@ -30,6 +31,7 @@ __all__ = [
     "NotOurFormat",
     "NotRunnable",
     "NumbersTooFarApart",
+    "OtherOutput",
     "PublishedUnderOtherName",
     "RunFolder",
     "TooLargeToCompile",
@@ -296,6 +298,64 @@ class DamagedCheck(CheckpointError):
         super().__init__(path, "holds damaged logits for its check", "Quantize the network again.")
 
 
+# --- computing a file ---
+
+
+class ComputationFailed(CheckpointError):
+    """A runtime opened a file, and fails to compute it.
+
+    Args:
+        path: The file, or the model's name.
+        runtime: The runtime, as people call it.
+        shape: The shape of the images that it was given.
+        cause: What the runtime raised.
+        what: What ``path`` is: "file" or "model".
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        runtime: str,
+        shape: tuple[int, ...],
+        cause: Exception,
+        *,
+        what: str = "file",
+    ) -> None:
+        problem = f"cannot be computed by {runtime} for images of shape {shape}"
+        remedy = "Give fewer or smaller images, or export it again."
+        super().__init__(path, f"{problem} ({first_line(cause)})", remedy, what=what)
+
+
+class OtherOutput(CheckpointError):
+    """A network's output is something else than a row of logits for each image.
+
+    Args:
+        path: Its file, or its name.
+        actual: Type and shape of the output.
+        expected: The shape it should have.
+        what: What ``path`` is: "file" or "model".
+    """
+
+    def __init__(
+        self, path: str | Path, actual: str, expected: tuple[int, ...], *, what: str = "file"
+    ) -> None:
+        problem = f"has an output of {actual}, where its card needs floats of shape {expected}"
+        super().__init__(path, problem, "Export it again, as a whole network.", what=what)
+
+
+class LogitsNotNumbers(CheckpointError):
+    """A network computes infinities or NaN.
+
+    Args:
+        path: Its file, or its name.
+        what: What that is: "file" or "model".
+    """
+
+    def __init__(self, path: str | Path, *, what: str = "file") -> None:
+        remedy = "Copy or export it again, or train it again."
+        super().__init__(path, "computes logits that are infinite or NaN", remedy, what=what)
+
+
 # --- quantizing ---
 
 
@@ -313,13 +373,6 @@ class NumbersTooFarApart(CheckpointError):
     def __init__(self, path: str | Path, layer: str) -> None:
         problem = f"has numbers in {layer!r} that are too large or too far apart for int8"
         super().__init__(path, problem, "Train the network again, or leave it in float.")
-
-
-class LogitsNotNumbers(CheckpointError):
-    """A network to quantize computes infinities or NaN."""
-
-    def __init__(self, path: str | Path) -> None:
-        super().__init__(path, "computes logits that are infinite or NaN", "Train it again.")
 
 
 # --- weights and networks ---

@@ -3,6 +3,7 @@
 from shufflenet.runtimes._classifier import Classifier, Prediction, top_k
 from shufflenet.runtimes._classify import classify, run_batches
 from shufflenet.runtimes._fastest import open_fastest
+from shufflenet.runtimes._guard import guarded
 from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.runtimes._int8 import (
     CHECK_KEY,
@@ -12,7 +13,7 @@ from shufflenet.runtimes._int8 import (
     computes_int8_exactly,
 )
 from shufflenet.runtimes._llvm import LlvmClassifier
-from shufflenet.runtimes._model import Model
+from shufflenet.runtimes._model import Model, Opening
 from shufflenet.runtimes._onnxruntime import OnnxClassifier
 from shufflenet.runtimes._open import find_runtimes, open_by
 from shufflenet.runtimes._openvino import OpenVinoClassifier
@@ -26,6 +27,7 @@ __all__ = [
     "Model",
     "OnnxClassifier",
     "OpenVinoClassifier",
+    "Opening",
     "Picture",
     "Prediction",
     "check_batch",
@@ -35,6 +37,7 @@ __all__ = [
     "classify",
     "computes_int8_exactly",
     "find_runtimes",
+    "guarded",
     "open_by",
     "open_fastest",
     "run_batches",

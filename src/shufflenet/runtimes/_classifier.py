@@ -7,9 +7,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from shufflenet.errors import SpecError
 from shufflenet.spec import Card, Label, Runtime
 
-__all__ = ["Classifier", "Prediction", "missing_package", "top_k"]
+__all__ = ["Classifier", "Prediction", "check_k", "missing_package", "top_k"]
 
 
 class Classifier(Protocol):
@@ -47,12 +48,27 @@ class Prediction:
 def top_k(
     logits: npt.NDArray[np.float32], labels: Sequence[Label], k: int
 ) -> tuple[Prediction, ...]:
-    """Return the ``k`` most probable classes of one image's logits, ``(classes,)``.
+    """Return the ``k`` most probable classes of one image's finite logits, ``(classes,)``.
+
+    Raises:
+        SpecError: k is no whole number of at least 1.
 
     >>> top_k(np.array([0, 1], np.float32), [Label("a", "ant"), Label("b", "bee")], k=1)
     (Prediction(index=1, label='bee', probability=0.7310585975646973),)
     """
-    exponentials = np.exp(logits - logits.max())
+    check_k(k)
+    with np.errstate(all="ignore"):  # the exponential of a large negative number is 0
+        exponentials = np.exp(logits - logits.max())
     probabilities = exponentials / exponentials.sum()
-    order = np.argsort(-probabilities, kind="stable")[:k]
+    order = np.argsort(-logits, kind="stable")[:k]  # not by probabilities, of which many may be 0
     return tuple(Prediction(int(i), labels[i].name, float(probabilities[i])) for i in order)
+
+
+def check_k(k: int) -> None:
+    """Check a number of classes to return.
+
+    Raises:
+        SpecError: k is no whole number of at least 1.
+    """
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise SpecError("k", k, "a whole number of at least 1")

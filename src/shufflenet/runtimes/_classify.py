@@ -12,7 +12,8 @@ import numpy.typing as npt
 from shufflenet.data import Sample
 from shufflenet.errors import ImageError, SpecError
 from shufflenet.machine import cores
-from shufflenet.runtimes._classifier import Classifier, Prediction, top_k
+from shufflenet.runtimes._classifier import Classifier, Prediction, check_k, top_k
+from shufflenet.runtimes._guard import check_rows, guarded
 from shufflenet.runtimes._pictures import Picture, load_picture
 from shufflenet.spec import Card
 
@@ -43,7 +44,8 @@ def run_batches(
         Each source with its row, ``(d,)``, or with the reason it could not be read.
 
     Raises:
-        SpecError: the network does not take images of three channels, or an array is no image.
+        SpecError: the network does not take images of three channels, or a picture is none.
+        CheckpointError: the network cannot be computed, or not to finite numbers.
     """
     channels = card.network.in_channels
     if channels != 3:
@@ -73,9 +75,17 @@ def _run_batch(
 ) -> list[tuple[_Source, _Row]]:
     loaded = [load_picture(source, card.preprocess) for source in sources]
     images = [image for image in loaded if not isinstance(image, ImageError)]
-    rows = iter(network(_batch(images)) if images else ())
-    results = (x if isinstance(x, ImageError) else next(rows) for x in loaded)
+    rows = iter(_rows(network, card, images) if images else ())
+    results = [x if isinstance(x, ImageError) else next(rows) for x in loaded]
     return list(zip(sources, results, strict=True))
+
+
+def _rows(
+    network: _Network, card: Card, images: Sequence[npt.NDArray[np.uint8]]
+) -> npt.NDArray[np.float32]:
+    rows = network(_batch(images))
+    check_rows(rows, (len(images),), card.name, what="model")
+    return rows
 
 
 def _batch(images: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
@@ -93,8 +103,11 @@ def classify(
         not be read.
 
     Raises:
-        SpecError: the network does not take images of three channels, or an array is no image.
+        SpecError: the network does not take images of three channels, a picture is none, or k is
+            no whole number of at least 1.
+        CheckpointError: the network cannot be computed, or not to a finite logit for each class.
     """
-    network, card = classifier.logits_from_pixels, classifier.card
+    check_k(k)
+    network, card = guarded(classifier), classifier.card
     for picture, row in run_batches(network, card, pictures, batch=batch):
         yield picture, row if isinstance(row, ImageError) else top_k(row, card.labels, k)

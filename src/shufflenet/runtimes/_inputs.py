@@ -1,5 +1,7 @@
 """Arrays checked, and converted to the input that a file takes: floats or bytes."""
 
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,31 +11,58 @@ from shufflenet.spec import Preprocess
 
 __all__ = ["check_batch", "check_pixels", "input_from_batch", "input_from_pixels", "to_pixels"]
 
+_T = TypeVar("_T", bound=np.generic)
+_MOST = 1e30  # far above any normalized pixel, and far enough below float32's 3e38 to be summed
 
-def check_batch(batch: npt.NDArray[np.float32], channels: int) -> None:
-    """Check that an array is a batch of prepared images, float32 ``(n, channels, h, w)``.
+
+def check_batch(batch: npt.NDArray[np.float32], channels: int) -> npt.NDArray[np.float32]:
+    """Return prepared images, float32 ``(n, channels, h, w)``, as runtimes read them: in C order.
 
     Raises:
-        SpecError: it has another shape or dtype.
+        SpecError: it is no such array, or holds NaN, infinities or huge numbers.
     """
-    fits = batch.ndim == 4 and batch.shape[1] == channels and 0 not in batch.shape[2:]
-    if not fits or batch.dtype != np.float32:
-        actual = f"{batch.dtype} {batch.shape}"
-        raise SpecError("the batch", actual, f"float32 of shape (n, {channels}, height, width)")
+    expected = f"float32 of shape (n, {channels}, height, width)"
+    images = _plain(batch, "the batch", expected)
+    if images.ndim != 4 or images.shape[1] != channels or 0 in images.shape[2:]:
+        raise SpecError("the batch", f"{images.dtype} {images.shape}", expected)
+    if images.dtype != np.float32:
+        raise SpecError("the batch", f"{images.dtype} {images.shape}", expected)
+    # NaN fails both comparisons. Runtimes differ in what they make of it and of overflow.
+    if images.size and not (images.max() < _MOST and images.min() > -_MOST):
+        raise SpecError("the batch", "NaN, infinite or huge in places", "of normalized images")
+    return images
 
 
-def check_pixels(pixels: npt.NDArray[np.uint8], channels: int) -> None:
-    """Check that an array is a batch of RGB images, uint8 ``(n, h, w, 3)``, for three channels.
+def check_pixels(pixels: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.uint8]:
+    """Return RGB images, uint8 ``(n, h, w, 3)``, for three channels, as runtimes read them.
 
     Raises:
-        SpecError: it has another shape or dtype, or the network takes no images of 3 channels.
+        SpecError: it is no such array, or the network takes no images of 3 channels.
     """
     if channels != 3:
         raise SpecError("in_channels", channels, "3 to classify photos; use logits() instead")
-    fits = pixels.ndim == 4 and pixels.shape[3] == 3 and 0 not in pixels.shape[1:3]
-    if not fits or pixels.dtype != np.uint8:
-        actual = f"{pixels.dtype} {pixels.shape}"
-        raise SpecError("the pixels", actual, "uint8 of shape (n, height, width, 3)")
+    expected = "uint8 of shape (n, height, width, 3)"
+    images = _plain(pixels, "the pixels", expected)
+    fits = images.ndim == 4 and images.shape[3] == 3 and 0 not in images.shape[1:3]
+    if not fits or images.dtype != np.uint8:
+        raise SpecError("the pixels", f"{images.dtype} {images.shape}", expected)
+    return images
+
+
+def _plain(array: npt.NDArray[_T], name: str, expected: str) -> npt.NDArray[_T]:
+    """Return an array in C order that can be written to, as libraries read memory.
+
+    Raises:
+        SpecError: it is something else, or an array with a mask, which libraries would not see.
+    """
+    if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+        raise SpecError(name, f"of type {type(array).__name__}", f"a NumPy array, {expected}")
+    try:
+        return np.require(array, requirements=("C", "W", "E"))
+    except MemoryError as error:  # a view may have far more elements than memory
+        raise SpecError(
+            name, f"{array.dtype} {array.shape}", "small enough to fit memory"
+        ) from error
 
 
 def input_from_pixels(

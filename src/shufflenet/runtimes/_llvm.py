@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,17 +23,21 @@ from shufflenet.files import card_from_metadata
 from shufflenet.machine import cores, host_target
 from shufflenet.preprocess import normalize
 from shufflenet.runtimes._classifier import missing_package
+from shufflenet.runtimes._guard import Guard
 from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.runtimes._int8 import check_int8
 from shufflenet.spec import RUNTIMES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shufflenet.codegen import Compiled
     from shufflenet.spec import Arithmetic, Target
 
 __all__ = ["LlvmClassifier", "open_file"]
 
 _MOST_SHAPES = 4
+_T = TypeVar("_T", bound=np.generic)
 
 
 def open_file(path: Path, *, threads: int | None, precision: Arithmetic) -> LlvmClassifier:
@@ -84,14 +89,16 @@ class LlvmClassifier:
             raise FileMissing(path)
         self._network, metadata = read_network(path)
         self.card, _ = card_from_metadata(path, metadata)
+        self._guard = Guard(path, "LLVM", self.card.network.classes)
         is_int8 = self._network.input_params is not None
         self._target = target or host_target(int8=is_int8)
         self._check(path)
         self._build, self._jit = build, jit
         self._of_shape: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
         self._lock = threading.Lock()
-        threads = threads or cores()
-        self._pool = ThreadPoolExecutor(threads, "shufflenet-llvm") if threads > 1 else None
+        self._threads = threads or cores()
+        self._process = os.getpid()
+        self._pool: ThreadPoolExecutor | None = None
         check_int8(self.logits_from_pixels, self.card, metadata, path)
 
     def _check(self, path: str | Path) -> None:
@@ -120,14 +127,17 @@ class LlvmClassifier:
         """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.
 
         Raises:
-            SpecError: the batch has another shape or type.
+            SpecError: the batch has another shape or type, or is not finite.
+            CheckpointError: code for this shape cannot be compiled, or logits are not finite.
         """
-        check_batch(batch, self.card.network.in_channels)
+        batch = check_batch(batch, self.card.network.in_channels)
+        return self._guard.logits(self._logits, batch)
+
+    def _logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         compiled = self._compiled_for(batch.shape[1:])
         if len(batch) == 1:  # callers in several threads need not wait for those of the pool
             return compiled.logits_of(batch[0])
-        each = self._pool.map if self._pool else map
-        return compiled.logits(list(each(compiled.features, batch)))
+        return compiled.logits(self._map(compiled.features, batch))
 
     def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
@@ -135,16 +145,32 @@ class LlvmClassifier:
         The code normalizes pixels as it reads them, unless a mean image is subtracted.
 
         Raises:
-            SpecError: the batch has another shape or type.
+            SpecError: the batch has another shape or type, or is not finite.
+            CheckpointError: code for this shape cannot be compiled, or logits are not finite.
         """
-        check_pixels(pixels, self.card.network.in_channels)
+        pixels = check_pixels(pixels, self.card.network.in_channels)
         if self.card.preprocess.mean_image:
             return self.logits(normalize(pixels, self.card.preprocess))
+        return self._guard.logits(self._logits_from_pixels, pixels)
+
+    def _logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         compiled = self._compiled_for((pixels.shape[3], *pixels.shape[1:3]))
         if len(pixels) == 1:  # as in logits
             return compiled.logits_of_pixels(pixels[0])
-        each = self._pool.map if self._pool else map
-        return compiled.logits(list(each(compiled.features_of_pixels, pixels)))
+        return compiled.logits(self._map(compiled.features_of_pixels, pixels))
+
+    def _map(
+        self,
+        compute: Callable[[npt.NDArray[_T]], npt.NDArray[np.float32]],
+        images: npt.NDArray[_T],
+    ) -> list[npt.NDArray[np.float32]]:
+        """Compute each image, on the threads of this process: a fork copies none."""
+        if self._threads == 1:
+            return list(map(compute, images))
+        if self._pool is None or self._process != os.getpid():
+            self._pool = ThreadPoolExecutor(self._threads, "shufflenet-llvm")
+            self._process = os.getpid()
+        return list(self._pool.map(compute, images))
 
     def _compiled_for(self, shape: tuple[int, ...]) -> Compiled:
         """Return the code for ``(channels, h, w)``; that of the shape longest unused is dropped."""

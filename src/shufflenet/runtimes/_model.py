@@ -1,36 +1,88 @@
 """The object that ``open_model`` returns: a classifier with checks, for images and arrays."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import ImageError
+from shufflenet.errors import ImageError, SpecError
 from shufflenet.runtimes._classifier import Classifier, Prediction
 from shufflenet.runtimes._classify import classify
+from shufflenet.runtimes._fastest import open_fastest
+from shufflenet.runtimes._guard import Guard
 from shufflenet.runtimes._inputs import check_batch, check_pixels
+from shufflenet.runtimes._open import find_runtimes
 from shufflenet.runtimes._pictures import Picture, list_pictures
+from shufflenet.spec import Arithmetic
 
-__all__ = ["Model"]
+__all__ = ["Model", "Opening"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A file and how it is opened; a model that knows its own can be pickled.
+
+    Attributes:
+        path: The file.
+        runtime: ``auto``, or a name of ``spec.RUNTIMES``.
+        threads: The number of threads that compute a batch; one a core if it is None.
+        precision: The arithmetic of a float network.
+    """
+
+    path: Path
+    runtime: str = "auto"
+    threads: int | None = None
+    precision: Arithmetic = "float32"
+
+    def open(self) -> "Model":
+        """Open the file.
+
+        Raises:
+            CheckpointError: the file is missing, damaged, has no card, or no runtime opens it.
+            MissingDependency: the runtime is not installed.
+            SpecError: there is no such runtime, or it lacks that precision on this processor.
+        """
+        runtimes = find_runtimes(self.runtime, self.precision)
+        classifier = open_fastest(
+            self.path, runtimes, threads=self.threads, precision=self.precision
+        )
+        return Model(classifier, self)
 
 
 class Model:
-    """A classifier that checks what it is given: the result of ``shufflenet.open_model``."""
+    """A classifier that checks what it is given: the result of ``shufflenet.open_model``.
 
-    def __init__(self, classifier: Classifier) -> None:
+    Several threads may use it at once. Pickled, it is its file's path and how that was opened, so
+    that another process on this machine opens it again.
+    """
+
+    def __init__(self, classifier: Classifier, opening: Opening | None = None) -> None:
         self.card = classifier.card
         self._classifier = classifier
+        self._opening = opening
+        runtime = type(classifier).__name__
+        self._guard = Guard(self.card.name, runtime, self.card.network.classes, what="model")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return how pickle makes the model anew: from its file, or from its classifier."""
+        if self._opening:
+            return Opening.open, (self._opening,)
+        return Model, (self._classifier,)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.
 
-        ``shufflenet.preprocess.prepare`` makes one image of such a batch.
+        ``shufflenet.preprocess.prepare`` makes one image of such a batch. There may be no images.
 
         Raises:
-            SpecError: the batch has another shape or dtype.
+            SpecError: the batch has another shape or dtype, or is not finite.
+            CheckpointError: the file cannot be computed, or not to finite logits.
         """
-        check_batch(batch, self.card.network.in_channels)
-        return self._classifier.logits(batch)
+        batch = check_batch(batch, self.card.network.in_channels)
+        return self._guard.logits(self._classifier.logits, batch)
 
     def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
@@ -38,31 +90,56 @@ class Model:
         Raises:
             SpecError: the pixels have another shape or dtype, or the network takes images of
                 another number of channels than three.
+            CheckpointError: the file cannot be computed, or not to finite logits.
         """
-        check_pixels(pixels, self.card.network.in_channels)
-        return self._classifier.logits_from_pixels(pixels)
+        pixels = check_pixels(pixels, self.card.network.in_channels)
+        return self._guard.logits(self._classifier.logits_from_pixels, pixels)
 
-    def classify(self, images: Picture | Iterable[Picture], k: int = 5) -> list[list[Prediction]]:
+    @overload
+    def classify(
+        self, images: Picture | Iterable[Picture], k: int = 5, *, errors: Literal["raise"] = "raise"
+    ) -> list[list[Prediction]]: ...
+
+    @overload
+    def classify(
+        self, images: Picture | Iterable[Picture], k: int = 5, *, errors: Literal["return"]
+    ) -> list[list[Prediction] | ImageError]: ...
+
+    def classify(
+        self,
+        images: Picture | Iterable[Picture],
+        k: int = 5,
+        *,
+        errors: Literal["raise", "return"] = "raise",
+    ) -> list[list[Prediction]] | list[list[Prediction] | ImageError]:
         """Return the ``k`` most probable classes of every image, most probable first.
 
         Args:
             images: One image or several: paths, bytes of image files, images of Pillow, or RGB
                 arrays, uint8 ``(h, w, 3)`` or ``(n, h, w, 3)``, of any size.
             k: The number of classes; all of them, if there are fewer.
+            errors: Whether the error of an image that cannot be read is raised, so that there is
+                no result at all, or stands in the image's place.
 
         Returns:
             A list for each image, also if there is one only.
 
         Raises:
-            ImageError: an image cannot be read.
-            SpecError: an array is no RGB image, or the network takes images of another number of
-                channels than three.
+            ImageError: an image cannot be read, and ``errors`` is ``raise``.
+            SpecError: an image is of no such type, k is below 1, or the network takes images of
+                another number of channels than three.
+            CheckpointError: the file cannot be computed, or not to finite logits.
         """
-        results = []
-        for _, result in classify(self._classifier, list_pictures(images), k=k):
+        if errors not in ("raise", "return"):
+            raise SpecError("errors", errors, "'raise' or 'return'")
+        results: list[list[Prediction] | ImageError] = []
+        for _, result in classify(self, list_pictures(images), k=k):
             if isinstance(result, ImageError):
-                raise result
-            results.append(list(result))
+                if errors == "raise":
+                    raise result
+                results.append(result)
+            else:
+                results.append(list(result))
         return results
 
     def __repr__(self) -> str:

@@ -7,9 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import FileMissing, NotRunnable
+from shufflenet.errors import FileMissing
 from shufflenet.files import card_from_metadata
-from shufflenet.runtimes._inputs import input_from_batch, input_from_pixels
+from shufflenet.runtimes._guard import Guard, loading
+from shufflenet.runtimes._inputs import (
+    check_batch,
+    check_pixels,
+    input_from_batch,
+    input_from_pixels,
+)
 from shufflenet.runtimes._int8 import check_int8, computes_int8_exactly
 from shufflenet.spec import Arithmetic
 
@@ -47,11 +53,13 @@ class OnnxClassifier:
         """
         if not Path(path).is_file():
             raise FileMissing(path)
-        self._session = _open_session(path, threads)
-        metadata = self._session.get_modelmeta().custom_metadata_map
+        with loading(path, "ONNX Runtime"):
+            self._session = _open_session(path, threads)
+            metadata = self._session.get_modelmeta().custom_metadata_map
+            images = self._session.get_inputs()[0]
         self.card, published = card_from_metadata(path, metadata)
         self._log_of_output = published is not None and published.output == "probabilities"
-        images = self._session.get_inputs()[0]
+        self._guard = Guard(path, "ONNX Runtime", self.card.network.classes)
         self._input = images.name
         self._takes_bytes = images.type == "tensor(uint8)"
         self._fixed_batch = images.shape[0] if isinstance(images.shape[0], int) else None
@@ -64,14 +72,28 @@ class OnnxClassifier:
         check_int8(self.logits_from_pixels, self.card, metadata, path)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``."""
-        how = self.card.preprocess
-        return self._logits(input_from_batch(batch, how, takes_bytes=self._takes_bytes))
+        """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.
+
+        Raises:
+            SpecError: the batch has another shape or type, or is not finite.
+            CheckpointError: the file cannot be computed, or not to finite logits.
+        """
+        how, batch = self.card.preprocess, check_batch(batch, self.card.network.in_channels)
+        return self._guard.logits(
+            self._logits, input_from_batch(batch, how, takes_bytes=self._takes_bytes)
+        )
 
     def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255."""
-        how = self.card.preprocess
-        return self._logits(input_from_pixels(pixels, how, takes_bytes=self._takes_bytes))
+        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+
+        Raises:
+            SpecError: the pixels have another shape or type.
+            CheckpointError: the file cannot be computed, or not to finite logits.
+        """
+        how, pixels = self.card.preprocess, check_pixels(pixels, self.card.network.in_channels)
+        return self._guard.logits(
+            self._logits, input_from_pixels(pixels, how, takes_bytes=self._takes_bytes)
+        )
 
     def _logits(
         self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
@@ -93,30 +115,15 @@ class OnnxClassifier:
         missing = (self._fixed_batch or 0) - len(images)
         if missing > 0:  # a file may take so many images at once and no fewer
             images = np.concatenate((images, np.zeros((missing, *images.shape[1:]), images.dtype)))
-        result = np.asarray(self._session.run(None, {self._input: images})[0], np.float32)
+        result: npt.NDArray[np.float32] = self._session.run(None, {self._input: images})[0]
         return result[: len(result) - max(0, missing)]
 
 
 def _open_session(path: str | Path, threads: int | None) -> Any:  # noqa: ANN401  # it has no types
-    """Open a session on the CPU.
-
-    Raises:
-        NotRunnable: ONNX Runtime cannot parse or run the file.
-    """
+    """Open a session on the CPU."""
     import onnxruntime  # noqa: PLC0415  # a tenth of a second that `import shufflenet` saves
-    from onnxruntime.capi import onnxruntime_pybind11_state as ort  # noqa: PLC0415  # likewise
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; they are raised as well
+    options.log_severity_level = 4  # only what ends the process; errors are raised
     options.intra_op_num_threads = threads or 0
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except (
-        ort.Fail,
-        ort.InvalidArgument,
-        ort.InvalidGraph,
-        ort.InvalidProtobuf,
-        ort.NotImplemented,
-        ort.RuntimeException,
-    ) as error:
-        raise NotRunnable(path, "ONNX Runtime") from error
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -13,10 +13,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import FileMissing, MissingDependency, ModelZooFile, NotRunnable, SpecError
+from shufflenet.errors import FileMissing, MissingDependency, ModelZooFile, SpecError
 from shufflenet.files import card_from_metadata
 from shufflenet.runtimes._classifier import missing_package
-from shufflenet.runtimes._inputs import input_from_batch, input_from_pixels
+from shufflenet.runtimes._guard import Guard, loading
+from shufflenet.runtimes._inputs import (
+    check_batch,
+    check_pixels,
+    input_from_batch,
+    input_from_pixels,
+)
 from shufflenet.runtimes._int8 import CHECK_KEY, check_int8
 from shufflenet.spec import CARD_KEY, RUNTIMES, Arithmetic
 
@@ -92,14 +98,13 @@ class OpenVinoClassifier:
         core = openvino.Core()
         settings = _settings(core, threads, precision)
         self._compile = partial(core.compile_model, device_name="CPU", config=settings)
-        try:
+        with loading(path, "OpenVINO"):
             self._model = model = core.read_model(str(path))
             self._any_shape = self._compile(model)
-        except RuntimeError as error:
-            raise NotRunnable(path, "OpenVINO") from error
-        metadata = dict(_metadata(model))
+            metadata = dict(_metadata(model))
+            self._takes_bytes = model.inputs[0].element_type == openvino.Type.u8
         self.card, published = card_from_metadata(path, metadata)
-        self._takes_bytes = model.inputs[0].element_type == openvino.Type.u8
+        self._guard = Guard(path, "OpenVINO", self.card.network.classes)
         if published is not None:  # their batch sizes and outputs differ
             raise ModelZooFile(path)
         self._lock, self._requests = threading.Lock(), _Requests()
@@ -108,14 +113,28 @@ class OpenVinoClassifier:
         check_int8(self.logits_from_pixels, self.card, metadata, path)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``."""
-        how = self.card.preprocess
-        return self._run(input_from_batch(batch, how, takes_bytes=self._takes_bytes))
+        """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.
+
+        Raises:
+            SpecError: the batch has another shape or type, or is not finite.
+            CheckpointError: the file cannot be computed, or not to finite logits.
+        """
+        how, batch = self.card.preprocess, check_batch(batch, self.card.network.in_channels)
+        return self._guard.logits(
+            self._run, input_from_batch(batch, how, takes_bytes=self._takes_bytes)
+        )
 
     def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255."""
-        how = self.card.preprocess
-        return self._run(input_from_pixels(pixels, how, takes_bytes=self._takes_bytes))
+        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+
+        Raises:
+            SpecError: the pixels have another shape or type.
+            CheckpointError: the file cannot be computed, or not to finite logits.
+        """
+        how, pixels = self.card.preprocess, check_pixels(pixels, self.card.network.in_channels)
+        return self._guard.logits(
+            self._run, input_from_pixels(pixels, how, takes_bytes=self._takes_bytes)
+        )
 
     def _run(
         self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
@@ -125,7 +144,7 @@ class OpenVinoClassifier:
         if id(compiled) not in requests:
             requests[id(compiled)] = compiled.create_infer_request()
         outputs = requests[id(compiled)].infer([images], share_inputs=True)  # read in place
-        return np.array(outputs[0], np.float32)
+        return np.array(outputs[0])  # a copy: the request keeps its memory
 
     def _compiled_for(self, shape: tuple[int, ...]) -> Any:  # noqa: ANN401  # it has no types
         """Return a model compiled for any shape, or for this one if it is used again and again.

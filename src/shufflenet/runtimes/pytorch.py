@@ -1,6 +1,8 @@
 """Checkpoints, run by PyTorch: imported by its own name, for it alone of this room loads torch."""
 
+import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,8 @@ from shufflenet.errors import SpecError
 from shufflenet.files import read_checkpoint
 from shufflenet.networks import ShuffleNet, build_with
 from shufflenet.preprocess import normalize
+from shufflenet.runtimes._guard import Guard, check_rows
+from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.spec import Arithmetic, Card
 
 __all__ = ["TorchClassifier", "open_file"]
@@ -45,36 +49,65 @@ class TorchClassifier:
     def __init__(self, net: nn.Module, card: Card) -> None:
         self.card = card
         self._net = net.eval()
+        self._process = os.getpid()
+        self._guard = Guard(card.name, "torch", card.network.classes, what="model")
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``."""
-        return self._rows(self._net, batch)
+        """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.
+
+        Raises:
+            SpecError: the batch has another shape or type, or is not finite.
+            CheckpointError: the network cannot be computed, or not to finite logits.
+        """
+        batch = check_batch(batch, self.card.network.in_channels)
+        return self._guard.logits(partial(self._rows, self._net), batch)
 
     def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255."""
-        return self.logits(normalize(pixels, self.card.preprocess))
+        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+
+        Raises:
+            SpecError: the pixels have another shape or type.
+            CheckpointError: the network cannot be computed, or not to finite logits.
+        """
+        pixels = check_pixels(pixels, self.card.network.in_channels)
+        images = normalize(pixels, self.card.preprocess)
+        return self._guard.logits(partial(self._rows, self._net), images)
 
     def embed(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Compute the inputs ``(n, d)`` of the network's last layer for images ``(n, c, h, w)``.
 
         Raises:
-            SpecError: the network is no ``ShuffleNet``, so that only logits can be computed.
+            SpecError: the batch has another shape or type, or is not finite; or the network is no
+                ``ShuffleNet``, so that only logits can be computed.
+            CheckpointError: the network cannot be computed, or not to finite numbers.
         """
         if not isinstance(self._net, ShuffleNet):
             raise SpecError("the network", type(self._net).__name__, "a ShuffleNet, to embed with")
-        return self._rows(self._net.embed, batch)
+        batch = check_batch(batch, self.card.network.in_channels)
+        if not len(batch):
+            return np.empty((0, self._net.spec.embedding_channels), np.float32)
+        rows = self._guard.run(partial(self._rows, self._net.embed), batch)
+        check_rows(rows, (len(batch),), self.card.name, what="model")
+        return rows
 
     def embed_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Compute what ``embed`` does, ``(n, d)``, for RGB images ``(n, h, w, 3)``, 0 to 255.
 
         Raises:
-            SpecError: the network is no ``ShuffleNet``, so that only logits can be computed.
+            SpecError: the pixels have another shape or type; or the network is no ``ShuffleNet``,
+                so that only logits can be computed.
+            CheckpointError: the network cannot be computed, or not to finite numbers.
         """
+        pixels = check_pixels(pixels, self.card.network.in_channels)
         return self.embed(normalize(pixels, self.card.preprocess))
 
     def _rows(
-        self, compute: Callable[[Tensor], Tensor], batch: npt.NDArray[np.float32]
+        self, compute: Callable[[Tensor], Tensor], batch: npt.NDArray[np.generic]
     ) -> npt.NDArray[np.float32]:
+        if os.getpid() != self._process:
+            # A fork copies no threads, and torch would wait for those it had before.
+            torch.set_num_threads(1)
+            self._process = os.getpid()
         weight = next(self._net.parameters())
         with torch.inference_mode():
             result = compute(torch.from_numpy(batch).to(weight.device, weight.dtype))

@@ -1,0 +1,122 @@
+"""What surrounds a library that loads or computes a file of others, for it may raise anything."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from shufflenet.errors import (
+    ComputationFailed,
+    LogitsNotNumbers,
+    NotRunnable,
+    OtherOutput,
+    ShuffleNetError,
+)
+from shufflenet.runtimes._classifier import Classifier
+
+__all__ = ["Guard", "check_rows", "guarded", "loading"]
+
+_Images = TypeVar("_Images", bound=npt.NDArray[np.float32] | npt.NDArray[np.uint8])
+_Rows: TypeAlias = npt.NDArray[np.float32]
+
+
+@contextmanager
+def loading(path: str | Path, runtime: str) -> Iterator[None]:
+    """Turn what a library raises while it loads a file into one sentence.
+
+    Args:
+        path: The file.
+        runtime: The library, as people call it.
+
+    Raises:
+        NotRunnable: the library raised an error.
+        ShuffleNetError: one of this package's own was raised, which passes.
+        ModuleNotFoundError: the library is not installed.
+    """
+    try:
+        yield
+    except (ShuffleNetError, ModuleNotFoundError):
+        raise
+    except Exception as error:  # a stranger's file in a library: any of its errors
+        raise NotRunnable(path, runtime) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Computes a file by a library so that the answer is whole, or one of this package's errors.
+
+    Attributes:
+        path: The file, or the model's name.
+        runtime: The library, as people call it.
+        classes: The number of classes that the card names.
+        what: What ``path`` is: "file" or "model".
+    """
+
+    path: str | Path
+    runtime: str
+    classes: int
+    what: str = "file"
+
+    def logits(self, compute: Callable[[_Images], _Rows], images: _Images) -> _Rows:
+        """Compute the logits ``(n, classes)`` of images, as a library takes them; n may be 0.
+
+        Raises:
+            ComputationFailed: the library raised an error.
+            OtherOutput: the output is no row of floats for each image, one for each class.
+            LogitsNotNumbers: a logit is infinite or NaN.
+        """
+        if not len(images):  # libraries differ in what they make of none
+            return np.empty((0, self.classes), np.float32)
+        rows = self.run(compute, images)
+        check_rows(rows, (len(images), self.classes), self.path, what=self.what)
+        return rows
+
+    def run(self, compute: Callable[[_Images], _Rows], images: _Images) -> _Rows:
+        """Compute what a library returns of images, without a check of it.
+
+        Raises:
+            ComputationFailed: the library raised an error.
+            ShuffleNetError: one of this package's own was raised, which passes.
+        """
+        try:
+            with np.errstate(all="ignore"):  # infinities are looked for in the result
+                return compute(images)
+        except ShuffleNetError:
+            raise
+        except Exception as error:  # as in loading; memory may be short too
+            raise ComputationFailed(
+                self.path, self.runtime, images.shape, error, what=self.what
+            ) from error
+
+
+def guarded(classifier: Classifier) -> Callable[[npt.NDArray[np.uint8]], _Rows]:
+    """Return a classifier's ``logits_from_pixels``, whose answer is checked, whoever wrote it."""
+    name, classes = classifier.card.name, classifier.card.network.classes
+    guard = Guard(name, type(classifier).__name__, classes, what="model")
+    return partial(guard.logits, classifier.logits_from_pixels)
+
+
+def check_rows(
+    rows: npt.NDArray[np.float32], shape: tuple[int, ...], path: str | Path, *, what: str = "file"
+) -> None:
+    """Check that an output is rows of finite floats, ``shape``.
+
+    Args:
+        rows: The output.
+        shape: The number of images and, if it is known, of numbers for each.
+        path: The file that computed it, or the model's name.
+        what: What ``path`` is: "file" or "model".
+
+    Raises:
+        OtherOutput: it has another shape or type.
+        LogitsNotNumbers: it holds infinities or NaN.
+    """
+    if rows.ndim != 2 or rows.shape[: len(shape)] != shape or rows.dtype.kind != "f":
+        raise OtherOutput(path, f"{rows.dtype} {rows.shape}", shape, what=what)
+    if not np.isfinite(rows).all():
+        raise LogitsNotNumbers(path, what=what)
