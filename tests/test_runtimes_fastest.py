@@ -86,7 +86,7 @@ def test_a_runtime_with_other_logits_is_not_chosen(monkeypatch: pytest.MonkeyPat
     assert type(open_fastest(FILE, threads=1)) is OnnxClassifier
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"a": 3}', "\x00"])
+@pytest.mark.parametrize("content", ["", "[]", '{"a": ["b"]}', "\x00", "[" * 10**5])
 def test_choices_that_cannot_be_read_are_made_again(
     content: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

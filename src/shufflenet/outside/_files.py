@@ -7,8 +7,8 @@ Opening a pipe may wait for ever, a device may have no end. Every failure is an 
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 __all__ = ["IrregularFile", "open_regular", "read_regular"]
 
@@ -17,7 +17,7 @@ class IrregularFile(OSError):
     """The path leads to a folder, a pipe, a device or a socket; ``strerror`` says to which."""
 
 
-def open_regular(path: str | Path) -> BinaryIO:
+def open_regular(path: str | Path) -> BufferedReader:
     """Open a regular file to read its bytes, without ever waiting for another process.
 
     Raises:

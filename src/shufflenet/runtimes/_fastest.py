@@ -14,9 +14,16 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import CheckpointError, MissingDependency, NoRuntimeOpens, WriteError
-from shufflenet.files import cache_dir, write_atomic
+from shufflenet.errors import (
+    CheckpointError,
+    MissingDependency,
+    NoRuntimeOpens,
+    SpecError,
+    WriteError,
+)
+from shufflenet.files import cache_dir, check_model_file, write_atomic
 from shufflenet.machine import cores
+from shufflenet.outside import open_regular, read_json, read_regular, typed
 from shufflenet.runtimes._classifier import Classifier
 from shufflenet.runtimes._int8 import INT8_AGREEMENT
 from shufflenet.runtimes._open import open_by
@@ -28,6 +35,8 @@ _log = logging.getLogger(__name__)
 
 _Image: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 _COLORS = 3  # channels of a photo
+
+_MOST_CHOICES, _MAX_BYTES = 1000, 1 << 20  # of the file; a choice takes 200 bytes
 
 _CALLS, _BLOCKS, _PATIENCE_S = 10, 5, 1.0
 _WORTH_IT = 0.95  # of the time: a smaller gain is noise, and one runtime takes less memory
@@ -62,7 +71,8 @@ def open_fastest(
     open_file = partial(open_by, path=path, threads=threads, precision=precision)
     versions = {runtime.package: _version(runtime.package) for runtime in others}
     others = [runtime for runtime in others if versions[runtime.package]]
-    if not others or not path.is_file():
+    check_model_file(path)
+    if not others:
         return open_file(reference)
     choices = {runtime.name: runtime for runtime in (reference, *others)}
     remembered, key = _read_choices(), _key(path, versions, threads or cores())
@@ -176,7 +186,8 @@ def _version(package: str) -> str | None:
 
 
 def _key(path: Path, versions: Mapping[str, str | None], threads: int) -> str:
-    content = hashlib.sha256(path.read_bytes()).hexdigest()
+    with open_regular(path) as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
     machine = f"{platform.node()} {platform.processor() or platform.machine()}"
     others = [*versions.values(), *(_version(name) for name in ("onnxruntime", "shufflenet"))]
     return f"{content} {' '.join(map(str, others))} {threads} {machine}"
@@ -185,12 +196,11 @@ def _key(path: Path, versions: Mapping[str, str | None], threads: int) -> str:
 def _read_choices() -> dict[str, str]:
     """Read the choices made before; if they cannot be read they are made again."""
     try:
-        stored = json.loads(_path().read_text())
-    except (OSError, ValueError):
+        stored = typed(read_json(read_regular(_path(), _MAX_BYTES)), dict[str, str], "choices")
+    except (OSError, SpecError):
         return {}
-    if not isinstance(stored, dict):
-        return {}
-    return {key: name for key, name in stored.items() if name in RUNTIMES}
+    known = [(key, name) for key, name in stored.items() if name in RUNTIMES]
+    return dict(known[-_MOST_CHOICES:])
 
 
 def _write_choices(choices: dict[str, str]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from shufflenet.errors import MissingDependency, SpecError
+from shufflenet.files import check_model_file
 from shufflenet.runtimes._classifier import Classifier, missing_package
 from shufflenet.spec import RUNTIMES, Arithmetic, Runtime
 
@@ -60,4 +61,5 @@ def open_by(
         open_file: _OpenFile = import_module(runtime.module).open_file
     except ModuleNotFoundError as error:
         raise MissingDependency(*missing_package(runtime, error)) from error
+    check_model_file(path)  # libraries that open it by name wait for a pipe
     return open_file(path, threads=threads, precision=precision)

@@ -1,5 +1,6 @@
 """Look up networks and files of weights by their names."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def find_weights(name: str | Path) -> WeightFiles:
         UnknownName: ``name`` is neither a checkpoint's name nor a path.
         NoWeights: ``name`` is a network's, which has no weights.
         RunFolder: it is the folder of a training run.
-        NotAFile: it is another folder.
+        NotAFile: it is another folder, a pipe, a device or a socket.
         NotOurFormat: the file is neither ONNX nor safetensors.
         PublishedUnderOtherName: it is the filename of published weights.
     """
@@ -84,12 +85,13 @@ def find_weights(name: str | Path) -> WeightFiles:
         return WeightFiles(name=path.stem, onnx=path)
     if path.suffix.lower() == ".safetensors":
         return WeightFiles(name=path.stem, checkpoint=path)
-    if (path / "best.safetensors").exists():
+    # os.path answers False where pathlib raises: of names that no file can have, or no permission
+    if os.path.exists(path / "best.safetensors"):
         raise RunFolder(name, path / "best.safetensors")
-    if str(name) and path.is_dir():
-        raise NotAFile(name)
-    if str(name) and path.exists():
+    if str(name) and os.path.isfile(path):
         raise NotOurFormat(name)
+    if str(name) and os.path.exists(path):
+        raise NotAFile(name)
     published = [weights.name for weights in WEIGHTS.values() if weights.filename == path.name]
     if published:
         raise PublishedUnderOtherName(name, published[0])
