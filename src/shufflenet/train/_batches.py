@@ -3,6 +3,7 @@
 import logging
 import signal
 from collections.abc import Iterator, Sequence
+from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from shufflenet.train.augment import rand_augment, random_erase, trivial_augment
 __all__ = ["Batches", "Crops", "Share", "ignore_signals"]
 
 _log = logging.getLogger(__name__)
+_END_S = 10  # a run saves and ends its loaders within this
 
 
 class NothingReadable(Exception):
@@ -122,10 +124,15 @@ class Batches:
 
 
 def ignore_signals(worker: int) -> None:
-    """Ignore Ctrl-C and SIGTERM in a loader process.
+    """Ignore Ctrl-C in a loader process, and SIGTERM for a while.
 
     Both reach all processes of a terminal or a job. The run ends its loader processes itself once
-    it has saved; if one ended before, the run would fail.
+    it has saved; if one ended before, the run would fail. A loader that the run could not end gets
+    SIGTERM when the run's process exits, which then waits for it.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end_later)
+
+
+def _end_later(number: int, frame: FrameType | None) -> None:
+    signal.alarm(_END_S)  # SIGALRM ends the process

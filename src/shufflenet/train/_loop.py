@@ -152,6 +152,7 @@ class Loop:
         try:
             yield from batches
         except NothingReadable as error:
+            error.__traceback__ = None  # part of a cycle, which would keep the loader processes
             raise NoReadableImages(self.setup.training.source) from error
 
     def _step(self, batch: _Batch) -> None:
