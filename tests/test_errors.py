@@ -591,18 +591,19 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "The run folder 'run' holds no run. Start one by leaving out --resume.",
     ),
     (
-        errors.RunFileDamaged("run", "no JSON"),
-        "The run folder 'run' has a damaged run.json (no JSON). Start another.",
+        errors.RunFileDamaged("run", ValueError("no JSON")),
+        "The run folder 'run' has a damaged run.json (no JSON). Train again with another --out.",
     ),
     (
         errors.RunDiffers("run", "recipe", "epochs was 3, now 4", data=False),
         "The run folder 'run' belongs to a run with another recipe (epochs was 3, now 4). "
-        "Resume with the arguments it was started with, which its run.json holds.",
+        "Resume with the arguments it was started with, which its run.json holds; only --epochs "
+        "and --patience may change.",
     ),
     (
         errors.RunDiffers("run", "training data", "images was 3, now 4", data=True),
         "The run folder 'run' belongs to a run with another training data (images was 3, now "
-        "4). Restore the data as they were, or train again with another --out.",
+        "4). Restore the data and their options as they were, or train again with another --out.",
     ),
     (
         errors.RunCheckpointDamaged("run", "last.pt", ValueError("it ends early\nmore")),

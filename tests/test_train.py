@@ -267,7 +267,7 @@ def test_a_folder_is_not_run_in_twice_and_not_resumed_with_other_arguments(
     with pytest.raises(RunError, match="already holds a run. Continue it with --resume, or choose"):
         run(images, out)
     with pytest.raises(RunError, match="belongs to a run with another recipe"):
-        run(images, out, resume=True)
+        run(images, out, dataclasses.replace(RECIPE, epochs=2, batch_size=4), resume=True)
     net = create_model("shufflenet_v2_x0_33", num_classes=3, stem_stride=1)
     with pytest.raises(RunError, match="belongs to a run with another network"):
         train(setup_for(net, images), Session(out=out, resume=True))

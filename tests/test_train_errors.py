@@ -259,9 +259,8 @@ def test_data_that_changed_since_are_reported(
     assert {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir()} == before
     (class_folders / "red" / "new.png").unlink()
     changed.write_bytes(content)
-    longer = command(class_folders, tmp_path / "run", "--val", class_folders, epochs=3)
-    said = refused(run(*longer, "--resume"))
-    assert "another recipe (epochs: 2 then, 3 now). Resume with the arguments" in said
+    said = refused(run(*arguments, "--resume", "--label-smoothing", 0))
+    assert "another recipe (--label-smoothing: 0.1 then, 0.0 now). Resume with the argum" in said
     assert run(*arguments, "--resume")[0] == 0
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -148,18 +149,18 @@ def test_without_a_name_the_network_is_that_of_the_weights(
 def test_the_weights_to_start_from_are_read_once(
     class_folders: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reads: list[Path] = []
-    real = Path.read_bytes
+    opened: list[str] = []
+    real = os.open
 
-    def read_bytes(path: Path) -> bytes:
-        reads.append(path)
-        return real(path)
+    def counted(path: str | Path, *arguments: Any, **more: Any) -> int:  # noqa: ANN401  # as os.open
+        opened.append(str(path))
+        return real(path, *arguments, **more)
 
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    monkeypatch.setattr(os, "open", counted)
     session = Session(out=str(tmp_path / "run"), accelerator="cpu", workers=0, stop_after_s=0.0)
     result = train_job(Job(data=class_folders, weights=checkpoint), RECIPE, session)
     assert result.run == str(tmp_path / "run")
-    assert reads.count(checkpoint) == 1
+    assert opened.count(str(checkpoint)) == 1
 
 
 def test_rows_of_classes_that_the_weights_know_are_kept(

@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.data import ImageSet, Sample, open_images
-from shufflenet.errors import DataError, HeldOutListDamaged, HeldOutMissing, NoHeldOutList
+from shufflenet.errors import HeldOutListDamaged, HeldOutMissing, NoHeldOutList
 from shufflenet.files import write_atomic
+from shufflenet.outside import open_regular
 
 __all__ = [
     "Fingerprints",
@@ -100,19 +101,23 @@ def held_out(run: str | Path) -> ImageSet:
             samples.append(replace(sample, label=number[label]))
     if missing:
         raise HeldOutMissing(run, missing, len(rows))
-    spools = [images.spool for images, _ in sources.values()]
-    return ImageSet(str(run), tuple(classes), tuple(samples), spools)
+    spools = [images.spool for found, _ in sources.values() for images in found]
+    return ImageSet(str(run), tuple(classes), tuple(samples), spool=spools)
 
 
-_Source = tuple[ImageSet, dict[str, list[Sample]]]  # and its images by name
+_Source = tuple[list[ImageSet], dict[str, list[Sample]]]  # its sets, and their images by name
 
 
 def _by_name(source: str) -> _Source:
-    images = open_images(source)
+    """Open an archive with all of its splits."""
+    found = [open_images(source, "train")]
+    if found[0].findings.validation:
+        found.append(open_images(source, "val"))
     by_name = defaultdict[str, list[Sample]](list)
-    for sample in reversed(images.samples):  # the first of a name is the first that is taken
-        by_name[sample.name].append(sample)
-    return images, by_name
+    for images in found:
+        for sample in reversed(images.samples):  # the first of a name is the first that is taken
+            by_name[sample.name].append(sample)
+    return found, by_name
 
 
 def _find(path: str, within: str, sources: dict[str, _Source]) -> Sample | None:
@@ -184,12 +189,12 @@ def _numbers(samples: Iterable[Sample]) -> Fingerprints:
 def _fingerprint(sample: Sample) -> int | None:
     """Return a hash of the size of an image file and of three pieces of it."""
     try:
-        with open(sample.path, "rb") as file:
+        with open_regular(sample.path) as file:
             size = os.fstat(file.fileno()).st_size if sample.size < 0 else sample.size
             parts = [str(size).encode()]
             for start in sorted({0, size // 2, max(0, size - _PIECE)}):
                 file.seek(sample.offset + start)
                 parts.append(file.read(min(_PIECE, size - start)))
-    except (OSError, DataError):
+    except OSError:
         return None
     return int.from_bytes(hashlib.blake2b(b"".join(parts), digest_size=8).digest())

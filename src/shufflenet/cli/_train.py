@@ -1,6 +1,9 @@
 """``shufflenet train``."""
 
 import argparse
+import shlex
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,9 +72,10 @@ def _train(args: argparse.Namespace) -> int:
         with progress(None, "steps") as bar:
             session = _session(args, _Display(bar))
             outcome: FoundRate | Result = work(_job(args), recipe, session, recipe_fields(args))
+            _end_bar(bar, outcome)
     except KeyboardInterrupt:
         if args.out and any(args.out.glob("last*.pt")) and is_first_process():
-            print_note("The run is saved. To continue it, run the same command with --resume.")
+            print_note(f"The run is saved. {_how_to_continue()}")
         raise
     if not is_first_process():  # every process has the same outcome
         return 0
@@ -84,6 +88,7 @@ def _job(args: argparse.Namespace) -> "Job":
     return Job(
         data=args.data,
         val=args.val,
+        val_fraction=args.val_fraction,
         labels=args.labels,
         model=args.model,
         weights=args.weights,
@@ -129,11 +134,38 @@ class _Display:
         bar.update()
 
     def on_epoch(self, run: Path, accuracy: Accuracy) -> None:
-        """Show the validation accuracy of an epoch, and draw the curves of the run."""
-        from shufflenet.report.charts import plot_curves
+        """Print the loss and the validation accuracy of an epoch, and draw the run's curves."""
+        from shufflenet.report.charts import plot_curves, read_metrics
 
         self._accuracy = f", validation top-1 {accuracy.top1_percent:.1f} %"
+        rows = read_metrics(run)
+        if rows:
+            self._bar.clear()
+            print_note(_describe_epoch(rows[-1], accuracy))
         plot_curves(run)
+
+
+def _describe_epoch(row: Mapping[str, Any], accuracy: Accuracy) -> str:
+    """Return what an epoch reached; epoch 0 is the network before it is trained."""
+    right = f"{accuracy.top1} of {accuracy.images} validation images right"
+    when = f"Epoch {row['epoch']}: loss {row['loss']:.3f}" if row["epoch"] else "Before training"
+    return f"{when}, {right} ({accuracy.top1_percent:.1f} %)."
+
+
+def _end_bar(bar: Any, outcome: "FoundRate | Result") -> None:  # noqa: ANN401  # tqdm has no types
+    """Show the bar of work that ended before its last step as done."""
+    if getattr(outcome, "finished", True) and bar.total is not None:
+        bar.total = bar.n
+        bar.refresh()
+
+
+def _how_to_continue() -> str:
+    """Return how to continue a run, with the whole command where this process knows it."""
+    words = sys.argv[1:]
+    if words[:1] != ["train"]:  # called from Python, or by another program
+        return "To continue it, run the same command with --resume."
+    resume = [] if "--resume" in words else ["--resume"]
+    return f"To continue it: {shlex.join(['shufflenet', *words, *resume])}"
 
 
 def _print_outcome(outcome: "FoundRate | Result", *, as_json: bool) -> int:
@@ -173,6 +205,4 @@ def _print_result(result: "Result") -> None:
         print_accuracy(accuracy, classes)
         print_line(f"best network: {result.best}")
     if not result.finished:
-        print_note(
-            f"Stopped at step {result.steps}. To continue, run the same command with --resume."
-        )
+        print_note(f"Stopped at step {result.steps}. {_how_to_continue()}")

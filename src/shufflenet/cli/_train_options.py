@@ -34,8 +34,15 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--val",
         metavar="DATA",
-        help="images to validate on, in one of the same forms (default: a tenth of every class "
-        "of --data, which is then not trained on)",
+        help="images to validate on, in one of the same forms (default: the folder val/ or the "
+        "like where --data holds train/ and val/, or else --val-fraction of --data)",
+    )
+    group.add_argument(
+        "--val-fraction",
+        type=float,
+        metavar="F",
+        help="share of every class of --data that is held out to validate on and not trained on, "
+        "at most 0.5; RUN/held-out.csv lists it (default: 0.1)",
     )
     group.add_argument(
         "--labels",
@@ -95,7 +102,8 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--resume",
         action="store_true",
-        help="continue the run in --out from its last checkpoint; give the other options as before",
+        help="continue the run in --out from its last checkpoint; give the other options as "
+        "before, but for --epochs, --patience and those of execution, which may change",
     )
     group.add_argument(
         "--find-rate",

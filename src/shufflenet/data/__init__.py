@@ -6,6 +6,7 @@ any order. What is compressed as a whole is first decompressed into a temporary 
 """
 
 from shufflenet.data._findings import Findings, PassedOver, count_passed_over
+from shufflenet.data._labels import class_name
 from shufflenet.data._match import label_as, relabel
 from shufflenet.data._open import open_images
 from shufflenet.data._sets import ImageSet, Sample, load, split
@@ -18,6 +19,7 @@ __all__ = [
     "Part",
     "PassedOver",
     "Sample",
+    "class_name",
     "count_passed_over",
     "is_image",
     "label_as",

@@ -71,8 +71,9 @@ class NoRun(RunError):
 class RunFileDamaged(RunError):
     """The run's record, ``run.json``, cannot be parsed."""
 
-    def __init__(self, run: str | Path, reason: object) -> None:
-        super().__init__(run, f"has a damaged run.json ({reason})", "Start another.")
+    def __init__(self, run: str | Path, cause: Exception) -> None:
+        remedy = "Train again with another --out."
+        super().__init__(run, f"has a damaged run.json ({first_line(cause)})", remedy)
 
 
 class RunDiffers(RunError):
@@ -86,9 +87,15 @@ class RunDiffers(RunError):
     """
 
     def __init__(self, run: str | Path, part: str, difference: str, *, data: bool) -> None:
-        remedy = "Resume with the arguments it was started with, which its run.json holds."
+        remedy = (
+            "Resume with the arguments it was started with, which its run.json holds; only "
+            "--epochs and --patience may change."
+        )
         if data:
-            remedy = "Restore the data as they were, or train again with another --out."
+            remedy = (
+                "Restore the data and their options as they were, or train again with another "
+                "--out."
+            )
         super().__init__(run, f"belongs to a run with another {part} ({difference})", remedy)
 
 

@@ -3,7 +3,7 @@
 from shufflenet.models._create import create_backbone, create_model
 from shufflenet.models._load import load_card, load_model, load_model_and_card
 from shufflenet.models._save import describe, save
-from shufflenet.models._transfer import start_from
+from shufflenet.models._transfer import new_classes, start_from
 from shufflenet.networks import state_arrays
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "load_card",
     "load_model",
     "load_model_and_card",
+    "new_classes",
     "save",
     "start_from",
     "state_arrays",

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from shufflenet.data import class_name
 from shufflenet.errors import CheckpointMismatch, SpecError
 from shufflenet.networks import (
     ShuffleNet,
@@ -18,7 +19,7 @@ from shufflenet.networks import (
 )
 from shufflenet.spec import Card, Label, NetworkSpec, differing_fields
 
-__all__ = ["identifiers_of", "same_weights_fit", "start_from", "with_in_channels"]
+__all__ = ["identifiers_of", "new_classes", "same_weights_fit", "start_from", "with_in_channels"]
 
 _FIRST = "conv1.0.weight"  # of every network; (channels, in_channels, height, width)
 
@@ -28,9 +29,8 @@ def start_from(
 ) -> int:
     """Copy the weights of a loaded checkpoint into a network.
 
-    The classifier keeps a row for every class whose identifier the checkpoint has too, wherever
-    that stands; the rows of all other classes stay as they are in ``net``. An identifier that the
-    checkpoint has twice is not known, unless all classes are the checkpoint's in its order.
+    The classifier keeps a row for every class that the checkpoint has too, wherever that stands;
+    the rows of all other classes stay as they are in ``net``. See ``new_classes``.
 
     Args:
         net: The network to change. Its stem may shrink images by another factor than the
@@ -67,6 +67,22 @@ def start_from(
     return int(len(new) - new.sum())
 
 
+def new_classes(labels: Sequence[Label | str], card: Card) -> list[str]:
+    """Return the identifiers of the classes that a checkpoint does not have.
+
+    It has a class whose identifier is that of one of its classes or, if only one of them has it,
+    the name of one, as ``goldfish`` is of ``n01443537``; identifiers that look the same are equal
+    (``data.class_name``). One that it has twice is not known, unless all classes are the
+    checkpoint's in its order. Each of its classes is one class here: the one of its identifier
+    before the one of its name.
+
+    Raises:
+        SpecError: two of the classes are the same.
+    """
+    rows = _source_rows(len(labels), labels, card)
+    return [name for name, row in zip(_ids(labels), rows, strict=True) if row < 0]
+
+
 def _source_rows(classes: int, labels: Sequence[Label | str], card: Card) -> npt.NDArray[np.int64]:
     """Return the row of the checkpoint's classifier for every class, ``(classes,)``; -1 for none.
 
@@ -78,11 +94,28 @@ def _source_rows(classes: int, labels: Sequence[Label | str], card: Card) -> npt
     if len(labels) != classes:
         raise SpecError("labels", len(labels), f"{classes}, one for each class of the network")
     of_card = [label.id for label in card.labels]
-    if [label if isinstance(label, str) else label.id for label in labels] == of_card:
+    if _ids(labels) == of_card:
         return np.arange(classes)
-    counts = Counter(of_card)
-    known = {each: row for row, each in enumerate(of_card) if counts[each] == 1}
-    return np.array([known.get(each, -1) for each in identifiers_of(labels)])
+    wanted = [class_name(each) for each in identifiers_of(labels)]
+    by_id, by_name = _unique(of_card), _unique([label.name for label in card.labels])
+    rows = [by_id.get(each, -1) for each in wanted]
+    taken = set(rows)
+    for place, each in enumerate(wanted):
+        row = by_name.get(each, -1)
+        if rows[place] < 0 and row not in taken:
+            rows[place] = row
+    return np.array(rows)
+
+
+def _unique(names: Sequence[str]) -> dict[str, int]:
+    """Return the places of the names that come once, by name."""
+    alike = [class_name(each) for each in names]
+    counts = Counter(alike)
+    return {each: row for row, each in enumerate(alike) if counts[each] == 1}
+
+
+def _ids(labels: Sequence[Label | str]) -> list[str]:
+    return [label if isinstance(label, str) else label.id for label in labels]
 
 
 def identifiers_of(labels: Sequence[Label | str]) -> list[str]:
@@ -93,7 +126,7 @@ def identifiers_of(labels: Sequence[Label | str]) -> list[str]:
     """
     if isinstance(labels, str):
         raise SpecError("labels", labels, f"a list of classes, such as ['{labels}', 'other']")
-    identifiers = [label if isinstance(label, str) else label.id for label in labels]
+    identifiers = _ids(labels)
     (most, count), *_ = Counter(identifiers).most_common(1) or [("", 0)]
     if count > 1:
         raise SpecError("labels", f"{count} times {most}", "classes with different identifiers")

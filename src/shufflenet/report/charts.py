@@ -1,34 +1,57 @@
 """Pictures: the curves of a training run, and the speed of models."""
 
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from shufflenet.benchmark import Timing
+from shufflenet.errors import ShuffleNetError
 from shufflenet.files import write_atomic
+from shufflenet.outside import read_json
 from shufflenet.spec import RUNTIMES
 
-__all__ = ["plot_curves", "plot_timings"]
+__all__ = ["plot_curves", "plot_timings", "read_metrics"]
+
+
+def read_metrics(run: Path) -> list[dict[str, Any]]:
+    """Read the epochs of a run from its ``metrics.jsonl``; lines that are damaged are left out."""
+    rows = []
+    for line in (run / "metrics.jsonl").read_bytes().splitlines():
+        try:
+            row = read_json(line)
+            if {"epoch", "loss", "top1", "top5", "images"} <= row.keys() and row["images"] > 0:
+                rows.append(row)
+        except (ShuffleNetError, AttributeError, TypeError):
+            continue
+    return rows
 
 
 def plot_curves(run: Path) -> None:
     """Draw a run's ``metrics.jsonl`` as ``curves.png``: loss on the left, accuracy on the right.
 
+    Named is the accuracy of the best epoch, the last of equal ones, whose network
+    ``best.safetensors`` is. Top-5 is drawn where it is not always right.
+
     Raises:
         WriteError: the picture cannot be written.
     """
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    rows = read_metrics(run)
     epochs = [row["epoch"] for row in rows]
     figure = Figure(figsize=(10, 4), layout="constrained")
     losses, accuracies = figure.subplots(1, 2)
     losses.plot(epochs, [row["loss"] for row in rows], label="training loss")
+    best = max(rows, key=lambda row: (row["top1"], row["epoch"]), default=None)
     for k in (1, 5):
         percent = [100 * row[f"top{k}"] / row["images"] for row in rows]
-        accuracies.plot(epochs, percent, label=f"validation top-{k}: {percent[-1]:.2f} %")
+        if best is None or (k == 5 and min(percent) == 100):
+            continue
+        value = 100 * best[f"top{k}"] / best["images"]
+        label = f"validation top-{k}: {value:.2f} % in epoch {best['epoch']}"
+        accuracies.plot(epochs, percent, label=label)
     losses.set_ylabel("loss")
     accuracies.set_ylabel("accuracy, %")
     for axes in (losses, accuracies):

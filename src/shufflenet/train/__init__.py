@@ -13,8 +13,9 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
-from shufflenet.errors import SpecError
-from shufflenet.recipes import Recipe
+from shufflenet.recipes import RECIPES, Recipe
+from shufflenet.train._check_parts import check_parts
+from shufflenet.train._describe import describe_device
 from shufflenet.train._devices import is_first_process, launch_fabric
 from shufflenet.train._find_rate import FoundRate, find_rate
 from shufflenet.train._folder_lock import lock_folder
@@ -22,7 +23,13 @@ from shufflenet.train._job import Job, open_setup
 from shufflenet.train._loop import Loop
 from shufflenet.train._parameter_groups import freeze
 from shufflenet.train._record_images import record_images
-from shufflenet.train._run import open_run, run_facts
+from shufflenet.train._run import (
+    changed_fields,
+    open_run,
+    record_changes,
+    recorded_fields,
+    run_facts,
+)
 from shufflenet.train._session import Result, Session
 from shufflenet.train._setup import Setup, check_images
 from shufflenet.train._teacher import Teacher, TeacherLogits
@@ -65,7 +72,10 @@ def train_job(
             finite, or memory does not suffice.
         WriteError: the disk is full; the checkpoints written before still load.
     """
-    return train(open_setup(job, recipe, _name(session), fields or {}), session)
+    given = dict(fields or {})
+    if session.resume and (recipe is None or recipe == RECIPES.get(recipe.name)):
+        given = recorded_fields(session.folder) | given  # what the run was changed to before
+    return train(open_setup(job, recipe, _name(session), given), session)
 
 
 def find_rate_for_job(
@@ -101,41 +111,43 @@ def train(setup: Setup, session: Session) -> Result:
     Args:
         setup: The network, images and recipe. Afterwards the network has the weights of the last
             whole epoch, averaged if the recipe says so, on the device of the session.
-        session: How the run is executed.
+        session: How the run is executed. A run that is resumed with another number of epochs or
+            another patience goes on along the new schedule.
 
     Raises:
         DataError: the data do not suffice.
-        SpecError: this machine has no such accelerator.
+        SpecError: this machine has no such accelerator, or a batch cannot be computed.
         RunError: the folder is in use, holds another run, or cannot be resumed; the loss is not
             finite, or memory does not suffice.
         WriteError: the disk is full; the checkpoints written before still load.
     """
     fabric = _start(setup, session)
-    first = fabric.is_global_zero
-    with lock_folder(session.folder) if first else nullcontext():
+    first, facts, folder = fabric.is_global_zero, run_facts(setup), session.folder
+    with lock_folder(folder) if first else nullcontext():
         if first:
-            open_run(session.folder, run_facts(setup), resume=session.resume)
-            record_images(session.folder, setup, resume=session.resume)
+            open_run(folder, facts, resume=session.resume)
+            record_images(folder, setup, resume=session.resume)
+        changes = changed_fields(folder, facts) if session.resume else {}
         fabric.barrier()  # the other processes wait for the first, which has the folder to itself
-        return Loop(fabric, setup, session).run()
+        loop = Loop(fabric, setup, session)
+        if changes:
+            loop.watch_from_here()
+            if first:
+                record_changes(folder, facts, changes, loop.progress.step)
+        return loop.run()
 
 
 def _start(setup: Setup, session: Session) -> Fabric:
     """Check the setup before anything is written, and start the processes of the session.
 
     Raises:
-        SpecError: the devices cannot share a batch, or there are fewer parts than to be frozen.
+        SpecError: the devices cannot share a batch, a part of one is too small for the network's
+            norms, or there are fewer parts of the network than are to be frozen.
     """
     check_images(setup)
-    processes = session.devices * session.nodes
-    if setup.recipe.batch_size % processes:
-        expected = f"a multiple of the {processes} devices that share it"
-        raise SpecError("batch_size", setup.recipe.batch_size, expected)
     freeze(setup.net, setup.recipe)
+    processes = session.devices * session.nodes
+    check_parts(setup.net, setup.recipe, len(setup.training), processes)
     fabric = launch_fabric(session)
-    _log.info(
-        "Training on %s%s in precision %s; loader processes: %d.",
-        *("" if processes == 1 else f"{processes} times ", fabric.device),
-        *(session.precision, session.workers),
-    )
+    _log.info("%s", describe_device(fabric.device, session))
     return fabric

@@ -11,15 +11,16 @@ from typing import Any
 
 import torch
 
-from shufflenet.data import ImageSet, open_images, relabel, split
+from shufflenet.data import ImageSet, Part, open_images, relabel, split
 from shufflenet.errors import SpecError
 from shufflenet.labels import name_classes, read_names
-from shufflenet.models import describe, load_model_and_card, start_from
+from shufflenet.models import describe, load_model_and_card, new_classes, start_from
 from shufflenet.networks import ShuffleNet, build
 from shufflenet.preprocess import mean_image
 from shufflenet.recipes import Recipe, preprocess_for, stem_stride_for
 from shufflenet.spec import Card, Label, NetworkSpec, Origin, Preprocess
 from shufflenet.train._choose_recipe import choose_recipe
+from shufflenet.train._describe import describe_start, log_setup
 from shufflenet.train._setup import Setup
 from shufflenet.train._teacher import open_teacher, open_teacher_logits
 from shufflenet.zoo import find_network
@@ -37,7 +38,10 @@ class Job:
 
     Attributes:
         data: Class folders, an archive of them, shards, parquet or a table; see ``data``.
-        val: The same to validate on; a tenth of every class of ``data`` if ``None``.
+        val: The same to validate on. If ``None``, the validation split of ``data`` where its
+            folders are splits, such as ``train`` and ``val``, and else ``val_fraction`` of it.
+        val_fraction: The share of every class of ``data`` that is held out to validate on, at most
+            a half. A tenth if ``None`` and nothing else is to be validated on.
         labels: A file of names of classes; see ``labels.read_names``.
         model: Name of a network; that of the weights, else ``shufflenet_v2_x1_0``, if ``None``.
         weights: Name or file of a checkpoint to start from; random weights if ``None``.
@@ -48,12 +52,20 @@ class Job:
 
     data: str | Path
     val: str | Path | None = None
+    val_fraction: float | None = None
     labels: str | Path | None = None
     model: str | None = None
     weights: str | Path | None = None
     teacher: str | Path | None = None
     stem_stride: int | None = None
     licence: str = ""
+
+    def __post_init__(self) -> None:
+        fraction = self.val_fraction
+        if fraction is not None and self.val is not None:
+            raise SpecError("val_fraction", fraction, "left out where --val is given")
+        if fraction is not None and not 0 < fraction <= 0.5:
+            raise SpecError("val_fraction", fraction, "greater than 0 and at most 0.5")
 
 
 def open_setup(
@@ -72,13 +84,13 @@ def open_setup(
         TeacherMismatch: the teacher does not know the classes of the data.
     """
     _check(job, fields or {})
-    images = open_images(job.data)
+    images = _open_images(job.data, "train")
     source = load_model_and_card(job.weights) if job.weights else None
     start = source[1] if source else None
     recipe = choose_recipe(recipe, fields or {}, images, start)
     training, validation = _images(job, recipe, images)
     labels = name_classes(training.classes, read_names(job.labels) if job.labels else {})
-    net = _create_network(job, recipe, labels, source)
+    net, new = _create_network(job, recipe, labels, source)
     card = Card(
         name=_as_text(name),
         network=net.spec,
@@ -86,12 +98,15 @@ def open_setup(
         labels=labels,
         origin=_origin(job, recipe, training, start),
     )
-    setup = Setup(net=net, card=card, training=training, validation=validation, recipe=recipe)
-    _log.info(
-        "%s, stem stride %d: %d images to train on and %d to validate on, %d classes, %d epochs.",
-        *(net.spec.name, net.spec.stem_stride, len(training), len(validation)),
-        *(len(labels), recipe.epochs),
+    setup = Setup(
+        net=net,
+        card=card,
+        training=training,
+        validation=validation,
+        recipe=recipe,
+        knows_classes=len(new) < len(labels),
     )
+    log_setup(setup)
     return _with_teacher(setup, job.teacher, images)
 
 
@@ -121,36 +136,50 @@ def _with_teacher(setup: Setup, teacher: str | Path | None, images: ImageSet) ->
 
 def _images(job: Job, recipe: Recipe, images: ImageSet) -> tuple[ImageSet, ImageSet]:
     """Return the images to train on and to validate on."""
-    if job.val is None:
+    found = images.findings.validation
+    if job.val is None and (job.val_fraction is not None or not found):
+        fraction = job.val_fraction or _HELD_OUT
+        share = "A tenth" if fraction == _HELD_OUT else f"{fraction:.0%}"
         _log.info(
-            "A tenth of every class is held out to validate on, chosen by seed %d.", recipe.seed
+            "%s of every class is held out to validate on, chosen by seed %d.", share, recipe.seed
         )
-        return split(images, _HELD_OUT, recipe.seed)
+        return split(images, fraction, recipe.seed)
+    validation = open_images(job.data, "val") if job.val is None else _open_images(job.val, "val")
+    if job.val is None:
+        _log.info("Validated on the images in %r.", found)
     index = {name: number for number, name in enumerate(images.classes)}
-    return images, relabel(open_images(job.val), images.classes, index)
+    return images, relabel(validation, images.classes, index)
+
+
+def _open_images(source: str | Path, part: Part) -> ImageSet:
+    """Open images, and log what was understood of them and what is not used."""
+    images = open_images(source, part)
+    for sentence in images.findings.sentences(images.source):
+        _log.info("%s", sentence)
+    return images
 
 
 def _create_network(
     job: Job, recipe: Recipe, labels: Sequence[Label], source: tuple[ShuffleNet, Card] | None
-) -> ShuffleNet:
-    """Create the network of a job for these classes, with the weights it starts from if any."""
+) -> tuple[ShuffleNet, list[str]]:
+    """Create the network of a job for these classes, with the weights it starts from if any.
+
+    Returns:
+        The network, and the identifiers of the classes that the weights do not know.
+    """
     start = source[1] if source else None
     network = find_network(job.model) if job.model is not None else _network_of(start)
     stem_stride = job.stem_stride or stem_stride_for(network, recipe.image_px)
     torch.manual_seed(recipe.seed)
     net = build(dataclasses.replace(network, classes=len(labels), stem_stride=stem_stride))
     if source is None:
-        return net
-    kept = start_from(net, labels, *source)
-    if kept < len(labels):
-        _log.info(
-            "The classifier keeps the rows of %d of %d classes; %s does not have the other %d, "
-            "whose rows are new.",
-            *(kept, len(labels), job.weights, len(labels) - kept),
-        )
+        return net, [label.id for label in labels]
+    start_from(net, labels, *source)
+    new = new_classes(labels, source[1])
+    _log.info("%s", describe_start(len(labels), new, str(job.weights)))
     if source[1].network.name != network.name:
         _log.info("The network starts as %s, which is narrower.", source[1].network.name)
-    return net
+    return net, new
 
 
 def _network_of(start: Card | None) -> NetworkSpec:

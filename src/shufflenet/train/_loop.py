@@ -22,6 +22,7 @@ from shufflenet.runtimes.pytorch import TorchClassifier
 from shufflenet.spec import Accuracy
 from shufflenet.train._batch_memory import BatchTooLarge
 from shufflenet.train._batches import Batches, Crops, NothingReadable, Share, ignore_signals
+from shufflenet.train._describe import describe_end
 from shufflenet.train._devices import own_share, sum_counts
 from shufflenet.train._failures import FailedBatch, loss_not_finite, out_of_memory
 from shufflenet.train._learner import Learner
@@ -50,6 +51,7 @@ class Loop:
         self.share = Share(fabric.global_rank, fabric.world_size)
         self.steps_per_epoch = len(self._batches(epoch=0, first=0))
         self.steps = self.steps_per_epoch * self.recipe.epochs
+        self.first_step = self.progress.step
         self.started = self.saved = time.monotonic()
         self.waited_s = 0.0  # for images
         self.signals = HeldSignals()
@@ -64,6 +66,8 @@ class Loop:
         """
         try:
             with self._board() as board, self.signals.hold():
+                if self.setup.knows_classes and self.progress.best is None:
+                    self._measure_start(board)
                 if self.progress.images and self.progress.step % self.steps_per_epoch == 0:
                     self._finish_epoch(board)  # it was stopped between its last step and this
                 while not self._is_done() and self._train_epoch():
@@ -85,9 +89,13 @@ class Loop:
     def _has_stalled(self) -> bool:
         """Return whether so many epochs at the last size brought no gain that the run ends."""
         progress, recipe = self.progress, self.recipe
-        since = max(progress.best_epoch, recipe.epochs_at_other_sizes)
+        since = max(progress.best_epoch, recipe.epochs_at_other_sizes, progress.watched_from)
         epochs = progress.step // self.steps_per_epoch
         return 0 < recipe.patience <= epochs - since and progress.best is not None
+
+    def watch_from_here(self) -> None:
+        """Count epochs without gain from here on only."""
+        self.progress.watched_from = self.progress.step // self.steps_per_epoch
 
     def _train_epoch(self) -> bool:
         """Do the steps that are left of an epoch; return False if it was stopped before its end."""
@@ -185,28 +193,39 @@ class Loop:
         """Measure the network, record the epoch, write the network if it is the best, and save."""
         progress = self.progress
         epoch = progress.step // self.steps_per_epoch
+        loss = progress.loss / progress.images
+        progress.loss, progress.images = 0.0, 0
+        self._record(board, epoch, loss)
+        self._save()
+        self.signals.deliver()
+
+    def _measure_start(self, board: SummaryWriter | None) -> None:
+        """Measure the network before it is trained, as epoch 0: no later one may be better."""
+        self._record(board, 0, None)
+        self.signals.deliver()
+
+    def _record(self, board: SummaryWriter | None, epoch: int, loss: float | None) -> None:
+        """Measure the network, record the epoch, write the network if it is the best so far."""
+        progress = self.progress
         net = self.learner.network()
         accuracy = self._measure(net)
         row = {
             "epoch": epoch,
             "step": progress.step,
-            "loss": progress.loss / progress.images,
-            "learning_rate": self.recipe.learning_rate_at(progress.step - 1, self.steps),
-            "train_px": self.recipe.px_at(epoch - 1),
+            "loss": loss,
+            "learning_rate": self.recipe.learning_rate_at(max(0, progress.step - 1), self.steps),
+            "train_px": self.recipe.px_at(max(0, epoch - 1)),
             **dataclasses.asdict(accuracy),
         }
-        is_best = progress.best is None or accuracy.top1 >= progress.best.top1
+        is_best = _is_better(accuracy, progress)
         if is_best:
             progress.best, progress.best_epoch = accuracy, epoch
-        progress.loss, progress.images = 0.0, 0
         if board is not None:
             append_row(self.out / "metrics.jsonl", row)
             _write_scalars(board, row, accuracy)
             if is_best:
                 self._write_best(net, accuracy)
             self.session.on_epoch(self.out, accuracy)
-        self._save()
-        self.signals.deliver()
 
     def _measure(self, net: ShuffleNet) -> Accuracy:
         """Count the validation images that a network classifies correctly, over all processes."""
@@ -227,9 +246,10 @@ class Loop:
                 *(progress.step // self.steps_per_epoch, self.recipe.epochs),
                 *(patience, progress.best_epoch),
             )
-        took = time.monotonic() - self.started
-        waited = 100 * self.waited_s / took
-        _log.info("Training took %.0f s, %.1f %% of it waiting for images.", took, waited)
+        if progress.best and progress.best_epoch == 0:
+            _log.info("No epoch was better than the network before it was trained: it is kept.")
+        if progress.step > self.first_step:
+            _log.info("%s", describe_end(time.monotonic() - self.started, self.waited_s))
 
     def _time_is_up(self) -> bool:
         return time.monotonic() - self.started >= self.session.stop_after_s
@@ -252,8 +272,17 @@ class Loop:
         )
 
 
+def _is_better(accuracy: Accuracy, progress: Progress) -> bool:
+    """Return whether an epoch is the best so far: of equal ones the later, but not the start's."""
+    if progress.best is None or accuracy.top1 > progress.best.top1:
+        return True
+    return accuracy.top1 == progress.best.top1 and progress.best_epoch > 0
+
+
 def _write_scalars(board: SummaryWriter, row: dict[str, Any], accuracy: Accuracy) -> None:
     for name in ("loss", "learning_rate"):
+        if row[name] is None:
+            continue
         board.add_scalar(f"train/{name}", row[name], row["step"])
     board.add_scalar("val/top1_percent", accuracy.top1_percent, row["step"])
     board.add_scalar("val/top5_percent", accuracy.top5_percent, row["step"])

@@ -3,20 +3,34 @@
 import dataclasses
 import hashlib
 import json
+import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from shufflenet.data import ImageSet, Sample
-from shufflenet.errors import NoRun, RunDiffers, RunExists, RunFileDamaged
+from shufflenet.errors import NoRun, RunDiffers, RunExists, RunFileDamaged, ShuffleNetError
 from shufflenet.files import PARTIAL, write_atomic
+from shufflenet.outside import read_json, read_regular
 from shufflenet.recipes import Recipe
 from shufflenet.train._setup import Setup
 from shufflenet.train._state import holds_results
 
-__all__ = ["append_row", "open_run", "run_facts"]
+__all__ = [
+    "append_row",
+    "changed_fields",
+    "open_run",
+    "record_changes",
+    "recorded_fields",
+    "run_facts",
+]
 
+_log = logging.getLogger(__name__)
+_RECORD = "run.json"
 _DATA = ("training data", "validation data")
+_MAY_CHANGE = ("epochs", "patience")  # fields of the recipe that a run may be resumed with
+_MOST_BYTES = 1 << 26
 
 
 def run_facts(setup: Setup) -> dict[str, Any]:
@@ -72,43 +86,110 @@ def open_run(out: Path, facts: dict[str, Any], *, resume: bool) -> None:
         RunDiffers: it holds a run with other arguments or data.
         WriteError: the folder cannot be written.
     """
-    path = out / "run.json"
+    path = out / _RECORD
     if not resume:
         if path.exists() and holds_results(out):
             raise RunExists(out)
-        write_atomic(path, (json.dumps(facts, indent=2) + "\n").encode())
+        _write(out, facts)
         return
     for leftover in out.glob(f".*{PARTIAL}"):  # of a write that was killed
         leftover.unlink()
     if not path.exists():
         raise NoRun(out)
+    _check_same(out, _read(out), facts)
+
+
+def _write(out: Path, facts: Mapping[str, Any]) -> None:
+    write_atomic(out / _RECORD, (json.dumps(facts, indent=2) + "\n").encode())
+
+
+def _read(out: Path) -> dict[str, Any]:
+    """Return the record of a run, as this version would write it.
+
+    Raises:
+        RunFileDamaged: it cannot be parsed, or is no record of a run.
+    """
     try:
-        recorded = _upgrade(json.loads(path.read_text()))
-    except (ValueError, KeyError, TypeError) as error:
+        recorded = read_json(
+            read_regular(out / _RECORD, _MOST_BYTES), "the record", limit_bytes=_MOST_BYTES
+        )
+        parts = ("network", "recipe", "card", *_DATA)
+        wrong = [part for part in parts if not isinstance(recorded.get(part, {}), dict)]
+        upgraded = {} if wrong else _upgrade(recorded)
+    except (OSError, KeyError, TypeError, AttributeError, ShuffleNetError) as error:
         raise RunFileDamaged(out, error) from error
-    _check_same(out, recorded, facts)
+    if wrong:
+        raise RunFileDamaged(out, TypeError(f"its part {wrong[0]!r} is no object"))
+    return upgraded
+
+
+def recorded_fields(out: Path) -> dict[str, Any]:
+    """Return the fields of a run's recipe that may change, as they are recorded.
+
+    Returns:
+        Nothing if there is no record or it is damaged, which ``open_run`` reports.
+    """
+    try:
+        recipe = _read(out)["recipe"]
+    except RunFileDamaged:
+        return {}
+    return {name: recipe[name] for name in _MAY_CHANGE if type(recipe.get(name)) is int}
+
+
+def changed_fields(out: Path, facts: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return which fields of a run's recipe differ from those recorded: then and now, by name."""
+    then, now = _read(out)["recipe"], facts["recipe"]
+    return {n: (then.get(n), now[n]) for n in _MAY_CHANGE if then.get(n) != now[n]}
+
+
+def record_changes(
+    out: Path, facts: Mapping[str, Any], changes: Mapping[str, tuple[Any, Any]], step: int
+) -> None:
+    """Write the new recipe of a run that goes on with another, and what changed at which step.
+
+    Raises:
+        WriteError: the folder cannot be written.
+    """
+    before = _read(out).get("changes", [])
+    change = {"step": step, **{name: list(pair) for name, pair in changes.items()}}
+    _write(out, {**facts, "changes": [*(before if isinstance(before, list) else []), change]})
+    _log.info(
+        "Changed from here on, step %d: %s. What follows is not what one run of such a recipe "
+        "would have done.",
+        *(step, _in_words(changes)),
+    )
+
+
+def _in_words(changes: Mapping[str, tuple[Any, Any]]) -> str:
+    return ", ".join(f"{name} {then} to {now}" for name, (then, now) in changes.items())
 
 
 def _check_same(out: Path, recorded: dict[str, Any], facts: dict[str, Any]) -> None:
-    """Check that a run was started with the arguments given now.
+    """Check that a run was started with the arguments given now, but for what may change.
 
     Raises:
         RunDiffers: it was not.
     """
     for part in _DATA:  # older versions did not record all of it
         recorded[part] = facts[part] | recorded.get(part, {})
+    free = {name: facts["recipe"][name] for name in _MAY_CHANGE}
+    recorded["recipe"] = recorded["recipe"] | free
     for part in sorted(facts, key=_DATA.__contains__, reverse=True):  # recipes depend on data
         if recorded.get(part) != facts[part]:
-            difference = _difference(recorded.get(part), facts[part])
+            difference = _difference(recorded.get(part), facts[part], part)
             raise RunDiffers(out, part, difference, data=part in _DATA)
 
 
-def _difference(then: Any, now: dict[str, Any]) -> str:  # noqa: ANN401  # whatever the file holds
-    """Return which fields differ, with both values where they are short."""
+def _difference(then: Any, now: dict[str, Any], part: str) -> str:  # noqa: ANN401  # whatever the file holds
+    """Return which fields differ, with both values where they are short; of recipes, as options."""
     then = then if isinstance(then, dict) else {}
     fields = [field for field in now if then.get(field) != now[field]]
+    names = {field: field.replace("_", " ") for field in fields}
+    if part == "recipe":
+        names = {field: f"--{field.replace('_', '-')}" for field in fields if field != "name"}
+        names |= {"name": "--recipe"}
     values = [
-        f"{field.replace('_', ' ')}: {then.get(field)} then, {now[field]} now"
+        f"{names[field]}: {then.get(field)} then, {now[field]} now"
         for field in fields
         if not isinstance(now[field], dict | list) and not field.startswith("sha256")
     ]
@@ -132,7 +213,25 @@ def _upgrade(recorded: dict[str, Any]) -> dict[str, Any]:
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
-    """Write an epoch's row after those of earlier epochs; rows of later steps are replaced."""
-    rows = path.read_text().splitlines() if path.exists() else []
-    earlier = [text for text in rows if json.loads(text)["step"] < row["step"]]
-    write_atomic(path, "".join(f"{text}\n" for text in [*earlier, json.dumps(row)]).encode())
+    """Write an epoch's row after those of earlier epochs; rows of later steps are replaced.
+
+    Rows that cannot be parsed are left out, with a warning.
+    """
+    rows = path.read_bytes().splitlines() if path.exists() else []
+    earlier, damaged = list[bytes](), 0
+    for text in rows:
+        step = _step_of(text)
+        damaged += step is None
+        if step is not None and step < row["step"]:
+            earlier.append(text)
+    if damaged:
+        _log.warning("%d damaged lines of %s are left out.", damaged, path)
+    write_atomic(path, b"".join(text + b"\n" for text in [*earlier, json.dumps(row).encode()]))
+
+
+def _step_of(row: bytes) -> int | None:
+    try:
+        step = read_json(row)["step"]
+    except (ShuffleNetError, KeyError, TypeError):
+        return None
+    return step if type(step) is int else None

@@ -27,6 +27,8 @@ class Setup:
             ``(n, classes)``.
         teacher_logits: The same, computed before: float ``(images, classes)``, a row for every
             image of ``training``. At most one of the two is given.
+        knows_classes: Whether the network can tell some of the classes before it is trained; it is
+            then measured first, and is the best network until another is better.
     """
 
     net: ShuffleNet
@@ -36,6 +38,7 @@ class Setup:
     recipe: Recipe
     teacher: Teacher | None = None
     teacher_logits: TeacherLogits | None = None
+    knows_classes: bool = False
 
     def __post_init__(self) -> None:
         if self.teacher is not None and self.teacher_logits is not None:

@@ -4,17 +4,17 @@ import dataclasses
 import io
 import logging
 import os
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
 
-from shufflenet.errors import RunByOlderVersion, RunCheckpointDamaged
+from shufflenet.errors import RunByOlderVersion, RunCheckpointDamaged, SpecError
 from shufflenet.files import write_atomic
+from shufflenet.outside import open_regular, typed
 from shufflenet.spec import Accuracy
 
 __all__ = [
@@ -42,7 +42,10 @@ class Progress:
         loss: Sum of the loss over the images of the epoch so far.
         images: Images of the epoch so far; 0 once it is measured.
         best: Validation accuracy of the best epoch; ``None`` before the first is done.
-        best_epoch: Number of the best epoch, counted from 1.
+        best_epoch: Number of the best epoch, counted from 1; 0 if no epoch was better than the
+            network before it was trained.
+        watched_from: The epochs that were done when the run was last resumed with other patience
+            or epochs: patience counts from there.
     """
 
     step: int = 0
@@ -50,6 +53,11 @@ class Progress:
     images: int = 0
     best: Accuracy | None = None
     best_epoch: int = 0
+    watched_from: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.step, self.images, self.best_epoch, self.watched_from) < 0:
+            raise SpecError("the progress", (self.step, self.images), "of numbers of 0 or more")
 
 
 def holds_results(out: Path) -> bool:
@@ -77,6 +85,7 @@ def load_state(out: Path, parts: Parts) -> Progress:
 
     Raises:
         RunCheckpointDamaged: both are damaged.
+        RunByOlderVersion: it stores weights in an order of before.
     """
     damaged: dict[str, Exception] = {}
     for path in (out / _LAST, out / _BEFORE):
@@ -84,7 +93,9 @@ def load_state(out: Path, parts: Parts) -> Progress:
             continue
         try:
             progress = _load(path, parts)
-        except _DAMAGE as error:
+        except RunByOlderVersion:
+            raise
+        except Exception as error:  # noqa: BLE001  # loading a damaged file may raise anything
             damaged[path.name] = error
             continue
         for name in damaged:
@@ -96,11 +107,10 @@ def load_state(out: Path, parts: Parts) -> Progress:
 
 
 def _load(path: Path, parts: Parts) -> Progress:
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    state = _read(path)
     if "net" in state:
         raise RunByOlderVersion(path.parent)
-    best = state["progress"].pop("best")
-    progress = Progress(**state["progress"], best=Accuracy(**best) if best else None)
+    progress = typed(state["progress"], Progress, "the progress")
     for name, part in parts.items():
         part.load_state_dict(state[name])
     return progress
@@ -123,17 +133,11 @@ def restore_state_before(out: Path, step: int) -> int | None:
 
 def _step_of(path: Path) -> int | None:
     try:
-        return int(torch.load(path, map_location="cpu", weights_only=True)["progress"]["step"])
-    except _DAMAGE:  # or there is no such file
+        return int(_read(path)["progress"]["step"])
+    except Exception:  # noqa: BLE001  # a damaged file may raise anything; or there is none
         return None
 
 
-_DAMAGE = (
-    RuntimeError,
-    OSError,
-    EOFError,
-    KeyError,
-    TypeError,
-    ValueError,
-    pickle.UnpicklingError,
-)
+def _read(path: Path) -> Any:  # noqa: ANN401  # whatever the file holds
+    with open_regular(path) as file:
+        return torch.load(file, map_location="cpu", weights_only=True)
