@@ -151,7 +151,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", pickle.dumps({}))
         archive.writestr("archive/data/0", bytes(50_000_000))
-    refused(path, CheckpointError, "would unpack to 50,0")
+    refused(path, CheckpointError, "compressed")
 
 
 def test_paddle_networks_of_the_same_shapes_are_told_apart_or_remarked_on(tmp_path: Path) -> None:

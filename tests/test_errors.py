@@ -307,9 +307,22 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "may be truncated: write, copy or train it again.",
     ),
     (
+        errors.OtherSuffix("a.pth", "an ONNX file", ".onnx"),
+        "The file 'a.pth' is an ONNX file by another name. Rename it so that it ends in .onnx.",
+    ),
+    (
+        errors.OtherKind("a.pth", "a TensorFlow Lite model", "Use another."),
+        "The file 'a.pth' is a TensorFlow Lite model. Use another.",
+    ),
+    (
+        errors.NoCard("a b.onnx"),
+        "The file 'a b.onnx' has no card, so another program wrote it. Convert it: "
+        "shufflenet convert 'a b.onnx' --to 'a b.safetensors'.",
+    ),
+    (
         errors.NoCard("a.safetensors"),
-        "The file 'a.safetensors' has no card. Use a file that this package wrote: see "
-        "shufflenet convert and shufflenet export.",
+        "The file 'a.safetensors' has no card, so another program wrote it. Convert it: "
+        "shufflenet convert a.safetensors --to a-converted.safetensors.",
     ),
     (
         errors.CardMismatch("a.safetensors", "net", ["a.weight is missing", "b", "c", "d"]),

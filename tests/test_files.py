@@ -70,7 +70,7 @@ def test_a_file_cut_short_is_refused(file: Path, part: float) -> None:
 def test_a_file_without_a_card_or_with_a_strange_one_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     write_atomic(path, serialise(TENSORS))
-    with pytest.raises(CheckpointError, match="has no card. Use a file"):
+    with pytest.raises(CheckpointError, match="has no card, so another program"):
         read_card(path)
     write_atomic(path, serialise(TENSORS, {"shufflenet": "{}"}))
     with pytest.raises(CheckpointError, match="has a card that cannot be read"):

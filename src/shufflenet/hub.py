@@ -12,6 +12,7 @@ from shufflenet.errors import (
     NeedsCheckpoint,
     NeedsOnnx,
     NeedsSuffix,
+    NoCard,
     PublishedInt8,
     WriteError,
 )
@@ -21,11 +22,12 @@ from shufflenet.files import (
     read_card,
     read_checkpoint,
     read_onnx_card,
+    read_onnx_metadata,
     write_checkpoint,
 )
 from shufflenet.labels import label_set
 from shufflenet.recipes import preprocess_for
-from shufflenet.spec import Card, Origin
+from shufflenet.spec import CARD_KEY, Card, Origin
 from shufflenet.zoo import Weights, find_network, find_weights
 
 if TYPE_CHECKING:
@@ -54,7 +56,8 @@ def resolve(name: str | Path, suffixes: Sequence[str], *, folder: Path | None = 
         UnknownName: it is neither a checkpoint's name nor a file.
         NoWeights: it is a network's name.
         NeedsOnnx: it is a checkpoint, which the caller cannot open.
-        NeedsCheckpoint: it is an ONNX file, which the caller cannot open.
+        NeedsCheckpoint: it is an exported ONNX file, which the caller cannot open.
+        NoCard: it is an ONNX file of another program, which can be converted.
         NeedsSuffix: the caller opens neither.
         CheckpointError: it cannot be converted.
         CheckpointMismatch: the downloaded file holds other weights than its name says.
@@ -78,8 +81,17 @@ def resolve(name: str | Path, suffixes: Sequence[str], *, folder: Path | None = 
     if ONNX in suffixes:
         raise NeedsOnnx(name)
     if CHECKPOINT in suffixes:
-        raise NeedsCheckpoint(name)
+        raise NeedsCheckpoint(name) if _has_card(name) else NoCard(name)
     raise NeedsSuffix(name, suffixes)
+
+
+def _has_card(onnx: str | Path) -> bool:
+    """Return whether an ONNX file was exported by this package; others can be converted.
+
+    Raises:
+        CheckpointError: it is missing, unreadable or damaged.
+    """
+    return CARD_KEY in read_onnx_metadata(onnx)
 
 
 def cache_path(name: str, suffix: str) -> Path:

@@ -29,12 +29,13 @@ from shufflenet.errors import (
     NoDictionary,
     NoSuchKey,
     NotAFile,
+    OtherKind,
     QuantizedSource,
     SeveralSets,
     UnsafeContent,
     WholeNetwork,
 )
-from shufflenet.outside import IrregularFile, open_regular
+from shufflenet.outside import IrregularFile, folder_kind, kind_of, open_regular
 from shufflenet.spec import CARD_KEY
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def read_foreign(path: str | Path, key: str | None = None) -> ForeignFile:
         NoArrays: the file holds no named arrays.
         NoSuchKey: it has no set of weights of that key.
         NotAFile: the path leads to a folder, a pipe, a device or a socket.
+        OtherKind: it is a model of another library, or another file than one of weights.
         QuantizedSource: the file's tensors are of torch's int8 engine.
         SeveralSets: it holds several sets of weights, and nothing tells which to take.
         UnsafeContent: a pickle names functions or classes that weights do not need.
@@ -121,6 +123,8 @@ def read_foreign(path: str | Path, key: str | None = None) -> ForeignFile:
     except FileNotFoundError as error:
         raise FileMissing(path) from error
     except IrregularFile as error:
+        if kind := folder_kind(path):
+            raise OtherKind(path, kind.what, kind.remedy) from error
         raise NotAFile(path) from error
     except PermissionError as error:
         raise FileUnreadable(path, error.strerror or str(error)) from error
@@ -135,11 +139,13 @@ def read_foreign(path: str | Path, key: str | None = None) -> ForeignFile:
 def _read(path: Path, stream: BinaryIO, key: str | None) -> ForeignFile:
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
-    start = stream.read(16)
-    stream.seek(0)
-    if start[8:9] == b"{" and start[:2] != b"PK":
+    kind = kind_of(stream)
+    if kind is not None and not kind.weights:
+        raise OtherKind(path, kind.what, kind.remedy)
+    suffix = kind.suffix if kind else path.suffix.lower()
+    if suffix == ".safetensors":
         return _choose(path, find_sets(_read_safetensors(path)), key, _COPIES * size)
-    if path.suffix.lower() == ".onnx" or _is_onnx(start):
+    if suffix == ".onnx":
         model, stored = read_onnx(path)
         return replace(_choose(path, find_sets(stored), key), model=model, others=())
     saved = read_torch_file(stream)
@@ -149,11 +155,6 @@ def _read(path: Path, stream: BinaryIO, key: str | None) -> ForeignFile:
     if whole := whole_network(saved):
         raise WholeNetwork(path, whole)
     raise NoArrays(path) if isinstance(saved, Mapping) else NoDictionary(path)
-
-
-def _is_onnx(start: bytes) -> bool:
-    """Whether a file begins as an ONNX file does: field 1, its version, then text or a graph."""
-    return start[:1] == b"\x08" and start[2:3] in (b"\x12", b"\x3a", b"\x42")
 
 
 def _read_safetensors(path: Path) -> dict[str, object]:

@@ -15,6 +15,7 @@ from shufflenet.files._atomic import write_atomic
 from shufflenet.files._model_file import open_model
 from shufflenet.files._safetensors import Header, read_header, read_tensors
 from shufflenet.layers import Layer, layers
+from shufflenet.outside import check_kind
 from shufflenet.spec import CARD_KEY, Card
 
 __all__ = [
@@ -67,6 +68,7 @@ def _open(path: str | Path) -> Iterator[BinaryIO]:
         try:
             yield file
         except ValueError as error:
+            check_kind(path, file, ".safetensors")
             raise DamagedFile(path, str(error).rstrip(".")) from error
 
 

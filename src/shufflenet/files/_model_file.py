@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from shufflenet.errors import FileMissing, FileUnreadable, NotAFile
-from shufflenet.outside import IrregularFile, open_regular
+from shufflenet.outside import IrregularFile, check_kind, open_regular
 
 __all__ = ["check_model_file", "errors_of", "open_model"]
 
@@ -44,6 +44,7 @@ def check_model_file(path: str | Path) -> None:
         FileMissing: there is no such file.
         NotAFile: it is a folder, a pipe, a device or a socket.
         FileUnreadable: opening it fails, as for lack of permission.
+        CheckpointError: by its content it is of another kind than by its suffix.
     """
-    with open_model(path):
-        pass
+    with open_model(path) as file:
+        check_kind(path, file, Path(path).suffix.lower())

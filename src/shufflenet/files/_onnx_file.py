@@ -17,6 +17,7 @@ from typing import BinaryIO, TypeAlias
 from shufflenet.errors import DamagedOnnx
 from shufflenet.files._model_file import open_model
 from shufflenet.files._protobuf import Field, contents, fields, number_in, only
+from shufflenet.outside import check_kind
 from shufflenet.spec import MAX_CARD_BYTES
 
 __all__ = ["OnnxFile", "Shape", "read_onnx_file"]
@@ -62,6 +63,7 @@ def read_onnx_file(path: str | Path) -> OnnxFile:
         try:
             return _read(file, os.fstat(file.fileno()).st_size)
         except ValueError as error:
+            check_kind(path, file, ".onnx")
             raise DamagedOnnx(path, error) from error
 
 

@@ -14,10 +14,10 @@ _END_64_BYTES = 56
 
 
 def open_zip(stream: BinaryIO) -> zipfile.ZipFile:
-    """Open a zip file whose names are distinct and whose entries have no more bytes than the file.
+    """Open a zip file whose names are distinct and whose entries do not overlap.
 
-    Nothing is unpacked. What is stored compressed may still unpack to more than an entry says:
-    read entries that are not.
+    Nothing is unpacked. An entry that is compressed may unpack to more than it says; those that are
+    not have together no more bytes than the file.
 
     Args:
         stream: A regular file, opened to read; it stays open.
@@ -35,9 +35,9 @@ def open_zip(stream: BinaryIO) -> zipfile.ZipFile:
     entries = archive.infolist()
     if len({entry.filename for entry in entries}) < len(entries):
         raise zipfile.BadZipFile("two of its entries have one name")
-    unpacked = sum(entry.file_size for entry in entries)
-    if unpacked > size:
-        raise zipfile.BadZipFile(f"it would unpack to {unpacked:,} bytes")
+    stored = sum(entry.file_size for entry in entries if entry.compress_type == zipfile.ZIP_STORED)
+    if stored > size:
+        raise zipfile.BadZipFile("its entries overlap")
     return archive
 
 

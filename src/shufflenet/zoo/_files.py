@@ -3,16 +3,20 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from shufflenet.errors import (
+    FileUnreadable,
     NotAFile,
     NotOurFormat,
     NoWeights,
+    OtherKind,
     PublishedUnderOtherName,
     RunFolder,
     SpecError,
     UnknownName,
 )
+from shufflenet.outside import IrregularFile, check_kind, folder_kind, open_regular
 from shufflenet.spec import NetworkSpec
 from shufflenet.zoo._family import NETWORKS
 from shufflenet.zoo._weights import WEIGHTS, Weights
@@ -72,6 +76,9 @@ def find_weights(name: str | Path) -> WeightFiles:
         RunFolder: it is the folder of a training run.
         NotAFile: it is another folder, a pipe, a device or a socket.
         NotOurFormat: the file is neither ONNX nor safetensors.
+        OtherKind: it is a model of another library, or another file that cannot be converted.
+        OtherSuffix: it is ONNX or safetensors, but is not called so.
+        FileUnreadable: it cannot be read.
         PublishedUnderOtherName: it is the filename of published weights.
     """
     path = Path(name)
@@ -88,11 +95,30 @@ def find_weights(name: str | Path) -> WeightFiles:
     # os.path answers False where pathlib raises: of names that no file can have, or no permission
     if os.path.exists(path / "best.safetensors"):
         raise RunFolder(name, path / "best.safetensors")
-    if str(name) and os.path.isfile(path):
-        raise NotOurFormat(name)
     if str(name) and os.path.exists(path):
-        raise NotAFile(name)
+        _refuse(path)
     published = [weights.name for weights in WEIGHTS.values() if weights.filename == path.name]
     if published:
         raise PublishedUnderOtherName(name, published[0])
     raise UnknownName("model", str(name), [DEFAULT, SHIPPED.name, *WEIGHTS, *NETWORKS])
+
+
+def _refuse(path: Path) -> NoReturn:
+    """Raise the error for a file or a folder that no command opens.
+
+    Raises:
+        FileUnreadable: it cannot be read.
+        NotAFile: it is a folder, a pipe, a device or a socket.
+        NotOurFormat: it may hold weights, which can be converted.
+        OtherKind: it is a model of another library, or another file that cannot be converted.
+    """
+    if kind := folder_kind(path):
+        raise OtherKind(path, kind.what, kind.remedy)
+    try:
+        with open_regular(path) as file:
+            check_kind(path, file)
+    except IrregularFile as error:
+        raise NotAFile(path) from error
+    except OSError as error:
+        raise FileUnreadable(path, error.strerror or str(error)) from error
+    raise NotOurFormat(path)
