@@ -63,7 +63,7 @@ def test_only_what_loses_nothing_is_narrowed(value: float) -> None:
 def test_a_file_cut_short_is_refused(file: Path, part: float) -> None:
     whole = file.read_bytes()
     file.write_bytes(whole[: int(part if part >= 1 else part * len(whole))])
-    with pytest.raises(CheckpointError, match="not a complete safetensors file"):
+    with pytest.raises(CheckpointError, match="not a complete safetensors file|is empty"):
         read_checkpoint(file)
 
 

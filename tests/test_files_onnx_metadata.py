@@ -161,7 +161,7 @@ def test_a_graph_that_comes_twice_is_refused(tmp_path: Path) -> None:
 def test_a_size_that_no_message_has_is_refused_unread(size: int, tmp_path: Path) -> None:
     with (tmp_path / "a.onnx").open("wb") as file:
         file.truncate(size)  # of a hole: it takes no room
-    with pytest.raises(DamagedOnnx, match=f"it has {size} bytes"):
+    with pytest.raises(CheckpointError, match=f"it has {size} bytes" if size else "is empty"):
         read_onnx_card(tmp_path / "a.onnx")
 
 

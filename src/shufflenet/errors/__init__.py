@@ -121,20 +121,22 @@ from shufflenet.errors._model_files import (
     NeedsCheckpoint,
     NeedsOnnx,
     NeedsSuffix,
-    NoCard,
     NoRuntimeOpens,
     NotAFile,
-    NotOurFormat,
     NotRunnable,
     NumbersTooFarApart,
-    OtherKind,
     OtherOutput,
-    OtherSuffix,
     PublishedUnderOtherName,
     RunFolder,
     TooLargeToCompile,
     UnsoundOnnx,
     UnsupportedByRuntime,
+)
+from shufflenet.errors._other_files import (
+    NoCard,
+    NotOurFormat,
+    OtherKind,
+    OtherSuffix,
 )
 from shufflenet.errors._results import (
     AccuracyLost,

@@ -1,6 +1,5 @@
 """Errors in model files: finding, opening, running and quantizing them."""
 
-import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,15 +25,11 @@ __all__ = [
     "NeedsCheckpoint",
     "NeedsOnnx",
     "NeedsSuffix",
-    "NoCard",
     "NoRuntimeOpens",
     "NotAFile",
-    "NotOurFormat",
     "NotRunnable",
     "NumbersTooFarApart",
-    "OtherKind",
     "OtherOutput",
-    "OtherSuffix",
     "PublishedUnderOtherName",
     "RunFolder",
     "TooLargeToCompile",
@@ -49,16 +44,6 @@ def _first_few(differences: Iterable[str]) -> str:
     differences = list(differences)
     more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
     return f"{'; '.join(differences[:3])}{more}"
-
-
-def _convert(path: str | Path) -> str:
-    """Return the command that makes a file of this package of another project's, as a sentence."""
-    source = Path(path)
-    stem = source.name.removesuffix(".tar").removesuffix(source.suffix).removesuffix(".pth")
-    stem += "-converted" if source.suffix == ".safetensors" else ""
-    target = f"{stem or 'weights'}.safetensors"
-    command = f"shufflenet convert {shlex.quote(str(path))} --to {shlex.quote(target)}"
-    return f"Convert it: {command}."
 
 
 class CheckpointError(ShuffleNetError):
@@ -103,40 +88,6 @@ class FileUnreadable(CheckpointError):
         super().__init__(path, f"cannot be read ({reason})", "Check its permissions and its disk.")
 
 
-class NotOurFormat(CheckpointError):
-    """The file has neither suffix of this package's files."""
-
-    def __init__(self, path: str | Path) -> None:
-        super().__init__(path, "is neither a .onnx nor a .safetensors file", _convert(path))
-
-
-class OtherSuffix(CheckpointError):
-    """The file is one of a kind that this package reads, but is not called so.
-
-    Args:
-        path: The file.
-        what: The kind, with an article.
-        suffix: The suffix of its files.
-    """
-
-    def __init__(self, path: str | Path, what: str, suffix: str) -> None:
-        remedy = f"Rename it so that it ends in {suffix}."
-        super().__init__(path, f"is {what} by another name", remedy)
-
-
-class OtherKind(CheckpointError):
-    """The file is of a kind that this package neither reads nor converts.
-
-    Args:
-        path: The file.
-        what: The kind, with an article.
-        remedy: What to do with one, as a sentence.
-    """
-
-    def __init__(self, path: str | Path, what: str, remedy: str) -> None:
-        super().__init__(path, f"is {what}", remedy)
-
-
 class RunFolder(CheckpointError):
     """The path is the folder of a training run."""
 
@@ -174,13 +125,6 @@ class UnsoundOnnx(CheckpointError):
     def __init__(self, path: str | Path, problem: object) -> None:
         remedy = "Export it again, or predict with --runtime onnxruntime."
         super().__init__(path, f"{problem}, unlike files of shufflenet export", remedy)
-
-
-class NoCard(CheckpointError):
-    """The file has no card."""
-
-    def __init__(self, path: str | Path) -> None:
-        super().__init__(path, "has no card, so another program wrote it", _convert(path))
 
 
 class CardUnreadable(CheckpointError):

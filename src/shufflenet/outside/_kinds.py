@@ -146,7 +146,7 @@ def _text_kind(start: bytes) -> FileKind | None:
             return FileKind("the text of an OpenVINO network")
         return FileKind("an XML text", _DOWNLOAD)
     plain = not start.translate(None, bytes(range(32, 127)) + b"\t\r\n")
-    return FileKind("a text, not a file of weights", _DOWNLOAD) if plain else None
+    return FileKind("a text, not a file of weights", _DOWNLOAD) if plain and text[8:] else None
 
 
 def _fields(start: bytes) -> list[tuple[int, int | bytes]]:
