@@ -10,15 +10,10 @@ the lock of a process that dies.
 import hashlib
 import logging
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
 
 from filelock import FileLock
 
@@ -32,6 +27,7 @@ from shufflenet.errors import (
     WriteError,
 )
 from shufflenet.files._cache import cache_dir
+from shufflenet.files._transfer import Refused, Transient, chunks, open_url, require_address
 from shufflenet.zoo import Weights
 
 __all__ = ["Progress", "download"]
@@ -39,15 +35,8 @@ __all__ = ["Progress", "download"]
 Progress = Callable[[int, int | None], None]
 """Takes the bytes on disk and those of the whole file, or None where that is unknown."""
 
-_TIMEOUT_S = 20.0  # without a byte from the server
 _PAUSES_S = (0.5, 1.0, 2.0)  # before each further attempt after a transient failure
-_CHUNK_BYTES = 1 << 16
 _CAP_BYTES = 4 << 30  # of a file of unknown size, so that no transfer is endless
-_TRANSIENT = frozenset((408, 425, 429, 500, 502, 503, 504))  # HTTP statuses worth another attempt
-
-
-class _TransientFailure(Exception):
-    """A failure of the network or the server that another attempt may not meet."""
 
 
 def download(weights: Weights, *, on_progress: Progress = lambda done, total: None) -> Path:
@@ -93,8 +82,10 @@ def _check_allowed(weights: Weights, mismatch: str) -> None:
         raise MustDownloadByHand(_where(weights), mismatch)
     if os.environ.get("SHUFFLENET_OFFLINE", "0") not in ("", "0"):
         raise Offline(_where(weights), mismatch)
-    if (scheme := urlsplit(weights.url).scheme) not in ("http", "https"):
-        raise DownloadFailed(_where(weights), f"{scheme!r} is neither http nor https")
+    try:
+        require_address(weights.url)
+    except Refused as error:
+        raise DownloadFailed(_where(weights), str(error)) from error
 
 
 def _where(weights: Weights) -> WhereToGet:
@@ -110,7 +101,7 @@ def _where(weights: Weights) -> WhereToGet:
 
 @contextmanager
 def _disk_errors_as_write_error(path: Path) -> Iterator[None]:
-    # Network failures are OSErrors too; they became _TransientFailure where they arose.
+    # Network failures are OSErrors too; they became Transient where they arose.
     try:
         yield
     except OSError as error:
@@ -153,6 +144,8 @@ def _mismatch(path: Path, weights: Weights) -> str:
         size = path.stat().st_size
         if size > limit:
             return f"is larger than {limit} bytes"
+        if size == 0:
+            return "is empty"
         if size < weights.bytes:
             return f"has {size} of {weights.bytes} bytes"
         digest = _digest(path, kind)
@@ -176,13 +169,16 @@ def _transfer(weights: Weights, partial: Path, on_progress: Progress) -> str:
     """Complete the partial file, with several attempts, and return its mismatch.
 
     Raises:
+        DownloadFailed: the address or the server is at fault.
         ServerUnreachable: all attempts failed, but a later one may not.
     """
     for pause_s in (*_PAUSES_S, None):
         try:
             _resume(weights, partial, on_progress)
             break
-        except _TransientFailure as failure:
+        except Refused as failure:
+            raise DownloadFailed(_where(weights), str(failure)) from failure
+        except Transient as failure:
             if pause_s is None:
                 raise ServerUnreachable(_where(weights), failure) from failure
             time.sleep(pause_s)
@@ -194,15 +190,17 @@ def _resume(weights: Weights, partial: Path, on_progress: Progress) -> None:
     done = partial.stat().st_size if _published_hash(weights)[1] and partial.exists() else 0
     if weights.bytes and done >= weights.bytes:
         return
-    if (response := _request(weights, done)) is None:
+    if (response := open_url(weights.url, done)) is None:
         return
     with response:
+        if response.headers.get_content_type() == "text/html" and not _published_hash(weights)[1]:
+            raise Refused("the server sent a web page instead of the file")
         if response.status != 206:  # the server supports no ranges and sends the whole file
             done = 0
-        announced = response.headers.get("Content-Length", "")
-        total = done + int(announced) if announced.isdecimal() else weights.bytes or None
+        announced = response.headers.get("Content-Length")
+        total = done + int(announced) if announced else weights.bytes or None
         with partial.open("ab" if done else "wb") as file:
-            for chunk in _chunks(response):
+            for chunk in chunks(response):
                 file.write(chunk)
                 done += len(chunk)
                 on_progress(done, total)
@@ -211,43 +209,4 @@ def _resume(weights: Weights, partial: Path, on_progress: Progress) -> None:
             file.flush()
             os.fsync(file.fileno())  # a power cut must not leave the name without the content
     if total is not None and done < total:
-        raise _TransientFailure(f"the transfer ended after {done} of {total} bytes")
-
-
-def _request(weights: Weights, start: int) -> HTTPResponse | None:
-    # Requests the bytes from `start` on; None if the server says that there are none.
-    headers = {"User-Agent": "shufflenet"} | ({"Range": f"bytes={start}-"} if start else {})
-    request = Request(weights.url, headers=headers)
-    try:
-        response: HTTPResponse = urlopen(request, timeout=_TIMEOUT_S)
-    except HTTPError as error:
-        error.close()
-        if error.code == 416 and start:
-            return None
-        if error.code in _TRANSIENT:
-            raise _TransientFailure(f"the server answered HTTP {error.code}") from error
-        meaning = "the link is dead" if error.code in (404, 410) else "the server refuses"
-        raise DownloadFailed(_where(weights), f"{meaning} (HTTP {error.code})") from error
-    except (OSError, HTTPException) as error:
-        raise _TransientFailure(_reason(error)) from error
-    if response.headers.get_content_type() == "text/html" and not _published_hash(weights)[1]:
-        response.close()
-        raise DownloadFailed(_where(weights), "the server sent a web page instead of the file")
-    return response
-
-
-def _chunks(response: HTTPResponse) -> Iterator[bytes]:
-    try:
-        while chunk := response.read(_CHUNK_BYTES):
-            yield chunk
-    except (OSError, HTTPException) as error:
-        raise _TransientFailure(_reason(error)) from error
-
-
-def _reason(error: Exception) -> str:
-    cause = error.reason if isinstance(error, URLError) else error
-    if isinstance(cause, socket.gaierror):
-        return "there is no network, or no host of that name"
-    if isinstance(cause, TimeoutError):
-        return f"the server sent nothing for {_TIMEOUT_S:g} s"
-    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+        raise Transient(f"the transfer ended after {done} of {total} bytes")
