@@ -8,7 +8,7 @@ from PIL import Image
 
 from seeded import photo
 from shufflenet.data import ImageSet, _archives, open_images
-from shufflenet.data._archives import _members
+from shufflenet.data._archives import list_members
 from shufflenet.data._index import write_index
 from shufflenet.data.packing import Encoding, pack
 
@@ -38,7 +38,7 @@ def test_by_its_index_a_shard_holds_what_it_does_without(
     packed: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(_archives, "_members", None)  # which would go through it
+        patch.setattr(_archives, "list_members", None)  # which would go through it
         indexed = open_images(packed)
     assert len(indexed) == 12
     assert indexed == scanned(packed)
@@ -50,7 +50,7 @@ def test_an_index_is_what_dali_reads(packed: Path) -> None:
     for shard in packed.glob("*.tar"):
         version, *lines = shard.with_suffix(".idx").read_text().splitlines()
         with tarfile.open(shard) as archive:
-            members = list(_members(archive))
+            members = list(list_members(archive))
         assert version == f"v1.2 {len(members) // 2}"
         for line, image, label in zip(lines, members[::2], members[1::2], strict=True):
             at = f"ppm {image.offset} {image.size} {image.name}"
@@ -101,7 +101,7 @@ def test_of_a_shard_that_grew_the_index_is_passed_over(
                 archive.addfile(member, io.BytesIO(b"%d" % number))
         if not number:
             with tarfile.open(shard) as archive:
-                write_index(shard, [list(_members(archive))])
+                write_index(shard, [list(list_members(archive))])
             assert len(open_images(shard)) == 1
     assert not caplog.text
     assert len(open_images(shard)) == 2

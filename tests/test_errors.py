@@ -131,6 +131,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "column image of bytes and path, and a column label, as on the Hub.",
     ),
     (
+        errors.ParquetPathOutside("a.parquet", "/etc/passwd"),
+        "The data in 'a.parquet' names a file outside its own folder, '/etc/passwd'. Put the "
+        "images below the folder of the parquet file.",
+    ),
+    (
         errors.ParquetRowEmpty("a.parquet", 3),
         "The data in 'a.parquet' has no image in row 3. Expected: a column image of bytes and"
         " path, and a column label, as on the Hub.",
@@ -198,6 +203,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         errors.UnlabeledImage("a.tar", "1.jpg"),
         "The data in 'a.tar' has an image without a label, '1.jpg'. Give every image a label,"
         " or remove it.",
+    ),
+    (
+        errors.LabelNotAName("a.tar", "0.jpg", "9" * 5000),
+        f"The data in 'a.tar' labels '0.jpg' by what is no name of a class, '{'9' * 40}'. A name "
+        "has one line and at most 256 characters.",
     ),
     (
         errors.LabelOutOfRange("a.tar", "1.jpg", 10, 10),

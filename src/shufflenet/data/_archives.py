@@ -1,26 +1,30 @@
 """Listing the images and labels of a tar archive without unpacking it."""
 
 import gzip
-import json
+import os
 import posixpath
-import shutil
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from shufflenet.data._index import Member, read_index
 from shufflenet.data._labels import Label
 from shufflenet.data._sets import Sample
+from shufflenet.data._spool import most_bytes, open_spool
 from shufflenet.data._walk import is_image, is_junk
-from shufflenet.errors import DataUnreadable
+from shufflenet.errors import DataUnreadable, NotJson
+from shufflenet.outside import open_regular, read_json
 
-__all__ = ["Archive", "key_of", "read_archive"]
+__all__ = ["Archive", "key_of", "list_members", "read_archive"]
 
 _LABELS = (".cls", ".json")
+_LONGEST_LABEL = 1 << 20  # bytes of a file beside an image; a larger one is something else
+_MOST_DIGITS = 18  # of a label that is a number
+
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +70,46 @@ def read_archive(path: Path) -> Archive:
     spool = None if path.suffix.lower() == ".tar" else _decompress(path)
     plain = spool.name if spool else str(path)
     try:
-        with open(plain, "rb") as content, tarfile.open(fileobj=content, mode="r:") as file:
+        with open_regular(plain) as content, tarfile.open(fileobj=content, mode="r:") as file:
             members = read_index(path, content) if spool is None else None
             archive = Archive(header=file.pax_headers, spool=spool)
-            for member in _members(file) if members is None else members:
+            for member in list_members(file) if members is None else members:
                 _add(member, content, archive, plain)
             return archive
-    except (tarfile.TarError, OSError) as error:
+    except Exception as error:  # tarfile raises anything on a stranger's headers
         raise DataUnreadable(path, error, "an archive") from error
 
 
-def _members(file: tarfile.TarFile) -> Iterator[Member]:
+def list_members(file: tarfile.TarFile) -> Iterator[Member]:
+    """List the files of an archive, and links to files before them as these files.
+
+    Raises:
+        ValueError: a header leads backwards or past the end, or a file is not stored whole.
+    """
+    files, end = dict[str, Member](), 0
+    length = cast(BinaryIO, file.fileobj).seek(0, os.SEEK_END)
     for member in file:
+        if member.size < 0 or file.offset <= end:
+            raise ValueError("a header leads backwards")
+        if member.offset_data + member.size > length:
+            raise ValueError("unexpected end of data")
+        end = file.offset
+        name = posixpath.normpath(member.name.lstrip("/"))
+        if member.issparse():
+            raise ValueError(f"{member.name!r} is stored without its zeros, as `tar --sparse` does")
         if member.isfile():
-            yield Member(member.name, member.offset_data, member.size)
+            files[name] = Member(member.name, member.offset_data, member.size)
+            yield files[name]
+        elif member.islnk() or member.issym():
+            target = member.linkname if member.islnk() else _relative(name, member.linkname)
+            linked = files.get(posixpath.normpath(target.lstrip("/")))
+            # One that leads elsewhere is listed as an empty file, which reading it reports.
+            offset, size = (linked.offset, linked.size) if linked else (member.offset_data, 0)
+            yield Member(member.name, offset, size)
+
+
+def _relative(name: str, target: str) -> str:
+    return posixpath.join(posixpath.dirname(name), target)
 
 
 def _add(member: Member, content: BinaryIO, archive: Archive, plain: str) -> None:
@@ -90,7 +120,7 @@ def _add(member: Member, content: BinaryIO, archive: Archive, plain: str) -> Non
         archive.images.append(Sample(name, -1, plain, member.offset, member.size))
     elif name.endswith(_LABELS):
         content.seek(member.offset)
-        label = _label(name, content.read(member.size))
+        label = _label(name, content.read(min(member.size, _LONGEST_LABEL)))
         if label is not None:
             archive.labels[key_of(name)] = label
     else:
@@ -101,22 +131,29 @@ def _label(name: str, content: bytes) -> Label:
     """Read the label in a file beside an image; None if it holds none."""
     if name.endswith(".json"):
         try:
-            value = json.loads(content)
-        except ValueError:
+            value = read_json(content)
+        except NotJson:
             return None
         label = value.get("label", value.get("cls")) if isinstance(value, dict) else None
-        return label if isinstance(label, int | str) else None
+        return label if isinstance(label, int | str) and not isinstance(label, bool) else None
     text = content.decode("utf-8", "surrogateescape").strip()
-    return int(text) if text.removeprefix("-").isdecimal() else text
+    digits = text.removeprefix("-")
+    return int(text) if digits.isdecimal() and len(digits) <= _MOST_DIGITS else text
 
 
 def _decompress(path: Path) -> "tempfile._TemporaryFileWrapper[bytes]":
-    spool = tempfile.NamedTemporaryFile(prefix="shufflenet-", suffix=".tar")  # noqa: SIM115  # lives as long as the set
+    spool = open_spool(".tar")
     try:
-        with gzip.open(path) as file:
-            shutil.copyfileobj(file, spool, 1 << 20)
+        with open_regular(path) as packed, gzip.open(packed) as file:
+            limit = most_bytes(path, spool)
+            while chunk := file.read(_CHUNK_BYTES):
+                if spool.tell() == 0 and not any(chunk[: tarfile.BLOCKSIZE]):
+                    raise ValueError("it begins with no file")
+                if spool.tell() + len(chunk) > limit:
+                    raise ValueError(f"it holds more than {limit / 1e6:.0f} MB")
+                spool.write(chunk)
         spool.flush()
-    except (EOFError, zlib.error, OSError) as error:
+    except Exception as error:  # as of a stranger's headers
         spool.close()
         raise DataUnreadable(path, error, "a compressed archive") from error
     return spool

@@ -13,11 +13,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from shufflenet.outside import read_regular
+
 __all__ = ["Member", "read_index", "write_index"]
 
 _log = logging.getLogger(__name__)
 _VERSION = "v1.2"
 _BLOCK = tarfile.BLOCKSIZE
+_LARGEST_BYTES = 1 << 28  # a shard of two million images
 _CHECKED = 16  # members, and the last
 
 
@@ -51,7 +54,8 @@ def read_index(shard: Path, content: BinaryIO) -> list[Member] | None:
     """
     path = shard.with_suffix(".idx")
     try:
-        members = _parse(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        text = read_regular(path, _LARGEST_BYTES).decode("utf-8", "surrogateescape")
+        members = _parse(text)
         if _fits(members, content):
             return members
     except FileNotFoundError:

@@ -1,15 +1,18 @@
 """Turning labels that are numbers or text into numbered classes."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from shufflenet.data._sets import ImageSet, Sample, check_text
-from shufflenet.errors import LabelOutOfRange, NoImages, UnlabeledImage
+from shufflenet.errors import LabelNotAName, LabelOutOfRange, NoImages, UnlabeledImage
 
 __all__ = ["Label", "class_name", "class_order", "with_labels"]
 
 Label = int | str | None
+_LONGEST = 256  # characters of a class's name, as of a file's
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def with_labels(
@@ -24,6 +27,7 @@ def with_labels(
             class's name, and classes are sorted by name, or by number if all labels are numbers.
 
     Raises:
+        LabelNotAName: a label is too long for a name, or holds control characters.
         LabelOutOfRange: a number has no name.
         NoImages: there is not one image.
         UnlabeledImage: an image has no label.
@@ -35,6 +39,8 @@ def with_labels(
     for sample, label in images:
         if label is None or label == "" or (isinstance(label, int) and label < 0):
             raise UnlabeledImage(source, sample.name)
+        if isinstance(label, str) and (len(label) > _LONGEST or _CONTROL.search(label)):
+            raise LabelNotAName(source, sample.name, label)
     if names is None:
         classes = class_order({class_name(str(label)) for _, label in images})
     else:

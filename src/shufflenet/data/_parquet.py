@@ -1,7 +1,5 @@
 """Reading parquet as the Hugging Face Hub stores images: bytes and a label in each row."""
 
-import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +10,22 @@ from pyarrow.parquet import ParquetFile
 
 from shufflenet.data._labels import Label, with_labels
 from shufflenet.data._sets import ImageSet, Sample
+from shufflenet.data._spool import most_bytes, open_spool
 from shufflenet.errors import (
+    DataError,
     ParquetColumnMissing,
     ParquetColumnWithoutBytes,
+    ParquetPathOutside,
     ParquetRowEmpty,
     ParquetUnreadable,
 )
+from shufflenet.outside import read_json, typed
 
 __all__ = ["read_parquet"]
 
 _COLUMNS = ["image", "label"]
 _ROWS_PER_BATCH = 64
+_BUFFER_BYTES = 1 << 20  # read at once; by default a column's chunk is, which may be gigabytes
 
 
 def read_parquet(source: str, paths: Sequence[Path]) -> ImageSet:
@@ -30,21 +33,24 @@ def read_parquet(source: str, paths: Sequence[Path]) -> ImageSet:
 
     Rows are compressed in groups of hundreds, too many to decompress for every image in random
     order. Images are therefore copied to a temporary file, which is deleted with the set. A row
-    without bytes names a file, relative to the folder of the parquet file.
+    without bytes names a file, relative to the folder of the parquet file and below it: a stranger
+    may have written the table.
 
     Raises:
-        ParquetUnreadable: a file is not parquet, or truncated.
+        ParquetUnreadable: a file is not parquet, truncated, or holds what no such file does.
         DataError: columns, images or labels are missing.
     """
-    spool = tempfile.NamedTemporaryFile(prefix="shufflenet-", suffix=".images")  # noqa: SIM115  # lives as long as the set
+    spool = open_spool(".images")
     images: list[tuple[Sample, Label]] = []
     names: list[str] | None = None
     for path in paths:
         try:
-            with ParquetFile(path) as file:
+            with ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
                 names = _class_names(path, file.schema_arrow)
                 images += _rows(path, file, spool)
-        except (pyarrow.ArrowException, OSError, ValueError) as error:  # ValueError: no JSON
+        except DataError:
+            raise
+        except Exception as error:  # pyarrow raises anything on a damaged file
             raise ParquetUnreadable(path, error) from error
     spool.flush()
     return replace(with_labels(source, images, names), spool=spool)
@@ -65,14 +71,14 @@ def _class_names(path: Path, schema: Any) -> list[str] | None:  # noqa: ANN401  
     image = schema.field("image").type
     if not pyarrow.types.is_struct(image) or {"bytes", "path"} - {f.name for f in image}:
         raise ParquetColumnWithoutBytes(path)
-    text = (schema.metadata or {}).get(b"huggingface", b"{}")
-    features = json.loads(text).get("info", {}).get("features", {})
-    names: list[str] | None = features.get("label", {}).get("names")
-    return names
+    value = read_json((schema.metadata or {}).get(b"huggingface", b"{}"), "the schema")
+    for key in ("info", "features", "label", "names"):
+        value = value.get(key) if isinstance(value, dict) else None
+    return None if value is None else list(typed(value, tuple[str, ...], "the names of classes"))
 
 
 def _rows(path: Path, file: Any, spool: IO[bytes]) -> Iterator[tuple[Sample, Label]]:  # noqa: ANN401  # likewise
-    row = 0
+    row, limit = 0, spool.tell() + most_bytes(path, spool)
     for batch in file.iter_batches(_ROWS_PER_BATCH, columns=_COLUMNS):
         image = batch.column("image")
         contents, files, labels = image.field("bytes"), image.field("path"), batch.column("label")
@@ -81,10 +87,27 @@ def _rows(path: Path, file: Any, spool: IO[bytes]) -> Iterator[tuple[Sample, Lab
         ):
             row += 1
             title = f"{path.name}, row {row}" + (f", {name}" if name else "")
+            if label is not None and type(label) not in (int, str):
+                raise ValueError(f"the label in row {row} is neither a whole number nor text")
             if content.is_valid:
+                if spool.tell() + len(content.as_buffer()) > limit:
+                    raise ValueError(f"it holds more than {limit / 1e6:.0f} MB of images")
                 offset, size = spool.tell(), spool.write(content.as_buffer())
                 yield Sample(title, -1, spool.name, offset, size), label
             elif name:
-                yield Sample(title, -1, str(path.parent / name)), label
+                yield Sample(title, -1, str(_inside(path, name))), label
             else:
                 raise ParquetRowEmpty(path, row)
+
+
+def _inside(path: Path, name: str) -> Path:
+    """Return the file that a row names.
+
+    Raises:
+        ParquetPathOutside: it is not below the folder of the parquet file.
+    """
+    folder = path.parent.resolve()
+    file = (folder / name).resolve()
+    if not file.is_relative_to(folder):
+        raise ParquetPathOutside(path, name)
+    return file

@@ -20,7 +20,7 @@ from shufflenet.errors import (
     TooFewToSplit,
 )
 from shufflenet.outside import open_regular
-from shufflenet.preprocess import decode, read_image_file, resize_and_crop
+from shufflenet.preprocess import LARGEST_FILE_BYTES, decode, read_image_file, resize_and_crop
 from shufflenet.spec import Preprocess
 
 __all__ = [
@@ -54,7 +54,7 @@ class Sample:
         try:
             with open_regular(self.path) as file:
                 file.seek(self.offset)
-                return file.read(self.size)
+                return file.read(min(self.size, LARGEST_FILE_BYTES + 1))  # decoding refuses more
         except OSError as error:
             raise DataUnreadable(self.path, error.strerror) from error
 

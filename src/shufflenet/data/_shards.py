@@ -1,6 +1,5 @@
 """Reading tar archives, one or many: WebDataset shards with labels, or class folders."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +11,21 @@ from shufflenet.data._labels import with_labels
 from shufflenet.data._sets import ImageSet, Sample
 from shufflenet.data._splits import Part
 from shufflenet.data._walk import Listing
-from shufflenet.errors import ShardIncomplete, ShardsDisagree, ShardsUnlabeled
+from shufflenet.errors import (
+    DataUnreadable,
+    ShardIncomplete,
+    ShardsDisagree,
+    ShardsUnlabeled,
+    SpecError,
+)
+from shufflenet.outside import read_json, typed
 
 __all__ = ["CLASSES_KEY", "IMAGES_KEY", "read_shards"]
 
 # Keywords of a shard's global header, which ``pack`` writes and other programs ignore.
 CLASSES_KEY = "SHUFFLENET.classes"  # the names of classes, a JSON list
 IMAGES_KEY = "SHUFFLENET.images"  # the number of images in the shard
+_MOST_DIGITS = 18
 
 
 def read_shards(source: str, paths: Sequence[Path], part: Part | None = None) -> ImageSet:
@@ -72,7 +79,11 @@ def _by_name(archives: dict[Path, Archive]) -> dict[str, Sample]:
 
 def _check_count(path: Path, archive: Archive) -> None:
     stated = archive.header.get(IMAGES_KEY)
-    if stated is not None and int(stated) != len(archive.images):
+    if stated is None:
+        return
+    if not (stated.isascii() and stated.isdecimal() and len(stated) <= _MOST_DIGITS):
+        raise DataUnreadable(path, f"{IMAGES_KEY} is no number", "a shard")
+    if int(stated) != len(archive.images):
         raise ShardIncomplete(path, len(archive.images), int(stated))
 
 
@@ -86,5 +97,9 @@ def _class_names(source: str, archives: dict[Path, Archive]) -> list[str] | None
     if len(lists) > 1:
         raise ShardsDisagree(source)
     text = lists.pop()
-    names: list[str] | None = json.loads(text) if text is not None else None
-    return names
+    if text is None:
+        return None
+    try:
+        return list(typed(read_json(text, CLASSES_KEY), tuple[str, ...], CLASSES_KEY))
+    except SpecError as error:
+        raise DataUnreadable(source, error, "shards") from error

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from shufflenet.errors._base import ShuffleNetError, count_of
+from shufflenet.errors._base import ShuffleNetError, count_of, first_line
 
 __all__ = [
     "AmbiguousClass",
@@ -17,6 +17,7 @@ __all__ = [
     "ImagesOutsideClassFolders",
     "LabelFileUnreadable",
     "LabelLineInvalid",
+    "LabelNotAName",
     "LabelOutOfRange",
     "LogitsNotFinite",
     "LogitsOfOtherImages",
@@ -101,6 +102,7 @@ class DataUnreadable(DataError):
 
     def __init__(self, source: str | Path, reason: object, kind: str = "") -> None:
         kind = f" as {kind}" if kind else ""
+        reason = first_line(reason) if isinstance(reason, Exception) else reason
         super().__init__(source, f"cannot be read{kind} ({reason})", _LAYOUT)
 
 
@@ -213,6 +215,14 @@ class UnlabeledImage(DataError):
     def __init__(self, source: str | Path, image: str) -> None:
         problem = f"has an image without a label, {image!r}"
         super().__init__(source, problem, "Give every image a label, or remove it.")
+
+
+class LabelNotAName(DataError):
+    """A label is too long for a class's name, or holds control characters."""
+
+    def __init__(self, source: str | Path, image: str, label: str) -> None:
+        problem = f"labels {image!r} by what is no name of a class, {label[:40]!r}"
+        super().__init__(source, problem, "A name has one line and at most 256 characters.")
 
 
 class LabelOutOfRange(DataError):

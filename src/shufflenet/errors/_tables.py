@@ -10,6 +10,7 @@ __all__ = [
     "GroundTruthInvalid",
     "ParquetColumnMissing",
     "ParquetColumnWithoutBytes",
+    "ParquetPathOutside",
     "ParquetRowEmpty",
     "ParquetUnreadable",
     "SeveralTables",
@@ -43,6 +44,14 @@ class ParquetColumnWithoutBytes(DataError):
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(path, "has a column 'image' without bytes and path", _PARQUET)
+
+
+class ParquetPathOutside(DataError):
+    """A row of a parquet file names a file elsewhere on this machine."""
+
+    def __init__(self, path: str | Path, name: str) -> None:
+        problem = f"names a file outside its own folder, {name!r}"
+        super().__init__(path, problem, "Put the images below the folder of the parquet file.")
 
 
 class ParquetRowEmpty(DataError):

@@ -15,10 +15,10 @@ from shufflenet.errors import ImageError
 from shufflenet.outside import IrregularFile, open_regular, read_regular
 from shufflenet.preprocess._formats import HEIC, IMAGE_FORMATS, name_foreign
 
-__all__ = ["one_image", "open_image", "read_image_file", "refuse_huge"]
+__all__ = ["LARGEST_FILE_BYTES", "one_image", "open_image", "read_image_file", "refuse_huge"]
 
 _LONGEST_PX = 65_535  # of a side: as high as a JPEG can be
-_LARGEST_BYTES = 1 << 29  # of a file: 89 million pixels of 6 bytes
+LARGEST_FILE_BYTES = 1 << 29  # of a file: 89 million pixels of 6 bytes
 _MOST_SCANS = 200  # of a progressive JPEG, each of which goes over all pixels; usual are 10
 _HEIC_MISSING = "it is a HEIC image, which needs pillow-heif: pip install 'shufflenet[heic]'"
 _LONGEST_REASON = 120  # characters of what a decoder says
@@ -52,7 +52,7 @@ def read_image_file(path: str | Path, name: str) -> bytes:
         ImageError: it cannot be read, is no regular file, or is too large.
     """
     with one_image(name):
-        return read_regular(path, _LARGEST_BYTES)
+        return read_regular(path, LARGEST_FILE_BYTES)
 
 
 @contextmanager
@@ -67,8 +67,8 @@ def open_image(source: str | Path | bytes, name: str) -> Iterator[Image.Image]:
         ImageError: it is missing, of no format that is read, or too large.
     """
     with one_image(name), _open_source(source) as file:
-        if file.seek(0, os.SEEK_END) > _LARGEST_BYTES:
-            raise ImageError(name, f"it is larger than {_LARGEST_BYTES >> 20} MB")
+        if file.seek(0, os.SEEK_END) > LARGEST_FILE_BYTES:
+            raise ImageError(name, f"it is larger than {LARGEST_FILE_BYTES >> 20} MB")
         with _identify(file, name) as image:
             refuse_huge(image, name)
             if image.info.get("progressive"):
