@@ -595,6 +595,28 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "'net' is a network, without weights. Train it: shufflenet train --help.",
     ),
     (
+        errors.ClassesDisagree("net", 10, 1000),
+        "The network 'net' computes 10 logits, but the card has 1000 labels. Save the network "
+        "with its own labels first, models.save(net, path, labels=[...]), and use the card that "
+        "it returns.",
+    ),
+    (
+        errors.NotDeployable("stage2.0.branch1.1", "is a GroupNorm, not a BatchNorm2d"),
+        "stage2.0.branch1.1 is a GroupNorm, not a BatchNorm2d, so the network cannot be rewritten "
+        "to compute the same without batch norms and shuffle. Undo that (hooks, pruning and "
+        "weight norm can be removed), or export with --shuffle keep.",
+    ),
+    (
+        errors.DeployedDiffers(0.5, 0.001),
+        "The deployed network's logits differ from the network's by 0.5, more than the 0.001 of "
+        "rounding, so it is not returned. Please report this with what was changed in the network.",
+    ),
+    (
+        errors.NetworkNotNumbers("net"),
+        "The network 'net' computes logits that are infinite or NaN. Use weights from before its "
+        "training diverged.",
+    ),
+    (
         errors.CheckpointMismatch("net", ["a is missing", "b", "c", "d"]),
         "The weights do not fit 'net': a is missing; b; c and 1 more. "
         "Use weights of exactly this network.",
@@ -738,7 +760,8 @@ def test_the_sentence_of_every_class_is_tested() -> None:
 
 def test_errors_in_arguments_are_value_errors() -> None:
     assert issubclass(errors.SpecError, ValueError)
-    assert not issubclass(errors.UnknownName, ValueError)
+    assert issubclass(errors.UnknownName, ValueError)
+    assert issubclass(errors.NoWeights, ValueError)
 
 
 def test_the_tree_at_the_top_of_the_room_names_every_family() -> None:

@@ -195,7 +195,7 @@ def test_a_dilated_backbone_is_exported_for_any_size(name: str) -> None:
             assert torch.allclose(feature_map, expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("out_indices", [(), (1, 1), (-1,), (5,), 3, None, (1.0,)])
+@pytest.mark.parametrize("out_indices", [(), (1, 1), (4, -1), (-6,), (5,), 3, None, (1.0,)])
 def test_maps_that_there_are_not_are_refused(out_indices: object) -> None:
     with pytest.raises(SpecError) as caught:
         create_backbone("shufflenet_v2_x0_25", out_indices)  # type: ignore[arg-type]  # on purpose

@@ -9,19 +9,22 @@ that one Split after each producer and one Concat before each consumer do the ro
 
 from typing import assert_never
 
+import torch
 from torch import nn
 
 from shufflenet.deploy._block_shuffle import deploy_v1
 from shufflenet.deploy._fold import compact, fold_batch_norms
+from shufflenet.deploy._read import check_parts, check_plain
 from shufflenet.deploy._route import deploy_v2
 from shufflenet.deploy._routed import RoutedNetwork
-from shufflenet.networks import ShuffleNet
+from shufflenet.deploy._verify import check_deployed
+from shufflenet.networks import ShuffleNet, copy_network, unwrap
 from shufflenet.spec import V1Spec, V2ExLargeSpec, V2LargeSpec, V2PlusSpec, V2Spec
 
 __all__ = ["RoutedNetwork", "compact", "deploy", "fold_batch_norms"]
 
 
-def deploy(net: ShuffleNet) -> nn.Module:
+def deploy(net: nn.Module) -> ShuffleNet:
     """Return a network that computes what ``net`` computes in evaluation mode, but faster.
 
     Batch norms are folded into convolutions. In V2 and V2+ the shuffle or split disappears
@@ -29,16 +32,39 @@ def deploy(net: ShuffleNet) -> nn.Module:
     channels between groups. Large and ExLarge have no shuffle, and keep their split because they
     add a unit's input to its output.
 
-    The result maps images ``(n, in_channels, h, w)`` to the logits of ``net`` up to rounding.
-    ``net`` is not changed.
+    The result maps images ``(n, in_channels, h, w)`` to the logits of ``net`` up to rounding, which
+    is checked on random images. ``net`` is not changed.
+
+    Args:
+        net: A network of this package, on any device and in any mode, also as ``torch.compile`` and
+            ``DataParallel`` wrap it. Its stages and head are as its spec says, but for what is
+            as good: synchronized and frozen batch norms, or none; biases, strides and dilations;
+            activations that act on every value alike. Stem and classifier may be any modules.
+            float16 and bfloat16 are folded in float32 and rounded once.
+
+    Raises:
+        SpecError: it is no network of this package.
+        NotDeployable: its stages or its head hold another module, or any part has a hook.
+        DeployedDiffers: the logits differ by more than rounding.
     """
-    folded = fold_batch_norms(net)
+    network = unwrap(net)
+    check_plain(network)
+    kind = next(p.dtype for p in network.parameters() if p.is_floating_point())
+    original = copy_network(network).eval().to(torch.promote_types(kind, torch.float32))
+    deployed = _rewrite(original).eval()
+    check_deployed(original, deployed)
+    return deployed.to(kind)
+
+
+def _rewrite(net: ShuffleNet) -> ShuffleNet:
     match net.spec:
         case V1Spec():
-            return deploy_v1(folded).eval()
+            check_parts(net)
+            return deploy_v1(fold_batch_norms(net))
         case V2Spec() | V2PlusSpec():
-            return deploy_v2(folded).eval()
+            check_parts(net)
+            return deploy_v2(fold_batch_norms(net))
         case V2LargeSpec() | V2ExLargeSpec():
-            return folded
+            return fold_batch_norms(net)
         case _:
             assert_never(net.spec)

@@ -28,13 +28,15 @@ def deploy_v1(folded: ShuffleNet) -> ShuffleNet:
 class BlockShuffle(nn.Module):
     """A permutation of channels, exported as one Gather."""
 
+    order: Tensor
+
     def __init__(self, order: Order) -> None:
         super().__init__()
         self.register_buffer("order", torch.from_numpy(order), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x[:, order]``, the same shape as ``x``, ``(n, c, h, w)``."""
-        return x.index_select(1, self.get_buffer("order"))
+        return x.index_select(1, self.order)
 
 
 def _absorb_shuffle(unit: V1Unit, shuffle_groups: int) -> nn.Module:

@@ -1,56 +1,54 @@
 """Batch norms folded into the convolutions before them."""
 
 import copy
-from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from shufflenet.networks import ShuffleNet
+from shufflenet.deploy._norms import affine_of, is_unhooked
+from shufflenet.networks import ShuffleNet, copy_network
 
 __all__ = ["compact", "fold_batch_norms"]
 
 
 def fold_batch_norms(net: ShuffleNet) -> ShuffleNet:
-    """Return a copy of a network with every batch norm folded into the convolution before it."""
-    net = copy.deepcopy(net).eval()
+    """Return a copy of a network, in evaluation mode, with batch norms folded into convolutions.
+
+    A norm is folded where it follows a convolution and scales and shifts by fixed numbers; any
+    other module stays as it is, so that the copy computes what the network does.
+    """
+    net = copy_network(net).eval()
     for name, module in reversed(list(net.named_modules())):  # parts before the whole
-        if isinstance(module, nn.Sequential) and any(isinstance(m, nn.BatchNorm2d) for m in module):
+        if name and type(module) is nn.Sequential and is_unhooked(module):
             net.set_submodule(name, _fold_layers(module))
     return net
 
 
 def _fold_layers(layers: nn.Sequential) -> nn.Sequential:
-    folded = {conv: _fold(conv, norm) for conv, norm in _convs_and_norms(layers)}
-    others = (layer for layer in layers if not isinstance(layer, nn.BatchNorm2d))
-    return nn.Sequential(*(folded.get(layer, layer) for layer in others))  # type: ignore[call-overload]  # a layer that is no convolution is not a key
+    folded: list[nn.Module] = []
+    for layer in layers:
+        conv = folded[-1] if folded else None
+        affine = affine_of(layer)
+        if affine is not None and type(conv) is nn.Conv2d and is_unhooked(conv):
+            folded[-1] = _fold(conv, *affine)
+        else:
+            folded.append(layer)
+    return layers if len(folded) == len(layers) else nn.Sequential(*folded)
 
 
-def _convs_and_norms(layers: nn.Sequential) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-    for conv, norm in pairwise(layers):
-        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-            yield conv, norm
+def _fold(conv: nn.Conv2d, scale: Tensor, shift: Tensor) -> nn.Conv2d:
+    """Return one convolution for a convolution and the scale and shift, ``(c,)`` each, after it.
 
-
-def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
-    """Return one convolution for a convolution without bias and the batch norm after it.
-
-    ``norm(conv(x)) = (s * weight) * x + (beta - s * mean)`` with ``s = gamma / sqrt(var + eps)``.
+    ``scale * conv(x) + shift = (scale * weight) * x + (scale * bias + shift)``
     """
-    mean, variance = _statistics(norm)
-    scale = norm.weight / (variance + norm.eps).sqrt()
     folded = copy.deepcopy(conv)
-    folded.weight = nn.Parameter((conv.weight * scale.view(-1, 1, 1, 1)).detach())
-    folded.bias = nn.Parameter((norm.bias - scale * mean).detach())
+    if conv.bias is not None:
+        shift = scale * conv.bias.detach() + shift
+    weight = conv.weight.detach() * scale.view(-1, 1, 1, 1)
+    folded.weight = nn.Parameter(weight.to(conv.weight.dtype))
+    folded.bias = nn.Parameter(shift.to(conv.weight.dtype))
     return folded
-
-
-def _statistics(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    mean, variance = norm.running_mean, norm.running_var
-    if mean is None or variance is None:
-        raise TypeError("a ShuffleNet's batch norms keep running statistics")
-    return mean, variance
 
 
 def compact(net: ShuffleNet) -> ShuffleNet:
@@ -65,20 +63,23 @@ def compact(net: ShuffleNet) -> ShuffleNet:
     net = copy.deepcopy(net)
     with torch.no_grad():
         for layers in [m for m in net.modules() if isinstance(m, nn.Sequential)]:
-            for conv, norm in _convs_and_norms(layers):
-                _compact(conv, norm)
+            for conv, norm in pairwise(layers):
+                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    _compact(conv, norm)
         net.fc.weight.copy_(_float16(net.fc.weight))
     return net
 
 
 def _compact(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
-    mean, variance = _statistics(norm)
+    mean, variance = norm.running_mean, norm.running_var
+    if mean is None or variance is None:
+        raise TypeError("a ShuffleNet's batch norms keep running statistics")
     scale = norm.weight / (variance + norm.eps).sqrt()
     conv.weight.copy_(_float16(conv.weight * scale.view(-1, 1, 1, 1)))
     mean.copy_(_float16(scale * mean))
     variance.copy_(_float16(scale**2 * variance))
     norm.bias.copy_(_float16(norm.bias))
-    norm.weight.copy_((variance + norm.eps).sqrt())  # the divisor in _fold, so the scale is 1
+    norm.weight.copy_((variance + norm.eps).sqrt())  # the divisor in affine_of, so the scale is 1
 
 
 def _float16(x: Tensor) -> Tensor:

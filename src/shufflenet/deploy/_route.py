@@ -59,25 +59,32 @@ class RoutedStage(nn.Sequential):
     ) -> None:
         super().__init__(*units)
         self.routes = routes
+        self._consumers = [[consumer for consumer, _ in slices] for slices in routes]
+        self._sizes = [[size for _, size in slices] for slices in routes]
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(n, c, h, w)`` to ``(n, channels, h / stride, w / stride)``, sizes rounded up."""
-        inputs: list[list[Tensor]] = [[] for _ in self]  # the slices for each consumer
-        routes = iter(self.routes)
-        first, second, *later = branches(self)[0]
-        for branch in (first, second):
-            _send(branch(x), next(routes), inputs)
-        for slices, branch in zip(inputs, later, strict=False):
-            _send(branch(_concatenate(slices)), next(routes), inputs)
+        # TorchScript compiles this: no comprehension of lists, no zip, no isinstance.
+        inputs: list[list[Tensor]] = []  # the slices for each consumer
+        for _ in self._sizes[1:]:  # one consumer fewer than producers
+            inputs.append([])
+        producer = 0
+        for unit in self:
+            if hasattr(unit, "branch1"):  # the opening unit
+                self._send(unit.branch1(x), 0, inputs)
+                self._send(unit.branch2(x), 1, inputs)
+                producer = 2
+            else:
+                self._send(unit.branch2(_concatenate(inputs[producer - 2])), producer, inputs)
+                producer += 1
         return _concatenate(inputs[-1])
 
-
-def _send(x: Tensor, routes: tuple[tuple[int, int], ...], inputs: list[list[Tensor]]) -> None:
-    """Split an output ``(n, c, h, w)`` and append the slices to the inputs of their consumers."""
-    consumers, sizes = zip(*routes, strict=True)
-    slices = x.split_with_sizes(sizes, dim=1) if len(sizes) > 1 else [x]
-    for consumer, each in zip(consumers, slices, strict=True):
-        inputs[consumer].append(each)
+    def _send(self, x: Tensor, producer: int, inputs: list[list[Tensor]]) -> None:
+        """Split an output ``(n, c, h, w)`` and append the slices to their consumers' inputs."""
+        consumers, sizes = self._consumers[producer], self._sizes[producer]
+        slices = [x] if len(sizes) == 1 else x.split_with_sizes(sizes, dim=1)
+        for number, consumer in enumerate(consumers):
+            inputs[consumer].append(slices[number])
 
 
 def _concatenate(slices: list[Tensor]) -> Tensor:

@@ -5,8 +5,9 @@ import copy
 import torch
 from torch import Tensor
 
+from shufflenet.deploy._read import check_parts, check_plain
 from shufflenet.deploy._route import route_stages
-from shufflenet.networks import ShuffleNet
+from shufflenet.networks import ShuffleNet, copy_network
 from shufflenet.spec import V2PlusSpec, V2Spec
 
 __all__ = ["RoutedNetwork"]
@@ -22,7 +23,16 @@ class RoutedNetwork:
     """
 
     def __init__(self, original: ShuffleNet) -> None:
-        self.net = _remove_shuffle(copy.deepcopy(original))
+        """Copy a network.
+
+        Raises:
+            NotDeployable: its stages or its head hold another module than its spec says, or any
+                part has a hook.
+        """
+        check_plain(original)
+        if isinstance(original.spec, V2Spec | V2PlusSpec):
+            check_parts(original, trains=True)
+        self.net = _remove_shuffle(copy_network(original))
         for name, parameter in original.named_parameters():
             self.net.get_parameter(name).requires_grad_(parameter.requires_grad)
         self._sources = _find_sources(original)

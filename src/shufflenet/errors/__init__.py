@@ -2,14 +2,18 @@
 
 ShuffleNetError             something the caller can act on; the command line exits with 1
 ├── SpecError               an argument or a field with an impossible value; a ValueError too
-├── UnknownName             a name that is not in the catalogue or in a list of choices
-├── NoWeights               a network where a set of weights is needed
+├── UnknownName             a name that is in no list of choices; a ValueError too
+├── NoWeights               a network where a set of weights is needed; a ValueError too
 ├── MissingDependency       a package that only an extra installs
 ├── ImageError              a file that is not a readable image
 ├── DataError               a data set that cannot be trained on or evaluated
 ├── CheckpointError         a model file that is missing, damaged, foreign or without a card
 ├── CompileError            a network that no machine code is generated for; a ValueError too
 ├── CheckpointMismatch      weights that do not fit the network
+├── ClassesDisagree         a network and a card of other classes; a ValueError too
+├── NotDeployable           a network that was changed beyond what deploy() knows; a ValueError too
+├── DeployedDiffers         a deployed network with another result
+├── NetworkNotNumbers       a network that computes infinities or NaN
 ├── TeacherMismatch         a network to learn from that knows other classes
 ├── DownloadError           a published file that cannot be downloaded, or is the wrong one
 ├── LayoutError             weights that another project's code cannot load
@@ -133,6 +137,12 @@ from shufflenet.errors._model_files import (
     UnsoundOnnx,
     UnsupportedByRuntime,
 )
+from shufflenet.errors._networks import (
+    ClassesDisagree,
+    DeployedDiffers,
+    NetworkNotNumbers,
+    NotDeployable,
+)
 from shufflenet.errors._other_files import (
     NoCard,
     NotOurFormat,
@@ -191,6 +201,7 @@ __all__ = [
     "CheckpointError",
     "CheckpointMismatch",
     "ClassNameNotText",
+    "ClassesDisagree",
     "CompileError",
     "ComputationFailed",
     "DamagedCheck",
@@ -200,6 +211,7 @@ __all__ = [
     "DataMissing",
     "DataNotAFile",
     "DataUnreadable",
+    "DeployedDiffers",
     "DownloadError",
     "DownloadFailed",
     "DownloadedFileWrong",
@@ -237,6 +249,7 @@ __all__ = [
     "NeedsOnnx",
     "NeedsSuffix",
     "NegativeVariances",
+    "NetworkNotNumbers",
     "NoArrays",
     "NoCard",
     "NoDictionary",
@@ -249,6 +262,7 @@ __all__ = [
     "NoWeights",
     "NotAFile",
     "NotComputable",
+    "NotDeployable",
     "NotJson",
     "NotOurFormat",
     "NotRunnable",

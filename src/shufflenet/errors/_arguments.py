@@ -31,7 +31,7 @@ class NotJson(SpecError):
         ShuffleNetError.__init__(self, f"{what} is not JSON that can be read: {reason}.")
 
 
-class UnknownName(ShuffleNetError):
+class UnknownName(ShuffleNetError, ValueError):
     """Nothing of that kind has that name."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
@@ -42,7 +42,7 @@ class UnknownName(ShuffleNetError):
         super().__init__(f"No {kind} is called {name!r}. {hint}")
 
 
-class NoWeights(ShuffleNetError):
+class NoWeights(ShuffleNetError, ValueError):
     """A network was named where weights are needed."""
 
     def __init__(self, network: str, weights: Iterable[str]) -> None:

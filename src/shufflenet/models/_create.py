@@ -109,8 +109,8 @@ def create_backbone(
     Args:
         name: A network's name, such as ``shufflenet_v2_x1_0``.
         out_indices: Which maps to return, in which order: 0 is the stem's, 1 and on are the
-            stages', and the head's comes after them where there is a head. Parts after the last of
-            them are removed.
+            stages', and the head's comes after them where there is a head; -1 is the last. Parts
+            after the last of them are removed.
         output_stride: Largest factor by which a map may be smaller than the image: 32, 16 or 8;
             convolutions that would shrink further are dilated. Also 64, where a checkpoint's stem
             makes it so.

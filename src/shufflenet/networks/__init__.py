@@ -10,8 +10,9 @@ from shufflenet.networks._blocks import (
     convolutions,
 )
 from shufflenet.networks._build import build
+from shufflenet.networks._unwrap import copy_network, unwrap
 from shufflenet.networks._v1 import ShuffleNetV1, V1Unit
-from shufflenet.networks._v2 import ShuffleNetV2, branches
+from shufflenet.networks._v2 import KeepUnit, OpeningUnit, ShuffleNetV2, branches
 from shufflenet.networks._v2large import ShuffleNetV2ExLarge, ShuffleNetV2Large
 from shufflenet.networks._v2plus import ShuffleNetV2Plus
 from shufflenet.networks._widen import can_widen, widen
@@ -19,6 +20,8 @@ from shufflenet.networks._widen import can_widen, widen
 __all__ = [
     "Backbone",
     "ChannelShuffle",
+    "KeepUnit",
+    "OpeningUnit",
     "ShuffleNet",
     "ShuffleNetV1",
     "ShuffleNetV2",
@@ -33,8 +36,10 @@ __all__ = [
     "can_widen",
     "channel_shuffle",
     "convolutions",
+    "copy_network",
     "feature_maps",
     "load_arrays",
     "state_arrays",
+    "unwrap",
     "widen",
 ]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import index
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -85,7 +86,7 @@ class Backbone(Trunk):
 
         Args:
             net: The network.
-            out_indices: In any order, each at most once.
+            out_indices: In any order, each at most once; negative ones count from the last map.
             output_stride: The largest stride of a map. A stage that would exceed it keeps the
                 size: its strides become 1, and the convolutions after it have twice the
                 dilation. At every second pixel the maps equal the undilated ones, except where
@@ -114,6 +115,11 @@ class Backbone(Trunk):
                 _dilate(unit, target.dilation, target.dilation)
         _dilate(self.conv5, maps[-1].dilation, maps[-1].dilation)
 
+    if TYPE_CHECKING:  # nn.Module's returns Any
+
+        def __call__(self, images: Tensor) -> list[Tensor]:
+            """Run ``forward`` and the hooks."""
+
     def forward(self, images: Tensor) -> list[Tensor]:
         """Map images ``(n, in_channels, h, w)``, 32 px or more, to the maps of ``out_indices``.
 
@@ -124,18 +130,19 @@ class Backbone(Trunk):
 
 
 def _check_indices(out_indices: Sequence[int], maps: int) -> tuple[int, ...]:
-    """Return the indices as a tuple.
+    """Return the indices as a tuple of numbers from 0; -1 is the last map.
 
     Raises:
-        SpecError: they are not different whole numbers from 0 to ``maps - 1``.
+        SpecError: they do not name different maps of the ``maps`` that there are.
     """
     expected = f"different whole numbers from 0 to {maps - 1}, such as (1, 2, 3)"
     try:
-        chosen = tuple(map(index, out_indices))
+        given = tuple(map(index, out_indices))
     except TypeError as error:
         raise SpecError("out_indices", out_indices, expected) from error
+    chosen = tuple(number + maps if number < 0 else number for number in given)
     if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= {*range(maps)}:
-        raise SpecError("out_indices", chosen, expected)
+        raise SpecError("out_indices", given, expected)
     return chosen
 
 
@@ -170,9 +177,9 @@ class _DilatedAverage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(n, c, h, w)`` to the same shape."""
         channels, dilation = x.shape[1], self.dilation
-        ones = x.new_ones(channels, 1, 3, 3)
+        ones = x.new_ones([channels, 1, 3, 3])
         sums = functional.conv2d(x, ones, padding=dilation, dilation=dilation, groups=channels)
         if self.counts_padding:
             return sums / 9
-        inside = x.new_ones(1, 1, x.shape[2], x.shape[3])
+        inside = x.new_ones([1, 1, x.shape[2], x.shape[3]])
         return sums / functional.conv2d(inside, ones[:1], padding=dilation, dilation=dilation)

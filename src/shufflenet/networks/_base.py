@@ -1,18 +1,21 @@
 """The order in which every network runs its parts: stem, stages, head, pool, classifier."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Self, cast
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from shufflenet.errors import SpecError
 from shufflenet.networks._blocks import stem_pool
+from shufflenet.networks._inputs import check_images
+from shufflenet.networks._recompute import recompute, recomputes
 from shufflenet.spec import Card, NetworkSpec
 
 __all__ = ["ShuffleNet", "Trunk"]
+
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class Trunk(nn.Module):
@@ -23,6 +26,8 @@ class Trunk(nn.Module):
 
     Source of the names: torchvision 0.28, models/shufflenetv2.py
     """
+
+    __jit_unused_properties__ = ("stages",)  # TorchScript compiles all others
 
     def __init__(
         self,
@@ -41,7 +46,9 @@ class Trunk(nn.Module):
             self.add_module(f"stage{number}", stage)
         self.conv5 = head
         self._stages = len(stages)
+        self._has_head = not isinstance(head, nn.Identity)
         self._frozen_stages: int | None = None
+        self._frozen_norms = False
         self._recompute = False
 
     @property
@@ -54,12 +61,32 @@ class Trunk(nn.Module):
         """Map images ``(n, in_channels, h, w)`` to feature maps, each ``(n, c, h / s, w / s)``.
 
         They are the outputs of the stem, of every stage and, if there is one, of the head.
+
+        Raises:
+            SpecError: images have another shape, or are no floats.
         """
-        maps = [self._run(images, self.conv1, self.maxpool)]
-        for stage in self.stages:
-            maps.append(self._run(maps[-1], stage))
-        if not isinstance(self.conv5, nn.Identity):
-            maps.append(self._run(maps[-1], self.conv5))
+        if torch.jit.is_scripting():
+            maps = self._scripted_maps(images)
+        else:
+            check_images(images, self.conv1)
+            maps = [self._run(images, self.conv1, self.maxpool)]
+            for stage in self.stages:
+                maps.append(self._run(maps[-1], stage))
+            if not isinstance(self.conv5, nn.Identity):
+                maps.append(self._run(maps[-1], self.conv5))
+        return maps
+
+    def _scripted_maps(self, images: Tensor) -> list[Tensor]:
+        """Compute what ``feature_maps`` does in TorchScript, which finds no module by its name."""
+        maps = [self.maxpool(self.conv1(images))]
+        for name, part in self.named_children():
+            if name.startswith("stage"):
+                maps.append(part(maps[-1]))
+        head = self.conv5(maps[-1])
+        if self._has_head:
+            maps.append(head)
+        else:  # the identity, unless replaced
+            maps[-1] = head
         return maps
 
     def freeze(self, stages: int | None) -> Self:
@@ -81,20 +108,32 @@ class Trunk(nn.Module):
             part.requires_grad_(requires_grad=False)
         return self.train(self.training)
 
+    def freeze_norms(self, on: bool = True) -> Self:
+        """Keep the statistics of all batch norms as they are in training; their weights learn on.
+
+        For batches too small to take statistics of, as in detection (``norm_eval`` elsewhere).
+        """
+        self._frozen_norms = on
+        return self.train(self.training)
+
     def checkpoint_gradients(self, on: bool = True) -> Self:
         """Store only the feature maps for the backward pass, which recomputes the rest.
 
         Training needs less memory and runs the forward pass twice; gradients and batch statistics
-        are bitwise the same.
+        are bitwise the same. Nothing is recomputed where ``torch.func`` transforms the network or
+        ``torch.fx`` or TorchScript runs it.
         """
         self._recompute = on
         return self
 
     def train(self, mode: bool = True) -> Self:
-        """Set training mode; frozen parts stay in evaluation mode."""
+        """Set training mode; frozen parts and frozen norms stay in evaluation mode."""
         super().train(mode)
         for part in self._frozen():
             part.eval()
+        if self._frozen_norms:
+            for norm in (module for module in self.modules() if isinstance(module, _NORMS)):
+                norm.eval()
         return self
 
     def _frozen(self) -> list[nn.Sequential]:
@@ -108,15 +147,9 @@ class Trunk(nn.Module):
                 x = part(x)
             return x
 
-        if not (self._recompute and parts[0].training and torch.is_grad_enabled()):
-            return run(x)
-
-        def contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
-            return nullcontext(), _keep_statistics(parts)
-
-        if torch.compiler.is_compiling():  # it cannot trace contexts, and updates statistics once
-            return cast(Tensor, checkpoint(run, x, use_reentrant=False))
-        return cast(Tensor, checkpoint(run, x, use_reentrant=False, context_fn=contexts))
+        if self._recompute and recomputes(x, parts[0]):
+            return recompute(run, x, parts)
+        return run(x)
 
 
 class ShuffleNet(Trunk):
@@ -143,6 +176,29 @@ class ShuffleNet(Trunk):
             norm.eps = spec.norm_eps
         self.started_from: Card | None = None  # of the checkpoint that its weights began with
 
+    if TYPE_CHECKING:  # nn.Module's returns Any
+
+        def __call__(self, images: Tensor) -> Tensor:
+            """Run ``forward`` and the hooks."""
+
+    def reset_classifier(self, num_classes: int) -> Self:
+        """Replace ``fc`` by a new linear layer with random weights, for another number of classes.
+
+        ``spec`` follows, so that what is saved and exported is true of the network.
+
+        Args:
+            num_classes: The number of logits. ``models.save`` takes as many labels.
+
+        Raises:
+            SpecError: ``num_classes`` is less than 1; ``embed`` computes what ``fc`` reads.
+        """
+        spec = replace(self.spec, classes=num_classes)
+        weight = next(self.parameters())
+        fc = nn.Linear(spec.embedding_channels, num_classes, bias=spec.classifier_bias)
+        self.fc = fc.to(device=weight.device, dtype=weight.dtype).train(self.training)
+        self.spec = spec
+        return self
+
     def features(self, images: Tensor) -> Tensor:
         """Map ``(n, in_channels, h, w)`` to the last feature map, ``(n, c, h / s, w / s)``."""
         return self.feature_maps(images)[-1]
@@ -156,18 +212,3 @@ class ShuffleNet(Trunk):
         """Map images ``(n, in_channels, h, w)``, 32 px or more, to logits ``(n, classes)``."""
         logits: Tensor = self.fc(self.dropout(self.embed(images)))
         return logits
-
-
-@contextmanager
-def _keep_statistics(parts: Sequence[nn.Module]) -> Iterator[None]:
-    """Leave the running statistics of batch norms as they are while a batch is recomputed."""
-    norms = [m for part in parts for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
-    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0  # running statistics become 1 times themselves
-        norm.num_batches_tracked = None  # batch norms without this counter do not count
-    try:
-        yield
-    finally:
-        for norm, (momentum, batches) in zip(norms, before, strict=True):
-            norm.momentum, norm.num_batches_tracked = momentum, batches

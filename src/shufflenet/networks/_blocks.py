@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
-from shufflenet.errors import SpecError
+from shufflenet.networks._inputs import check_groups
 from shufflenet.spec import Activation, V1Spec, V2PlusSpec, V2Spec
 
 __all__ = [
@@ -32,13 +33,13 @@ def channel_shuffle(x: Tensor, groups: int) -> Tensor:
     [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]
 
     Raises:
-        SpecError: ``c`` is not a multiple of ``groups``.
+        SpecError: ``x`` has another number of axes, or ``c`` is not a multiple of ``groups``.
 
     Source: Zhang et al. 2017, Figure 1, https://arxiv.org/abs/1707.01083
     """
+    if not torch.jit.is_scripting():
+        check_groups(x, groups)
     n, c, h, w = x.shape
-    if c % groups:
-        raise SpecError("groups", groups, f"a divisor of the {c} channels")
     x = x.reshape(n, groups, c // groups, h, w)
     x = x.transpose(1, 2)  # (n, c/g, g, h, w)
     return x.reshape(n, c, h, w)

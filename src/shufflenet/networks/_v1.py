@@ -51,7 +51,7 @@ class V1Unit(nn.Module):
         if self.pool is None:
             return torch.relu(x + convolved)
         pooled = self.pool(x)
-        both = (pooled, convolved) if self.pooled_first else (convolved, pooled)
+        both = [pooled, convolved] if self.pooled_first else [convolved, pooled]
         return torch.relu(torch.cat(both, dim=1))
 
 

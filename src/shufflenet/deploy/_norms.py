@@ -1,0 +1,54 @@
+"""Norms that, in evaluation mode, scale and shift every channel by fixed numbers."""
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["affine_of", "is_unhooked"]
+
+# Of torchvision's and Detectron2's FrozenBatchNorm2d, and DETR's, which has an eps of 1e-5 inside.
+_FROZEN = {"weight", "bias", "running_mean", "running_var"}
+
+
+def is_unhooked(module: nn.Module) -> bool:
+    """Return whether a module runs the ``forward`` of its class and nothing besides."""
+    hooked = module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module)
+    return not hooked
+
+
+@torch.no_grad()
+def affine_of(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
+    """Return the scale and the shift, ``(c,)`` each, of a norm in evaluation mode.
+
+    It is ``s * x + b`` with ``s = weight / sqrt(variance + eps)`` and ``b = bias - s * mean``, of
+    batch norms that keep statistics, and of frozen ones of other packages, which are tried out.
+    None for a module that is none of these or has hooks.
+    """
+    if not is_unhooked(norm):
+        return None
+    if type(norm) in (nn.BatchNorm2d, nn.SyncBatchNorm):
+        return _from_statistics(norm, norm.eps)
+    buffers = {name for name, _ in norm.named_buffers()}
+    is_frozen = type(norm).__name__ == "FrozenBatchNorm2d" and not list(norm.parameters())
+    if not is_frozen or buffers - {"num_batches_tracked"} != _FROZEN:
+        return None
+    affine = _from_statistics(norm, getattr(norm, "eps", 1e-5))
+    return affine if affine is not None and _computes(norm, *affine) else None
+
+
+def _from_statistics(norm: nn.Module, eps: float) -> tuple[Tensor, Tensor] | None:
+    mean, variance = norm.running_mean, norm.running_var
+    if not (isinstance(mean, Tensor) and isinstance(variance, Tensor)):
+        return None
+    wide = torch.promote_types(mean.dtype, torch.float32)  # of halves the folded are rounded, once
+    weight = torch.ones_like(mean) if norm.weight is None else norm.weight.detach()
+    bias = torch.zeros_like(mean) if norm.bias is None else norm.bias.detach()
+    scale = weight.to(wide) / (variance.to(wide) + eps).sqrt()
+    return scale, bias.to(wide) - scale * mean.to(wide)
+
+
+def _computes(norm: nn.Module, scale: Tensor, shift: Tensor) -> bool:
+    """Return whether a norm computes ``scale * x + shift`` of numbers of several sizes."""
+    x = torch.linspace(-8, 8, 4 * len(scale), device=scale.device).view(1, -1, 2, 2).to(scale.dtype)
+    expected = scale.view(-1, 1, 1) * x + shift.view(-1, 1, 1)
+    found: Tensor = norm(x)
+    return x.is_meta or torch.allclose(found, expected, rtol=1e-3, atol=1e-3)
