@@ -11,7 +11,7 @@ import torch
 from conftest import SPECS, calmed, card_for, with_seeded_weights
 from shufflenet import export
 from shufflenet.deploy import compact
-from shufflenet.errors import ParityError, SpecError, WriteError
+from shufflenet.errors import NetworkNotNumbers, ParityError, SpecError, WriteError
 from shufflenet.export import Exported, _onnx, export_onnx
 from shufflenet.networks import ShuffleNet, build
 from shufflenet.runtimes import OnnxClassifier
@@ -165,7 +165,7 @@ def test_a_file_that_computes_something_else_is_not_written(
 
 def test_weights_that_are_nan_are_not_written(net: ShuffleNet, tmp_path: Path) -> None:
     net.fc.weight.data[0, 0] = torch.nan
-    with pytest.raises(ParityError):
+    with pytest.raises(NetworkNotNumbers, match="logits that are infinite or NaN"):
         export_onnx(net, card_for(net.spec), tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
 

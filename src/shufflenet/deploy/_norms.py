@@ -26,23 +26,23 @@ def affine_of(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
     if not is_unhooked(norm):
         return None
     if type(norm) in (nn.BatchNorm2d, nn.SyncBatchNorm):
-        return _from_statistics(norm, norm.eps)
+        return _from_statistics(norm)
     buffers = {name for name, _ in norm.named_buffers()}
     is_frozen = type(norm).__name__ == "FrozenBatchNorm2d" and not list(norm.parameters())
     if not is_frozen or buffers - {"num_batches_tracked"} != _FROZEN:
         return None
-    affine = _from_statistics(norm, getattr(norm, "eps", 1e-5))
+    affine = _from_statistics(norm)
     return affine if affine is not None and _computes(norm, *affine) else None
 
 
-def _from_statistics(norm: nn.Module, eps: float) -> tuple[Tensor, Tensor] | None:
+def _from_statistics(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
     mean, variance = norm.running_mean, norm.running_var
     if not (isinstance(mean, Tensor) and isinstance(variance, Tensor)):
         return None
     wide = torch.promote_types(mean.dtype, torch.float32)  # of halves the folded are rounded, once
-    weight = torch.ones_like(mean) if norm.weight is None else norm.weight.detach()
-    bias = torch.zeros_like(mean) if norm.bias is None else norm.bias.detach()
-    scale = weight.to(wide) / (variance.to(wide) + eps).sqrt()
+    weight = norm.weight if isinstance(norm.weight, Tensor) else torch.ones_like(mean)
+    bias = norm.bias if isinstance(norm.bias, Tensor) else torch.zeros_like(mean)
+    scale = weight.to(wide) / (variance.to(wide) + getattr(norm, "eps", 1e-5)).sqrt()
     return scale, bias.to(wide) - scale * mean.to(wide)
 
 

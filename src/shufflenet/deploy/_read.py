@@ -110,6 +110,7 @@ def _facts(module: nn.Module) -> tuple[object, ...]:
 
 def _describe(module: nn.Module) -> str:
     kind = type(module).__name__
-    if isinstance(module, nn.Conv2d):
-        return f"a {kind} of {module.in_channels} to {module.out_channels} channels"
+    if type(module) is nn.Conv2d:
+        groups = f" in {module.groups} groups" if module.groups > 1 else ""
+        return f"a {kind} of {module.in_channels} to {module.out_channels} channels{groups}"
     return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"

@@ -70,13 +70,14 @@ class RoutedStage(nn.Sequential):
             inputs.append([])
         producer = 0
         for unit in self:
+            arrived = x
             if hasattr(unit, "branch1"):  # the opening unit
-                self._send(unit.branch1(x), 0, inputs)
-                self._send(unit.branch2(x), 1, inputs)
-                producer = 2
-            else:
-                self._send(unit.branch2(_concatenate(inputs[producer - 2])), producer, inputs)
+                self._send(unit.branch1(x), producer, inputs)  # type: ignore[operator]  # a module
                 producer += 1
+            else:
+                arrived = _concatenate(inputs[producer - 2])
+            self._send(unit.branch2(arrived), producer, inputs)  # type: ignore[operator]  # a module
+            producer += 1
         return _concatenate(inputs[-1])
 
     def _send(self, x: Tensor, producer: int, inputs: list[list[Tensor]]) -> None:

@@ -5,7 +5,7 @@ import copy
 import torch
 
 from shufflenet.errors import DeployedDiffers, NetworkNotNumbers
-from shufflenet.networks import ShuffleNet
+from shufflenet.networks import ShuffleNet, channels_read
 
 __all__ = ["check_deployed"]
 
@@ -29,10 +29,11 @@ def check_deployed(net: ShuffleNet, deployed: ShuffleNet) -> None:
         NetworkNotNumbers: the network's own logits are infinite or NaN.
         DeployedDiffers: logits differ by more than rounding.
     """
-    weight = net.conv1[0].weight
+    weight = next(p for p in net.parameters() if p.is_floating_point())
     if weight.is_meta:
         return
-    channels, seed = weight.shape[1], torch.Generator().manual_seed(0)
+    channels = channels_read(net.conv1) or net.spec.in_channels
+    seed = torch.Generator().manual_seed(0)
     images = torch.randn(2, channels, 64, 72, generator=seed, dtype=weight.dtype)
     with torch.autocast("cpu", enabled=False):
         expected, found = (copy.deepcopy(each).cpu()(images) for each in (net, deployed))

@@ -5,8 +5,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal, Protocol
 
+from torch import nn
+
 from shufflenet.errors import SpecError
-from shufflenet.networks import ShuffleNet
 from shufflenet.spec import FORMATS, Card
 
 __all__ = ["ExportOptions", "Exported", "export_file"]
@@ -40,23 +41,28 @@ class Exported:
 class _WriteFile(Protocol):
     """The function ``write_file`` of a format's module."""
 
-    def __call__(self, net: ShuffleNet, card: Card, path: Path, options: ExportOptions) -> Exported:
+    def __call__(self, net: nn.Module, card: Card, path: Path, options: ExportOptions) -> Exported:
         """Write a file; see ``Format.module``."""
 
 
 def export_file(
-    net: ShuffleNet, card: Card, path: str | Path, options: ExportOptions | None = None
+    net: nn.Module, card: Card, path: str | Path, options: ExportOptions | None = None
 ) -> Exported:
     """Write a network in the format that the file's name ends in, if it computes the same.
 
     Args:
-        net: The network, on any device and in any mode; it is left as it is.
+        net: The network, on any device and in any mode, also as ``torch.compile`` and
+            ``DataParallel`` wrap it; it is left as it is.
         card: The network's card; it is stored in the file.
         path: Where to write; its suffix is one of ``spec.FORMATS``.
         options: How; the defaults unless given.
 
     Raises:
-        SpecError: no format has that suffix, or an option is outside its range.
+        SpecError: no format has that suffix, an option is outside its range, or the network is
+            none of this package.
+        CheckpointMismatch: the card is of another network.
+        ClassesDisagree: the network's logits are not as many as the card's labels.
+        NotDeployable: the network was changed beyond what ``deploy`` knows.
         ParityError: the file's logits differ from the network's; nothing is written.
         WriteError: the file cannot be written; a file that was there before is unchanged.
     """

@@ -1,6 +1,5 @@
 """ONNX files, written from a network with its card inside and compared with it."""
 
-import copy
 import logging
 import warnings
 from collections.abc import Iterator
@@ -18,11 +17,12 @@ from torch import nn
 
 from shufflenet.deploy import deploy, fold_batch_norms
 from shufflenet.errors import SpecError
+from shufflenet.export._check_card import check_card
 from shufflenet.export._file import Exported, ExportOptions
 from shufflenet.export._parity import Compute, check_parity
 from shufflenet.files import narrow, write_atomic
-from shufflenet.networks import ShuffleNet
-from shufflenet.spec import CARD_KEY, FORMATS, Card, NetworkSpec
+from shufflenet.networks import ShuffleNet, channels_read, float_copy
+from shufflenet.spec import CARD_KEY, FORMATS, Card
 
 __all__ = ["OPSETS", "export_onnx", "write_file"]
 
@@ -38,13 +38,13 @@ _OF_ANY_SIZE = {
 }
 
 
-def write_file(net: ShuffleNet, card: Card, path: Path, options: ExportOptions) -> Exported:
+def write_file(net: nn.Module, card: Card, path: Path, options: ExportOptions) -> Exported:
     """Write a network as ONNX, as ``export_onnx`` does."""
     return export_onnx(net, card, path, shuffle=options.shuffle, opset=options.opset or OPSETS[0])
 
 
 def export_onnx(
-    net: ShuffleNet,
+    net: nn.Module,
     card: Card,
     path: str | Path,
     *,
@@ -54,7 +54,8 @@ def export_onnx(
     """Write a network as ONNX; batch, height and width may vary when it runs.
 
     Args:
-        net: The network, on any device and in any mode; it is left as it is.
+        net: The network, on any device and in any mode, also as ``torch.compile`` and
+            ``DataParallel`` wrap it; it is left as it is.
         card: The network's card; it is stored in the file's metadata.
         path: Where to write.
         shuffle: ``free`` for the deployed network, ``keep`` for the one with shuffles, whose
@@ -62,13 +63,17 @@ def export_onnx(
         opset: The version of ONNX's operators, one of ``OPSETS``.
 
     Raises:
-        SpecError: the opset is not one of ``OPSETS``.
+        SpecError: the opset is not one of ``OPSETS``, or the network is none of this package.
+        CheckpointMismatch: the card is of another network.
+        ClassesDisagree: the network's logits are not as many as the card's labels.
+        NotDeployable: the network was changed beyond what ``deploy`` knows.
         ParityError: the file's logits differ from the network's; nothing is written.
         WriteError: the file cannot be written; a file that was there before is unchanged.
     """
     if opset not in OPSETS:
         raise SpecError("opset", opset, f"from {OPSETS[0]} to {OPSETS[-1]}")
-    net = copy.deepcopy(net).cpu().float().eval()
+    net = float_copy(net)
+    check_card(net, card)
     model = _graph(deploy(net) if shuffle == "free" else fold_batch_norms(net), net, opset)
     model.metadata_props[CARD_KEY] = card.to_json()
     content = ir.to_proto(model).SerializeToString()
@@ -87,7 +92,7 @@ def export_onnx(
 def _graph(deployed: nn.Module, net: ShuffleNet, opset: int) -> ir.Model:
     model = _trace(deployed, net, opset)
     if all(node.op_type in _OF_ANY_SIZE for node in model.graph):
-        _free_sizes(model, net.spec)
+        _free_sizes(model)
     else:
         model = _trace(deployed, net, opset, _SIZES)
     model.producer_name, model.producer_version = "shufflenet", ""
@@ -103,7 +108,7 @@ def _graph(deployed: nn.Module, net: ShuffleNet, opset: int) -> ir.Model:
 def _trace(
     deployed: nn.Module, net: ShuffleNet, opset: int, sizes: dict[int, str] | None = None
 ) -> ir.Model:
-    example = torch.zeros(2, net.spec.in_channels, 64, 64)
+    example = torch.zeros(2, channels_read(net.conv1) or net.spec.in_channels, 64, 64)
     free = {axis: torch.export.Dim(name) for axis, name in sizes.items()} if sizes else None
     with _quiet_exporter():
         program = torch.onnx.export(
@@ -122,11 +127,13 @@ def _trace(
     return program.model
 
 
-def _free_sizes(model: ir.Model, spec: NetworkSpec) -> None:
+def _free_sizes(model: ir.Model) -> None:
     """Leave open the sizes of a graph traced at one size; none of its operators depends on them."""
     (images,), (logits,) = model.graph.inputs, model.graph.outputs
-    images.shape = ir.Shape([_SIZES[0], spec.in_channels, _SIZES[2], _SIZES[3]])
-    logits.shape = ir.Shape([_SIZES[0], spec.classes])
+    channels = None if images.shape is None else images.shape[1]
+    images.shape = ir.Shape([_SIZES[0], channels, _SIZES[2], _SIZES[3]])
+    if logits.shape is not None:  # a classifier may have been replaced, so spec may be outdated
+        logits.shape = ir.Shape([_SIZES[0], *logits.shape[1:]])
     for node in model.graph:
         for value in node.outputs:
             if value is not logits:

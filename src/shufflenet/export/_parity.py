@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from shufflenet.errors import ParityError
+from shufflenet.errors import NetworkNotNumbers, ParityError
 from shufflenet.networks import ShuffleNet
 from shufflenet.spec import Card
 
@@ -36,6 +36,7 @@ def check_parity(net: ShuffleNet, compute: Compute, card: Card, tolerance: float
         tolerance: The largest difference accepted, relative to the largest logit.
 
     Raises:
+        NetworkNotNumbers: the network's own logits are infinite or NaN.
         ParityError: the difference is larger, or not a number.
     """
     side, rng = card.preprocess.crop_px, np.random.default_rng(0)
@@ -45,6 +46,8 @@ def check_parity(net: ShuffleNet, compute: Compute, card: Card, tolerance: float
         images = rng.standard_normal(shape, dtype=np.float32)
         with torch.inference_mode():
             expected = net(torch.from_numpy(images)).numpy()
+        if not np.isfinite(expected).all():
+            raise NetworkNotNumbers(net.spec.name)
         differences.append(float(np.abs(compute(images) - expected).max()))
         largest.append(float(np.abs(expected).max()))
     parity = Parity(float(np.max(differences)), float(np.max(largest)))

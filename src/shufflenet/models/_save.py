@@ -1,6 +1,5 @@
 """A trained network, written to a checkpoint with a card that is true of it."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -12,7 +11,7 @@ from torch import nn
 from shufflenet.errors import CheckpointMismatch, SpecError
 from shufflenet.files import Checkpoint, write_checkpoint
 from shufflenet.models._transfer import identifiers_of
-from shufflenet.networks import ShuffleNet, build_with, state_arrays
+from shufflenet.networks import build_with, float_copy, state_arrays
 from shufflenet.spec import Card, Label, Origin, Preprocess
 
 __all__ = ["describe", "save"]
@@ -45,21 +44,21 @@ def save(
 
     Raises:
         SpecError: there is not one label for each class, two labels are the same, the network is
-            none of this package, it began with random weights and no preprocessing is given, or
-            the path ends in something else.
+            none of this package or has no weights yet, it began with random weights and no
+            preprocessing is given, or the path ends in something else.
         CheckpointMismatch: parts of the network were replaced, other than its classifier.
         WriteError: the file cannot be written; a file that was there before is unchanged.
     """
     path = Path(path)
     if path.suffix != ".safetensors":
         raise SpecError("path", str(path), "a name that ends in .safetensors")
-    network = _unwrap(net)
+    network = float_copy(net)
     start = network.started_from
     preprocess = preprocess or (start.preprocess if start else None)
     if preprocess is None:
         expected = "given, since the network began with random weights: a spec.Preprocess"
         raise SpecError("preprocess", None, expected)
-    arrays = state_arrays(copy.deepcopy(network).float())
+    arrays = state_arrays(network)
     if "fc.weight" not in arrays:
         problem = "its classifier fc is no linear layer, which a checkpoint has no other place for"
         raise CheckpointMismatch(network.spec.name, [problem])
@@ -76,20 +75,6 @@ def save(
     build_with(card.network, arrays)  # it refuses weights that the card's network has no place for
     write_checkpoint(path, Checkpoint(card, arrays))
     return card
-
-
-def _unwrap(net: nn.Module) -> ShuffleNet:
-    """Return the network inside what torch wraps around it.
-
-    Raises:
-        SpecError: it is none of this package.
-    """
-    while not isinstance(net, ShuffleNet):
-        inner = getattr(net, "_orig_mod", None) or getattr(net, "module", None)
-        if not isinstance(inner, nn.Module):
-            raise SpecError("the network", type(net).__name__, "one of shufflenet.models")
-        net = inner
-    return net
 
 
 def _completed(origin: Origin, start: Card | None) -> Origin:

@@ -10,7 +10,8 @@ from shufflenet.networks._blocks import (
     convolutions,
 )
 from shufflenet.networks._build import build
-from shufflenet.networks._unwrap import copy_network, unwrap
+from shufflenet.networks._inputs import channels_read
+from shufflenet.networks._unwrap import copy_network, float_copy, unwrap
 from shufflenet.networks._v1 import ShuffleNetV1, V1Unit
 from shufflenet.networks._v2 import KeepUnit, OpeningUnit, ShuffleNetV2, branches
 from shufflenet.networks._v2large import ShuffleNetV2ExLarge, ShuffleNetV2Large
@@ -35,9 +36,11 @@ __all__ = [
     "build_with",
     "can_widen",
     "channel_shuffle",
+    "channels_read",
     "convolutions",
     "copy_network",
     "feature_maps",
+    "float_copy",
     "load_arrays",
     "state_arrays",
     "unwrap",

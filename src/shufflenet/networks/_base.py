@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-import torch
 from torch import Tensor, nn
+from torch.jit import is_scripting  # type: ignore[attr-defined]  # public, says torch's page of it
 
 from shufflenet.errors import SpecError
 from shufflenet.networks._blocks import stem_pool
@@ -65,7 +65,7 @@ class Trunk(nn.Module):
         Raises:
             SpecError: images have another shape, or are no floats.
         """
-        if torch.jit.is_scripting():
+        if is_scripting():
             maps = self._scripted_maps(images)
         else:
             check_images(images, self.conv1)

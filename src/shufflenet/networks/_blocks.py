@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
+from torch.jit import is_scripting  # type: ignore[attr-defined]  # public, says torch's page of it
 
 from shufflenet.networks._inputs import check_groups
 from shufflenet.spec import Activation, V1Spec, V2PlusSpec, V2Spec
@@ -37,7 +37,7 @@ def channel_shuffle(x: Tensor, groups: int) -> Tensor:
 
     Source: Zhang et al. 2017, Figure 1, https://arxiv.org/abs/1707.01083
     """
-    if not torch.jit.is_scripting():
+    if not is_scripting():
         check_groups(x, groups)
     n, c, h, w = x.shape
     x = x.reshape(n, groups, c // groups, h, w)

@@ -2,10 +2,11 @@
 
 import torch
 from torch import Tensor, fx, nn
+from torch.jit import is_tracing  # type: ignore[attr-defined]  # public, says torch's page of it
 
 from shufflenet.errors import SpecError
 
-__all__ = ["check_groups", "check_images"]
+__all__ = ["channels_read", "check_groups", "check_images"]
 
 
 def _is_plain_call(x: object) -> bool:
@@ -13,11 +14,11 @@ def _is_plain_call(x: object) -> bool:
 
     What is recorded must not depend on the sizes of the example it is recorded with.
     """
-    recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    recorded = torch.compiler.is_compiling() or is_tracing()  # type: ignore[no-untyped-call]  # torch's
     return not (recorded or isinstance(x, fx.Proxy))
 
 
-def check_images(images: Tensor, stem: nn.Module) -> None:
+def check_images(images: object, stem: nn.Module) -> None:
     """Check that images ``(n, in_channels, h, w)`` fit the stem of a network.
 
     Nothing is checked while torch traces, exports or compiles.
@@ -35,7 +36,7 @@ def check_images(images: Tensor, stem: nn.Module) -> None:
     if not isinstance(images, Tensor):
         expected = "a tensor (n, channels, h, w); classify() of open_model() takes files and pixels"
         raise SpecError("images", type(images).__name__, expected)
-    channels = _channels_read(stem)
+    channels = channels_read(stem)
     shape, wanted = tuple(images.shape), f"(n, {channels or 'channels'}, h, w)"
     if len(shape) == 3:
         raise SpecError("the shape of images", shape, f"{wanted}; images[None] is a batch of one")
@@ -51,7 +52,7 @@ def check_images(images: Tensor, stem: nn.Module) -> None:
         raise SpecError("the type of images", str(images.dtype), expected)
 
 
-def _channels_read(stem: nn.Module) -> int | None:
+def channels_read(stem: nn.Module) -> int | None:
     """Return how many channels the convolution reads that a stem begins with, if it does."""
     first = stem[0] if isinstance(stem, nn.Sequential) and len(stem) else None
     if type(first) is not nn.Conv2d or first._forward_pre_hooks or stem._forward_pre_hooks:

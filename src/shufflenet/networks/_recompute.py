@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 __all__ = ["recompute", "recomputes"]
 
 
-def recomputes(x: Tensor, part: nn.Module) -> bool:
+def recomputes(x: object, part: nn.Module) -> bool:
     """Return whether there will be a backward pass that can compute ``part(x)`` again.
 
     Function transforms (``torch.func.grad``) and ``torch.fx`` cannot, so all values are kept.
@@ -55,7 +55,9 @@ class _AsNow:
         self._outside.append([_state(module) for module, _ in self._now])
         for module, state in self._now:
             buffers = state["_buffers"]
-            copies = {name: each if each is None else each.clone() for name, each in buffers.items()}
+            copies = {
+                name: each if each is None else each.clone() for name, each in buffers.items()
+            }
             vars(module).update(state, _buffers=copies if state["training"] else buffers)
 
     def __exit__(

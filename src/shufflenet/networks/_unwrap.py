@@ -7,7 +7,7 @@ from torch import nn
 from shufflenet.errors import NotDeployable, SpecError
 from shufflenet.networks._base import ShuffleNet
 
-__all__ = ["copy_network", "unwrap"]
+__all__ = ["copy_network", "float_copy", "unwrap"]
 
 
 def unwrap(net: nn.Module) -> ShuffleNet:
@@ -35,3 +35,19 @@ def copy_network(net: ShuffleNet) -> ShuffleNet:
         return copy.deepcopy(net)
     except (RuntimeError, TypeError) as error:  # torch's of a tensor, Python's of a lock or a file
         raise NotDeployable("", "holds what cannot be copied") from error
+
+
+def float_copy(net: nn.Module) -> ShuffleNet:
+    """Return a copy of a network in float32, on the CPU, in evaluation mode.
+
+    Args:
+        net: The network, also as ``torch.compile`` and ``DataParallel`` wrap it.
+
+    Raises:
+        SpecError: it is none of this package, or has no weights yet.
+        NotDeployable: it holds what cannot be copied.
+    """
+    network = unwrap(net)
+    if any(tensor.is_meta for tensor in network.state_dict().values()):
+        raise SpecError("the device of the network", "meta", "one that holds weights, such as cpu")
+    return copy_network(network).cpu().float().eval()

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from shufflenet.errors import SpecError
+from shufflenet.errors import ClassesDisagree, SpecError
 from shufflenet.files import read_checkpoint
 from shufflenet.networks import ShuffleNet, build_with
 from shufflenet.preprocess import normalize
@@ -47,6 +47,15 @@ class TorchClassifier:
     """A network as a classifier: the reference that every other runtime is compared with."""
 
     def __init__(self, net: nn.Module, card: Card) -> None:
+        """Use a network, which is set to evaluation mode.
+
+        Raises:
+            ClassesDisagree: the network's classifier was replaced by one of other classes than the
+                card's.
+        """
+        fc = net.fc if isinstance(net, ShuffleNet) else None
+        if isinstance(fc, nn.Linear) and fc.out_features != len(card.labels):
+            raise ClassesDisagree(card.network.name, fc.out_features, len(card.labels))
         self.card = card
         self._net = net.eval()
         self._process = os.getpid()
