@@ -47,6 +47,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "Install it: pip install 'shufflenet[llvm]'.",
     ),
     (
+        errors.MissingDependency("The LLVM runtime", "llvmlite", "llvm", "Or do without."),
+        "The LLVM runtime needs the package 'llvmlite', which is not installed. "
+        "Install it: pip install 'shufflenet[llvm]'. Or do without.",
+    ),
+    (
         errors.ImageError("a.jpg", "it is empty or not an image"),
         "Cannot read 'a.jpg' as an image: it is empty or not an image.",
     ),
@@ -306,10 +311,6 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         errors.NotOurFormat("runs/a.pth"),
         "The file 'runs/a.pth' is neither a .onnx nor a .safetensors file. Convert it: "
         "shufflenet convert runs/a.pth --to a.safetensors.",
-    ),
-    (
-        errors.RunFolder("runs/photos", "runs/photos/best.safetensors"),
-        "The path 'runs/photos' is a run folder. Use runs/photos/best.safetensors.",
     ),
     (
         errors.DamagedFile("a.safetensors", "header too large"),

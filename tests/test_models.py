@@ -21,6 +21,7 @@ from shufflenet.models import (
 from shufflenet.networks import ShuffleNet, state_arrays
 from shufflenet.recipes import preprocess_for
 from shufflenet.spec import Label, Origin
+from shufflenet.zoo import SHIPPED
 
 
 def test_a_network_comes_back_from_its_checkpoint(small_net: ShuffleNet, tmp_path: Path) -> None:
@@ -254,10 +255,11 @@ def test_a_file_that_a_runtime_cannot_open_is_refused(
         shufflenet.open_model(path, runtime="onnxruntime")
     with pytest.raises(SpecError, match="runtime is 'tensorrt', but must be"):
         shufflenet.open_model(path, runtime="tensorrt")
+    assert SHIPPED.onnx
     with pytest.raises(CheckpointError, match="is not a checkpoint that torch can load"):
-        shufflenet.open_model("a.onnx", runtime="torch")
+        shufflenet.open_model(SHIPPED.onnx, runtime="torch")
     with pytest.raises(CheckpointError, match="is not a checkpoint that torch can load"):
-        load_model("a.onnx")
+        load_model(SHIPPED.onnx)
 
 
 def test_the_arrays_of_a_network_leave_the_batch_count_out() -> None:

@@ -1,6 +1,7 @@
 """From a name to a file on this disk: found, downloaded, converted or exported, each once."""
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 from shufflenet.errors import (
     CheckpointError,
     CheckpointMismatch,
+    FileMissing,
     MissingDependency,
     NeedsCheckpoint,
     NeedsOnnx,
@@ -28,7 +30,7 @@ from shufflenet.files import (
 from shufflenet.labels import label_set
 from shufflenet.recipes import preprocess_for
 from shufflenet.spec import CARD_KEY, Card, Origin
-from shufflenet.zoo import Weights, find_network, find_weights
+from shufflenet.zoo import Weights, find_network, find_weights, run_checkpoint
 
 if TYPE_CHECKING:
     from shufflenet.convert import Converted
@@ -48,13 +50,15 @@ def resolve(name: str | Path, suffixes: Sequence[str], *, folder: Path | None = 
     ``files.cache_dir()``. A published ONNX file that ONNX Runtime can compute is only downloaded.
 
     Args:
-        name: ``default``, a published checkpoint's name, or a file, which is returned as it is.
+        name: ``default``, a published checkpoint's name, the folder of a training run, whose best
+            network it is, or a file, which is returned as it is.
         suffixes: Those that the caller can open, the preferred one first.
         folder: Where to export a ``.safetensors`` file, once; unless given, it is not exported.
 
     Raises:
         UnknownName: it is neither a checkpoint's name nor a file.
         NoWeights: it is a network's name.
+        FileMissing: it is the path of a file that does not exist.
         NeedsOnnx: it is a checkpoint, which the caller cannot open.
         NeedsCheckpoint: it is an exported ONNX file, which the caller cannot open.
         NoCard: it is an ONNX file of another program, which can be converted.
@@ -66,7 +70,7 @@ def resolve(name: str | Path, suffixes: Sequence[str], *, folder: Path | None = 
         ParityError: an exported file differs from the network; it is not kept.
         WriteError: the disk is full or the cache cannot be written.
     """
-    if Path(name).suffix in suffixes:
+    if Path(name).suffix.lower() in suffixes and not run_checkpoint(name):
         return Path(name)
     files = find_weights(name)
     at_hand = {ONNX: files.onnx, CHECKPOINT: files.checkpoint}
@@ -75,6 +79,9 @@ def resolve(name: str | Path, suffixes: Sequence[str], *, folder: Path | None = 
             return path
     if files.published and (ONNX in suffixes or CHECKPOINT in suffixes):
         return _resolve_published(files.published, suffixes)
+    file = files.onnx or files.checkpoint
+    if file and not os.path.lexists(file):
+        raise FileMissing(file)
     if ONNX in suffixes and files.checkpoint and folder:
         onnx = folder / f"{files.name}{ONNX}"
         return onnx if onnx.exists() else _export(files.checkpoint, onnx)

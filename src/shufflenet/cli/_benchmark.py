@@ -165,7 +165,7 @@ def _open_all(args: argparse.Namespace, threads: int, folder: Path) -> Iterator[
 
 def _installed(name: str) -> list[str]:
     """List the installed runtimes that open a file of this suffix; a name may become any file."""
-    suffix = Path(name).suffix
+    suffix = Path(name).suffix.lower()
     opens = {s for runtime in RUNTIMES.values() for s in runtime.suffixes}
     return [
         runtime.name

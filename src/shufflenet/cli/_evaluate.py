@@ -12,6 +12,7 @@ from shufflenet.cli._options import Commands, add_command, add_model, open_chose
 from shufflenet.cli._output import add_json, print_accuracy, print_json, print_note, progress
 
 if TYPE_CHECKING:
+    from shufflenet.data import ImageSet
     from shufflenet.evaluate import Mistake
     from shufflenet.spec import Card
 
@@ -27,14 +28,15 @@ def add_evaluate(commands: Commands) -> None:
         "measure the accuracy of a model on labeled images",
         "  shufflenet evaluate --data val/\n"
         "  shufflenet evaluate --data val.tar.gz --model runs/photos/best.safetensors --json\n"
-        "  shufflenet evaluate --data val/ --errors wrong.csv\n",
+        "  shufflenet evaluate --data runs/photos --errors wrong.csv\n",
     )
     parser.add_argument(
         "--data",
         required=True,
         help="labeled images that the model was not trained on: a folder with one folder per "
         "class, or any other form that `shufflenet train --data` takes; the folders must have the "
-        "identifiers or names of the model's classes",
+        "identifiers or names of the model's classes. The folder of a training run stands for the "
+        "images that the run held out, and for its model unless --model is given",
     )
     parser.add_argument(
         "--batch", type=positive, default=50, metavar="N", help="images per batch (default: 50)"
@@ -53,8 +55,14 @@ def add_evaluate(commands: Commands) -> None:
 def _evaluate(args: argparse.Namespace) -> int:
     from shufflenet.data import label_as, open_images
     from shufflenet.evaluate import evaluate
+    from shufflenet.runs import held_out, is_run
 
-    images = open_images(args.data, "val")
+    if is_run(args.data):
+        images = held_out(args.data)
+        if "model" not in args.given:
+            args.model = args.data
+    else:
+        images = open_images(args.data, "val")
     model = open_chosen(args, images=len(images))
     images = label_as(images, model.card.labels, partial=True)
     for sentence in images.findings.sentences(images.source):
@@ -64,16 +72,36 @@ def _evaluate(args: argparse.Namespace) -> int:
         accuracy = evaluate(
             model, images, batch=args.batch, on_progress=bar.update, on_mistake=mistakes.append
         )
+    trained_on = _count_trained_on(args.model, images)
     if args.errors:
         _write_mistakes(args.errors, mistakes, model.card)
     if args.json:
         percent = {"top1_percent": accuracy.top1_percent, "top5_percent": accuracy.top5_percent}
         unreadable = sum(mistake.error is not None for mistake in mistakes)
-        counts = {**dataclasses.asdict(accuracy), "unreadable": unreadable, **percent}
+        others = {"unreadable": unreadable, "trained_on": trained_on}
+        counts = {**dataclasses.asdict(accuracy), **percent, **others}
         print_json({**counts, "model": model.card.name})
     else:
         print_accuracy(accuracy, model.card.network.classes)
     return 0
+
+
+def _count_trained_on(name: str, images: "ImageSet") -> int:
+    """Return how many images the model was trained on, as far as its run tells, and warn of it."""
+    from shufflenet.runs import count_trained_on
+    from shufflenet.zoo import find_weights
+
+    files = find_weights(name)
+    file = files.checkpoint or files.onnx
+    if file is None:
+        return 0
+    count = count_trained_on(file, images)
+    if count:
+        print_note(
+            f"The model was trained on {count} of these {len(images)} images, so this accuracy is "
+            f"too high. Measure it on others, as on those its run held out: --data {file.parent}."
+        )
+    return count
 
 
 def _write_mistakes(to: Path, mistakes: "Sequence[Mistake]", card: "Card") -> None:

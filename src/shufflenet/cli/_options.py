@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeAlias, get_args
 
 from shufflenet.spec import RUNTIMES, Arithmetic
-from shufflenet.zoo import DEFAULT
+from shufflenet.zoo import DEFAULT, run_checkpoint
 
 if TYPE_CHECKING:
     from shufflenet.runtimes import Model
@@ -115,8 +115,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         default=DEFAULT,
         metavar="NAME|FILE",
-        help="a checkpoint's name from `shufflenet list`, or a .onnx or .safetensors file "
-        "(default: the model that ships in the package)",
+        help="a checkpoint's name from `shufflenet list`, a .onnx or .safetensors file, or the "
+        "folder of a training run (default: the model that ships in the package)",
     )
     parser.add_argument(
         "--runtime",
@@ -161,6 +161,6 @@ def open_chosen(args: argparse.Namespace, *, images: int) -> "Model":
 
 def _first_runtime(model: str) -> str:
     """Return the first runtime that opens a file of this suffix; of all, for a model's name."""
-    suffix = Path(model).suffix
+    suffix = (run_checkpoint(model) or Path(model)).suffix.lower()
     opening = (runtime.name for runtime in RUNTIMES.values() if suffix in runtime.suffixes)
     return next(opening, next(iter(RUNTIMES)))

@@ -54,11 +54,19 @@ class NoWeights(ShuffleNetError, ValueError):
 
 
 class MissingDependency(ShuffleNetError):
-    """A feature needs a package that is installed by one of this package's extras."""
+    """A feature needs a package that is installed by one of this package's extras.
 
-    def __init__(self, what: str, package: str, extra: str) -> None:
+    Args:
+        what: The feature, as the subject of a sentence.
+        package: The package.
+        extra: The extra that installs it.
+        instead: What to do without it: a sentence.
+    """
+
+    def __init__(self, what: str, package: str, extra: str, instead: str = "") -> None:
         cpu = f" Without a GPU, install torch's CPU build before, which is far smaller: {_CPU}"
         super().__init__(
             f"{what} needs the package {package!r}, which is not installed. "
-            f"Install it: pip install 'shufflenet[{extra}]'.{cpu if package == 'torch' else ''}"
+            f"Install it: pip install 'shufflenet[{extra}]'.{instead and ' ' + instead}"
+            f"{cpu if package == 'torch' else ''}"
         )

@@ -31,7 +31,6 @@ __all__ = [
     "NumbersTooFarApart",
     "OtherOutput",
     "PublishedUnderOtherName",
-    "RunFolder",
     "TooLargeToCompile",
     "UnsoundOnnx",
     "UnsupportedByRuntime",
@@ -86,13 +85,6 @@ class FileUnreadable(CheckpointError):
 
     def __init__(self, path: str | Path, reason: str) -> None:
         super().__init__(path, f"cannot be read ({reason})", "Check its permissions and its disk.")
-
-
-class RunFolder(CheckpointError):
-    """The path is the folder of a training run."""
-
-    def __init__(self, path: str | Path, checkpoint: str | Path) -> None:
-        super().__init__(path, "is a run folder", f"Use {checkpoint}.", what="path")
 
 
 class DamagedFile(CheckpointError):

@@ -92,7 +92,7 @@ def _candidates(path: Path, among: Iterable[Runtime]) -> list[Runtime]:
     Raises:
         NoRuntimeOpens: there is none.
     """
-    candidates = [runtime for runtime in among if path.suffix in runtime.suffixes]
+    candidates = [runtime for runtime in among if path.suffix.lower() in runtime.suffixes]
     if not candidates:
         raise NoRuntimeOpens(path)
     return candidates

@@ -60,6 +60,14 @@ def open_by(
     try:
         open_file: _OpenFile = import_module(runtime.module).open_file
     except ModuleNotFoundError as error:
-        raise MissingDependency(*missing_package(runtime, error)) from error
+        missing = missing_package(runtime, error)
+        raise MissingDependency(*missing, _instead(path) if path.exists() else "") from error
     check_model_file(path)  # libraries that open it by name wait for a pipe
     return open_file(path, threads=threads, precision=precision)
+
+
+def _instead(path: Path) -> str:
+    """Return what to do with a checkpoint where torch is not installed."""
+    if path.suffix.lower() != ".safetensors":
+        return ""
+    return f"Or write it as .onnx where torch is: shufflenet export {path.name} --to model.onnx."

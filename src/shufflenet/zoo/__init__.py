@@ -2,7 +2,14 @@
 
 from shufflenet.zoo._cards import find_published, published_card
 from shufflenet.zoo._family import NETWORKS
-from shufflenet.zoo._files import DEFAULT, SHIPPED, WeightFiles, find_network, find_weights
+from shufflenet.zoo._files import (
+    DEFAULT,
+    SHIPPED,
+    WeightFiles,
+    find_network,
+    find_weights,
+    run_checkpoint,
+)
 from shufflenet.zoo._weights import WEIGHTS, PublishedCost, Source, Weights
 
 __all__ = [
@@ -18,4 +25,5 @@ __all__ = [
     "find_published",
     "find_weights",
     "published_card",
+    "run_checkpoint",
 ]

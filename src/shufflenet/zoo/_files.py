@@ -12,7 +12,6 @@ from shufflenet.errors import (
     NoWeights,
     OtherKind,
     PublishedUnderOtherName,
-    RunFolder,
     SpecError,
     UnknownName,
 )
@@ -21,7 +20,7 @@ from shufflenet.spec import NetworkSpec
 from shufflenet.zoo._family import NETWORKS
 from shufflenet.zoo._weights import WEIGHTS, Weights
 
-__all__ = ["DEFAULT", "SHIPPED", "WeightFiles", "find_network", "find_weights"]
+__all__ = ["DEFAULT", "SHIPPED", "WeightFiles", "find_network", "find_weights", "run_checkpoint"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +66,18 @@ def find_network(name: str) -> NetworkSpec:
     return NETWORKS[name]
 
 
+def run_checkpoint(folder: str | Path) -> Path | None:
+    """Return the best network of a training run, or None if the path is no folder of one."""
+    best = Path(folder) / "best.safetensors"
+    return best if os.path.isfile(best) else None  # False too where pathlib raises
+
+
 def find_weights(name: str | Path) -> WeightFiles:
-    """Return the files of a checkpoint, by its name or by the path of one of them.
+    """Return the files of a checkpoint, by its name or by the path of one of them or of its run.
 
     Raises:
         UnknownName: ``name`` is neither a checkpoint's name nor a path.
         NoWeights: ``name`` is a network's, which has no weights.
-        RunFolder: it is the folder of a training run.
         NotAFile: it is another folder, a pipe, a device or a socket.
         NotOurFormat: the file is neither ONNX nor safetensors.
         OtherKind: it is a model of another library, or another file that cannot be converted.
@@ -92,9 +96,9 @@ def find_weights(name: str | Path) -> WeightFiles:
         return WeightFiles(name=path.stem, onnx=path)
     if path.suffix.lower() == ".safetensors":
         return WeightFiles(name=path.stem, checkpoint=path)
+    if checkpoint := run_checkpoint(path):
+        return WeightFiles(name=path.name, checkpoint=checkpoint)
     # os.path answers False where pathlib raises: of names that no file can have, or no permission
-    if os.path.exists(path / "best.safetensors"):
-        raise RunFolder(name, path / "best.safetensors")
     if str(name) and os.path.exists(path):
         _refuse(path)
     published = [weights.name for weights in WEIGHTS.values() if weights.filename == path.name]

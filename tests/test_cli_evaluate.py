@@ -1,0 +1,115 @@
+"""``evaluate``: what it writes and warns of, and what it takes for a run."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from conftest import Run, take_away
+
+
+@pytest.fixture
+def named(class_folders: Path) -> Path:
+    """Class folders with the identifiers of the small network's classes."""
+    for old, new in (("blue", "id0"), ("green", "id1"), ("red", "id2")):
+        (class_folders / old).rename(class_folders / new)
+    return class_folders
+
+
+def test_an_image_that_cannot_be_read_is_wrong_however_few_the_classes(
+    run: Run, checkpoint: Path, named: Path
+) -> None:
+    (named / "id0" / "0.png").write_bytes(b"junk")
+    (named / "id2" / "5.png").write_bytes(b"")
+    counts = json.loads(run("evaluate", "--data", named, "--model", checkpoint, "--json")[1])
+    assert (counts["images"], counts["top5"], counts["unreadable"]) == (24, 22, 2)
+    assert counts["top5_percent"] == pytest.approx(100 * 22 / 24)
+    assert counts["trained_on"] == 0
+    for folder in named.iterdir():
+        for image in folder.iterdir():
+            image.write_bytes(b"junk")
+    counts = json.loads(run("evaluate", "--data", named, "--model", checkpoint, "--json")[1])
+    assert (counts["top1"], counts["top5"], counts["unreadable"]) == (0, 0, 24)
+
+
+def test_the_images_answered_wrongly_are_written(
+    run: Run, checkpoint: Path, named: Path, tmp_path: Path
+) -> None:
+    (named / "id1" / "7.png").write_bytes(b"junk")
+    wrong = tmp_path / "wrong.csv"
+    code, out, _ = run(
+        *("evaluate", "--data", named, "--model", checkpoint, "--errors", wrong, "--json"),
+        *("--threads", 1),
+    )
+    counts = json.loads(out)
+    assert code == 0
+    with wrong.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == counts["images"] - counts["top1"]
+    broken = [row for row in rows if row["error"]]
+    assert [Path(row["path"]).name for row in broken] == ["7.png"]
+    assert (broken[0]["predicted"], broken[0]["probability"]) == ("", "")
+    answered = [row for row in rows if not row["error"]]
+    assert answered  # random weights do not know three colors
+    for row in answered:
+        assert Path(row["path"]).is_file()
+        assert row["label"] == f"name {Path(row['path']).parent.name[-1]}"
+        assert row["predicted"] != row["label"]
+        assert 1 / 3 < float(row["probability"]) <= 1
+        (said,) = json.loads(run("predict", row["path"], "--model", checkpoint, "--json")[1])[
+            "predictions"
+        ][:1]
+        assert said["label"] == row["predicted"]
+
+
+def test_a_run_is_measured_on_what_it_held_out_and_warned_about_what_it_trained_on(
+    run: Run, class_folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "runs" / "colors"
+    code, result, _ = run(
+        *("train", "--data", class_folders, "--out", out, "--model", "shufflenet_v2_x0_25"),
+        *("--epochs", 1, "--batch-size", 7, "--workers", 0, "--train-px", 32, "--image-px", 32),
+        *("--accelerator", "cpu", "--threads", 1, "--json"),
+    )
+    assert code == 0
+    trained = json.loads(result)
+    code, text, err = run("evaluate", "--data", out, "--json")
+    counts = json.loads(text)
+    assert (code, counts["images"], counts["trained_on"]) == (0, trained["images"], 0)
+    assert counts["top1"] == trained["top1"]
+    assert "trained on" not in err
+    code, text, err = run("evaluate", "--data", class_folders, "--model", out, "--json")
+    counts = json.loads(text)
+    assert (code, counts["images"], counts["trained_on"]) == (0, 24, 21)
+    assert "The model was trained on 21 of these 24 images, so this accuracy is too high." in err
+    assert f"--data {out}." in err
+    for command in (["show", out], ["predict", class_folders / "red" / "0.png", "--model", out]):
+        code, text, err = run(*command)
+        assert (code, err) == (0, "")
+    code, _, err = run("predict", class_folders, "--model", out, "--runtime", "onnxruntime")
+    assert (code, err) == (
+        1,
+        f"The file '{out}' is not an ONNX file. Export it first: shufflenet export {out} --to "
+        "model.onnx.\n",
+    )
+
+
+def test_a_file_that_is_missing_is_said_to_be_missing(run: Run, photos: Path) -> None:
+    for name in ("none.safetensors", "none.onnx", "none.ONNX"):
+        for runtime in ("onnxruntime", "torch", "auto"):
+            code, _, err = run("predict", photos, "--model", name, "--runtime", runtime)
+            assert code == 1
+            assert err.startswith(f"The file '{name}' does not exist. ") or f"{name}' does" in err
+
+
+def test_a_checkpoint_without_torch_may_be_exported_elsewhere(
+    run: Run, photos: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_away("torch", monkeypatch)
+    code, _, err = run("predict", photos, "--model", checkpoint)
+    assert code == 1
+    assert (
+        "Install it: pip install 'shufflenet[torch]'. Or write it as .onnx where torch is:" in err
+    )
+    assert "shufflenet export small.safetensors --to model.onnx." in err
