@@ -13,6 +13,7 @@ _OTHERS = {
     "tensorboard": "train",
     "matplotlib": "chart",
     "pyarrow": "parquet",
+    "pillow_heif": "heic",
 }
 
 
