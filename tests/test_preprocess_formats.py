@@ -147,9 +147,7 @@ def test_whatever_a_decoder_raises_is_one_sentence(
 
     content = encoded("PNG")
     image = Image.open(io.BytesIO(content))
-    monkeypatch.setattr(
-        *((Image, "open") if where == "open" else (ImageFile.ImageFile, "load")), fail
-    )
+    monkeypatch.setattr(Image if where == "open" else ImageFile.ImageFile, where, fail)
     with pytest.raises(ImageError) as caught:
         decode(content, "a.png")
     text = str(caught.value)
@@ -241,6 +239,25 @@ def test_bad_images_that_come_first_decide_for_none(tmp_path: Path, run: Run) ->
     assert code == 1
     assert len(out.splitlines()) == 1 + 20
     assert err.count("Cannot read ") == 4
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdin"])
+def test_predict_reads_an_image_from_standard_input(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    PHOTO.save(tmp_path / "a.png")
+    for content in (encoded("PNG"), b"words", None):
+        stdin = None if content is None else SimpleNamespace(buffer=io.BytesIO(content))
+        monkeypatch.setattr(sys, "stdin", stdin)
+        code, out, _ = run("predict", name, tmp_path / "a.png", name, "--json", "--top", 1)
+        rows = [json.loads(line) for line in out.splitlines()]
+        assert [row["path"] for row in rows] == [name, str(tmp_path / "a.png"), name]
+        assert code == (content != encoded("PNG"))
+        if code:
+            expected = f"Cannot read {name!r} as an image: it is empty or not an image."
+            assert rows[0] == rows[2] == {"path": name, "error": expected}
+        else:
+            assert rows[0]["predictions"] == rows[1]["predictions"] == rows[2]["predictions"]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")

@@ -3,12 +3,15 @@
 import argparse
 import glob
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from shufflenet.cli._output import print_note
 
-__all__ = ["add_images", "batch_size", "list_images"]
+__all__ = ["add_images", "batch_size", "list_images", "with_standard_input"]
+
+_STANDARD_INPUT = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 
 
 def add_images(parser: argparse.ArgumentParser) -> None:
@@ -56,3 +59,29 @@ def _images_below(folder: str) -> list[Path]:
     for sentence in findings.sentences(folder):
         print_note(sentence)
     return sorted(Path(folder, name) for name in listing.images)
+
+
+def with_standard_input(paths: Sequence[Path]) -> list[Path | bytes]:
+    """Return paths, with the bytes of standard input in place of ``-`` or ``/dev/stdin``.
+
+    No more is read than decoding takes; it refuses what is longer. Of a standard input that is
+    closed there are no bytes.
+    """
+    content: bytes | None = None
+    pictures: list[Path | bytes] = []
+    for path in paths:
+        if str(path) in _STANDARD_INPUT:
+            content = _standard_input() if content is None else content
+            pictures.append(content)
+        else:
+            pictures.append(path)
+    return pictures
+
+
+def _standard_input() -> bytes:
+    from shufflenet.preprocess import LARGEST_FILE_BYTES
+
+    try:
+        return sys.stdin.buffer.read(LARGEST_FILE_BYTES + 1) if sys.stdin else b""
+    except (OSError, ValueError):  # it is closed
+        return b""

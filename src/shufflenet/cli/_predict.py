@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from shufflenet.cli._images import add_images, batch_size, list_images
+from shufflenet.cli._images import add_images, batch_size, list_images, with_standard_input
 from shufflenet.cli._options import Commands, add_command, add_model, open_chosen, positive
 from shufflenet.cli._output import add_json, print_json, print_line, print_note, progress
 from shufflenet.labels import printable
@@ -31,7 +31,8 @@ def add_predict(commands: Commands) -> None:
         "print the most probable classes of each image",
         "  shufflenet predict cat.jpg --top 3\n"
         "  shufflenet predict photos/ 'more/**/*.png' --csv > predictions.csv\n"
-        "  shufflenet predict photos/ --model runs/photos/best.safetensors --json\n",
+        "  shufflenet predict photos/ --model runs/photos/best.safetensors --json\n"
+        "  curl -s https://example.com/cat.jpg | shufflenet predict -\n",
     )
     add_images(parser)
     parser.add_argument(
@@ -57,8 +58,11 @@ def _predict(args: argparse.Namespace) -> int:
     started, failed = time.perf_counter(), 0
     output_shows_progress = show is _print_for_people and sys.stdout.isatty()
     with progress(len(paths), "images", hidden=output_shows_progress) as bar:
-        for path, result in classify(model, paths, k=args.top, batch=batch_size(len(paths))):
+        batch = batch_size(len(paths))
+        answers = classify(model, with_standard_input(paths), k=args.top, batch=batch)
+        for path, (_, result) in zip(paths, answers, strict=True):
             if isinstance(result, ImageError):
+                result = ImageError(str(path), result.problem)  # standard input has no name
                 failed += 1
                 print_note(str(result))
             show(str(path), result)
