@@ -2,12 +2,14 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shufflenet.convert._fit import from_layout, max_abs_difference, to_layout
+from shufflenet.convert._folded import unfold
 from shufflenet.convert._foreign_card import assumptions, foreign_card
 from shufflenet.convert._identify import identify, layouts_of_file
 from shufflenet.convert._layouts import SOURCES, Layout
@@ -17,6 +19,9 @@ from shufflenet.errors import NegativeVariances, UnknownName, WeightsNotFinite
 from shufflenet.files import Checkpoint
 from shufflenet.spec import Label, NetworkSpec
 from shufflenet.zoo import Weights, find_published
+
+if TYPE_CHECKING:
+    import onnx
 
 __all__ = ["Converted", "convert_checkpoint"]
 
@@ -76,6 +81,7 @@ def convert_checkpoint(
     if source != "auto" and source not in SOURCES:
         raise UnknownName("source", source, ["auto", *SOURCES])
     file = read_foreign(path, key)
+    file = _unfolded(file)
     arrays = file.arrays
     layouts = layouts_of_file(path, arrays, source)
     weights = weights or find_published(path)
@@ -95,6 +101,16 @@ def convert_checkpoint(
         max_abs_difference=difference,
         remarks=_what_was_taken(file, layout) + remarks,
     )
+
+
+def _unfolded(file: ForeignFile) -> ForeignFile:
+    """Return an ONNX file with its arrays named as ours, if only their order tells which they are.
+
+    Names of a file whose norms were folded may be left, but there are no norms among them.
+    """
+    if file.model is None or any("running_var" in name or "_bn_" in name for name in file.arrays):
+        return file
+    return replace(file, arrays=unfold(file.model, file.arrays), prefix="")
 
 
 def _check_values(
@@ -126,11 +142,20 @@ def _what_was_taken(file: ForeignFile, layout: Layout) -> tuple[str, ...]:
         )
     elif file.key:
         remarks.append(f"{file.key!r} was converted, and not {_listed(file.not_taken)}.")
+    if file.model is not None and "conv1.1.weight" in file.arrays and _has_no_norms(file.model):
+        remarks.append("Its batch norms are part of its convolutions: they change nothing more.")
+    kernels = [array for array in file.arrays.values() if array.ndim == 4]
+    if file.model is not None and kernels and not any(any(k.strides) for k in kernels):
+        remarks.append("Its weights are constants, made by its graph: its answers mean nothing.")
     if file.prefix not in ("", layout.prefix):
         remarks.append(f"The names of the weights began with {file.prefix!r}, which was removed.")
     if file.others:
         remarks.append(f"Left out, since not of the network: {_listed(file.others)}.")
     return tuple(remarks)
+
+
+def _has_no_norms(model: "onnx.ModelProto") -> bool:
+    return all(node.op_type != "BatchNormalization" for node in model.graph.node)
 
 
 def _listed(names: Sequence[str]) -> str:

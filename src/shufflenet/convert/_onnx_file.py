@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.convert._pickled_values import Stored
-from shufflenet.errors import ExternalWeights, Int8Source
+from shufflenet.errors import ExternalWeights, Int8Source, NeedsCheckpoint
+from shufflenet.spec import CARD_KEY
 
 if TYPE_CHECKING:
     import onnx
@@ -30,6 +31,7 @@ def read_onnx(path: Path) -> tuple["onnx.ModelProto", dict[str, object]]:
     Raises:
         ExternalWeights: it stores its weights in another file.
         Int8Source: it computes in int8.
+        NeedsCheckpoint: this package exported it, from a checkpoint.
         ValueError: it is damaged; other errors of ``onnx`` mean the same.
     """
     import onnx  # noqa: PLC0415  # only here, and it is slow to import
@@ -39,6 +41,8 @@ def read_onnx(path: Path) -> tuple["onnx.ModelProto", dict[str, object]]:
         model = onnx.load(path, format="protobuf", load_external_data=False)
     except DecodeError as error:
         raise ValueError(str(error)) from error
+    if any(entry.key == CARD_KEY for entry in model.metadata_props):
+        raise NeedsCheckpoint(path)
     if any(node.op_type in _INT8 for node in model.graph.node):
         raise Int8Source(path)
     arrays: dict[str, npt.NDArray[np.generic]] = {}

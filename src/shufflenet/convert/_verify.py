@@ -1,5 +1,6 @@
 """Verifying that a network computes what the ONNX file that it was made from computes."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from shufflenet.spec import FLOAT32_TOLERANCE, NetworkSpec
 __all__ = ["onnx_difference"]
 
 _OLDEST_OPSET = 7  # the oldest that ONNX Runtime supports
+_MAX_IMAGES, _MAX_PX = 128, 512  # that a file may take at a time, so that it can be verified
+_MAX_NUMBERS = 1 << 28  # that one of its nodes may make
 _OPERATORS = {
     "Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Constant",
     "ConstantOfShape", "Conv", "Div", "Dropout", "Flatten", "Gather", "Gemm", "GlobalAveragePool",
@@ -27,6 +30,8 @@ _OPERATORS = {
 
 def onnx_difference(path: Path, model: onnx.ModelProto, arrays: Arrays, spec: NetworkSpec) -> float:
     """Compare the logits of a file and of the network made from it, for one random image.
+
+    A file that takes a fixed number of images, or a fixed size, is given those.
 
     Files with operators that no ShuffleNet needs are not run. Files of opsets that ONNX Runtime no
     longer supports are first upgraded by ONNX's own converter. If a file ends in a softmax, the
@@ -46,8 +51,9 @@ def onnx_difference(path: Path, model: onnx.ModelProto, arrays: Arrays, spec: Ne
         OtherOutputShape: the file's output has another shape than the network's.
         ParityError: the difference is larger than rounding explains.
     """
-    images = np.random.default_rng(0).standard_normal((1, spec.in_channels, 224, 224), np.float32)
     try:
+        shape = _images_shape(model.graph, spec.in_channels)
+        images = np.random.default_rng(0).standard_normal(shape, np.float32)
         theirs = _run(model, images)
     except Exception as error:  # onnx and ONNX Runtime raise dozens of their own
         raise NotComputable(path, error) from error
@@ -60,6 +66,26 @@ def onnx_difference(path: Path, model: onnx.ModelProto, arrays: Arrays, spec: Ne
     if not difference <= allowed:  # written this way, NaN is refused too
         raise ParityError("The network made from the file", difference, allowed)
     return difference
+
+
+def _images_shape(graph: onnx.GraphProto, channels: int) -> tuple[int, int, int, int]:
+    """Return the shape of the images that a graph takes: its own sizes, or 1 image of 224 px.
+
+    Raises:
+        ValueError: it takes other than some images of so many channels.
+    """
+    weights = {tensor.name for tensor in graph.initializer}
+    inputs = [each for each in graph.input if each.name not in weights]
+    if len(inputs) != 1:
+        raise ValueError(f"it has {len(inputs)} inputs, not one")
+    stated = [axis.dim_value for axis in inputs[0].type.tensor_type.shape.dim] or [0] * 4
+    usual = (1, channels, 224, 224)
+    shape = [size or own for size, own in zip(stated, usual, strict=False)]
+    images, own_channels, height, width = (*shape, 0, 0, 0, 0)[:4]
+    fits = len(stated) == 4 and own_channels == channels and 0 < images <= _MAX_IMAGES
+    if not (fits and 0 < height <= _MAX_PX and 0 < width <= _MAX_PX):
+        raise ValueError(f"its input has the shape {tuple(stated)}")
+    return images, channels, height, width
 
 
 def _run(model: onnx.ModelProto, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -75,6 +101,7 @@ def _run(model: onnx.ModelProto, images: npt.NDArray[np.float32]) -> npt.NDArray
         if opset < newer:
             model = onnx.version_converter.convert_version(model, newer)
     _end_before_softmax(model.graph)
+    _check_sizes(model)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
@@ -83,6 +110,19 @@ def _run(model: onnx.ModelProto, images: npt.NDArray[np.float32]) -> npt.NDArray
         raise ValueError(f"it has {len(inputs)} inputs and {len(outputs)} outputs, not one of each")
     logits: npt.NDArray[np.float32] = session.run(None, {inputs[0].name: images})[0]
     return logits
+
+
+def _check_sizes(model: onnx.ModelProto) -> None:
+    """Check the sizes that the operators' definitions give for what nodes make.
+
+    Raises:
+        ValueError: one is larger than any network needs.
+    """
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    for value in (*inferred.graph.value_info, *inferred.graph.output):
+        sizes = [axis.dim_value or 1 for axis in value.type.tensor_type.shape.dim]
+        if math.prod(sizes) > _MAX_NUMBERS:
+            raise ValueError(f"{value.name[:40]!r} would be of {math.prod(sizes):,} numbers")
 
 
 def _end_before_softmax(graph: onnx.GraphProto) -> None:
