@@ -722,6 +722,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "nothing was written. Please report this with the model's name.",
     ),
     (
+        errors.NoCacheFolder("~/.cache/shufflenet"),
+        "The cache folder '~/.cache/shufflenet' is in a home folder that is not known. "
+        "Name another one: export SHUFFLENET_HOME=FOLDER.",
+    ),
+    (
         errors.WriteError("a.onnx", "No space left on device"),
         "Cannot write 'a.onnx': No space left on device. What was there before is unchanged; "
         "make room or choose another place, then run the command again.",

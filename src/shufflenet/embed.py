@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import ImageError, MissingDependency, SpecError
-from shufflenet.files import write_atomic
+from shufflenet.files import write_atomic, write_together
 from shufflenet.runtimes import run_batches
 from shufflenet.spec import Card
 
@@ -119,8 +119,7 @@ def write_embedding(to: Path, embedding: Embedding) -> None:
     content = io.BytesIO()
     np.save(content, embedding.vectors)
     lines = b"".join(os.fsencode(path) + b"\n" for path in embedding.paths)
-    write_atomic(to.with_suffix(".paths.txt"), lines)  # first: no rows without their names
-    write_atomic(to, content.getvalue())
+    write_together({to.with_suffix(".paths.txt"): lines, to: content.getvalue()})
 
 
 def _parquet(embedding: Embedding) -> bytes:

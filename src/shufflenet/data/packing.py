@@ -15,7 +15,7 @@ from PIL import Image
 from shufflenet.data._sets import ImageSet, Sample
 from shufflenet.data._shard_writer import ShardWriter
 from shufflenet.errors import DataError, ImageError, NoReadableImages, SpecError, WriteError
-from shufflenet.files import PARTIAL
+from shufflenet.files import partial_beside
 from shufflenet.machine import cores
 from shufflenet.preprocess import decode, resized_size
 
@@ -139,7 +139,7 @@ def pack(
 @contextmanager
 def _partial_folder(to: Path) -> Iterator[Path]:
     # A folder beside `to` that is removed in the end, unless it was renamed.
-    partial = to.with_name(f".{to.name}.{os.getpid()}{PARTIAL}")
+    partial = partial_beside(to)
     try:
         partial.mkdir(parents=True)
         yield partial

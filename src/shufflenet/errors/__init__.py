@@ -21,6 +21,7 @@ ShuffleNetError             something the caller can act on; the command line ex
 ├── ParityError             an exported or converted network with another result
 ├── AccuracyLost            an int8 network that classifies too few images correctly
 ├── AnswersChanged          an int8 network that answers too many images otherwise than float
+├── NoCacheFolder           no folder to keep files in
 └── WriteError              a file that could not be written; the old file is unchanged
 
 Below DataError, CheckpointError, DownloadError and RunError there is a class for each failure. It
@@ -151,6 +152,7 @@ from shufflenet.errors._other_files import (
 from shufflenet.errors._results import (
     AccuracyLost,
     AnswersChanged,
+    NoCacheFolder,
     ParityError,
     WriteError,
 )
@@ -250,6 +252,7 @@ __all__ = [
     "NegativeVariances",
     "NetworkNotNumbers",
     "NoArrays",
+    "NoCacheFolder",
     "NoCard",
     "NoDictionary",
     "NoHeldOutList",

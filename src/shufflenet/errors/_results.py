@@ -49,3 +49,13 @@ class WriteError(ShuffleNetError):
             f"Cannot write {str(path)!r}: {reason}. What was there before is unchanged; "
             "make room or choose another place, then run the command again."
         )
+
+
+class NoCacheFolder(ShuffleNetError):
+    """There is no folder to keep files in, for there is no home folder."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            f"The cache folder {folder!r} is in a home folder that is not known. "
+            "Name another one: export SHUFFLENET_HOME=FOLDER."
+        )

@@ -1,6 +1,6 @@
 """Reads and writes this package's files; ``shufflenet.files.downloads`` brings published ones."""
 
-from shufflenet.files._atomic import PARTIAL, write_atomic
+from shufflenet.files._atomic import PARTIAL, partial_beside, write_atomic, write_together
 from shufflenet.files._cache import cache_dir
 from shufflenet.files._checkpoint import (
     Checkpoint,
@@ -25,10 +25,12 @@ __all__ = [
     "check_model_file",
     "computes_int8",
     "narrow",
+    "partial_beside",
     "read_card",
     "read_checkpoint",
     "read_onnx_card",
     "read_onnx_metadata",
     "write_atomic",
     "write_checkpoint",
+    "write_together",
 ]

@@ -3,15 +3,19 @@
 import contextlib
 import glob
 import os
+import secrets
+import shutil
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from shufflenet.errors import WriteError
 
-__all__ = ["PARTIAL", "write_atomic"]
+__all__ = ["PARTIAL", "partial_beside", "write_atomic", "write_together"]
 
-PARTIAL = ".partial"  # the suffix of files that are being written
-_STALE_S = 3600.0  # a partial file unchanged for this long belongs to no running process
+PARTIAL = ".partial"  # the suffix of what is being written
+_STALE_S = 3600.0  # what is partial and unchanged for this long belongs to no running process
+_MOST_CHARACTERS = 50  # of a name that a partial one repeats: names have at most 255 bytes
 
 
 def write_atomic(path: str | Path, content: bytes, *, former: Path | None = None) -> None:
@@ -29,26 +33,69 @@ def write_atomic(path: str | Path, content: bytes, *, former: Path | None = None
         WriteError: the disk is full or the folder cannot be written; the old file is unchanged.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(path)
-        try:
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            if former is not None and path.exists():
-                os.replace(path, former)
+    with _errors_of(path), _written(path, content) as partial:
+        if former is not None and path.exists():
+            os.replace(path, former)
+        os.replace(partial, path)
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write files that belong together, as ``write_atomic`` does: none if one cannot be written.
+
+    Raises:
+        WriteError: the disk is full or a folder cannot be written; the old files are unchanged.
+    """
+    with contextlib.ExitStack() as stack:
+        partials = {}
+        for path, content in contents.items():
+            stack.enter_context(_errors_of(path))
+            partials[path] = stack.enter_context(_written(path, content))
+        for path, partial in partials.items():
             os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise WriteError(path, error.strerror or str(error)) from error
 
 
-def _remove_stale(path: Path) -> None:
-    for partial in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}"):
+@contextlib.contextmanager
+def _errors_of(path: Path) -> Iterator[None]:
+    """Raise the errors of writing a file as ``WriteError``.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        raise WriteError(path, getattr(error, "strerror", None) or str(error)) from error
+
+
+@contextlib.contextmanager
+def _written(path: Path, content: bytes) -> Iterator[Path]:
+    """Write a partial file beside a path; it is removed in the end, unless it was renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = partial_beside(path)
+    try:
+        with partial.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield partial
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def partial_beside(path: Path) -> Path:
+    """Return a path beside a file or folder under which it can be written, and that nobody uses.
+
+    It is no process's number: those of containers are all the same. What killed processes left
+    beside ``path`` an hour ago is removed.
+    """
+    name = f".{path.name[:_MOST_CHARACTERS]}"
+    for left in path.parent.glob(f"{glob.escape(name)}.*{PARTIAL}"):
         with contextlib.suppress(OSError):  # another process removed it, or owns it
-            if time.time() - partial.stat().st_mtime > _STALE_S:
-                partial.unlink()
+            if time.time() - _last_changed(left) > _STALE_S:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+    return path.with_name(f"{name}.{secrets.token_hex(6)}{PARTIAL}")
+
+
+def _last_changed(path: Path) -> float:
+    parts = list(path.iterdir()) if path.is_dir() else []
+    return max(float(each.stat().st_mtime) for each in (path, *parts))

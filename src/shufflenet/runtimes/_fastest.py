@@ -17,6 +17,7 @@ import numpy.typing as npt
 from shufflenet.errors import (
     CheckpointError,
     MissingDependency,
+    NoCacheFolder,
     NoRuntimeOpens,
     SpecError,
     WriteError,
@@ -197,7 +198,7 @@ def _read_choices() -> dict[str, str]:
     """Read the choices made before; if they cannot be read they are made again."""
     try:
         stored = typed(read_json(read_regular(_path(), _MAX_BYTES)), dict[str, str], "choices")
-    except (OSError, SpecError):
+    except (OSError, SpecError, NoCacheFolder):
         return {}
     known = [(key, name) for key, name in stored.items() if name in RUNTIMES]
     return dict(known[-_MOST_CHOICES:])
@@ -206,7 +207,7 @@ def _read_choices() -> dict[str, str]:
 def _write_choices(choices: dict[str, str]) -> None:
     try:
         write_atomic(_path(), json.dumps(choices, indent=1).encode())
-    except WriteError as error:
+    except (WriteError, NoCacheFolder) as error:
         _log.info("The choice of a runtime is not stored: %s", error)
 
 
