@@ -35,7 +35,15 @@ from shufflenet.zoo import Weights, find_network, find_weights, run_checkpoint
 if TYPE_CHECKING:
     from shufflenet.convert import Converted
 
-__all__ = ["CHECKPOINT", "ONNX", "cache_path", "convert_published", "resolve", "write_untrained"]
+__all__ = [
+    "CHECKPOINT",
+    "ONNX",
+    "cache_path",
+    "convert_published",
+    "published_file",
+    "resolve",
+    "write_untrained",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -108,7 +116,9 @@ def cache_path(name: str, suffix: str) -> Path:
 
 def _resolve_published(weights: Weights, suffixes: Sequence[str]) -> Path:
     if weights.runs_unconverted and ONNX in suffixes:
-        return _download(weights)
+        return published_file(weights)
+    if weights.becomes_int8 and ONNX in suffixes:
+        return _int8_file(weights)
     _check_convertible(weights)
     checkpoint, onnx = (cache_path(weights.name, suffix) for suffix in (CHECKPOINT, ONNX))
     wants_onnx = next(suffix for suffix in suffixes if suffix in (CHECKPOINT, ONNX)) == ONNX
@@ -128,7 +138,7 @@ def _holds(path: Path, name: str) -> bool:
     return card.name == name
 
 
-def _download(weights: Weights) -> Path:
+def published_file(weights: Weights) -> Path:
     """Return the path of a published file, downloaded if it is not kept yet.
 
     Raises:
@@ -146,6 +156,27 @@ def _download(weights: Weights) -> Path:
             bar.update(done - bar.n)
 
         return download(weights, on_progress=show)
+
+
+def _int8_file(weights: Weights) -> Path:
+    """Return the int8 file made of quantized weights of torchvision's, made if it is not kept yet.
+
+    Raises:
+        CheckpointError: the published file cannot be converted.
+        CheckpointMismatch: it holds other weights than its name says.
+        DownloadError: the file cannot be downloaded.
+        MissingDependency: converting it needs torch.
+        WriteError: the disk is full or the cache cannot be written.
+    """
+    onnx = cache_path(weights.name, ONNX)
+    if not _holds(onnx, weights.name):
+        try:
+            from shufflenet.convert import convert_quantized  # noqa: PLC0415  # it loads torch
+        except ModuleNotFoundError as error:
+            raise MissingDependency("Converting weights", error.name or "torch", "torch") from error
+        onnx.parent.mkdir(parents=True, exist_ok=True)
+        convert_quantized(published_file(weights), onnx, weights=weights)
+    return onnx
 
 
 def _check_convertible(weights: Weights) -> None:
@@ -169,7 +200,7 @@ def convert_published(weights: Weights) -> "Converted":
         from shufflenet.convert import convert_checkpoint  # noqa: PLC0415  # it loads torch
     except ModuleNotFoundError as error:
         raise MissingDependency("Converting weights", error.name or "torch", "torch") from error
-    file = _download(weights)
+    file = published_file(weights)
     try:
         return convert_checkpoint(file, weights=weights)
     except (CheckpointError, CheckpointMismatch):

@@ -28,6 +28,7 @@ def add_convert(commands: Commands) -> None:
         "  shufflenet convert shufflenetv2_x1-5666bf0f80.pth --to v2.safetensors\n"
         "  shufflenet convert ShuffleNetV2_swish_pretrained.pdparams --to swish.safetensors\n"
         "  shufflenet convert photos.pth --labels classes.txt --to photos.safetensors\n"
+        "  shufflenet convert shufflenetv2_x1_fbgemm-1e62bb32.pth --to int8.onnx\n"
         "  shufflenet convert runs/photos/best.safetensors --layout torchvision --to photos.pth\n",
     )
     parser.add_argument(
@@ -42,7 +43,8 @@ def add_convert(commands: Commands) -> None:
         required=True,
         type=Path,
         metavar="FILE",
-        help="where to write: a .safetensors file, or with --layout a file of that project",
+        help="where to write: a .safetensors file; an int8 .onnx file, of torchvision's quantized "
+        "weights; or with --layout a file of that project",
     )
     parser.add_argument(
         "--layout",
@@ -87,7 +89,9 @@ def _convert(args: argparse.Namespace) -> int:
     if refusal := _wrong_usage(args):
         print_note(refusal)
         return 2
-    return _write_layout(args) if args.layout else _write_checkpoint(args)
+    if args.layout:
+        return _write_layout(args)
+    return _write_int8(args) if args.to.suffix == ".onnx" else _write_checkpoint(args)
 
 
 def _wrong_usage(args: argparse.Namespace) -> str:
@@ -98,8 +102,13 @@ def _wrong_usage(args: argparse.Namespace) -> str:
         return (
             "--source, --network, --key and --labels are of no use with --layout. Leave them out."
         )
-    if not args.layout and args.to.suffix != ".safetensors":
-        return f"--to {str(args.to)!r} must end in .safetensors."
+    if not args.layout and args.to.suffix not in (".safetensors", ".onnx"):
+        return (
+            f"--to {str(args.to)!r} must end in .safetensors, or in .onnx for quantized weights of "
+            "torchvision's."
+        )
+    if not args.layout and args.to.suffix == ".onnx" and (args.network or args.key):
+        return "--network and --key are of no use for quantized weights. Leave them out."
     return ""
 
 
@@ -125,6 +134,35 @@ def _write_checkpoint(args: argparse.Namespace) -> int:
         )
     else:
         print_line(f"{args.to}: {card.network.name} with {card.network.classes} classes")
+    return 0
+
+
+def _write_int8(args: argparse.Namespace) -> int:
+    from shufflenet.convert import convert_quantized
+    from shufflenet.hub import published_file
+    from shufflenet.labels import read_labels
+
+    published = _published(args.file)
+    source = published_file(published) if published else args.file
+    labels = read_labels(args.labels) if args.labels else None
+    done = convert_quantized(source, args.to, labels=labels, weights=published)
+    for remark in done.remarks:
+        print_note(remark)
+    network = done.card.network
+    if args.json:
+        print_json(
+            {
+                "path": done.path,
+                "bytes": done.bytes,
+                "layout": "torchvision, quantized",
+                "name": done.card.name,
+                "network": network.name,
+                "classes": network.classes,
+                "remarks": done.remarks,
+            }
+        )
+    else:
+        print_line(f"{args.to}: {network.name} in int8 with {network.classes} classes")
     return 0
 
 

@@ -7,7 +7,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Dtype", "Global", "Inert", "NotNumbers", "Stored", "Unsafe", "array_from", "is_name"]
+__all__ = [
+    "Dtype",
+    "Global",
+    "Inert",
+    "NotNumbers",
+    "QuantizedArray",
+    "Stored",
+    "Unsafe",
+    "array_from",
+    "is_name",
+]
 
 # Packages whose objects training scripts store beside weights: dates, paths, configurations.
 _HARMLESS = frozenset((
@@ -66,6 +76,25 @@ class Stored:
 
     read: Callable[[], npt.NDArray[np.generic]] = _unread
     place: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class QuantizedArray:
+    """Integers that mean ``(integer - zero_point) * scale``, which are read when asked for.
+
+    Attributes:
+        integers: The array.
+        scale: One number, or an array of one number for each row.
+        zero_point: Likewise.
+        axis: The axis of the rows.
+        shape: The shape of the array, as the file states it.
+    """
+
+    integers: Stored
+    scale: object
+    zero_point: object
+    axis: object
+    shape: tuple[object, ...]
 
 
 @dataclass(slots=True)

@@ -5,7 +5,8 @@ import os
 import pickle
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -41,7 +42,7 @@ from shufflenet.spec import CARD_KEY
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["Arrays", "ForeignFile", "read_foreign"]
+__all__ = ["Arrays", "ForeignFile", "foreign_errors", "read_foreign"]
 
 Arrays: TypeAlias = dict[str, npt.NDArray[np.generic]]
 
@@ -117,9 +118,24 @@ def read_foreign(path: str | Path, key: str | None = None) -> ForeignFile:
             is a checkpoint of this package.
     """
     path = Path(path)
+    with foreign_errors(path), open_regular(path) as stream:
+        return _read(path, stream, key)
+
+
+@contextmanager
+def foreign_errors(path: Path) -> Iterator[None]:
+    """Raise what opening and reading another project's file may raise as errors of this package.
+
+    Raises:
+        FileMissing: there is no such file.
+        FileUnreadable: it cannot be read.
+        ForeignFileDamaged: no reader understands the file to its end.
+        NotAFile: the path leads to a folder, a pipe, a device or a socket.
+        QuantizedSource: the file's tensors are of torch's int8 engine.
+        UnsafeContent: a pickle names functions or classes that weights do not need.
+    """
     try:
-        with open_regular(path) as stream:
-            return _read(path, stream, key)
+        yield
     except FileNotFoundError as error:
         raise FileMissing(path) from error
     except IrregularFile as error:

@@ -15,7 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.convert._pickle import read_pickle
-from shufflenet.convert._pickled_values import Global, Inert, NotNumbers, Stored, Unsafe
+from shufflenet.convert._pickled_values import (
+    Global,
+    Inert,
+    NotNumbers,
+    QuantizedArray,
+    Stored,
+    Unsafe,
+)
 from shufflenet.outside import open_zip
 
 __all__ = ["Quantized", "read_torch_file"]
@@ -33,6 +40,7 @@ _STORAGES = {
     "CharStorage": "|i1",
     "ByteStorage": "|u1",
     "BoolStorage": "|b1",
+    "QInt8Storage": "|i1",
 }
 
 
@@ -107,8 +115,12 @@ def _view(
     return view.astype(view.dtype.newbyteorder("="), copy=False)
 
 
-def read_torch_file(stream: BinaryIO) -> object:
+def read_torch_file(stream: BinaryIO, *, quantized: bool = False) -> object:
     """Read what was saved, with placeholders for arrays that are read while the stream is open.
+
+    Args:
+        stream: The file, from its start.
+        quantized: Whether quantized tensors are wanted, as ``QuantizedArray``.
 
     Raises:
         Unsafe: the file names more than data.
@@ -118,12 +130,12 @@ def read_torch_file(stream: BinaryIO) -> object:
     zipped = stream.read(2) == b"PK"
     stream.seek(0)
     if zipped:
-        return _read_zip(open_zip(stream))
+        return _read_zip(open_zip(stream), quantized)
     first = read_pickle(stream)
-    return _read_legacy(stream) if first == _MAGIC else first
+    return _read_legacy(stream, quantized) if first == _MAGIC else first
 
 
-def _read_zip(archive: zipfile.ZipFile) -> object:
+def _read_zip(archive: zipfile.ZipFile, quantized: bool) -> object:
     pickled = [name for name in archive.namelist() if name.endswith("/data.pkl")]
     if len(pickled) != 1:
         raise ValueError("it is an archive, but not one of torch's")
@@ -133,7 +145,7 @@ def _read_zip(archive: zipfile.ZipFile) -> object:
     storages = _Storages(lambda key: _stored(archive, f"{root}data/{key}"), ">" if big else "<")
     with archive.open(pickled[0]) as stream:
         _require_stored(archive, pickled[0])
-        return read_pickle(stream, _calls(storages), _storage)  # type: ignore[arg-type]  # it reads bytes
+        return read_pickle(stream, _calls(storages, quantized), _storage)  # type: ignore[arg-type]  # it reads bytes
 
 
 def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -151,7 +163,7 @@ def _require_stored(archive: zipfile.ZipFile, name: str) -> None:
         raise ValueError("it is compressed, as torch's archives never are")
 
 
-def _read_legacy(stream: BinaryIO) -> object:
+def _read_legacy(stream: BinaryIO, quantized: bool) -> object:
     kinds: dict[str, _Storage] = {}
     contents: dict[str, bytes] = {}
 
@@ -163,7 +175,7 @@ def _read_legacy(stream: BinaryIO) -> object:
 
     read_pickle(stream)  # the protocol's version
     read_pickle(stream)  # the machine that wrote the file; numbers are little-endian on any
-    saved = read_pickle(stream, _calls(_Storages(contents.__getitem__)), remember)
+    saved = read_pickle(stream, _calls(_Storages(contents.__getitem__), quantized), remember)
     keys = read_pickle(stream)
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise ValueError("it lists no storages")
@@ -197,7 +209,7 @@ def _storage(key: object) -> object:
     return Inert("torch.storage")
 
 
-def _calls(storages: _Storages) -> dict[tuple[str, str], Callable[..., object]]:
+def _calls(storages: _Storages, quantized: bool) -> dict[tuple[str, str], Callable[..., object]]:
     """Return what a pickle of torch's may call, and what stands in for it."""
 
     def tensor(storage: object, offset: Any, size: Any, stride: Any, *_: object) -> object:  # noqa: ANN401  # ``_view`` checks them
@@ -222,7 +234,7 @@ def _calls(storages: _Storages) -> dict[tuple[str, str], Callable[..., object]]:
         ("torch._utils", "_rebuild_meta_tensor_no_storage"): lambda *_: _unreadable("no numbers"),
         ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
         ("torch._utils", "_rebuild_parameter_with_state"): lambda tensor, *_: tensor,
-        ("torch._utils", "_rebuild_qtensor"): _quantized,
+        ("torch._utils", "_rebuild_qtensor"): _quantized(tensor) if quantized else _refuse,
     }
 
 
@@ -239,5 +251,21 @@ def _unreadable(what: str) -> Stored:
     return Stored(read)
 
 
-def _quantized(*_: object) -> object:
+def _refuse(*_: object) -> object:
     raise Quantized("integers with scales")
+
+
+def _quantized(tensor: Callable[..., object]) -> Callable[..., object]:
+    """Return what stands in for a quantized tensor, of which ``tensor`` reads the integers.
+
+    Source: torch 2.13, _utils.py (``_rebuild_qtensor``)
+    """
+
+    def rebuild(storage: object, offset: object, size: Any, stride: object, *rest: Any) -> object:  # noqa: ANN401  # checked when read
+        stored = tensor(storage, offset, size, stride)
+        scheme, scale, zero_point, *axis = rest[0]
+        if not isinstance(stored, Stored) or not isinstance(scheme, Global):
+            return stored
+        return QuantizedArray(stored, scale, zero_point, axis[0] if axis else 0, tuple(size))
+
+    return rebuild

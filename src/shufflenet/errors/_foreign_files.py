@@ -12,6 +12,7 @@ __all__ = [
     "ArrayUnreadable",
     "ExternalWeights",
     "ForeignFileDamaged",
+    "ImpossibleScale",
     "Int8Source",
     "LabelCount",
     "LabelsNeeded",
@@ -21,6 +22,7 @@ __all__ = [
     "NoDictionary",
     "NoSuchKey",
     "NotComputable",
+    "NotQuantized",
     "OtherOutputShape",
     "OtherSource",
     "PublishedInt8",
@@ -57,8 +59,24 @@ class QuantizedSource(CheckpointError):
     """The file's tensors are of torch's int8 engine."""
 
     def __init__(self, path: str | Path, reason: object) -> None:
-        remedy = "Convert the file of the float network that it was made from."
+        remedy = "Convert it to an int8 file, --to FILE.onnx, or convert the float network's file."
         super().__init__(path, f"is quantized ({reason})", remedy)
+
+
+class NotQuantized(CheckpointError):
+    """A file of weights in float is to be converted to an int8 file."""
+
+    def __init__(self, path: str | Path) -> None:
+        remedy = "Convert it --to FILE.safetensors, then export that: shufflenet export --help."
+        super().__init__(path, "holds no weights in int8, which alone become .onnx", remedy)
+
+
+class ImpossibleScale(CheckpointError):
+    """Weights, a bias, a scale or a zero point of a quantized file are missing or impossible."""
+
+    def __init__(self, path: str | Path, name: str) -> None:
+        problem = f"has an impossible scale, or none, or damaged numbers for {name!r}"
+        super().__init__(path, problem, "Download it again.")
 
 
 class Int8Source(CheckpointError):

@@ -86,6 +86,11 @@ class Weights:
         return self.filename.endswith(".onnx") and self.onnxruntime_reads
 
     @property
+    def becomes_int8(self) -> bool:
+        """Whether it is of torch's int8 engine, and becomes an int8 ONNX file of ours."""
+        return self.quantized and not self.filename.endswith(".onnx")
+
+    @property
     def convertible(self) -> bool:
         """Whether the file can become a checkpoint of ours; files in int8 cannot."""
         return not self.quantized
