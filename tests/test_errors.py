@@ -422,8 +422,18 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
     ),
     (
         errors.QuantizedSource("a.pth", "integers with scales"),
-        "The file 'a.pth' is quantized (integers with scales). Convert the file of the float "
-        "network that it was made from.",
+        "The file 'a.pth' is quantized (integers with scales). Convert it to an int8 file, --to "
+        "FILE.onnx, or convert the float network's file.",
+    ),
+    (
+        errors.NotQuantized("a.pth"),
+        "The file 'a.pth' holds no weights in int8, which alone become .onnx. Convert it --to "
+        "FILE.safetensors, then export that: shufflenet export --help.",
+    ),
+    (
+        errors.ImpossibleScale("a.pth", "conv1.0"),
+        "The file 'a.pth' has an impossible scale, or none, or damaged numbers for 'conv1.0'. "
+        "Download it again.",
     ),
     (
         errors.Int8Source("a.onnx"),
@@ -437,8 +447,8 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
     ),
     (
         errors.PublishedInt8("a.pth", "net", runs=False),
-        "The file 'a.pth' is an int8 file of torch's own engine, which this package does not "
-        "run. Use float weights of the same network: shufflenet list net.",
+        "The file 'a.pth' is an int8 file of torch's own engine, which becomes an .onnx file only. "
+        "Convert it --to FILE.onnx, or use float weights of the same network: shufflenet list net.",
     ),
     (
         errors.ForeignFileDamaged("a.pth", EOFError()),

@@ -6,12 +6,16 @@ models/quantization/shufflenetv2.py), so that its state has the names of the pub
 
 import warnings
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
-from torch.ao import quantization
+from torch.ao import quantization as torch_quantization
 
-__all__ = ["quantized_net", "save_state"]
+__all__ = ["Quantized", "quantized_net", "save_state"]
+
+quantization: Any = torch_quantization  # it has no types
+Quantized: TypeAlias = Any  # a network of its modules
 
 WIDTHS = {"x0_5": (48, 96, 192, 1024), "x1_0": (116, 232, 464, 1024)}
 
@@ -51,11 +55,14 @@ class _Net(nn.Module):
         stem = [nn.Conv2d(3, 24, 3, 2, 1, bias=False), nn.BatchNorm2d(24), nn.ReLU()]
         self.conv1 = nn.Sequential(*stem)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.stage2: nn.Module
+        self.stage3: nn.Module
+        self.stage4: nn.Module
         inputs = 24
         for number, (channels, repeats) in enumerate(zip(widths, (4, 8, 4), strict=False), 2):
             units = [_Unit(inputs, channels, 2)]
             units += [_Unit(channels, channels, 1) for _ in range(repeats - 1)]
-            setattr(self, f"stage{number}", nn.Sequential(*units))
+            self.add_module(f"stage{number}", nn.Sequential(*units))
             inputs = channels
         self.conv5 = nn.Sequential(*_pointwise(inputs, widths[-1]))
         self.fc = nn.Linear(widths[-1], classes)
@@ -64,8 +71,11 @@ class _Net(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.maxpool(self.conv1(self.quant(x)))
-        x = self.conv5(self.stage4(self.stage3(self.stage2(x))))
-        return self.dequant(self.fc(x.mean([2, 3])))
+        for stage in (self.stage2, self.stage3, self.stage4):
+            x = stage(x)
+        x = self.conv5(x)
+        logits: torch.Tensor = self.dequant(self.fc(x.mean([2, 3])))
+        return logits
 
     def fuse(self) -> None:
         """Fold batch norms and ReLUs into convolutions."""
@@ -80,7 +90,7 @@ class _Net(nn.Module):
 
 def quantized_net(
     images: torch.Tensor, *, width: str = "x0_5", classes: int = 1000, dead: float = 0.0
-) -> nn.Module:
+) -> Quantized:
     """Return a quantized network of random weights, calibrated on images ``(n, 3, h, w)``.
 
     Args:
@@ -90,7 +100,7 @@ def quantized_net(
         dead: The bias of two filters of the stem whose weights are almost 0.
     """
     torch.manual_seed(0)
-    net = _Net(WIDTHS[width], classes)
+    net: Quantized = _Net(WIDTHS[width], classes)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None
@@ -102,7 +112,7 @@ def quantized_net(
     return _quantize(net, images)
 
 
-def _quantize(net: _Net, images: torch.Tensor) -> nn.Module:
+def _quantize(net: Quantized, images: torch.Tensor) -> Quantized:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch says that all of this is deprecated
         net.eval().fuse()

@@ -1,12 +1,13 @@
 """torchvision's quantized V2 as an ONNX graph that computes what torch computes with it.
 
 torch rounds to bytes after every convolution, after every concatenation and after the classifier,
-each with a scale of its own. Max pooling, halving and the shuffle move bytes. The mean of the last
+each with a scale of its own. Max pooling, halving and the shuffle move bytes, which is written as
+rounding to bytes of the same scale again: so runtimes recognize it. The mean of the last
 map keeps its scale (torch 2.13, aten/src/ATen/native/quantized/cpu/ReduceOps.cpp).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ from shufflenet.spec import V2Spec
 __all__ = ["quantized_model"]
 
 _OPSET, _IR_VERSION = 18, 10  # as exported files have
+# The axis of channels in (n, channels, h, w). OpenVINO 2026.4 moves a Gather on axis 1 into the
+# weights of the int8 convolution behind it, in the inverse order.
+_CHANNELS = -3
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +100,8 @@ class _Graph:
     def pool(self, x: _Bytes) -> _Bytes:
         """Take the largest byte of 3x3."""
         options = {"kernel_shape": [3, 3], "pads": [1] * 4, "strides": [2, 2]}
-        self._add("MaxPool", [x.name], "maxpool", **options)
-        return replace(x, name="maxpool")
+        self._add("MaxPool", [self._dequantize(x)], "maxpool", **options)
+        return self.quantize("maxpool", x.channels, x.means)
 
     def unit(self, x: _Bytes, name: str, *, opens: bool) -> _Bytes:
         """Compute a unit: two branches or a half and a branch, concatenated and shuffled."""
@@ -109,8 +113,9 @@ class _Graph:
             half = x.channels // 2
             halves = [f"{name}.left", f"{name}.right"]
             sizes = self._constant(f"{name}.sizes", np.array([half, half]))
-            self.nodes.append(helper.make_node("Split", [x.name, sizes], halves, name, axis=1))
-            left, right = (replace(x, name=each, channels=half) for each in halves)
+            values = self._dequantize(x)
+            self.nodes.append(helper.make_node("Split", [values, sizes], halves, name, axis=1))
+            left, right = (self.quantize(each, half, x.means) for each in halves)
         right = self.convolve(right, f"{name}.branch2.0")
         right = self.convolve(right, f"{name}.branch2.3", side=3, stride=stride, relu=False)
         right = self.convolve(right, f"{name}.branch2.5")
@@ -138,8 +143,8 @@ class _Graph:
     def _shuffle(self, x: _Bytes) -> _Bytes:
         name = f"{x.name}.shuffled"
         order = self._constant(f"{name}.order", interleave(np.arange(x.channels), 2))
-        self._add("Gather", [x.name, order], name, axis=1)
-        return replace(x, name=name)
+        self._add("Gather", [self._dequantize(x), order], name, axis=_CHANNELS)
+        return self.quantize(name, x.channels, x.means)
 
     def _dequantize(self, x: _Bytes, name: str = "") -> str:
         result = name or f"{x.name}.values.{len(self.nodes)}"

@@ -131,6 +131,7 @@ def foreign_errors(path: Path) -> Iterator[None]:
         FileUnreadable: it cannot be read.
         ForeignFileDamaged: no reader understands the file to its end.
         NotAFile: the path leads to a folder, a pipe, a device or a socket.
+        OtherKind: it is of a kind that is known and not read.
         QuantizedSource: the file's tensors are of torch's int8 engine.
         UnsafeContent: a pickle names functions or classes that weights do not need.
     """

@@ -97,10 +97,14 @@ class PublishedInt8(CheckpointError):
     """
 
     def __init__(self, filename: str, network: str, *, runs: bool) -> None:
-        problem = "is an int8 file of torch's own engine, which this package does not run"
-        if runs:
-            problem = "is an int8 file, which cannot be converted to a network"
-        remedy = f"Use float weights of the same network: shufflenet list {network}."
+        float_weights = f"se float weights of the same network: shufflenet list {network}."
+        problem, remedy = (
+            "is an int8 file, which cannot be converted to a network",
+            f"U{float_weights}",
+        )
+        if not runs:
+            problem = "is an int8 file of torch's own engine, which becomes an .onnx file only"
+            remedy = f"Convert it --to FILE.onnx, or u{float_weights}"
         super().__init__(filename, problem, remedy)
 
 

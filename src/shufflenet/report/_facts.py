@@ -31,7 +31,7 @@ _USES = {
     "unconverted": "unconverted, by ONNX Runtime",
     "unconverted, in int8": "unconverted, by ONNX Runtime, in int8",
     "converted": "converted to a safetensors file, which needs torch",
-    "not: int8 of torch": "not: its int8 weights are for torch's own engine; use the float32 file",
+    "converted, in int8": "converted to an int8 ONNX file, which needs torch",
 }
 
 

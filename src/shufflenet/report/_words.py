@@ -69,7 +69,7 @@ def describe_use(weights: Weights) -> str:
     """Return how this package runs a published file; ``hub`` implements it."""
     if weights.runs_unconverted:
         return "unconverted, in int8" if weights.quantized else "unconverted"
-    return "converted" if weights.convertible else "not: int8 of torch"
+    return "converted, in int8" if weights.becomes_int8 else "converted"
 
 
 def add_difference(text: str, stated: float, counted: float) -> str:

@@ -9,10 +9,6 @@ __all__ = ["TORCHVISION"]
 
 _FLOAT = "models/shufflenetv2.py"
 _INT8 = "models/quantization/shufflenetv2.py"
-_INT8_DEFECTS = (
-    "The int8 weights are laid out for torchvision's quantized network and its fbgemm backend, "
-    "with batch norm folded into them, and run on CPUs only."
-)
 _COUNTS = (
     "Multiply-adds of convolutions and linear layers, rounded to a million "
     "(pytorch/vision at 3bc462f, test/common_extended_utils.py); parameters that train."
@@ -73,7 +69,6 @@ def _weights(width: str, filename: str, top1: float, top5: float) -> Weights:
             counts=_COUNTS,
         ),
         quantized=quantized,
-        defects=_INT8_DEFECTS if quantized else "",
     )
 
 
