@@ -198,3 +198,12 @@ def test_the_command_packs_and_others_read_it(
     code, out, _ = run("evaluate", "--data", tmp_path / "again.tar", "--model", best, "--json")
     assert code == 0
     assert json.loads(out)["images"] == 24
+
+
+def test_an_image_that_cannot_be_written_is_left_out(
+    photo_folders: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Image.new("L", (65_530, 10)).save(photo_folders / "cat" / "long.png")  # a JPEG has 65,500
+    packed = pack(open_images(photo_folders), tmp_path / "a.tar", Encoding(48, quality=90))
+    assert (packed.images, packed.unreadable) == (10, 2)
+    assert "Cannot read 'cat/long.png' as an image: " in caplog.text

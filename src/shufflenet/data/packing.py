@@ -17,7 +17,7 @@ from shufflenet.data._shard_writer import ShardWriter
 from shufflenet.errors import DataError, ImageError, NoReadableImages, SpecError, WriteError
 from shufflenet.files import partial_beside
 from shufflenet.machine import cores
-from shufflenet.preprocess import decode, resized_size
+from shufflenet.preprocess import decode, one_image, resized_size
 
 __all__ = ["Encoding", "Packed", "pack"]
 
@@ -154,7 +154,8 @@ def _encode_all(images: ImageSet, encoding: Encoding) -> Iterator[tuple[Sample, 
 
     def encode(sample: Sample) -> bytes | ImageError | DataError:
         try:
-            return encoding.encode(decode(sample.read(), sample.name))
+            with one_image(sample.name):
+                return encoding.encode(decode(sample.read(), sample.name))
         except (ImageError, DataError) as error:
             return error
 
