@@ -1,12 +1,14 @@
 """Random ONNX graphs of the operations that exported networks have."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-__all__ = ["Builder", "bottleneck", "random_model"]
+__all__ = ["Builder", "bottleneck", "quantized", "random_model"]
 
 RNG = np.random.default_rng
 
@@ -111,3 +113,30 @@ def bottleneck(channels: int, used: int) -> onnx.ModelProto:
     graph.constants[weight][:, used:] = 0
     x = graph.add("Conv", x, weight, bias)
     return graph.finish(x, 6)
+
+
+class _Noise(CalibrationDataReader):  # type: ignore[misc]  # it has no types
+    """Three images of noise."""
+
+    def __init__(self) -> None:
+        self._seeds = iter(range(3))
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        seed = next(self._seeds, None)
+        shape = (1, 3, 21, 18)
+        return None if seed is None else {"images": RNG(seed).standard_normal(shape, np.float32)}
+
+
+def quantized(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+    """Write a model in int8, quantized by ONNX Runtime, and return it."""
+    quantize_static(
+        model,
+        path,
+        _Noise(),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        activation_type=QuantType.QUInt8,
+        extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]},
+    )
+    return onnx.load(path)

@@ -58,7 +58,7 @@ def test_nodes_have_the_attributes_that_the_standard_gives_them() -> None:
         "strides": [2, 2],
     }
     assert flatten.attributes == {}
-    assert graph.inputs == {"images": 4}
+    assert graph.inputs == {"images": (0, 4, 0, 0)}
     assert graph.outputs == ("flat",)
     assert {name: array.shape for name, array in graph.constants.items()} == {
         "w": (4, 4, 1, 1),
@@ -66,10 +66,10 @@ def test_nodes_have_the_attributes_that_the_standard_gives_them() -> None:
     }
 
 
-def test_an_input_of_unknown_size_has_no_channels() -> None:
+def test_an_input_of_unknown_size_has_no_axes() -> None:
     model = model_of([helper.make_node("Relu", ["images"], ["positive"])], {})
     del model.graph.input[0].type.tensor_type.shape.dim[:]
-    assert read_onnx_graph(model).inputs == {"images": 0}
+    assert read_onnx_graph(model).inputs == {"images": ()}
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,15 +1,18 @@
-"""The processor at hand as a target, of features that are made up."""
+"""The processor at hand as a target, of made-up features; threads, and what forks leave of them."""
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 pytest.importorskip("llvmlite")
 from llvmlite import binding
 
-from shufflenet import machine
-from shufflenet.machine import host_target
-from shufflenet.spec import Target
+from shufflenet import machine, open_model
+from shufflenet.errors import SpecError
+from shufflenet.machine import MOST_THREADS, PerProcess, check_threads, host_target
+from shufflenet.spec import RUNTIMES, Target
 
 AVX512_VNNI = "avx2 avx avx512f avx512vnni avx512bw avx512vl"
 
@@ -80,3 +83,35 @@ def test_vectors_are_those_of_the_processor(
     assert (target.vector_bytes, target.registers) == (vector_bytes, registers)
     assert target.triple == triple
     assert all(f"+{feature}" in target.features.split(",") for feature in features.split())
+
+
+@pytest.mark.parametrize("threads", [None, 1, 2, MOST_THREADS])
+def test_numbers_of_threads_that_can_be(threads: int | None) -> None:
+    check_threads(threads)
+
+
+@pytest.mark.parametrize("threads", [0, -1, MOST_THREADS + 1, 99999999999, 2.0, True, "2"])
+def test_other_numbers_of_threads_are_refused(threads: object) -> None:
+    with pytest.raises(SpecError, match=f"threads is {threads!r}, but must be a whole number from"):
+        check_threads(threads)  # type: ignore[arg-type]  # on purpose
+
+
+@pytest.mark.parametrize("runtime", ["auto", *RUNTIMES])
+def test_every_runtime_refuses_them_alike(runtime: str) -> None:
+    for threads in (0, -1, 99999999999):
+        with pytest.raises(SpecError, match="from 1 to 256"):
+            open_model(runtime=runtime, threads=threads)
+
+
+def test_an_object_of_a_process_is_made_once() -> None:
+    of_process = PerProcess(list[int])
+    of_process.get().append(1)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: of_process.get(), range(8))) == [[1]] * 8
+
+
+def test_an_object_of_another_process_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_process = PerProcess(list[int])
+    of_process.get().append(1)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert of_process.get() == []

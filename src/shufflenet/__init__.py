@@ -70,7 +70,8 @@ def open_model(
             processors that have it, which is faster and moves logits by about a tenth.
 
     Raises:
-        SpecError: there is no such runtime, or it lacks that precision on this processor.
+        SpecError: there is no such runtime, it lacks that precision on this processor, or the
+            number of threads is none that can be.
         UnknownName: it is neither a file nor a checkpoint's name.
         NoWeights: it is a network's name.
         CheckpointError: the file is damaged or not one of this package.
@@ -80,7 +81,10 @@ def open_model(
     from pathlib import Path
 
     from shufflenet.hub import resolve
+    from shufflenet.machine import check_threads
     from shufflenet.runtimes import Opening, find_runtimes
+
+    check_threads(threads)
 
     runtimes = find_runtimes(runtime, precision)
     path = resolve(name, [suffix for each in runtimes for suffix in each.suffixes])

@@ -3,11 +3,18 @@
 import ctypes
 import os
 import sys
+from collections.abc import Callable
 from functools import cache
+from typing import Generic, TypeVar
 
+from shufflenet.errors import SpecError
 from shufflenet.spec import ByteMultiply, Target
 
-__all__ = ["amx_permitted", "cores", "host_target"]
+__all__ = ["MOST_THREADS", "PerProcess", "amx_permitted", "check_threads", "cores", "host_target"]
+
+MOST_THREADS = 256  # to compute with: more than the cores of any machine only wait for each other
+
+T = TypeVar("T")
 
 
 def cores() -> int:
@@ -15,6 +22,37 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # fewer than the machine has, in many a container
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def check_threads(threads: int | None) -> None:
+    """Check a number of threads to compute with; None stands for one a core.
+
+    Raises:
+        SpecError: it is no whole number, less than 1, or more than ``MOST_THREADS``.
+    """
+    is_whole = isinstance(threads, int) and not isinstance(threads, bool)
+    if threads is not None and not (is_whole and 1 <= threads <= MOST_THREADS):
+        raise SpecError("threads", threads, f"a whole number from 1 to {MOST_THREADS}")
+
+
+class PerProcess(Generic[T]):
+    """An object that every process makes for itself: of one made before a fork, threads are gone.
+
+    >>> numbers = PerProcess(list)
+    >>> numbers.get() is numbers.get()
+    True
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made: dict[int, T] = {}
+
+    def get(self) -> T:
+        """Return this process's object, which is made when it is first needed."""
+        here = os.getpid()
+        made = self._made.get(here)
+        # Where two threads make one at once, both get the same.
+        return self._made.setdefault(here, self._make()) if made is None else made
 
 
 @cache

@@ -53,14 +53,14 @@ _OTHERS: dict[str, Attributes] = {
     "ReduceMean": {"axes": [1]},  # before operator set 18
     "Split": {"num_outputs": 1},
 }
-_KINDS = {
-    AttributeProto.FLOAT: float,
-    AttributeProto.FLOATS: list,
-    AttributeProto.INT: int,
-    AttributeProto.INTS: list,
-    AttributeProto.STRING: bytes,
-    AttributeProto.STRINGS: list,
-    AttributeProto.TENSOR: None,
+_KINDS: dict[int, tuple[type | None, str]] = {  # Python's type, and the field that holds it
+    AttributeProto.FLOAT: (float, "f"),
+    AttributeProto.FLOATS: (list, "floats"),
+    AttributeProto.INT: (int, "i"),
+    AttributeProto.INTS: (list, "ints"),
+    AttributeProto.STRING: (bytes, "s"),
+    AttributeProto.STRINGS: (list, "strings"),
+    AttributeProto.TENSOR: (None, "t"),
 }
 
 
@@ -76,6 +76,9 @@ def read_attributes(node: onnx.NodeProto) -> Attributes:
             raise Unsound(f"has a {node.op_type[:80]} with a graph or a reference inside")
         if each.name in given:
             raise Unsound(f"has a {node.op_type[:80]} with two values of {each.name[:80]!r}")
+        filled = {field.name for field, _ in each.ListFields()} - {"name", "type", "doc_string"}
+        if filled - {_KINDS[each.type][1]}:
+            raise Unsound(f"has a {node.op_type[:80]} with values of two types")
         if each.type == AttributeProto.TENSOR:
             read_tensor(each.t)
         given[each.name] = helper.get_attribute_value(each)
@@ -92,7 +95,7 @@ def _check_type(op: str, attribute: onnx.AttributeProto) -> None:
     if op not in _DEFAULTS:
         return
     usual = (_DEFAULTS[op] | _OTHERS.get(op, {})).get(attribute.name)
-    kind = _KINDS[attribute.type]
+    kind, _ = _KINDS[attribute.type]
     is_list_of_others = kind is list and attribute.type != AttributeProto.INTS
     if usual is None or type(usual) is not kind or is_list_of_others:
         raise Unsound(f"has a {op} with an unknown value of {attribute.name[:80]!r}")

@@ -43,8 +43,9 @@ def check_node(
     if op in ("Conv", "Gemm") and inputs[1] in constants:
         bias = constants.get(inputs[2]) if len(inputs) == 3 else None
         _check_weights(op, attributes, constants[inputs[1]], bias)
-    if op == "Cast" and "to" not in attributes:
-        raise Unsound("has a Cast to no type")
+    needed = {"AveragePool": "kernel_shape", "Cast": "to", "MaxPool": "kernel_shape"}.get(op)
+    if needed and needed not in attributes:
+        raise Unsound(f"has a {op} without {needed!r}")
 
 
 def _check_window(op: str, attributes: Attributes) -> None:

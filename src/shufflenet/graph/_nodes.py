@@ -50,13 +50,14 @@ class OnnxGraph:
     Attributes:
         nodes: The operations.
         constants: The arrays that the file holds.
-        inputs: The number of channels of each input, by its name; 0 where the file does not say.
+        inputs: The shape of each input, by its name; 0 for an axis of any size, and no axis at all
+            where it is not of float32.
         outputs: The names of the outputs.
     """
 
     nodes: tuple[Node, ...]
     constants: dict[str, Array]
-    inputs: dict[str, int]
+    inputs: dict[str, tuple[int, ...]]
     outputs: tuple[str, ...]
 
 
@@ -74,7 +75,7 @@ def read_onnx_graph(model: onnx.ModelProto) -> OnnxGraph:
     graph = model.graph
     constants = {each.name: read_tensor(each) for each in graph.initializer}
     images = [each for each in graph.input if each.name not in constants]
-    inputs = {each.name: _channels(each) for each in images}
+    inputs = {each.name: _shape(each) for each in images}
     names = [each.name for each in (*graph.initializer, *images)]
     made = set(names)
     if len(made) != len(names) or "" in made:
@@ -158,12 +159,13 @@ def _check_bytes(nodes: Sequence[Node], constants: Mapping[str, Array]) -> None:
         raise Unsound(f"has nodes that read more than {_MOST_BYTES >> 20} MB of constants")
 
 
-def _channels(value: onnx.ValueInfoProto) -> int:
-    """Return the channels of an input of float32 images; 0 if it is none, or does not say.
+def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
+    """Return the shape of an input, 0 for an axis of any size; no axis if it is not of float32.
 
-    >>> _channels(onnx.helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, "h", "w"]))
-    3
+    >>> _shape(onnx.helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, "h", "w"]))
+    (0, 3, 0, 0)
     """
     kind = value.type.tensor_type
-    sizes = [int(size.dim_value) for size in kind.shape.dim]
-    return max(0, sizes[1]) if kind.elem_type == TensorProto.FLOAT and len(sizes) == 4 else 0
+    if kind.elem_type != TensorProto.FLOAT:
+        return ()
+    return tuple(int(size.dim_value) or -size.HasField("dim_value") for size in kind.shape.dim)

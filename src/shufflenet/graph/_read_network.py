@@ -43,22 +43,34 @@ def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
     try:
         separate_weights(model)
         graph = read_onnx_graph(model)
-        (images,) = graph.inputs.items()
+        ((name, (batch, channels, height, width)),) = graph.inputs.items()
+        feature = "images of a fixed size"
+        _require_free(batch, height, width)
         is_int8 = any(node.op == "QuantizeLinear" for node in graph.nodes)
-        reader = (Int8Reader if is_int8 else FloatReader)(graph.constants, *images)
+        reader = (Int8Reader if is_int8 else FloatReader)(graph.constants, name, channels)
         for node in graph.nodes:
             feature = f"a {node.op}"
             reader.read(node)
         feature = "scales too far apart"
         layers = reader.finish()
         feature = "layers in an unusual order"
-        features, classifier = _split_classifier(layers, images[0], graph.outputs[0])
-        network = Network(strip_padding(features), classifier, reader.quant_params(images[0]))
+        features, classifier = _split_classifier(layers, name, graph.outputs[0])
+        network = Network(strip_padding(features), classifier, reader.quant_params(name))
     except (UnsupportedOp, IndexError, KeyError, TypeError, ValueError) as error:
         raise UnsupportedByRuntime(path, feature, "LLVM") from error
     except Unsound as error:
         raise UnsoundOnnx(path, error) from error
     return network, {entry.key: entry.value for entry in model.metadata_props}
+
+
+def _require_free(*sizes: int) -> None:
+    """Check that axes may be of any size.
+
+    Raises:
+        UnsupportedOp: one may not.
+    """
+    if any(sizes):
+        raise UnsupportedOp
 
 
 def _split_classifier(layers: list[Layer], images: str, logits: str) -> tuple[list[Layer], Linear]:

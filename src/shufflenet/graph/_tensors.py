@@ -49,6 +49,8 @@ def read_tensor(tensor: onnx.TensorProto) -> Array:
     wanted = {"raw_data": math.prod(shape) * dtype.itemsize, field: math.prod(shape)}
     held = {each: len(getattr(tensor, each)) for each in ("raw_data", *_TYPED)}
     filled = [each for each, length in held.items() if length]
+    if tensor.HasField("raw_data") and filled != ["raw_data"]:
+        filled = []
     if len(filled) != 1 or held[filled[0]] != wanted.get(filled[0]):
         raise Unsound(f"does not hold the numbers of the constant {name!r} that its shape has")
     if filled == ["int32_data"]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,7 +20,7 @@ from shufflenet.errors import (
     UnsupportedByRuntime,
 )
 from shufflenet.files import card_from_metadata
-from shufflenet.machine import cores, host_target
+from shufflenet.machine import PerProcess, check_threads, cores, host_target
 from shufflenet.preprocess import normalize
 from shufflenet.runtimes._classifier import missing_package
 from shufflenet.runtimes._guard import Guard
@@ -79,7 +79,9 @@ class LlvmClassifier:
             CheckpointError: the file is missing, damaged, has no card, has layers of another
                 kind, or is in int8 and the processor lacks instructions to multiply it.
             MissingDependency: llvmlite or onnx is not installed.
+            SpecError: the number of threads is none that can be.
         """
+        check_threads(threads)
         try:
             from shufflenet.codegen import build, jit  # noqa: PLC0415  # other runtimes do without
             from shufflenet.graph import read_network  # noqa: PLC0415  # likewise
@@ -95,10 +97,10 @@ class LlvmClassifier:
         self._check(path)
         self._build, self._jit = build, jit
         self._of_shape: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
-        self._lock = threading.Lock()
-        self._threads = threads or cores()
-        self._process = os.getpid()
-        self._pool: ThreadPoolExecutor | None = None
+        self._lock = PerProcess(threading.Lock)
+        threads = threads or cores()
+        pool = partial(ThreadPoolExecutor, threads, "shufflenet-llvm")
+        self._pool = PerProcess(pool) if threads > 1 else None
         check_int8(self.logits_from_pixels, self.card, metadata, path)
 
     def _check(self, path: str | Path) -> None:
@@ -165,16 +167,12 @@ class LlvmClassifier:
         images: npt.NDArray[_T],
     ) -> list[npt.NDArray[np.float32]]:
         """Compute each image, on the threads of this process: a fork copies none."""
-        if self._threads == 1:
-            return list(map(compute, images))
-        if self._pool is None or self._process != os.getpid():
-            self._pool = ThreadPoolExecutor(self._threads, "shufflenet-llvm")
-            self._process = os.getpid()
-        return list(self._pool.map(compute, images))
+        each = self._pool.get().map if self._pool else map
+        return list(each(compute, images))
 
     def _compiled_for(self, shape: tuple[int, ...]) -> Compiled:
         """Return the code for ``(channels, h, w)``; that of the shape longest unused is dropped."""
-        with self._lock:
+        with self._lock.get():
             if shape not in self._of_shape:
                 self._of_shape[shape] = self._compile(shape)
             self._of_shape.move_to_end(shape)

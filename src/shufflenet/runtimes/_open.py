@@ -6,6 +6,7 @@ from typing import Protocol
 
 from shufflenet.errors import MissingDependency, SpecError
 from shufflenet.files import check_model_file
+from shufflenet.machine import check_threads
 from shufflenet.runtimes._classifier import Classifier, missing_package
 from shufflenet.spec import RUNTIMES, Arithmetic, Runtime
 
@@ -55,8 +56,9 @@ def open_by(
     Raises:
         CheckpointError: the file is missing, damaged, or has no card.
         MissingDependency: the runtime is not installed.
-        SpecError: the processor lacks that precision.
+        SpecError: the processor lacks that precision, or the number of threads is none that can be.
     """
+    check_threads(threads)
     try:
         open_file: _OpenFile = import_module(runtime.module).open_file
     except ModuleNotFoundError as error:

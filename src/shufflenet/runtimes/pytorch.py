@@ -44,7 +44,10 @@ def open_file(
 
 
 class TorchClassifier:
-    """A network as a classifier: the reference that every other runtime is compared with."""
+    """A network as a classifier: the reference that every other runtime is compared with.
+
+    A process that was forked from the one that made it computes in one thread.
+    """
 
     def __init__(self, net: nn.Module, card: Card) -> None:
         """Use a network, which is set to evaluation mode.

@@ -13,7 +13,7 @@ __all__ = ["check_bounds"]
 
 _WINDOW = 31  # side of a depthwise window, all of whose pixels are written out: half a second
 _CALLS = 20_000  # of kernels, written out one after the other: twenty seconds
-_SLICES = 8192  # of channels put together by different kernels, written out: ten seconds
+_SLICES = 4096  # of channels put together by different kernels, written out: ten seconds
 _CONSTANT_BYTES = 1 << 30
 # Comparisons of steps whose products may be added in 16 bits: some twenty seconds.
 _COMPARISONS = 2 * 10**10
