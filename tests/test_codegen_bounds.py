@@ -9,15 +9,18 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from shufflenet.codegen import check
+from shufflenet.codegen import build, check, jit
 from shufflenet.codegen.plan import Buffer, Memory, Planes
 from shufflenet.codegen.plan._sources import Slice, WindowSource  # what a plan is made of
-from shufflenet.errors import MapsDoNotFit, TooLargeToCompile
+from shufflenet.errors import MapsDoNotFit, SpecError, TooLargeToCompile
 from shufflenet.graph import ChannelSlice, Convolution, Layer, Linear, Mean, Network, QuantParams
+from shufflenet.machine import host_target
+from shufflenet.recipes import preprocess_for
 from shufflenet.spec import TARGETS
 from small_networks import small_network
 
 WIDE = TARGETS["x86-64-v3"]
+NARROW = replace(host_target(int8=False), vector_bytes=16, registers=16)
 SHAPE = (3, 64, 64)
 
 
@@ -198,3 +201,19 @@ def test_pairs_that_avx2_looks_for_are_bounded() -> None:
     int8 = replace(made, layers=layers, input_params=QuantParams(0.1, 0))
     with pytest.raises(TooLargeToCompile, match="weights in .* pairs, more than"):
         check(int8, WIDE, SHAPE)
+
+
+def test_an_array_of_another_shape_is_not_read() -> None:
+    compiled = jit(build(small_network(), NARROW, (3, 8, 12), preprocess_for(8)))
+    features = compiled.features(floats(3, 8, 12))
+    assert compiled.logits([features, features]).shape == (2, 7)
+    wrong: list[Callable[[], object]] = [
+        lambda: compiled.features(floats(3, 8, 11)),
+        lambda: compiled.logits_of(floats(3, 8, 12).astype(np.float64)),
+        lambda: compiled.features_of_pixels(np.zeros((8, 11, 3), np.uint8)),
+        lambda: compiled.logits_of_pixels(np.zeros((3, 8, 12), np.uint8)),
+        lambda: compiled.logits([features, features[:-1]]),
+    ]
+    for call in wrong:
+        with pytest.raises(SpecError, match="the array to compute is"):
+            call()

@@ -13,6 +13,7 @@ from shufflenet.codegen._llvm import optimize, target_machine
 from shufflenet.codegen._module import Module
 from shufflenet.codegen.kernels import LINE_BYTES, Array, aligned
 from shufflenet.codegen.plan import PIXELS
+from shufflenet.errors import SpecError
 from shufflenet.graph import Floats
 
 __all__ = ["Compiled", "jit"]
@@ -26,6 +27,7 @@ def jit(module: Module) -> "Compiled":
 class _Sizes(NamedTuple):
     """What is needed of a module to run it, without its code and its copy of the constants."""
 
+    shape: tuple[int, int, int]
     dtype: type[np.generic]
     arena_elements: int
     features_at: int
@@ -42,6 +44,7 @@ class Compiled:
 
     def __init__(self, module: Module) -> None:
         self._sizes = _Sizes(
+            module.shape,
             module.dtype,
             module.arena_elements,
             module.features_at,
@@ -66,19 +69,25 @@ class Compiled:
 
     def features(self, image: Floats) -> Array:
         """Compute what the classifier reads, ``(features,)``, of ``(channels, height, width)``."""
-        return self._run(self._features, image).features.copy()
+        return self._run_floats(image).features.copy()
 
     def features_of_pixels(self, pixels: npt.NDArray[np.uint8]) -> Array:
         """Compute what the classifier reads, ``(features,)``, of ``(height, width, 3)`` RGB."""
-        return self._run(self._features_of_pixels, pixels).features.copy()
+        return self._run_pixels(pixels).features.copy()
 
     def logits(self, features: Sequence[Array]) -> Floats:
-        """Compute logits, ``(n, classes)``, of the features of ``n`` images, many at a time."""
+        """Compute logits, ``(n, classes)``, of the features of ``n`` images, many at a time.
+
+        Raises:
+            SpecError: features of another network are among them.
+        """
         sizes = self._sizes
+        for row in features:
+            _checked(row, sizes.dtype, (sizes.features_pitch,))
         logits = np.empty((len(features), sizes.logits_pitch), np.float32)
         for start in range(0, len(features), PIXELS):
             rows = features[start : start + PIXELS]
-            length = sum(len(row) for row in rows)
+            length = len(rows) * sizes.features_pitch
             # A line to spare, for steps may read beyond the last row.
             block = aligned(length + LINE_BYTES, sizes.dtype)
             np.concatenate(rows, out=block[:length])
@@ -88,11 +97,20 @@ class Compiled:
 
     def logits_of(self, image: Floats) -> Floats:
         """Compute the logits, ``(1, classes)``, of one image, ``(channels, height, width)``."""
-        return self._classify(self._run(self._features, image))
+        return self._classify(self._run_floats(image))
 
     def logits_of_pixels(self, pixels: npt.NDArray[np.uint8]) -> Floats:
         """Compute the logits, ``(1, classes)``, of one image, ``(height, width, 3)`` RGB."""
-        return self._classify(self._run(self._features_of_pixels, pixels))
+        return self._classify(self._run_pixels(pixels))
+
+    def _run_floats(self, image: Floats) -> "_Arena":
+        return self._run(self._features, _checked(image, np.float32, self._sizes.shape))
+
+    def _run_pixels(self, pixels: npt.NDArray[np.uint8]) -> "_Arena":
+        channels, height, width = self._sizes.shape
+        return self._run(
+            self._features_of_pixels, _checked(pixels, np.uint8, (height, width, channels))
+        )
 
     def _run(self, compute: Callable[..., None], image: Array) -> "_Arena":
         """Compute an image's features in this thread's arena."""
@@ -100,7 +118,7 @@ class Compiled:
             self._own.arena = _Arena(self._sizes)
             self._prepare(self._own.arena.address)
         arena: _Arena = self._own.arena
-        image = np.ascontiguousarray(image)
+        image = np.ascontiguousarray(image)  # kept until the code has read it
         compute(arena.address, *self._addresses, image.ctypes.data)
         return arena
 
@@ -131,6 +149,18 @@ class _Arena:
         self.address, self.features_address, self.logits_address = (
             each.ctypes.data for each in (self._block, self.features, self.logits)
         )
+
+
+def _checked(values: Array, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> Array:
+    """Return values of the type and shape that the code reads.
+
+    Raises:
+        SpecError: they are others.
+    """
+    if values.dtype != dtype or values.shape != shape:
+        actual = f"{values.dtype} {values.shape}"
+        raise SpecError("the array to compute", actual, f"{np.dtype(dtype)} {shape}")
+    return values
 
 
 def _copy_aligned(values: Array) -> Array:

@@ -43,6 +43,7 @@ class Module:
     Attributes:
         code: The functions.
         target: The processor that they are for.
+        shape: Channels, height and width of images, px.
         constants: Weights and epilogues, ``(bytes,)``; they must begin at a cache line.
         tables: Offsets, int32 ``(n,)``.
         dtype: The type of the elements of the arena and of features.
@@ -56,6 +57,7 @@ class Module:
 
     code: ir.Module
     target: Target
+    shape: tuple[int, int, int]
     constants: npt.NDArray[np.uint8]
     tables: npt.NDArray[np.int32]
     dtype: type[np.generic]
@@ -105,6 +107,7 @@ def build(
     return Module(
         code=code,
         target=target,
+        shape=shape,
         constants=memory.constants(),
         tables=memory.tables(),
         dtype=kernels.layout.dtype,
