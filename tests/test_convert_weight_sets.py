@@ -10,7 +10,7 @@ import torch
 from foreign import saved
 from shufflenet.cli import main
 from shufflenet.convert import Converted, convert_checkpoint, write_layout
-from shufflenet.errors import CheckpointError
+from shufflenet.errors import CheckpointError, CheckpointMismatch
 from shufflenet.models import create_model
 from shufflenet.spec import Label
 
@@ -158,3 +158,62 @@ def test_the_key_is_an_option_of_the_command(
     assert main([*arguments, str(tmp_path / "b.safetensors"), "--key", "state_dict"]) == 0
     assert main([*arguments, str(tmp_path / "c.safetensors"), "--key", "best"]) == 1
     assert "no weights under 'best'" in capsys.readouterr().err
+
+
+def without(names: State, *prefixes: str) -> State:
+    return {name: tensor for name, tensor in names.items() if not name.startswith(prefixes)}
+
+
+def test_a_backbone_without_its_classifier_is_refused_and_what_to_do_said(tmp_path: Path) -> None:
+    told = (
+        r"a backbone, 'shufflenet_v2_x0_5' without its classifier \(fc\.weight is missing\).*strict"
+    )
+    for names in (without(RAW, "fc."), behind("backbone.", without(RAW, "fc.")),
+                  without(RAW, "fc.", "conv5.")):  # fmt: skip
+        with pytest.raises(CheckpointError, match=told):
+            converted(names, tmp_path)
+    mm = without(mmpretrain(RAW, tmp_path), "head.")
+    with pytest.raises(CheckpointError, match=r"head\.fc\.weight is missing\), which"):
+        converted({"state_dict": mm}, tmp_path)
+
+
+def test_a_detector_is_named_for_what_it_is(tmp_path: Path) -> None:
+    """As NanoDet saves it: averages of a backbone, with a pyramid and heads."""
+    names = behind("avg_model.backbone.", without(RAW, "fc.", "conv5."))
+    names |= {
+        "avg_model.fpn.reduce.0.weight": torch.ones(2),
+        "head.gfl_cls.0.weight": torch.ones(2),
+    }
+    told = r"fc\.weight is missing; beside it are avg_model, head"
+    with pytest.raises(CheckpointError, match=told):
+        converted({"state_dict": names}, tmp_path)
+
+
+def test_a_classifier_behind_a_dropout_is_taken(tmp_path: Path) -> None:
+    net = create_model("shufflenet_v2_x0_5", num_classes=3)
+    torch.nn.init.constant_(net.fc.bias, 1.0)
+    net.fc = torch.nn.Sequential(torch.nn.Dropout(), net.fc)  # type: ignore[assignment]
+    result = converted(net.state_dict(), tmp_path)
+    assert bias(result) == 1
+    assert result.remarks[0].startswith("'fc.1' was taken for the classifier")
+    net.fc = torch.nn.Sequential(net.fc, torch.nn.ReLU(), torch.nn.Linear(3, 3))  # type: ignore[assignment]
+    with pytest.raises(CheckpointMismatch):
+        converted(net.state_dict(), tmp_path)
+
+
+FAMILIES = {
+    "module.layer1.0.conv1.weight": "a ResNet",
+    "backbone.features.3.conv.0.0.weight": "a MobileNet V2",
+    "features.4.block.0.0.weight": "a MobileNet V3 or an EfficientNet",
+    "model.24.m.0.conv.weight": "a YOLO detector",
+    "roi_heads.box_head.fc6.weight": "a detector",
+    "decode_head.conv_seg.weight": "a segmenter",
+    "patch_embed.proj.weight": "a vision transformer",
+    "model.layers.0.self_attn.q_proj.weight": "a language model",
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_networks_of_other_families_are_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=f"no known project .* those of {FAMILIES[name]}"):
+        converted({"state_dict": {name: torch.ones(2)}}, tmp_path)

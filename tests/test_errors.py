@@ -465,6 +465,12 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "torch.save(net.state_dict(), FILE).",
     ),
     (
+        errors.NoClassifier("a.pth", "net", "fc.weight", ["fpn", "head"]),
+        "The file 'a.pth' holds a backbone, 'net' without its classifier (fc.weight is missing; "
+        "beside it are fpn, head), which answers nothing. Save the network with its classifier, "
+        "or train one on it in Python: create_model('net').load_state_dict(weights, strict=False).",
+    ),
+    (
         errors.WholeNetwork("a.pth", "torchvision.models.ResNet"),
         "The file 'a.pth' holds a whole object of the class torchvision.models.ResNet, not its "
         "weights, and nothing in it is run. Save its weights where its code is: "

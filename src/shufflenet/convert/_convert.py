@@ -1,5 +1,6 @@
 """Converting a file of another project to a checkpoint of this package."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -81,11 +82,11 @@ def convert_checkpoint(
     if source != "auto" and source not in SOURCES:
         raise UnknownName("source", source, ["auto", *SOURCES])
     file = read_foreign(path, key)
-    file = _unfolded(file)
+    file, renamed = _plain_classifier(_unfolded(file))
     arrays = file.arrays
     layouts = layouts_of_file(path, arrays, source)
     weights = weights or find_published(path)
-    layout, spec, remarks = identify(path, arrays, layouts, network, weights)
+    layout, spec, remarks = identify(path, arrays, layouts, network, weights, file.others)
     converted = from_layout(arrays, layout, spec)
     _check_values(path, file, converted, layout, spec)
     card = foreign_card(path, spec, layout, labels, weights)
@@ -99,8 +100,26 @@ def convert_checkpoint(
         checkpoint=Checkpoint(card, converted),
         layout=layout.name,
         max_abs_difference=difference,
-        remarks=_what_was_taken(file, layout) + remarks,
+        remarks=_what_was_taken(file, layout) + renamed + remarks,
     )
+
+
+def _plain_classifier(file: ForeignFile) -> tuple[ForeignFile, tuple[str, ...]]:
+    """Take the one linear layer of a sequence for the classifier, as it is after a dropout.
+
+    Returns:
+        The file, with its arrays renamed if so, and a remark about that.
+    """
+    names = sorted(name for name in file.arrays if name.startswith("fc."))
+    layer = names[0].rsplit(".", 1)[0] if len(names) == 2 else ""
+    if names != [f"{layer}.bias", f"{layer}.weight"] or not re.fullmatch(r"fc\.\d+", layer):
+        return file, ()
+    arrays = {
+        f"fc.{name.removeprefix(layer + '.')}" if name in names else name: array
+        for name, array in file.arrays.items()
+    }
+    remark = f"{layer!r} was taken for the classifier; what has no weights beside it is left out."
+    return replace(file, arrays=arrays), (remark,)
 
 
 def _unfolded(file: ForeignFile) -> ForeignFile:

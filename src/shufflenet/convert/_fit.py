@@ -15,7 +15,7 @@ from shufflenet.networks import build
 from shufflenet.spec import NetworkSpec, V1Spec, V2Spec
 from shufflenet.zoo import NETWORKS
 
-__all__ = ["best_fit", "from_layout", "layouts_of", "max_abs_difference", "to_layout"]
+__all__ = ["best_fit", "from_layout", "layouts_of", "max_abs_difference", "shapes", "to_layout"]
 
 _FLOATS = (np.float16, np.float32, np.float64)
 

@@ -2,11 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from shufflenet.convert._fit import best_fit, layouts_of
+from shufflenet.convert._families import family_of
+from shufflenet.convert._fit import best_fit, layouts_of, shapes
 from shufflenet.convert._layouts import SOURCES, Layout
 from shufflenet.convert._read import Arrays
-from shufflenet.errors import CheckpointMismatch, OtherSource, UnknownName, UnknownSource
+from shufflenet.errors import (
+    CheckpointMismatch,
+    NoClassifier,
+    OtherSource,
+    UnknownName,
+    UnknownSource,
+)
 from shufflenet.spec import NetworkSpec
 from shufflenet.zoo import Weights
 
@@ -22,7 +30,7 @@ def layouts_of_file(path: Path, arrays: Arrays, source: str) -> tuple[Layout, ..
     """
     layouts = layouts_of(arrays)
     if not layouts:
-        raise UnknownSource(path, list(arrays), SOURCES)
+        raise UnknownSource(path, list(arrays), SOURCES, family_of(arrays))
     if source != "auto" and layouts[0].name not in SOURCES[source]:
         raise OtherSource(path, layouts[0].name, source)
     return layouts
@@ -34,6 +42,7 @@ def identify(
     layouts: Sequence[Layout],
     network: str | None,
     weights: Weights | None,
+    others: Sequence[str] = (),
 ) -> tuple[Layout, NetworkSpec, tuple[str, ...]]:
     """Return the layout and network of a file's arrays, and remarks about that choice.
 
@@ -43,8 +52,10 @@ def identify(
         layouts: The candidates, see :func:`layouts_of_file`.
         network: The network's name, if a user gave one.
         weights: The file's entry in the catalogue, if there is one.
+        others: The names of arrays beside them in the file.
 
     Raises:
+        NoClassifier: only the last layers are missing.
         CheckpointMismatch: the arrays are not the complete weights of a network.
         UnknownName: ``network`` is none of the file's project.
     """
@@ -61,12 +72,30 @@ def identify(
         fits.append((layout, *best_fit(arrays, layout, tuple(name for name in names if name))))
     layout, spec, differences = min(fits, key=lambda fit: len(fit[2]))
     if differences:
-        raise CheckpointMismatch(spec.name, differences)
+        _refuse(path, layout, spec, differences, others)
     if weights is not None and spec.name != weights.network:
         raise CheckpointMismatch(weights.network, [f"{path.name} is of {spec.name!r}"])
     if expected is not None:
         return layout, spec, (weights.defects,) if weights and weights.defects else ()
     return _choose_twin(path, arrays, layout, spec)
+
+
+def _refuse(
+    path: Path, layout: Layout, spec: NetworkSpec, differences: list[str], others: Sequence[str]
+) -> NoReturn:
+    """Raise the error for arrays that are not the complete weights of a network.
+
+    Raises:
+        NoClassifier: only the last layers are missing.
+        CheckpointMismatch: there are other differences.
+    """
+    last = [name for name in shapes(spec) if name.startswith(("conv5.", "neck.", "fc."))]
+    absent = {f"{layout.naming(name, spec)} is missing" for name in last}
+    classifier = layout.naming("fc.weight", spec)
+    if f"{classifier} is missing" in differences and absent.issuperset(differences):
+        parts = list(dict.fromkeys(name.split(".")[0] for name in others))
+        raise NoClassifier(path, spec.name, classifier, parts)
+    raise CheckpointMismatch(spec.name, differences)
 
 
 def _choose_twin(

@@ -19,6 +19,7 @@ __all__ = [
     "LayoutError",
     "NegativeVariances",
     "NoArrays",
+    "NoClassifier",
     "NoDictionary",
     "NoSuchKey",
     "NotComputable",
@@ -194,13 +195,44 @@ class NegativeVariances(CheckpointError):
 
 
 class UnknownSource(CheckpointError):
-    """The names in the file are of no known project."""
+    """The names in the file are of no known project.
 
-    def __init__(self, path: str | Path, names: Sequence[str], sources: Iterable[str]) -> None:
+    Args:
+        path: The file.
+        names: Names of its arrays.
+        sources: The known projects.
+        family: The family of networks that the names are of, with an article; or empty.
+    """
+
+    def __init__(
+        self, path: str | Path, names: Sequence[str], sources: Iterable[str], family: str = ""
+    ) -> None:
+        known = f", but those of {family}" if family else ""
         super().__init__(
             path,
-            f"has names of no known project ({', '.join(names[:3])}, ...)",
+            f"has names of no known project ({', '.join(names[:3])}, ...){known}",
             f"Files of these can be converted: {', '.join(sources)}.",
+        )
+
+
+class NoClassifier(CheckpointError):
+    """The file holds a network without its classifier.
+
+    Args:
+        path: The file.
+        network: The network.
+        missing: The name of an array that is missing.
+        others: What else is in the file: the first parts of names.
+    """
+
+    def __init__(self, path: str | Path, network: str, missing: str, others: Sequence[str]) -> None:
+        beside = f"; beside it are {', '.join(others[:4])}" if others else ""
+        super().__init__(
+            path,
+            f"holds a backbone, {network!r} without its classifier ({missing} is missing{beside}), "
+            "which answers nothing",
+            "Save the network with its classifier, or train one on it in Python: "
+            f"create_model({network!r}).load_state_dict(weights, strict=False).",
         )
 
 
