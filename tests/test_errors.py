@@ -465,6 +465,16 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "torch.save(net.state_dict(), FILE).",
     ),
     (
+        errors.LabelTextInvalid("a.txt", "n1\t"),
+        "The label file 'a.txt' has an empty field or a control character: 'n1\\t'. Give each "
+        "class a name of plain text.",
+    ),
+    (
+        errors.LabelRepeated("a.txt", "crane", 1, 3),
+        "The label file 'a.txt' cannot be used, since 'crane' names classes 1 and 3. Give each "
+        "class an identifier of its own: a line of identifier, tab and name.",
+    ),
+    (
         errors.NoClassifier("a.pth", "net", "fc.weight", ["fpn", "head"]),
         "The file 'a.pth' holds a backbone, 'net' without its classifier (fc.weight is missing; "
         "beside it are fpn, head), which answers nothing. Save the network with its classifier, "

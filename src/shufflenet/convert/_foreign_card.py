@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from shufflenet.convert._layouts import Layout
-from shufflenet.errors import LabelCount, LabelsNeeded
-from shufflenet.labels import label_set
+from shufflenet.errors import LabelCount, LabelsNeeded, SpecError
+from shufflenet.labels import find_repeated, label_set
 from shufflenet.recipes import preprocess_for
 from shufflenet.spec import Card, Label, NetworkSpec, Origin
 from shufflenet.zoo import NETWORKS, WEIGHTS, Weights, published_card
@@ -33,6 +33,7 @@ def foreign_card(
     Raises:
         LabelCount: there are more or fewer labels than classes.
         LabelsNeeded: the network has other classes than ImageNet's, and no labels are given.
+        SpecError: two classes have one identifier.
     """
     if labels is None:
         if spec.classes != 1000:
@@ -40,6 +41,9 @@ def foreign_card(
         labels = label_set("imagenet-1k")
     if len(labels) != spec.classes:
         raise LabelCount(path, spec.classes, len(labels))
+    if repeated := find_repeated(labels):
+        name, first, second = repeated
+        raise SpecError(f"the label of class {second}", name, f"another than that of class {first}")
     if weights is not None:
         return replace(published_card(weights), network=spec, labels=tuple(labels))
     similar = _most_similar(spec, layout)

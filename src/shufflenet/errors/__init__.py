@@ -48,15 +48,12 @@ from shufflenet.errors._data import (
     DataUnreadable,
     ImageError,
     ImagesOutsideClassFolders,
-    LabelFileUnreadable,
-    LabelLineInvalid,
     LabelNotAName,
     LabelOutOfRange,
     LogitsNotFinite,
     LogitsOfOtherImages,
     LogitsUnreadable,
     MissingClasses,
-    NameLineInvalid,
     NoImages,
     NoReadableImages,
     NumberedClasses,
@@ -109,6 +106,13 @@ from shufflenet.errors._foreign_files import (
     UnsafeContent,
     WeightsNotFinite,
     WholeNetwork,
+)
+from shufflenet.errors._labels import (
+    LabelFileUnreadable,
+    LabelLineInvalid,
+    LabelRepeated,
+    LabelTextInvalid,
+    NameLineInvalid,
 )
 from shufflenet.errors._model_files import (
     AlreadyInt8,
@@ -236,6 +240,8 @@ __all__ = [
     "LabelLineInvalid",
     "LabelNotAName",
     "LabelOutOfRange",
+    "LabelRepeated",
+    "LabelTextInvalid",
     "LabelsNeeded",
     "LayoutError",
     "LogitsNotFinite",

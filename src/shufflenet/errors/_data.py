@@ -15,15 +15,12 @@ __all__ = [
     "DataUnreadable",
     "ImageError",
     "ImagesOutsideClassFolders",
-    "LabelFileUnreadable",
-    "LabelLineInvalid",
     "LabelNotAName",
     "LabelOutOfRange",
     "LogitsNotFinite",
     "LogitsOfOtherImages",
     "LogitsUnreadable",
     "MissingClasses",
-    "NameLineInvalid",
     "NoImages",
     "NoReadableImages",
     "NumberedClasses",
@@ -310,42 +307,6 @@ class BlankImages(DataError):
     def __init__(self, source: str | Path) -> None:
         problem = "is blank: every image that was drawn has one color"
         super().__init__(source, problem, _PHOTOS)
-
-
-# --- files about classes ---
-
-
-class LabelFileUnreadable(DataError):
-    """Reading a file of labels or of names fails."""
-
-    def __init__(self, path: str | Path, reason: object) -> None:
-        remedy = "Give a text file in UTF-8 with one line per class."
-        super().__init__(path, f"cannot be read ({reason})", remedy, what="label file")
-
-
-class NameLineInvalid(DataError):
-    """A line of a file of names is not an identifier and a name."""
-
-    def __init__(self, path: str | Path, line: str) -> None:
-        super().__init__(
-            path,
-            f"has a line without exactly one tab: {line!r}",
-            "Give a text file with one line per class: folder name, tab, name for people.",
-            what="label file",
-        )
-
-
-class LabelLineInvalid(DataError):
-    """A line of a file of labels has more than two fields."""
-
-    def __init__(self, path: str | Path, line: str) -> None:
-        super().__init__(
-            path,
-            f"has a line with two tabs: {line!r}",
-            "Give a text file with one line per class, in order: an identifier, or an identifier, "
-            "a tab and a name.",
-            what="label file",
-        )
 
 
 # --- a teacher's logits in a file ---

@@ -1,57 +1,11 @@
-"""The names of classes: read from files, and looked up."""
+"""The names of classes, looked up."""
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
-from shufflenet.errors import LabelFileUnreadable, LabelLineInvalid, NameLineInvalid
 from shufflenet.spec import Label
 
-__all__ = ["class_index", "name_classes", "read_labels", "read_names"]
-
-
-def read_names(path: str | Path) -> dict[str, str]:
-    """Read the names of classes from a file of ``identifier<TAB>name`` lines.
-
-    Raises:
-        NameLineInvalid: a line does not hold two fields.
-        LabelFileUnreadable: the file cannot be read.
-    """
-    rows = _rows(path)
-    for row in rows:
-        if len(row) != 2:
-            raise NameLineInvalid(path, " ".join(row))
-    return dict(rows)
-
-
-def read_labels(path: str | Path) -> tuple[Label, ...]:
-    """Read classes in the order of their indices: lines of ``identifier<TAB>name`` or of either.
-
-    Raises:
-        LabelLineInvalid: a line holds more than two fields.
-        LabelFileUnreadable: the file cannot be read.
-    """
-    rows = _rows(path)
-    for row in rows:
-        if len(row) > 2:
-            raise LabelLineInvalid(path, " ".join(row))
-    return tuple(Label(row[0], row[-1]) for row in rows)
-
-
-def _rows(path: str | Path) -> list[list[str]]:
-    """Return the fields of every line that is not empty.
-
-    Raises:
-        LabelFileUnreadable: the file cannot be read, or is not a regular file.
-    """
-    if Path(path).exists() and not Path(path).is_file():
-        raise LabelFileUnreadable(path, "it is not a regular file")
-    try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            return [row for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
-    except (OSError, UnicodeDecodeError) as error:
-        raise LabelFileUnreadable(path, error) from error
+__all__ = ["class_index", "name_classes"]
 
 
 def name_classes(identifiers: Sequence[str], names: dict[str, str]) -> tuple[Label, ...]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from shufflenet.errors import UnknownName
-from shufflenet.labels._classes import read_names
+from shufflenet.labels._files import read_names
 from shufflenet.spec import Label
 
 __all__ = ["ilsvrc2012_order", "label_set"]
