@@ -72,7 +72,7 @@ def images(n: int, height: int, width: int, channels: int = 3) -> Tensor:
 def step(net: ShuffleNet, batch: Tensor) -> None:
     """Train once, with all that could move a weight: a gradient, momentum, decay."""
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=0.1)
-    net(batch).square().mean().backward()
+    torch.autograd.backward(net(batch).square().mean())
     optimizer.step()
 
 
@@ -136,7 +136,7 @@ def test_checkpointing_changes_no_bit_of_gradients_and_statistics(
     for n in (4, 3):  # twice, so that statistics are of more than one batch
         for net in (plain, checkpointed):
             torch.manual_seed(n)  # of dropout
-            net(images(n, 40, 33)).square().sum().backward()
+            torch.autograd.backward(net(images(n, 40, 33)).square().sum())
     for one, other in zip(plain.parameters(), checkpointed.parameters(), strict=True):
         assert (one.grad is None) == (other.grad is None)
         assert one.grad is None or other.grad is None or torch.equal(one.grad, other.grad)
@@ -150,15 +150,15 @@ def test_checkpointing_computes_again_only_where_gradients_are_wanted() -> None:
     calls: list[int] = []
     for number, stage in enumerate(net.stages, 2):
         stage[0].register_forward_hook(lambda *_, n=number: calls.append(n))
-    net(images(2, 32, 32)).sum().backward()
+    torch.autograd.backward(net(images(2, 32, 32)).sum())
     assert calls == [2, 3, 4, 4, 3]
     calls.clear()
     with torch.no_grad():
         net(images(2, 32, 32))
-    net.eval()(images(2, 32, 32)).sum().backward()
+    torch.autograd.backward(net.eval()(images(2, 32, 32)).sum())
     assert calls == [2, 3, 4] * 2
     calls.clear()
-    net.train().checkpoint_gradients(False)(images(2, 32, 32)).sum().backward()
+    torch.autograd.backward(net.train().checkpoint_gradients(False)(images(2, 32, 32)).sum())
     assert calls == [2, 3, 4]
 
 
@@ -218,7 +218,7 @@ def test_a_compiled_and_checkpointed_network_trains_as_the_plain_one_does() -> N
     # aot_eager traces the backward pass too, and generates no code.
     compiled = torch.compile(net, backend="aot_eager", fullgraph=True)
     for each in (plain, compiled):
-        each(images(4, 40, 40)).square().sum().backward()
+        torch.autograd.backward(each(images(4, 40, 40)).square().sum())
     for one, other in zip(plain.parameters(), net.parameters(), strict=True):
         assert one.grad is not None
         assert other.grad is not None

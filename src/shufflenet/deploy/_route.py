@@ -1,6 +1,7 @@
 """Stages of ShuffleNet V2 and V2+ without their shuffle."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +63,11 @@ class RoutedStage(nn.Sequential):
         self._consumers = [[consumer for consumer, _ in slices] for slices in routes]
         self._sizes = [[size for _, size in slices] for slices in routes]
 
+    if TYPE_CHECKING:  # TorchScript reads comments of types, so forward must not ignore any
+
+        def __iter__(self) -> Iterator[Any]:
+            """Iterate over the units."""
+
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(n, c, h, w)`` to ``(n, channels, h / stride, w / stride)``, sizes rounded up."""
         # TorchScript compiles this: no comprehension of lists, no zip, no isinstance.
@@ -72,11 +78,11 @@ class RoutedStage(nn.Sequential):
         for unit in self:
             arrived = x
             if hasattr(unit, "branch1"):  # the opening unit
-                self._send(unit.branch1(x), producer, inputs)  # type: ignore[operator]  # a module
+                self._send(unit.branch1(x), producer, inputs)
                 producer += 1
             else:
                 arrived = _concatenate(inputs[producer - 2])
-            self._send(unit.branch2(arrived), producer, inputs)  # type: ignore[operator]  # a module
+            self._send(unit.branch2(arrived), producer, inputs)
             producer += 1
         return _concatenate(inputs[-1])
 

@@ -102,6 +102,7 @@ def create_backbone(
     weights: str | Path | None = None,
     in_channels: int | None = None,
     frozen_stages: int | None = None,
+    frozen_norms: bool = False,
     checkpoint_gradients: bool = False,
 ) -> Backbone:
     """Create a network of the catalogue that returns feature maps, in training mode.
@@ -120,6 +121,8 @@ def create_backbone(
             first convolution is adapted to it as ``create_model`` does.
         frozen_stages: How many stages keep their weights and batch statistics in training; 0 is
             the stem alone, and nothing unless given.
+        frozen_norms: Whether all batch norms keep their statistics in training, for batches too
+            small to take statistics of.
         checkpoint_gradients: Whether training keeps only the maps of stem, stages and head for the
             backward pass and recomputes the rest: less memory, more time.
 
@@ -139,4 +142,4 @@ def create_backbone(
         if in_channels not in (None, net.spec.in_channels):
             net = with_in_channels(net, in_channels)
     backbone = Backbone(net, out_indices, output_stride=output_stride).freeze(frozen_stages)
-    return backbone.checkpoint_gradients(checkpoint_gradients).train()
+    return backbone.freeze_norms(frozen_norms).checkpoint_gradients(checkpoint_gradients).train()
