@@ -7,10 +7,18 @@ from typing import Any, Literal, TypeAlias, get_args
 from shufflenet.errors import SpecError, UnknownName
 from shufflenet.spec import NetworkSpec, Preprocess
 
-__all__ = ["RECIPES", "Recipe", "find_recipe", "preprocess_for", "stem_stride_for"]
+__all__ = [
+    "RECIPES",
+    "Initialization",
+    "Recipe",
+    "find_recipe",
+    "preprocess_for",
+    "stem_stride_for",
+]
 
 
 Schedule: TypeAlias = Literal["cosine", "linear"]
+Initialization: TypeAlias = Literal["torchvision", "megvii", "mmpretrain", "paddleclas"]
 
 
 def _field(text: str, **default: Any) -> Any:  # noqa: ANN401  # as dataclasses.field
@@ -77,6 +85,10 @@ class Recipe:
     temperature: float = _field(
         "divisor of the logits of teacher and student in the loss", default=1
     )
+    initialization: Literal["torchvision", "megvii", "mmpretrain", "paddleclas"] = _field(
+        "the project whose random weights a network, or a new class, starts from",
+        default="torchvision",
+    )
     seed: int = _field("seed of everything random", default=0)
 
     def __post_init__(self) -> None:
@@ -96,8 +108,10 @@ class Recipe:
         for px in (*self.train_px, self.image_px):
             if px < 32:
                 raise SpecError("train_px and image_px", px, "at least 32")
-        if self.schedule not in get_args(Schedule):
-            raise SpecError("schedule", self.schedule, " or ".join(map(repr, get_args(Schedule))))
+        for name, known in (("schedule", Schedule), ("initialization", Initialization)):
+            if getattr(self, name) not in get_args(known):
+                expected = " or ".join(map(repr, get_args(known)))
+                raise SpecError(name, getattr(self, name), expected)
         if self.repeats < 1:
             raise SpecError("repeats", self.repeats, "1 or more")
         if not 0 <= self.magnitude <= 30:
@@ -177,6 +191,7 @@ RECIPES = {
             image_px=224,
             schedule="linear",
             nesterov=False,
+            initialization="megvii",
         ),
         # The source warms up at a constant 0.05 for 5,000 steps; here the rate rises linearly.
         Recipe(
@@ -192,6 +207,7 @@ RECIPES = {
             image_px=224,
             schedule="linear",
             nesterov=False,
+            initialization="mmpretrain",
             label_smoothing=0.0,
         ),
         # The source decays norms and biases too, and by 3e-5 below V2 1.0; here they do not decay.
@@ -206,6 +222,7 @@ RECIPES = {
             train_px=(224,),
             image_px=224,
             nesterov=False,
+            initialization="paddleclas",
             label_smoothing=0.0,
         ),
         Recipe(

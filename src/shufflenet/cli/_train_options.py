@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from shufflenet.cli._options import not_negative, positive
 from shufflenet.machine import cores
-from shufflenet.recipes import RECIPES, Recipe, Schedule
+from shufflenet.recipes import RECIPES, Initialization, Recipe, Schedule
 
 __all__ = [
     "add_data_options",
@@ -142,6 +142,7 @@ _KINDS: dict[Any, dict[str, Any]] = {
     tuple[int, ...]: {"type": _sizes, "metavar": "PX,PX,..."},
     bool: {"action": argparse.BooleanOptionalAction},
     Schedule: {"choices": get_args(Schedule)},
+    Initialization: {"choices": get_args(Initialization)},
 }
 
 

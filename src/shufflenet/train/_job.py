@@ -21,6 +21,7 @@ from shufflenet.recipes import Recipe, preprocess_for, stem_stride_for
 from shufflenet.spec import Card, Label, NetworkSpec, Origin, Preprocess
 from shufflenet.train._choose_recipe import choose_recipe
 from shufflenet.train._describe import describe_start, log_setup
+from shufflenet.train._initialize import initialize
 from shufflenet.train._setup import Setup
 from shufflenet.train._teacher import open_teacher, open_teacher_logits
 from shufflenet.zoo import find_network
@@ -172,6 +173,7 @@ def _create_network(
     stem_stride = job.stem_stride or stem_stride_for(network, recipe.image_px)
     torch.manual_seed(recipe.seed)
     net = build(dataclasses.replace(network, classes=len(labels), stem_stride=stem_stride))
+    initialize(net, recipe.initialization, torch.Generator().manual_seed(recipe.seed))
     if source is None:
         return net, [label.id for label in labels]
     start_from(net, labels, *source)
