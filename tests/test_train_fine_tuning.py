@@ -218,10 +218,7 @@ def test_a_classifier_of_other_classes_is_replaced_and_logged(
     more = ("--weights", weights, "--freeze", 4, "--epochs", 1, "--layer-decay", 0.7)
     code, out, _ = run(*command(class_folders, tmp_path / "run", *more, "--json"))
     assert code == 0
-    assert (
-        f"The classifier keeps the rows of 0 of 3 classes; new to {weights}: blue, green, red."
-        in caplog.text
-    )
+    assert f"The classifier is new: {weights} knows none of the 3 classes." in caplog.text
     tuned, card = load_model_and_card(json.loads(out)["best"])
     given = load_model(weights)
     assert [label.id for label in card.labels] == ["blue", "green", "red"]

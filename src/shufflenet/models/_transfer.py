@@ -99,9 +99,9 @@ def _source_rows(classes: int, labels: Sequence[Label | str], card: Card) -> npt
     wanted = [class_name(each) for each in identifiers_of(labels)]
     by_id, by_name = _unique(of_card), _unique([label.name for label in card.labels])
     rows = [by_id.get(each, -1) for each in wanted]
-    taken = set(rows)
+    taken, all_ids = set(rows), set(map(class_name, of_card))
     for place, each in enumerate(wanted):
-        row = by_name.get(each, -1)
+        row = -1 if each in all_ids else by_name.get(each, -1)
         if rows[place] < 0 and row not in taken:
             rows[place] = row
     return np.array(rows)

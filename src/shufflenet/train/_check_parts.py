@@ -39,12 +39,12 @@ def check_parts(net: ShuffleNet, recipe: Recipe, images: int, processes: int) ->
         return
     for px in dict.fromkeys(recipe.train_px):
         if _smallest_map(net, px) == 1:
-            where = f"devices ({processes}), parts (accumulate {recipe.accumulate})"
+            shared = f"devices {processes}, accumulate {recipe.accumulate}"
             raise SpecError(
                 "batch_size",
                 min(recipe.batch_size, images),
-                f"such that its {where} have two images or more each: {net.spec.name} has batch "
-                f"norms of 1x1 maps at {px} px, which need two",
+                f"such that every part of it ({shared}) holds two images or more: {net.spec.name} "
+                f"has batch norms of 1x1 maps at {px} px",
             )
 
 

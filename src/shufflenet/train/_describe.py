@@ -57,9 +57,13 @@ def describe_start(classes: int, new: Sequence[str], weights: str) -> str:
     'The classifier keeps the rows of 2 of 3 classes; new to default: green.'
     >>> describe_start(3, [], "default")
     'The classifier keeps the rows of all 3 classes: default knows them.'
+    >>> describe_start(3, ["blue", "green", "red"], "default")
+    'The classifier is new: default knows none of the 3 classes.'
     """
     if not new:
         return f"The classifier keeps the rows of all {classes} classes: {weights} knows them."
+    if len(new) == classes:
+        return f"The classifier is new: {weights} knows none of the {classes} classes."
     kept = f"{classes - len(new)} of {classes} classes"
     return f"The classifier keeps the rows of {kept}; new to {weights}: {some_of(new)}."
 
