@@ -22,7 +22,7 @@ def main(work: Path, first: int, cases: int, doors: list[str]) -> None:
     write_seeds(work / "seeds")
     folder = work / f"cases-{os.getpid()}"
     folder.mkdir(exist_ok=True)
-    for photo in (work / "seeds" / "tables").glob("*.jpg"):
+    for photo in (work / "seeds" / "photos").glob("*.jpg"):
         shutil.copy(photo, folder)
     chosen = [door for door in DOORS if not doors or any(part in door.name for part in doors)]
     slow = all(door.slow for door in chosen)

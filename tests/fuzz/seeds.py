@@ -99,8 +99,6 @@ def _write_archives(folder: Path) -> None:
 
 
 def _write_tables(folder: Path) -> None:
-    for i in range(4):
-        (folder / f"{i}.jpg").write_bytes(_jpeg(str(i)))
     rows = "".join(f"{i}.jpg,{'ab'[i % 2]}\n" for i in range(4))
     (folder / "table.csv").write_text("path,label\n" + rows)
     images = [{"bytes": _jpeg(str(i)), "path": f"{i}.jpg"} for i in range(4)]
@@ -108,6 +106,12 @@ def _write_tables(folder: Path) -> None:
     feature = {"label": {"names": ["a", "b"], "_type": "ClassLabel"}, "image": {"_type": "Image"}}
     schema = json.dumps({"info": {"features": feature}})
     pq.write_table(table.replace_schema_metadata({"huggingface": schema}), folder / "t.parquet")
+
+
+def _write_photos(folder: Path) -> None:
+    """Write the photos that tables name."""
+    for i in range(4):
+        (folder / f"{i}.jpg").write_bytes(_jpeg(str(i)))
 
 
 def _write_images(folder: Path) -> None:
@@ -166,6 +170,7 @@ _WRITERS = {
     "foreign": _write_foreign,
     "archives": _write_archives,
     "tables": _write_tables,
+    "photos": _write_photos,
     "images": _write_images,
     "text": _write_text,
     "replies": _write_replies,

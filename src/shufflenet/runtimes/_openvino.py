@@ -16,7 +16,7 @@ import numpy.typing as npt
 from shufflenet.errors import FileMissing, MissingDependency, ModelZooFile, SpecError
 from shufflenet.files import card_from_metadata
 from shufflenet.runtimes._classifier import missing_package
-from shufflenet.runtimes._guard import Guard, loading
+from shufflenet.runtimes._guard import Guard, check_graph, loading
 from shufflenet.runtimes._inputs import (
     check_batch,
     check_pixels,
@@ -95,6 +95,7 @@ class OpenVinoClassifier:
             raise MissingDependency(*missing_package(RUNTIMES["openvino"], error)) from error
         if not Path(path).is_file():
             raise FileMissing(path)
+        check_graph(path)
         core = openvino.Core()
         settings = _settings(core, threads, precision)
         self._compile = partial(core.compile_model, device_name="CPU", config=settings)
