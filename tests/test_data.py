@@ -15,7 +15,7 @@ from PIL import Image
 
 from seeded import photo
 from shufflenet.data import ImageSet, load, open_images, relabel, split
-from shufflenet.errors import DataError, ImageError, MissingDependency
+from shufflenet.errors import DataError, ImageError, MissingDependency, SpecError
 from shufflenet.spec import Preprocess
 
 
@@ -222,6 +222,25 @@ def test_webdataset_shards_are_read_by_folder_and_by_pattern(tmp_path: Path) -> 
         DataError, match="several sets, such as 'train' and 'val'.* Name those of one"
     ):
         open_images(folder)
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("", "does not exist"),
+        ("x" * 300, "does not exist"),
+        ("a\0b", "does not exist"),
+        ("x" * 300 + ".tar", "does not exist"),
+        ("a-{0..999999999}.tar", "number of shards is 1000000000, but must be at most 100,000"),
+        ("a-{0..9999}{0..9999}.tar", "number of shards is 100000000"),
+        ("a-{0..99999999999999999999}.tar", "does not exist"),
+        ("a-{9..0}.tar", "does not exist"),
+        ("/dev/null", "is neither a folder nor a regular file"),
+    ],
+)
+def test_names_that_lead_to_no_data_are_refused(source: str, problem: str) -> None:
+    with pytest.raises((DataError, SpecError), match=problem):
+        open_images(source)
 
 
 @pytest.mark.parametrize(

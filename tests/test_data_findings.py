@@ -181,3 +181,23 @@ def test_predict_and_pack_tell_what_they_pass_over(tmp_path: Path, run: Run) -> 
     assert code == 0
     assert "Class folders without an image in " in err
     assert "'cow'" in err
+
+
+def test_patterns_enter_linked_folders_once(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = files(tmp_path / "p", "a/0.jpg", "a/b/1.JPG", "2.png", "a/.hidden.jpg")
+    for number in range(3):
+        (folder / f"up{number}").symlink_to(folder, target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    for pattern, expected in (
+        ("p/**/*.jpg", ["p/a/0.jpg"]),
+        ("p/**", ["p/2.png", "p/a/0.jpg", "p/a/b/1.JPG"]),
+        ("p/**/b/*", ["p/a/b/1.JPG"]),
+        ("**/*.png", ["p/2.png"]),
+        (f"{folder}/**/?.png", [f"{folder}/2.png"]),
+        ("p/[a]/*", ["p/a/0.jpg"]),
+    ):
+        code, out, _ = run("predict", pattern, "--csv", "--top", 1)
+        assert code == 0
+        assert [line.partition(",")[0] for line in out.splitlines()[1:]] == expected

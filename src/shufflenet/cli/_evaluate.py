@@ -78,7 +78,8 @@ def _evaluate(args: argparse.Namespace) -> int:
     if args.json:
         percent = {"top1_percent": accuracy.top1_percent, "top5_percent": accuracy.top5_percent}
         unreadable = sum(mistake.error is not None for mistake in mistakes)
-        others = {"unreadable": unreadable, "trained_on": trained_on}
+        left_out = sum(images.findings.unknown_classes.values()) + images.findings.unlabeled
+        others = {"unreadable": unreadable, "left_out": left_out, "trained_on": trained_on}
         counts = {**dataclasses.asdict(accuracy), **percent, **others}
         print_json({**counts, "model": model.card.name})
     else:

@@ -1,6 +1,7 @@
 """Find the images that command-line arguments name."""
 
 import argparse
+import fnmatch
 import glob
 import os
 import sys
@@ -44,9 +45,38 @@ def list_images(arguments: Sequence[str]) -> Iterator[Path]:
         if os.path.isdir(argument):
             files = _images_below(argument)
         elif glob.has_magic(argument) and not os.path.lexists(argument):
-            found = glob.iglob(argument, recursive=True)
-            files = sorted(Path(name) for name in found if is_image(name))
+            files = sorted(Path(name) for name in _matching(argument) if is_image(name))
         yield from files or [Path(argument)]
+
+
+def _matching(pattern: str) -> list[str]:
+    """List the files that fit a pattern; ``**`` enters every folder once, for links form cycles."""
+    if "**" not in pattern:
+        return glob.glob(pattern)
+    from shufflenet.data import list_folder
+
+    parts = Path(pattern).parts
+    start = next(at for at, part in enumerate(parts) if glob.has_magic(part))
+    folder = Path(*parts[:start])
+    listing = list_folder(folder)
+    return [
+        str(folder / name)
+        for name in (*listing.images, *listing.others)
+        if _fits(name.split("/"), parts[start:])
+    ]
+
+
+def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Return whether the parts of a path fit those of a pattern.
+
+    >>> _fits(["a", "b", "c.jpg"], ["**", "*.jpg"]), _fits(["a", "c.jpg"], ["*.jpg"])
+    (True, False)
+    """
+    if not pattern or not parts:
+        return not parts and set(pattern) <= {"**"}
+    if pattern[0] == "**":
+        return _fits(parts, pattern[1:]) or _fits(parts[1:], pattern)
+    return fnmatch.fnmatch(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])
 
 
 def _images_below(folder: str) -> list[Path]:

@@ -32,7 +32,7 @@ def add_predict(commands: Commands) -> None:
         "  shufflenet predict cat.jpg --top 3\n"
         "  shufflenet predict photos/ 'more/**/*.png' --csv > predictions.csv\n"
         "  shufflenet predict photos/ --model runs/photos/best.safetensors --json\n"
-        "  curl -s https://example.com/cat.jpg | shufflenet predict -\n",
+        "  shufflenet predict - < cat.jpg\n",
     )
     add_images(parser)
     parser.add_argument(

@@ -1,5 +1,6 @@
 """Opening a data set: the reader is chosen by what the path leads to."""
 
+import math
 import os
 import re
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from shufflenet.data._folders import Tree, from_class_folders
 from shufflenet.data._sets import ImageSet, Sample
 from shufflenet.data._splits import Part
 from shufflenet.data._tables import TABLE_SUFFIXES, read_table
-from shufflenet.data._walk import list_folder
+from shufflenet.data._walk import is_junk, list_folder
 from shufflenet.errors import (
     DataMissing,
     DataNotAFile,
@@ -18,13 +19,15 @@ from shufflenet.errors import (
     MissingDependency,
     NoImages,
     SeveralSplits,
+    SpecError,
     UnknownDataFormat,
 )
 
 __all__ = ["open_images"]
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz")
-_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+_RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
+_MOST_SHARDS = 100_000  # that a pattern may name
 
 
 def open_images(source: str | Path, part: Part | None = None) -> ImageSet:
@@ -48,13 +51,14 @@ def open_images(source: str | Path, part: Part | None = None) -> ImageSet:
         DataError: the data are missing, unreadable or have no images with classes; see its
             subclasses.
         MissingDependency: the data are parquet, and pyarrow is not installed.
+        SpecError: a pattern names too many shards.
     """
     path = Path(source)
-    if path.is_dir():
+    if os.path.isdir(source):  # which "" is not, though the path is
         return _read_folder(str(source), path, part)
-    if path.exists() or not _RANGE.search(str(source)):
+    if os.path.exists(source) or not _RANGE.search(str(source)):
         return _read(str(source), [path], part)
-    return _read(str(source), [Path(name) for name in _expand(str(source))], part)
+    return _read(str(source), [Path(name) for name in _expand(str(source))] or [path], part)
 
 
 def _read_folder(source: str, folder: Path, part: Part | None) -> ImageSet:
@@ -76,7 +80,11 @@ def _read_shards_in(source: str, folder: Path, part: Part | None) -> ImageSet:
         SeveralSplits: the shards are of several sets, such as training and validation.
     """
     for endings in (_ARCHIVES, (".parquet",)):
-        shards = sorted(p for p in folder.iterdir() if p.name.lower().endswith(endings))
+        shards = sorted(
+            path
+            for path in folder.iterdir()
+            if path.name.lower().endswith(endings) and not is_junk(path.name)
+        )
         splits = sorted({re.sub(r"[-_.]?\d+(-of-\d+)?\..*", "", p.name) for p in shards})
         if len(splits) > 1:
             raise SeveralSplits(source, splits[0], splits[1])
@@ -87,9 +95,9 @@ def _read_shards_in(source: str, folder: Path, part: Part | None) -> ImageSet:
 
 def _read(source: str, paths: list[Path], part: Part | None) -> ImageSet:
     for path in paths:
-        if not path.exists():
-            raise DataMissing(path)
-        if not path.is_file():
+        if not os.path.exists(path) or not source:
+            raise DataMissing(source if len(paths) == 1 else path)
+        if not os.path.isfile(path):
             raise DataNotAFile(path)
     first = paths[0]
     if _all_end(paths, _ARCHIVES):
@@ -115,9 +123,15 @@ def _all_end(paths: Iterable[Path], endings: tuple[str, ...]) -> bool:
 def _expand(pattern: str) -> list[str]:
     """Expand ranges of numbers as a shell and WebDataset do.
 
+    Raises:
+        SpecError: the ranges name too many shards.
+
     >>> _expand("a-{08..10}.tar")
     ['a-08.tar', 'a-09.tar', 'a-10.tar']
     """
+    count = math.prod(max(0, int(b) - int(a) + 1) for a, b in _RANGE.findall(pattern))
+    if count > _MOST_SHARDS:
+        raise SpecError("the number of shards", count, f"at most {_MOST_SHARDS:,}")
     match = _RANGE.search(pattern)
     if not match:
         return [pattern]

@@ -10,7 +10,12 @@ from shufflenet.preprocess._decode import decode, is_upright, to_rgb
 from shufflenet.preprocess._formats import IMAGE_FORMATS, IMAGE_SUFFIXES, ImageFormat
 from shufflenet.preprocess._mean_image import mean_image
 from shufflenet.preprocess._normalize import affine, normalize
-from shufflenet.preprocess._one_image import LARGEST_FILE_BYTES, one_image, read_image_file
+from shufflenet.preprocess._one_image import (
+    LARGEST_FILE_BYTES,
+    one_image,
+    open_image,
+    read_image_file,
+)
 from shufflenet.spec import Preprocess
 
 __all__ = [
@@ -24,6 +29,7 @@ __all__ = [
     "mean_image",
     "normalize",
     "one_image",
+    "open_image",
     "prepare",
     "read_image_file",
     "resize_and_crop",

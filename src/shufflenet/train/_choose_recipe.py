@@ -1,16 +1,14 @@
 """The recipe, image size and batch size that are chosen where none is named."""
 
 import dataclasses
-import io
 import logging
 import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image
-
 from shufflenet.data import ImageSet, Sample
-from shufflenet.errors import DataError
+from shufflenet.errors import DataError, ImageError
+from shufflenet.preprocess import open_image
 from shufflenet.recipes import Recipe, find_recipe, preprocess_for
 from shufflenet.spec import Card
 
@@ -124,7 +122,7 @@ def shorter_side_px(images: ImageSet) -> int | None:
 def _shorter_side_px(sample: Sample) -> int:
     """Return the shorter side of an image; 0 if it cannot be read, which training reports."""
     try:
-        with Image.open(io.BytesIO(sample.read())) as image:
+        with open_image(sample.read(), sample.name) as image:
             return min(image.size)
-    except (DataError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (DataError, ImageError):
         return 0

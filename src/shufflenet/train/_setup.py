@@ -50,15 +50,14 @@ def check_images(setup: Setup) -> None:
 
     Raises:
         OneClass: there are fewer than two classes.
-        NoReadableImages: the first image of every class is unreadable.
+        NoReadableImages: not one image can be read.
         MissingClasses: validation lacks a class.
     """
     training, validation = setup.training, setup.validation
     if len(training.classes) < 2:
         raise OneClass(training.source, training.classes[0])
-    first = {sample.label: sample for sample in reversed(training.samples)}
     how = setup.card.preprocess
-    if all(isinstance(load(sample, how), ImageError) for sample in first.values()):
+    if all(isinstance(load(sample, how), ImageError) for sample in training.samples):
         raise NoReadableImages(training.source)
     present = {sample.label for sample in validation.samples}
     missing = [name for label, name in enumerate(training.classes) if label not in present]
