@@ -411,6 +411,16 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "The file 'a.onnx' holds damaged logits for its check. Quantize the network again.",
     ),
     (
+        errors.ChangedInt8("a.onnx"),
+        "The file 'a.onnx' was damaged or changed after it was quantized. Copy it again, or "
+        "quantize the network again.",
+    ),
+    (
+        errors.OtherInt8Logits("a.onnx"),
+        "The file 'a.onnx' gives other logits here than when it was quantized: this runtime is "
+        "wrong on it. Use --runtime onnxruntime, or quantize the network again.",
+    ),
+    (
         errors.AlreadyConverted("a.safetensors"),
         "The file 'a.safetensors' is already a checkpoint of this package. Use it as it is, "
         "or write it for another project: --layout.",

@@ -1,7 +1,6 @@
 """Int8 files as a whole: what they compute, what they contain and what their cards say."""
 
 import json
-import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -15,11 +14,12 @@ from onnx import numpy_helper
 from quantizing import CLASSES, QUICK, pictures, write_float_file, written
 from shufflenet import zoo
 from shufflenet.data import ImageSet, open_images
+from shufflenet.errors import CheckpointError, OtherInt8Logits
 from shufflenet.preprocess import normalize
 from shufflenet.quantize import Quantized, QuantizeOptions, _prepare, quantize_onnx
 from shufflenet.quantize._session import compute_logits
 from shufflenet.runtimes import CHECK_KEY, OnnxClassifier
-from shufflenet.spec import Card
+from shufflenet.spec import CARD_KEY, Card
 
 pytestmark = pytest.mark.xdist_group("quantize")  # a worker writes the float file once
 
@@ -179,20 +179,42 @@ def test_a_file_is_computed_as_it_is_meant(quantized: Quantized) -> None:
     assert np.abs(fast - expected).max() <= 0.02 * np.abs(expected).max()
 
 
-def test_a_processor_with_other_logits_is_warned_of(
-    quantized: Quantized, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("weight_range", ["portable", "full"])
+def test_other_logits_are_refused_where_every_processor_gives_the_same(
+    weight_range: Literal["portable", "full"],
+    quantized: Quantized,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    model = onnx.load(quantized.path)
-    with caplog.at_level(logging.WARNING):
-        OnnxClassifier(quantized.path)
-    assert not caplog.records
+    model, path = onnx.load(quantized.path), tmp_path / "other.onnx"
+    card = OnnxClassifier(quantized.path).card
+    assert card.int8
     for entry in model.metadata_props:
         if entry.key == CHECK_KEY:
             entry.value = json.dumps([-1.3 * value for value in json.loads(entry.value)])
-    onnx.save(model, tmp_path / "other.onnx")
-    with caplog.at_level(logging.WARNING):
-        OnnxClassifier(tmp_path / "other.onnx")
-    assert "gives other logits on this processor" in caplog.text
+        if entry.key == CARD_KEY:
+            entry.value = replace(
+                card, int8=replace(card.int8, weight_range=weight_range)
+            ).to_json()
+    onnx.save(model, path)
+    if weight_range == "portable":
+        with pytest.raises(OtherInt8Logits, match="gives other logits here"):
+            OnnxClassifier(path)
+    else:
+        OnnxClassifier(path)
+        assert "gives other logits on this processor" in caplog.text
+
+
+def test_a_flipped_bit_of_the_graph_is_refused(quantized: Quantized, tmp_path: Path) -> None:
+    content = Path(quantized.path).read_bytes()
+    end = len(onnx.load(quantized.path).graph.SerializeToString())
+    for place in np.random.default_rng(0).integers(end // 10, end, 20):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << int(place % 8)
+        (tmp_path / "flipped.onnx").write_bytes(damaged)
+        with pytest.raises(CheckpointError):
+            OnnxClassifier(tmp_path / "flipped.onnx")
+    OnnxClassifier(quantized.path)
 
 
 @pytest.mark.parametrize("channels", ["rgb", "bgr"])

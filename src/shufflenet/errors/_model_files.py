@@ -9,6 +9,7 @@ __all__ = [
     "AlreadyInt8",
     "CardMismatch",
     "CardUnreadable",
+    "ChangedInt8",
     "CheckpointError",
     "CheckpointMismatch",
     "CompileError",
@@ -29,6 +30,7 @@ __all__ = [
     "NotAFile",
     "NotRunnable",
     "NumbersTooFarApart",
+    "OtherInt8Logits",
     "OtherOutput",
     "PublishedUnderOtherName",
     "TooLargeToCompile",
@@ -267,6 +269,22 @@ class DamagedCheck(CheckpointError):
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(path, "holds damaged logits for its check", "Quantize the network again.")
+
+
+class ChangedInt8(CheckpointError):
+    """An int8 file is not as ``quantize`` wrote it."""
+
+    def __init__(self, path: str | Path) -> None:
+        problem = "was damaged or changed after it was quantized"
+        super().__init__(path, problem, "Copy it again, or quantize the network again.")
+
+
+class OtherInt8Logits(CheckpointError):
+    """A runtime computes other logits of an int8 file than any processor should."""
+
+    def __init__(self, path: str | Path) -> None:
+        problem = "gives other logits here than when it was quantized: this runtime is wrong on it"
+        super().__init__(path, problem, "Use --runtime onnxruntime, or quantize the network again.")
 
 
 # --- computing a file ---

@@ -16,6 +16,7 @@ from shufflenet.files._onnx_card import (
     read_onnx_card,
     read_onnx_metadata,
 )
+from shufflenet.files._onnx_file import hash_onnx_graph
 
 __all__ = [
     "PARTIAL",
@@ -24,6 +25,7 @@ __all__ = [
     "card_from_metadata",
     "check_model_file",
     "computes_int8",
+    "hash_onnx_graph",
     "narrow",
     "partial_beside",
     "read_card",

@@ -8,6 +8,7 @@ Source: onnx.proto3 of onnx 1.23 (``ModelProto``, ``StringStringEntryProto``, ``
 ``ValueInfoProto``, ``TypeProto``, ``TensorShapeProto``)
 """
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from shufflenet.files._protobuf import Field, contents, fields, number_in, only
 from shufflenet.outside import check_kind
 from shufflenet.spec import MAX_CARD_BYTES
 
-__all__ = ["OnnxFile", "Shape", "read_onnx_file"]
+__all__ = ["OnnxFile", "Shape", "hash_onnx_graph", "read_onnx_file"]
 
 Shape: TypeAlias = tuple[int | None, ...]
 """The sizes of a tensor's axes; None for those that may vary."""
@@ -33,6 +34,7 @@ _NAME, _TYPE = 1, 2  # of ValueInfoProto
 _TENSOR, _SHAPE, _AXIS, _SIZE = 1, 2, 1, 1  # of TypeProto and what is in it
 _MAX_BYTES = (1 << 31) - 1  # of a protobuf message
 _MAX_NAME_BYTES, _MAX_AXES = 1 << 16, 16
+_BLOCK = 1 << 20  # bytes that are read at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,30 @@ def read_onnx_file(path: str | Path) -> OnnxFile:
         except ValueError as error:
             check_kind(path, file, ".onnx")
             raise DamagedOnnx(path, error) from error
+
+
+def hash_onnx_graph(path: str | Path) -> str:
+    """Compute the SHA-256 of an ONNX file's graph, in hexadecimal digits: of all but its metadata.
+
+    Raises:
+        FileMissing: there is no such file.
+        NotAFile: it is a folder, a pipe or a device.
+        FileUnreadable: reading the file fails, as for lack of permission.
+        DamagedOnnx: it is not a complete protobuf message.
+    """
+    with open_model(path) as file:
+        try:
+            whole = Field(0, 0, 0, os.fstat(file.fileno()).st_size, has_length=True)
+            graph = only(file, whole, _GRAPH) or Field(_GRAPH, 0, 0, 0, has_length=True)
+        except ValueError as error:
+            raise DamagedOnnx(path, error) from error
+        digest = hashlib.sha256()
+        file.seek(graph.start)
+        left = graph.end - graph.start
+        while part := file.read(min(_BLOCK, left)):
+            digest.update(part)
+            left -= len(part)
+        return digest.hexdigest()
 
 
 def _read(file: BinaryIO, size: int) -> OnnxFile:

@@ -1,5 +1,6 @@
 """An int8 file from a float ONNX file: draw images, prepare, calibrate, compare, write."""
 
+import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from shufflenet.quantize._prepare import Prepared, prepare
 from shufflenet.quantize._search import choose_calibrator, choose_float_layers
 from shufflenet.quantize._session import Progress, compute_logits
 from shufflenet.quantize._split import draw_split
-from shufflenet.runtimes import CHECK_KEY, check_image
+from shufflenet.runtimes import CHECK_KEY, HASH_KEY, check_image
 from shufflenet.spec import CARD_KEY, Card, Int8
 
 __all__ = ["Quantized", "quantize_onnx"]
@@ -116,12 +117,13 @@ def quantize_onnx(
 
 
 def _with_metadata(model: onnx.ModelProto, network: Prepared, card: Card) -> bytes:
-    """Return a model's file with its card, and with exact logits to check processors against."""
+    """Return a model's file with its card, exact logits to check processors against, and a hash."""
     image = check_image(card.preprocess)
     exact = compute_logits(model, image, network.feed_int8, exact=True)[0]
     entries = {
         CARD_KEY: card.to_json(),
         CHECK_KEY: json.dumps([float(f"{value:.6g}") for value in exact]),
+        HASH_KEY: hashlib.sha256(model.graph.SerializeToString()).hexdigest(),
     }
     del model.metadata_props[:]
     for key, value in entries.items():

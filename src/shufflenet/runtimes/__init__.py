@@ -7,6 +7,7 @@ from shufflenet.runtimes._guard import guarded
 from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.runtimes._int8 import (
     CHECK_KEY,
+    HASH_KEY,
     INT8_AGREEMENT,
     check_image,
     check_int8,
@@ -21,6 +22,7 @@ from shufflenet.runtimes._pictures import Picture
 
 __all__ = [
     "CHECK_KEY",
+    "HASH_KEY",
     "INT8_AGREEMENT",
     "Classifier",
     "LlvmClassifier",

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import DamagedCheck
+from shufflenet.errors import ChangedInt8, DamagedCheck, OtherInt8Logits
+from shufflenet.files import hash_onnx_graph, read_onnx_metadata
 from shufflenet.spec import Card, Preprocess
 
 __all__ = [
     "CHECK_KEY",
+    "HASH_KEY",
     "INT8_AGREEMENT",
     "check_image",
     "check_int8",
@@ -23,6 +25,7 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 CHECK_KEY = "shufflenet.int8_check"  # the metadata entry that holds the logits of check_image
+HASH_KEY = "shufflenet.int8_sha256"  # the metadata entry that holds the hash of the file's graph
 # The largest difference between int8 logits that counts as agreement, relative to the largest
 # logit. Where sums are exact, float32 may still round a value halfway between two bytes to the
 # other one: 1 % was seen. Sums that saturate move logits by half of the largest.
@@ -65,27 +68,40 @@ def check_int8(
     metadata: Mapping[str, str],
     path: str | Path,
 ) -> None:
-    """Warn if the logits that an int8 file computes of ``check_image`` are not the exact ones.
+    """Check that an int8 file is as it was written, and computes what it computed then.
+
+    Files that ``quantize`` wrote hold the hash of their graph: a flipped bit of a weight, a scale
+    or a zero point may move logits by less than processors differ. They also hold the logits of
+    ``check_image``. Portable weights give these everywhere; of others a processor that saturates is
+    warned of.
 
     Args:
         logits_from_pixels: Computes the file here: images ``(n, h, w, 3)`` to ``(n, classes)``.
         card: The file's card.
         metadata: The file's metadata; a file without such logits is not checked.
-        path: The file's name in the warning.
+        path: The file.
 
     Raises:
+        ChangedInt8: the file's graph is not the one that was written.
         DamagedCheck: the logits in the file are damaged.
+        OtherInt8Logits: its weights are portable, and other logits are computed.
     """
     if card.int8 is None or CHECK_KEY not in metadata:
         return
+    written = read_onnx_metadata(path).get(HASH_KEY)
+    if written is not None and written != hash_onnx_graph(path):
+        raise ChangedInt8(path)
     computed = logits_from_pixels(check_image(card.preprocess))[0]
     try:
         exact = np.array(json.loads(metadata[CHECK_KEY]), np.float32).reshape(computed.shape)
     except (TypeError, ValueError) as error:
         raise DamagedCheck(path) from error
-    if not np.abs(computed - exact).max() <= INT8_AGREEMENT * np.abs(exact).max():
-        _log.warning(
-            "%s gives other logits on this processor than it was quantized for, as on processors "
-            "that saturate sums of int8 products. Quantize it again with --range portable.",
-            path,
-        )
+    if np.abs(computed - exact).max() <= INT8_AGREEMENT * np.abs(exact).max():
+        return
+    if card.int8.weight_range == "portable":
+        raise OtherInt8Logits(path)
+    _log.warning(
+        "%s gives other logits on this processor than it was quantized for, as on processors "
+        "that saturate sums of int8 products. Quantize it again with --range portable.",
+        path,
+    )
