@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conftest import card_for
 from quantizing import CLASSES, pictures, write_float_file, written
 from shufflenet.cli import _quantize, main
 from shufflenet.errors import AnswersChanged
 from shufflenet.quantize import Quantized, QuantizeOptions, _search, quantize_onnx
 from shufflenet.quantize._allowance import allow
 from shufflenet.quantize._prepare import Prepared
+from shufflenet.report import describe_card
 from shufflenet.spec import Accuracy, Int8
+from shufflenet.zoo import NETWORKS
 
 
 @pytest.mark.parametrize(
@@ -124,3 +127,17 @@ def test_json_counts_the_answers_that_agree(
     assert main(command) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["agree"] == {"images": 12, "top1": found["agreement"]}
+
+
+def test_show_tells_of_int8_of_layers_in_float_and_of_accuracy() -> None:
+    card = replace(card_for(NETWORKS["shufflenet_v2_x0_5"]), int8=done_with(2).facts)
+    facts = describe_card(card)
+    assert facts["int8"] == (
+        "all but 2 layers: layer 0, layer 1; portable weights; ranges by percentile of 56 images"
+    )
+    assert facts["int8 accuracy"] == "top-1 87.72 % (50 of 57 correct), in float 87.72 % (50)"
+    assert describe_card(replace(card, int8=done_with(0).facts))["int8"].startswith("all layers;")
+    none = replace(done_with(0).facts, calibrator="torch", calibration_images=0)
+    assert (
+        "by torch; its accuracy was not measured" in describe_card(replace(card, int8=none))["int8"]
+    )

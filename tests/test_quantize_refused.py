@@ -143,6 +143,7 @@ def test_networks_of_other_channels_are_refused(
     card = OnnxClassifier(float_file).card
     for entry in model.metadata_props:
         entry.value = replace(card, network=replace(card.network, in_channels=4)).to_json()
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 4
     onnx.save(model, tmp_path / "four.onnx")
     with pytest.raises(SpecError, match="in_channels is 4"):
         quantize_onnx(tmp_path / "four.onnx", photos, tmp_path / "a.onnx")
@@ -154,3 +155,35 @@ def test_a_target_that_cannot_be_written_is_told_of(
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(WriteError, match="Cannot write"):
         quantize_onnx(float_file, photos, tmp_path / "file" / "a.onnx", QUICK)
+
+
+def test_a_target_that_is_the_source_or_a_folder_is_refused_before_any_work(
+    float_file: Path, photos: ImageSet, tmp_path: Path
+) -> None:
+    content = float_file.read_bytes()
+    (tmp_path / "link.onnx").symlink_to(float_file)
+    for path in (float_file, tmp_path / "link.onnx"):
+        with pytest.raises(SpecError, match="another than the model that is read"):
+            quantize_onnx(float_file, photos, path)
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(WriteError, match="it is a folder"):
+        quantize_onnx(float_file, photos, tmp_path / "folder.onnx")
+    assert float_file.read_bytes() == content
+
+
+def test_more_images_than_there_are_are_said_to_lack(
+    float_file: Path, photos: ImageSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    few = replace(photos, samples=photos.samples[:7])
+    done = quantize_onnx(
+        float_file, few, tmp_path / "a.onnx", replace(QUICK, calibration_images=500)
+    )
+    assert done.facts.calibration_images == 3
+    assert "Of 7 images that can be read, 3 are calibrated on, and not 500" in caplog.text
+
+
+def test_photos_of_one_class_are_enough(float_file: Path, tmp_path: Path) -> None:
+    photos = written(tmp_path / "x", pictures(20), ["red"])
+    done = quantize_onnx(float_file, photos, tmp_path / "a.onnx", QUICK)
+    assert done.facts.judged_by == "labels"
+    assert done.facts.int8_accuracy.images == 10

@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 
 from shufflenet.data import ImageSet
-from shufflenet.errors import SpecError
+from shufflenet.errors import SpecError, WriteError
 from shufflenet.files import read_onnx_card, write_atomic
 from shufflenet.graph import load_onnx
 from shufflenet.quantize._float_graph import read_float_graph
@@ -78,12 +78,14 @@ def quantize_onnx(
         LogitsNotNumbers: the float network's logits are infinite or NaN.
         NumbersTooFarApart: values or weights of a layer have no scale in int8.
         CheckpointError: the file cannot be read, is quantized, or has weights that are not finite.
-        SpecError: the network does not take images of three channels, or cannot take bytes.
+        SpecError: the network does not take images of three channels, or cannot take bytes, or
+            ``path`` is ``source``.
         DataError: there are too few images, or they are all of one color.
         AccuracyLost: more correct predictions are lost than allowed; nothing is written.
         AnswersChanged: more predictions change than allowed; nothing is written.
         WriteError: the file cannot be written; an existing file is left as it was.
     """
+    _check_target(Path(path), Path(source))
     card = read_onnx_card(source)
     if card.network.in_channels != 3:
         raise SpecError("in_channels", card.network.in_channels, "3 to calibrate on image files")
@@ -114,6 +116,19 @@ def quantize_onnx(
         calibrators={str(k): round(v, 2) for k, v in calibration.signal_to_noise_db.items()},
         layers=result.layers,
     )
+
+
+def _check_target(path: Path, source: Path) -> None:
+    """Check what can be known of the file to write before minutes are spent on it.
+
+    Raises:
+        SpecError: it is the file that is read.
+        WriteError: it is a folder.
+    """
+    if path.is_dir():
+        raise WriteError(path, "it is a folder")
+    if path.exists() and source.exists() and path.samefile(source):
+        raise SpecError("the file to write", str(path), "another than the model that is read")
 
 
 def _with_metadata(model: onnx.ModelProto, network: Prepared, card: Card) -> bytes:

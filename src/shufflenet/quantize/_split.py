@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 _PIXELS = 12_000_000  # to calibrate on, 239 images of 224 px; more change the result little
 _MOST = 2000  # images to calibrate on
 _HELD_OUT = 2000
+_HELD_OUT_PIXELS = 100_000_000  # 2,000 images of 224 px, 300 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,20 @@ def draw_split(
         raise TooFewImages(images.source, len(images))
     known = _with_labels_of(images, card)
     images = known or images
-    order = np.random.default_rng(options.seed).permutation(len(images))[: count + _HELD_OUT]
+    held_out = min(_HELD_OUT, max(_HELD_OUT_PIXELS // side**2, count))
+    order = np.random.default_rng(options.seed).permutation(len(images))[: count + held_out]
     pixels, loaded = _load([images.samples[number] for number in order], card, on_progress)
     count = min(count, len(loaded) // 2)
     if count < 1:
         raise TooFewImages(images.source, len(loaded))
+    if count < (options.calibration_images or 0):
+        _log.warning(
+            "Of %d images that can be read, %d are calibrated on, and not %d: the others are for "
+            "the test.",
+            len(loaded),
+            count,
+            options.calibration_images,
+        )
     if (pixels[:count] == pixels[:count, :1, :1]).all():
         raise BlankImages(images.source)
     labels = np.array([sample.label for sample in loaded[count:]]) if known else None

@@ -18,7 +18,7 @@ from shufflenet.report._words import (
     format_params,
     format_percent,
 )
-from shufflenet.spec import Card, NetworkSpec, SearchedStage, Stage
+from shufflenet.spec import Card, Int8, NetworkSpec, SearchedStage, Stage
 from shufflenet.zoo import Weights
 
 __all__ = ["Facts", "describe_card", "describe_network", "describe_weights"]
@@ -70,12 +70,30 @@ def describe_card(card: Card) -> Facts:
             f"top-1 {accuracy.top1_percent:.2f} % ({accuracy.top1} of {accuracy.images}), "
             f"top-5 {accuracy.top5_percent:.2f} % ({accuracy.top5} of {accuracy.images})"
         )
+    if card.int8:
+        facts |= _describe_int8(card.int8)
     if published := card.published:
         facts["published accuracy"] = (
             f"top-1 {published.top1_percent} %, top-5 {published.top5_percent} %; "
             f"stated in {published.source}"
         )
     return {name: text for name, text in facts.items() if text}
+
+
+def _describe_int8(int8: Int8) -> Facts:
+    """Return how a network was quantized, which of its layers are float, and what that cost."""
+    if not int8.calibration_images:
+        return {"int8": f"weights and scales by {int8.calibrator}; its accuracy was not measured"}
+    kept = int8.kept_in_float
+    layers = f"all but {len(kept)} layers: {', '.join(kept)}" if kept else "all layers"
+    before, after = int8.float_accuracy, int8.int8_accuracy
+    right = "answered as by float" if int8.judged_by == "float" else "correct"
+    return {
+        "int8": f"{layers}; {int8.weight_range} weights; ranges by {int8.calibrator} of "
+        f"{int8.calibration_images} images",
+        "int8 accuracy": f"top-1 {after.top1_percent:.2f} % ({after.top1} of {after.images} "
+        f"{right}), in float {before.top1_percent:.2f} % ({before.top1})",
+    }
 
 
 def describe_weights(weights: Weights) -> Facts:
