@@ -35,6 +35,7 @@ from shufflenet.errors import CheckpointError
 from shufflenet.files import read_card
 from shufflenet.layers import layers
 from shufflenet.machine import cores
+from shufflenet.report.charts import plot_timings
 from shufflenet.spec import CARD_KEY, Accuracy, Int8
 from shufflenet.zoo import SHIPPED, find_network
 from test_runtimes_model import CARD
@@ -143,6 +144,49 @@ def test_memory_is_not_known_where_the_process_fails() -> None:
     assert peak_memory_bytes("none", "onnxruntime", threads=1, batches=(1,)) is None
 
 
+def test_memory_is_read_among_what_libraries_print(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "a banner\n\nPEAKS [20, 30]\nand a farewell\n"
+
+    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess([], 0, text, "")
+
+    monkeypatch.setattr("shufflenet.benchmark._memory.subprocess.run", run)
+    assert peak_memory_bytes("any", "any", threads=1, batches=(8, 1)) == {1: 20, 8: 30}
+    text = ""
+    assert peak_memory_bytes("any", "any", threads=1, batches=(8, 1)) is None
+
+
+def test_photos_are_measured_as_pixels_and_other_images_as_floats() -> None:
+    given: list[tuple[np.dtype[np.generic], tuple[int, ...]]] = []
+
+    class Watched(Reddest):
+        def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+            given.append((pixels.dtype, pixels.shape))
+            return np.zeros((len(pixels), 3), np.float32)
+
+        def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            given.append((batch.dtype, batch.shape))
+            return np.zeros((len(batch), 3), np.float32)
+
+    two = dataclasses.replace(CARD.network, in_channels=2)
+    for card in (CARD, dataclasses.replace(CARD, network=two)):
+        contender = Contender("any", "onnxruntime", "float32", 1, Watched(card))
+        compare([contender], batch=2, seconds=0.0, clock=FakeClock())
+    assert set(given) == {
+        (np.dtype(np.uint8), (2, 32, 32, 3)), (np.dtype(np.float32), (2, 2, 32, 32)),
+    }  # fmt: skip
+
+
+def test_a_time_of_no_answer_is_not_told() -> None:
+    class Broken(Reddest):
+        def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+            return np.full((len(pixels), 3), np.nan, np.float32)
+
+    contender = Contender("any", "onnxruntime", "float32", 1, Broken(CARD))
+    with pytest.raises(CheckpointError, match="'any' computes logits that are infinite or NaN"):
+        compare([contender], batch=1, seconds=0.0, clock=FakeClock())
+
+
 def timing(model: str, runtime: str, precision: str, rounds: tuple[float, ...]) -> Timing:
     return Timing(
         model=model,
@@ -166,6 +210,12 @@ def timing(model: str, runtime: str, precision: str, rounds: tuple[float, ...]) 
         gemm_gops=2.0,
         gemm_share=0.5,
     )
+
+
+def test_a_chart_shows_names_as_they_are(tmp_path: Path) -> None:
+    name = "$x_{$ \x1b[2J.onnx"  # no formula, and no XML
+    plot_timings([timing(name, "onnxruntime", "float32", (1.0, 2.0))], tmp_path / "a.svg")
+    assert r"$x_{$ \x1b[2J.onnx" in (tmp_path / "a.svg").read_text("utf-8")
 
 
 def test_the_verdict_is_in_words() -> None:

@@ -1,6 +1,7 @@
 """Measure how much memory a process needs to run a model."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -31,11 +32,14 @@ model = open_model(name, runtime=runtime, threads=threads)
 side, channels = model.card.preprocess.crop_px, model.card.network.in_channels
 peaks = []
 for batch in batches:
-    images = np.zeros((batch, channels, side, side), np.float32)
+    if channels == 3:
+        compute, images = model.logits_from_pixels, np.zeros((batch, side, side, 3), np.uint8)
+    else:
+        compute, images = model.logits, np.zeros((batch, channels, side, side), np.float32)
     for _ in range(3):
-        model.logits(images)
+        compute(images)
     peaks.append(peak_bytes() - before)
-print(json.dumps(peaks))
+print("\\nPEAKS", json.dumps(peaks), flush=True)
 """
 
 
@@ -64,4 +68,5 @@ def peak_memory_bytes(
     )
     if process.returncode:
         return None
-    return dict(zip(ordered, json.loads(process.stdout.splitlines()[-1]), strict=True))
+    found = re.search(r"^PEAKS (\[.*\])$", process.stdout, re.MULTILINE)  # libraries may print too
+    return dict(zip(ordered, json.loads(found[1]), strict=True)) if found else None

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +11,11 @@ import numpy.typing as npt
 from shufflenet.benchmark._cost import cost
 from shufflenet.benchmark._gemm import GEMMS, Precision, gemms, peak_gops
 from shufflenet.benchmark._interleave import ROUNDS, CallTimes, Clock, time_interleaved
-from shufflenet.preprocess import normalize
-from shufflenet.runtimes import Classifier
+from shufflenet.runtimes import Classifier, check_rows
 
 __all__ = ["Contender", "Timing", "compare", "count_blocks"]
+
+_Images: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
 
 _GEMM_SECONDS = 0.5  # for each size
 
@@ -135,22 +137,34 @@ def _reference(contender: Contender, contenders: Sequence[Contender]) -> Contend
     return min(same, key=lambda other: (other.precision != "float32", other.runtime != "torch"))
 
 
-def _random_images(contender: Contender, batch: int) -> npt.NDArray[np.float32]:
-    """Return ``(batch, c, h, w)``: random pixels, normalized as the card says."""
+def _random_images(contender: Contender, batch: int) -> _Images:
+    """Return what predicting gives a runtime: pixels ``(batch, h, w, 3)``.
+
+    For a network of other than three channels they are normalized images, ``(batch, c, h, w)``.
+    """
     card, rng = contender.classifier.card, np.random.default_rng(0)
     side, channels = card.preprocess.crop_px, card.network.in_channels
     if channels != 3:  # photos have three
         return rng.standard_normal((batch, channels, side, side), np.float32)
-    return normalize(rng.integers(0, 256, (batch, side, side, 3), np.uint8), card.preprocess)
+    return rng.integers(0, 256, (batch, side, side, 3), np.uint8)
 
 
-def _call(contender: Contender, images: npt.NDArray[np.float32]) -> Callable[[], object]:
-    return lambda: contender.classifier.logits(images)
+def _call(contender: Contender, images: _Images) -> Callable[[], npt.NDArray[np.float32]]:
+    """Return a function that computes images as predicting does, pixels as pixels.
+
+    A file that takes bytes would otherwise be given floats, and time be spent on turning them back.
+    """
+    classifier = contender.classifier
+    if images.dtype == np.uint8:
+        pixels = np.asarray(images, np.uint8)
+        return lambda: classifier.logits_from_pixels(pixels)
+    batch = np.asarray(images, np.float32)
+    return lambda: classifier.logits(batch)
 
 
 def _timing(
     contender: Contender,
-    images: npt.NDArray[np.float32],
+    images: _Images,
     times: CallTimes,
     reference: Contender,
     peak: float,
@@ -158,9 +172,10 @@ def _timing(
     calls = np.concatenate(times.warm) * 1e3
     rounds = [1e3 * seconds for seconds in times.round_medians]
     median = float(np.median(calls))
-    logits, expected = (c.classifier.logits(images) for c in (contender, reference))
-    network = contender.classifier.card.network
-    side = images.shape[-1]
+    logits, expected = (_call(c, images)() for c in (contender, reference))
+    card = contender.classifier.card
+    network, side = card.network, card.preprocess.crop_px
+    check_rows(logits, (len(images), network.classes), contender.model, what="model")
     gops = 2e-6 * cost(network, side, side).multiply_adds * len(images) / median
     return Timing(
         model=contender.model,

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from shufflenet.benchmark import Timing
 from shufflenet.errors import ShuffleNetError
 from shufflenet.files import write_atomic
+from shufflenet.labels import printable
 from shufflenet.outside import read_json
 from shufflenet.spec import RUNTIMES
 
@@ -83,11 +84,11 @@ def plot_timings(timings: Sequence[Timing], path: Path) -> None:
         medians = np.array([t.p50_ms / batch for t in shown])
         low, high = np.percentile([t.rounds_ms for t in shown], (25, 75), axis=1) / batch
         error = np.maximum(0, [medians - low, high - medians])
-        names = [f"{t.model}, {RUNTIMES[t.runtime].title}, {t.precision}" for t in shown]
+        names = [f"{printable(t.model)}, {RUNTIMES[t.runtime].title}, {t.precision}" for t in shown]
         colors = ["tab:orange" if t.precision == "int8" else "tab:blue" for t in shown]
         bars = axes.barh(range(len(shown)), medians, xerr=error, color=colors, ecolor="0.4")
         axes.bar_label(bars, fmt="%.2f", padding=4)
-        axes.set_yticks(range(len(shown)), names)
+        axes.set_yticks(range(len(shown)), names, parse_math=False)  # a name may hold dollar signs
         axes.invert_yaxis()
         axes.margins(x=0.12)
         axes.set_xlabel("milliseconds per image")

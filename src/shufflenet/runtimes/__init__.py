@@ -3,7 +3,7 @@
 from shufflenet.runtimes._classifier import Classifier, Prediction, top_k
 from shufflenet.runtimes._classify import classify, run_batches
 from shufflenet.runtimes._fastest import open_fastest
-from shufflenet.runtimes._guard import guarded
+from shufflenet.runtimes._guard import check_rows, guarded
 from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.runtimes._int8 import (
     CHECK_KEY,
@@ -36,6 +36,7 @@ __all__ = [
     "check_image",
     "check_int8",
     "check_pixels",
+    "check_rows",
     "classify",
     "computes_int8_exactly",
     "find_runtimes",
