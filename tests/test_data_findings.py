@@ -151,6 +151,12 @@ def test_folders_and_tables_put_classes_in_one_order(tmp_path: Path) -> None:
     assert open_images(table).classes == open_images(folder).classes
 
 
+def test_a_folder_of_other_files_is_refused_with_their_count(tmp_path: Path) -> None:
+    folder = files(tmp_path / "p", "cat/0.raw", "cat/1.raw", "cat/notes.txt")
+    with pytest.raises(DataError, match="holds no images, but 2 files without an image's ending"):
+        open_images(folder)
+
+
 def test_links_that_go_in_a_circle_end(tmp_path: Path) -> None:
     folder = files(tmp_path / "p", "cat/0.png", "dog/0.png")
     (folder / "dog" / "up").symlink_to(folder, target_is_directory=True)

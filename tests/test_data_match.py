@@ -98,5 +98,5 @@ def test_evaluate_reads_validation_and_numbers(
     code, out, err = run("evaluate", "--data", tmp_path / "data", "--model", checkpoint, "--json")
     assert code == 0
     assert json.loads(out)["images"] == 24
-    assert "'Val' is used here, beside it are 'train'." in err
+    assert f"'{tmp_path}/data' holds splits: 'Val' is used here, beside it are 'train'." in err
     assert "Labels are numbers: taken as the numbers of the model's classes, from 0." in err

@@ -176,6 +176,12 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "ground truth as published, in the folder of the validation images.",
     ),
     (
+        errors.NoImages("photos", 3),
+        "The data in 'photos' holds no images, but 3 files without an image's ending. Expected: "
+        "DATA/<class>/<image>, as a folder, a .tar or a .tar.gz of one; WebDataset shards; parquet "
+        "with image and label; or a .csv of path and label.",
+    ),
+    (
         errors.NoImages("photos"),
         "The data in 'photos' holds no images. Expected: DATA/<class>/<image>, as a folder, a"
         " .tar or a .tar.gz of one; WebDataset shards; parquet with image and label; or a "

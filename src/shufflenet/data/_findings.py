@@ -68,7 +68,7 @@ class Findings:
         """Return whole sentences about it for people; none where everything is used.
 
         Args:
-            source: The name of the data.
+            source: The name of the data, as ``ImageSet.source`` is: of a split, its own.
         """
         parts = (
             self._about_splits(source),
@@ -92,7 +92,8 @@ class Findings:
         if not self.split:
             return ""
         others = _some(self.other_splits)
-        return f"{source!r} holds splits: {self.split!r} is used here, beside it are {others}."
+        whole = posixpath.dirname(source)
+        return f"{whole!r} holds splits: {self.split!r} is used here, beside it are {others}."
 
     def _about_files(self, source: str) -> str:
         if not self.passed_over:

@@ -3,10 +3,11 @@
 import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from shufflenet.data._findings import PassedOver, count_passed_over
 from shufflenet.data._folders import Tree, from_class_folders
 from shufflenet.data._sets import ImageSet, Sample
 from shufflenet.data._splits import Part
@@ -66,13 +67,15 @@ def _read_folder(source: str, folder: Path, part: Part | None) -> ImageSet:
     if "" in listing.unreadable:
         raise DataUnreadable(source, listing.unreadable[""])
     if not listing.images:
-        return _read_shards_in(source, folder, part)
+        return _read_shards_in(source, folder, part, count_passed_over(listing.others))
     before = os.path.join(folder, "")
     tree = Tree(listing, lambda name: Sample(name, -1, before + name.replace("/", os.sep)), folder)
     return from_class_folders(source, tree, part)
 
 
-def _read_shards_in(source: str, folder: Path, part: Part | None) -> ImageSet:
+def _read_shards_in(
+    source: str, folder: Path, part: Part | None, others: Sequence[PassedOver]
+) -> ImageSet:
     """Read the shards in a folder.
 
     Raises:
@@ -90,7 +93,7 @@ def _read_shards_in(source: str, folder: Path, part: Part | None) -> ImageSet:
             raise SeveralSplits(source, splits[0], splits[1])
         if shards:
             return _read(source, shards, part)
-    raise NoImages(source)
+    raise NoImages(source, sum(each.files for each in others))
 
 
 def _read(source: str, paths: list[Path], part: Part | None) -> ImageSet:

@@ -166,10 +166,16 @@ class ShardsDisagree(DataError):
 
 
 class NoImages(DataError):
-    """There is not one image file."""
+    """There is not one image file.
 
-    def __init__(self, source: str | Path) -> None:
-        super().__init__(source, "holds no images", _LAYOUT)
+    Args:
+        source: The data.
+        others: How many files of other endings there are.
+    """
+
+    def __init__(self, source: str | Path, others: int = 0) -> None:
+        beside = f", but {count_of(others, 'file')} without an image's ending" if others else ""
+        super().__init__(source, f"holds no images{beside}", _LAYOUT)
 
 
 class NoReadableImages(DataError):
