@@ -20,6 +20,7 @@ from shufflenet.data import ImageSet, Sample, open_images
 from shufflenet.errors import HeldOutListDamaged, HeldOutMissing, NoHeldOutList
 from shufflenet.files import write_atomic
 from shufflenet.outside import open_regular
+from shufflenet.outside.arrays import open_array
 
 __all__ = [
     "Fingerprints",
@@ -168,10 +169,10 @@ def count_trained_on(model: str | Path, images: ImageSet) -> int:
         images: Any images; a copy of an image counts, whatever its name.
     """
     try:
-        trained = np.load(Path(model).parent / _TRAINED_ON, allow_pickle=False)
-    except (OSError, ValueError, EOFError):  # there is none, or it is damaged
+        trained = open_array(Path(model).parent / _TRAINED_ON)
+    except (OSError, ValueError):  # there is none, or it is damaged
         return 0
-    if not isinstance(trained, np.ndarray) or trained.dtype != np.uint64:
+    if trained.dtype != np.uint64:
         return 0
     return count_in(trained, images)
 

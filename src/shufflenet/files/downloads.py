@@ -28,6 +28,7 @@ from shufflenet.errors import (
 )
 from shufflenet.files._cache import cache_dir
 from shufflenet.files._transfer import Refused, Transient, chunks, open_url, require_address
+from shufflenet.outside import open_regular
 from shufflenet.zoo import Weights
 
 __all__ = ["Progress", "download"]
@@ -159,7 +160,7 @@ def _mismatch(path: Path, weights: Weights) -> str:
 
 
 def _digest(path: Path, kind: str) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(
             file, lambda: hashlib.new(kind, usedforsecurity=False)
         ).hexdigest()

@@ -1,6 +1,5 @@
 """Whether this processor computes int8 files exactly: a probe, and logits stored in each file."""
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from shufflenet.errors import ChangedInt8, DamagedCheck, OtherInt8Logits
 from shufflenet.files import hash_onnx_graph, read_onnx_metadata
+from shufflenet.outside import read_json, typed
 from shufflenet.spec import Card, Preprocess
 
 __all__ = [
@@ -93,8 +93,9 @@ def check_int8(
         raise ChangedInt8(path)
     computed = logits_from_pixels(check_image(card.preprocess))[0]
     try:
-        exact = np.array(json.loads(metadata[CHECK_KEY]), np.float32).reshape(computed.shape)
-    except (TypeError, ValueError) as error:
+        logits = typed(read_json(metadata[CHECK_KEY]), tuple[float, ...], "logits")
+        exact = np.array(logits, np.float32).reshape(computed.shape)
+    except ValueError as error:  # a SpecError is one
         raise DamagedCheck(path) from error
     if np.abs(computed - exact).max() <= INT8_AGREEMENT * np.abs(exact).max():
         return

@@ -20,6 +20,7 @@ from shufflenet.errors import (
 )
 from shufflenet.hub import CHECKPOINT, ONNX, resolve
 from shufflenet.models import load_model_and_card
+from shufflenet.outside.arrays import open_array
 from shufflenet.runtimes import OnnxClassifier
 from shufflenet.spec import Card, Label
 from shufflenet.train._normalize import Normalizer
@@ -82,11 +83,10 @@ def _read_logits(path: str | Path, shape: tuple[int, int]) -> TeacherLogits:
         LogitsNotFinite: it holds infinities or NaN.
     """
     try:
-        logits: TeacherLogits = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise LogitsUnreadable(path, error, shape) from error
-    if not isinstance(logits, np.ndarray):
-        raise LogitsUnreadable(path, "it is an archive of arrays", shape)
+        logits: TeacherLogits = open_array(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise LogitsUnreadable(path, reason, shape) from error
     if logits.shape != shape or not np.issubdtype(logits.dtype, np.floating):
         raise LogitsOfOtherImages(path, logits.dtype, logits.shape, shape)
     parts = np.array_split(logits, 1 + len(logits) // 4096)  # not all in memory at once
