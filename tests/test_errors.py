@@ -443,8 +443,8 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
     ),
     (
         errors.NotQuantized("a.pth"),
-        "The file 'a.pth' holds no weights in int8, which alone become .onnx. Convert it --to "
-        "FILE.safetensors, then export that: shufflenet export --help.",
+        "The file 'a.pth' holds no tensors that torch quantized, and only those become .onnx. "
+        "Convert it --to FILE.safetensors, then export that: shufflenet export --help.",
     ),
     (
         errors.ImpossibleScale("a.pth", "conv1.0"),
