@@ -69,7 +69,9 @@ class NotQuantized(CheckpointError):
 
     def __init__(self, path: str | Path) -> None:
         remedy = "Convert it --to FILE.safetensors, then export that: shufflenet export --help."
-        super().__init__(path, "holds no tensors that torch quantized, and only those become .onnx", remedy)
+        super().__init__(
+            path, "holds no tensors that torch quantized, and only those become .onnx", remedy
+        )
 
 
 class ImpossibleScale(CheckpointError):
