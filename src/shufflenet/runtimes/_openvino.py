@@ -3,7 +3,6 @@
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import FileMissing, MissingDependency, ModelZooFile, SpecError
-from shufflenet.files import card_from_metadata
+from shufflenet.files import card_from_metadata, read_onnx_metadata
 from shufflenet.runtimes._classifier import missing_package
 from shufflenet.runtimes._guard import Guard, check_graph, loading
 from shufflenet.runtimes._inputs import (
@@ -23,8 +22,8 @@ from shufflenet.runtimes._inputs import (
     input_from_batch,
     input_from_pixels,
 )
-from shufflenet.runtimes._int8 import CHECK_KEY, check_int8
-from shufflenet.spec import CARD_KEY, RUNTIMES, Arithmetic
+from shufflenet.runtimes._int8 import check_int8
+from shufflenet.spec import RUNTIMES, Arithmetic
 
 __all__ = ["OpenVinoClassifier", "open_file"]
 
@@ -95,6 +94,10 @@ class OpenVinoClassifier:
             raise MissingDependency(*missing_package(RUNTIMES["openvino"], error)) from error
         if not Path(path).is_file():
             raise FileMissing(path)
+        metadata = read_onnx_metadata(path)
+        self.card, published = card_from_metadata(path, metadata)
+        if published is not None:  # their batch sizes and outputs differ, and some it cannot load
+            raise ModelZooFile(path)
         check_graph(path)
         core = openvino.Core()
         settings = _settings(core, threads, precision)
@@ -103,12 +106,8 @@ class OpenVinoClassifier:
             self._model = model = core.read_model(str(path))
             _count_axes_from_the_end(openvino, model)
             self._any_shape = self._compile(model)
-            metadata = dict(_metadata(model))
             self._takes_bytes = model.inputs[0].element_type == openvino.Type.u8
-        self.card, published = card_from_metadata(path, metadata)
         self._guard = Guard(path, "OpenVINO", self.card.network.classes)
-        if published is not None:  # their batch sizes and outputs differ
-            raise ModelZooFile(path)
         self._lock, self._requests = threading.Lock(), _Requests()
         self._seen: Counter[tuple[int, ...]] = Counter()
         self._of_shape: dict[tuple[int, ...], Any] = {}
@@ -205,14 +204,6 @@ def _settings(
     if threads:
         settings["INFERENCE_NUM_THREADS"] = str(threads)
     return settings
-
-
-def _metadata(model: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  # it has no types
-    """Yield the entries of an ONNX file's metadata that OpenVINO keeps, key and value."""
-    for key in (CARD_KEY, CHECK_KEY):
-        place = ["framework", key]
-        if model.has_rt_info(place):
-            yield key, model.get_rt_info(place).value
 
 
 class _Requests(threading.local):
