@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from shufflenet.convert import _pickle, convert_checkpoint
 from shufflenet.convert._read import read_foreign
 from shufflenet.convert._weight_sets import _dictionaries, find_sets
 from shufflenet.errors import CheckpointError, ShuffleNetError
+from shufflenet.models import create_model
 
 
 def archive(pickled: bytes, *others: tuple[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
@@ -251,6 +253,32 @@ def test_an_object_of_a_class_is_refused_and_named(tmp_path: Path) -> None:
     torch.save({"model": torch.nn.Linear(2, 2), "epoch": 3}, path)
     with pytest.raises(CheckpointError, match=r"modules\.linear\.Linear.*state_dict"):
         convert_checkpoint(path)
+
+
+def test_a_network_of_ours_saved_whole_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    for value in (
+        create_model("shufflenet_v2_x0_25"),
+        {"net": create_model("shufflenet_v2_x0_25")},
+    ):
+        torch.save(value, path)
+        with pytest.raises(CheckpointError, match=r"class shufflenet\..*ShuffleNetV2.*state_dict"):
+            convert_checkpoint(path)
+
+
+def test_arrays_of_other_machines_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.pdparams"
+    path.write_bytes(pickle.dumps({"a": np.arange(3, dtype=">f4")}))
+    array = read_foreign(path).arrays["a"]
+    assert array.dtype == np.dtype(np.float32)
+    assert np.array_equal(array, [0, 1, 2])
+
+
+def test_small_floats_in_safetensors_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file({SIGNATURE: torch.ones(2).to(torch.float8_e4m3fn)}, path)
+    with pytest.raises(CheckpointError, match=r"has numbers of torch\.float8_e4m3fn"):
+        read_foreign(path)
 
 
 PIECES: list[Callable[[np.random.Generator], bytes]] = [

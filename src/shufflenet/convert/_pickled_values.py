@@ -130,7 +130,9 @@ def array_from(
         content = content.encode("latin1")
     if not isinstance(content, bytes | bytearray) or not isinstance(dtype, Dtype):
         raise Unsafe("arrays without bytes")
-    return np.frombuffer(content, dtype.numpy()).reshape(shape, order=order)
+    numbers = np.frombuffer(content, dtype.numpy())
+    native = numbers.astype(numbers.dtype.newbyteorder("="), copy=False)
+    return native.reshape(shape, order=order)
 
 
 def is_name(key: object) -> bool:

@@ -178,7 +178,10 @@ def _read_safetensors(path: Path) -> dict[str, object]:
     def read(name: str) -> npt.NDArray[np.generic]:
         with safe_open(str(path), framework="pt") as file:  # NumPy has no bfloat16
             tensor = file.get_tensor(name)
-        if not (tensor.dtype.is_floating_point and tensor.dtype.itemsize == 2):
+        floats = tensor.dtype.is_floating_point
+        if (floats and tensor.dtype.itemsize == 1) or tensor.is_complex():
+            raise NotNumbers(f"numbers of {tensor.dtype}")
+        if not (floats and tensor.dtype.itemsize == 2):
             return tensor.numpy()  # type: ignore[no-any-return]  # torch's stubs
         return tensor.float().numpy()  # type: ignore[no-any-return]  # likewise
 

@@ -19,6 +19,7 @@ _MAX_SETS = 16  # in one dictionary
 _MAX_DEPTH = 8  # of dictionaries in dictionaries: Lightning's callbacks have 3
 # What torch.compile, FSDP and activation checkpointing put between the parts of a name.
 _WRAPPERS = frozenset(("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"))
+_NETWORK_KEYS = ("model", "net", "network", "module", "ema", "state_dict")  # of whole objects
 _SIGNATURES = tuple(
     re.compile(rf"(?P<prefix>(?:[^.]+\.)*?){signature}")
     for signature in dict.fromkeys(layout.signature for layout in LAYOUTS)
@@ -157,7 +158,8 @@ def is_averaged(one: WeightSet, names: set[str]) -> bool:
 
 def whole_network(saved: object) -> str:
     """Return the class of an object that is saved where weights are looked for; or nothing."""
-    for value in (saved, *(saved.values() if isinstance(saved, dict) else ())):
-        if isinstance(value, Inert) and value.kind[-1:].isalpha():
+    inside = [saved.get(key) for key in _NETWORK_KEYS] if isinstance(saved, dict) else []
+    for value in (saved, *inside):
+        if isinstance(value, Inert) and value.kind.rpartition(".")[2][:1].isupper():
             return value.kind
     return ""
