@@ -83,6 +83,18 @@ def test_a_class_may_be_called_train(names: tuple[str, ...], tmp_path: Path) -> 
     assert open_images(folder, "train").classes == tuple(sorted(names))
 
 
+@pytest.mark.parametrize("others", [("cat", "dog"), ("unlabelled",)])
+@pytest.mark.parametrize("name", ["val", "Train"])
+def test_a_split_among_class_folders_is_refused(
+    name: str, others: tuple[str, ...], tmp_path: Path
+) -> None:
+    inside = [f"{name}/{each}/0.png" for each in ("cat", "dog")]
+    folder = files(tmp_path / "p", *(f"{other}/0.png" for other in others), *inside)
+    for source in (folder, in_tar(folder)):
+        with pytest.raises(DataError, match=f"holds '{name}', a split with folders inside"):
+            open_images(source, "train")
+
+
 def test_two_training_folders_are_refused(tmp_path: Path) -> None:
     folder = files(tmp_path / "p", *(f"{s}/c/0.png" for s in ("train_1", "train_2", "val")))
     assert open_images(folder, "val").findings.split == "val"

@@ -102,6 +102,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "path and label.",
     ),
     (
+        errors.SplitBesideClasses("photos", "val", "cat"),
+        "The data in 'photos' holds 'val', a split with folders inside, beside 'cat'. Put what is "
+        "no class elsewhere, or give the folder that holds the class folders only.",
+    ),
+    (
         errors.SeveralFoldersOfSplit("photos", "train", "train_2"),
         "The data in 'photos' holds 'train' and 'train_2', of which either may be meant. "
         "Give one of them, not the folder that holds both.",

@@ -2,6 +2,7 @@
 
 import contextlib
 import posixpath
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -9,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from shufflenet.data._findings import Findings, count_passed_over
 from shufflenet.data._labels import Label, with_labels
 from shufflenet.data._sets import ImageSet, Sample
-from shufflenet.data._splits import Part, choose_split, find_splits
+from shufflenet.data._splits import Part, check_no_split, choose_split, find_splits
 from shufflenet.data._tables import is_known_label_file, may_label, read_table
 from shufflenet.data._walk import Listing
 from shufflenet.errors import DataError, ImagesOutsideClassFolders, NoImages, SeveralTables
@@ -84,6 +85,10 @@ def from_class_folders(source: str, tree: Tree, part: Part | None = None) -> Ima
             other_splits=(*others, *splits.rest),
         )
         return replace(found, findings=findings)
+    inside = defaultdict[str, set[str]](set)
+    for folder in folders:
+        inside[folder[depth]].update(folder[depth + 1 : depth + 2])
+    check_no_split(source, inside)
     labels: list[Label] = [folder[depth] for folder in folders]
     samples = map(tree.sample, names)
     images = with_labels(source, zip(samples, labels, strict=True))

@@ -1,12 +1,17 @@
 """Folders of splits, such as train/ and val/, told from class folders."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
-from shufflenet.errors import SeveralFoldersOfSplit, SplitsNotChosen, SplitsOrClasses
+from shufflenet.errors import (
+    SeveralFoldersOfSplit,
+    SplitBesideClasses,
+    SplitsNotChosen,
+    SplitsOrClasses,
+)
 
-__all__ = ["Part", "Splits", "choose_split", "find_splits"]
+__all__ = ["Part", "Splits", "check_no_split", "choose_split", "find_splits"]
 
 Part = Literal["train", "val"]
 
@@ -92,6 +97,21 @@ def choose_split(source: str, splits: Splits, part: Part | None) -> str:
     if len(chosen) > 1:
         raise SeveralFoldersOfSplit(source, chosen[0], chosen[1])
     return chosen[0]
+
+
+def check_no_split(source: str, inside: Mapping[str, Collection[str]]) -> None:
+    """Check that no folder among class folders is a split with class folders inside.
+
+    Args:
+        source: The name of the data in errors.
+        inside: The folders that are taken for classes, each with the folders inside it.
+
+    Raises:
+        SplitBesideClasses: one is called like a split and holds several folders.
+    """
+    for name in sorted(inside):
+        if len(inside) > 1 and _kind(name) and len(inside[name]) > 1:
+            raise SplitBesideClasses(source, name, next(n for n in sorted(inside) if n != name))
 
 
 def _kind(name: str) -> str | None:

@@ -30,6 +30,7 @@ __all__ = [
     "ShardIncomplete",
     "ShardsDisagree",
     "ShardsUnlabeled",
+    "SplitBesideClasses",
     "SplitsNotChosen",
     "SplitsOrClasses",
     "TooFewImages",
@@ -135,6 +136,17 @@ class SplitsOrClasses(DataError):
             f"holds images directly in {folders}, which may be splits or classes",
             "Put class folders into each split; or, if they are classes, give a .csv of path and "
             "label.",
+        )
+
+
+class SplitBesideClasses(DataError):
+    """A folder with the name of a split and class folders inside lies beside class folders."""
+
+    def __init__(self, source: str | Path, split: str, other: str) -> None:
+        super().__init__(
+            source,
+            f"holds {split!r}, a split with folders inside, beside {other!r}",
+            "Put what is no class elsewhere, or give the folder that holds the class folders only.",
         )
 
 
