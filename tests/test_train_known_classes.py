@@ -4,18 +4,22 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from conftest import card_for, with_seeded_weights
-from shufflenet.data import ImageSet, open_images
-from shufflenet.errors import SpecError
+from shufflenet.data import ImageSet, load, open_images
+from shufflenet.errors import ImageError, SpecError
 from shufflenet.files import Checkpoint, write_checkpoint
 from shufflenet.models import create_model, load_model_and_card, new_classes, start_from
 from shufflenet.networks import ShuffleNet, state_arrays
+from shufflenet.preprocess import normalize
+from shufflenet.recipes import preprocess_for
 from shufflenet.report.charts import plot_curves, read_metrics
 from shufflenet.spec import Accuracy, Card, Label
 from shufflenet.train import Job, Session, train
+from shufflenet.train._imprint import imprint
 from shufflenet.train._job import open_setup
 from test_train import RECIPE, setup_for
 
@@ -177,3 +181,47 @@ def test_what_the_shipped_model_knows_it_knows_from_the_first_step_on(
     rows = [[label.id for label in card.labels].index(name) for name in sorted(chosen)]
     assert torch.equal(setup.net.fc.weight, net.fc.weight[rows])
     assert torch.equal(setup.net.fc.bias, net.fc.bias[rows])
+
+
+# --- rows of new classes ---
+
+
+def test_new_rows_start_towards_the_images_of_their_class(class_folders: Path) -> None:
+    """By the formula: halfway as far from the mean known row as the known rows are."""
+    images = open_images(class_folders)
+    net, card = known(Label("blue", "blue"), Label("green", "green"), Label("red", "red"))
+    card = dataclasses.replace(card, preprocess=preprocess_for(32))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    imprint(net, card, images, [])
+    imprint(net, card, images, ["blue", "green"])  # one known row says nothing of distances
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    imprint(net.train(), card, images, ["green"])
+    assert net.training
+    after = net.state_dict()
+    changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    assert changed == {"fc.weight", "fc.bias"}
+    assert torch.equal(after["fc.weight"][[0, 2]], before["fc.weight"][[0, 2]])
+    means = []
+    with torch.no_grad():
+        for label in range(3):
+            some = [sample for sample in images.samples if sample.label == label]
+            loaded = [load(sample, card.preprocess) for sample in some]
+            pixels = np.stack([each for each in loaded if not isinstance(each, ImageError)])
+            assert len(pixels) == 8
+            means.append(net.eval().embed(torch.from_numpy(normalize(pixels, card.preprocess))))
+    centers = torch.stack([mean.mean(0) for mean in means])
+    middle = centers.mean(0)
+    direction = (centers[1] - middle) / (centers[1] - middle).norm()
+    blue, red = before["fc.weight"][[0, 2]]
+    distance = 0.5 * (blue - red).norm() / 2
+    assert torch.allclose(after["fc.weight"][1], (blue + red) / 2 + distance * direction, atol=1e-5)
+    expected = before["fc.bias"][[0, 2]].mean() - distance * (direction @ middle)
+    assert torch.allclose(after["fc.bias"][1], expected, atol=1e-4)
+
+
+def test_a_class_without_a_readable_image_gets_a_row_all_the_same(class_folders: Path) -> None:
+    for path in (class_folders / "green").iterdir():
+        path.write_bytes(b"broken")
+    net, card = known(Label("blue", "blue"), Label("green", "green"), Label("red", "red"))
+    imprint(net, card, open_images(class_folders), ["green"])
+    assert bool(torch.isfinite(net.fc.weight).all())

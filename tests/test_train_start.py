@@ -30,11 +30,19 @@ def first_batch(images: ImageSet, how: Preprocess, out: Path) -> torch.Tensor:
     torch.manual_seed(0)
     net = create_model("shufflenet_v2_x0_25", num_classes=len(images.classes), stem_stride=1)
     seen: list[torch.Tensor] = []
-    net.conv1.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].clone()))
+    real = Normalizer.__call__
+
+    def noted(normalize: Normalizer, images: torch.Tensor) -> torch.Tensor:
+        seen.append(real(normalize, images))
+        return seen[-1]
+
     session = Session(out=out, accelerator="cpu", workers=0, on_step=kill_at(1))
     card = dataclasses.replace(card_for(net.spec), preprocess=how)
-    with pytest.raises(Killed):
-        train(dataclasses.replace(setup_for(net, images), card=card), session)
+    setup = dataclasses.replace(setup_for(net, images), card=card)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Normalizer, "__call__", noted)
+        with pytest.raises(Killed):
+            train(setup, session)
     return seen[0]
 
 

@@ -21,6 +21,7 @@ from shufflenet.recipes import Recipe, preprocess_for, stem_stride_for
 from shufflenet.spec import Card, Label, NetworkSpec, Origin, Preprocess
 from shufflenet.train._choose_recipe import choose_recipe
 from shufflenet.train._describe import describe_start, log_setup
+from shufflenet.train._imprint import imprint
 from shufflenet.train._initialize import initialize
 from shufflenet.train._setup import Setup
 from shufflenet.train._teacher import open_teacher, open_teacher_logits
@@ -99,6 +100,7 @@ def open_setup(
         labels=labels,
         origin=_origin(job, recipe, training, start),
     )
+    imprint(net, card, training, new)
     setup = Setup(
         net=net,
         card=card,
