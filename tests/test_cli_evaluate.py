@@ -31,6 +31,8 @@ def test_an_image_that_cannot_be_read_is_wrong_however_few_the_classes(
             image.write_bytes(b"junk")
     counts = json.loads(run("evaluate", "--data", named, "--model", checkpoint, "--json")[1])
     assert (counts["top1"], counts["top5"], counts["unreadable"]) == (0, 0, 24)
+    out = run("evaluate", "--data", named, "--model", checkpoint)[1]
+    assert out.splitlines() == ["top-1  0.00 %  0 of 24", "top-5  0.00 %  0 of 24"]
 
 
 def test_the_images_answered_wrongly_are_written(

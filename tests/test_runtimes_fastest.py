@@ -11,7 +11,7 @@ import pytest
 
 from fakes import FakeClock, Reddest
 from shufflenet import open_model
-from shufflenet.errors import CheckpointError, SpecError
+from shufflenet.errors import CheckpointError, LogitsNotNumbers, SpecError
 from shufflenet.runtimes import (
     Classifier,
     LlvmClassifier,
@@ -158,3 +158,26 @@ def test_bfloat16_is_refused_where_there_is_none() -> None:
         pytest.skip("this processor has bfloat16")
     with pytest.raises(SpecError, match="'float32' on this processor"):
         open_model(precision="bfloat16")
+
+
+def test_a_runtime_that_fails_to_compute_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_times(monkeypatch, 1.0, 0.1, 0.1)
+
+    def failing(self: object, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        raise LogitsNotNumbers(FILE)
+
+    monkeypatch.setattr(OpenVinoClassifier, "logits_from_pixels", failing)
+    monkeypatch.setattr(LlvmClassifier, "logits_from_pixels", failing)
+    assert type(open_fastest(FILE, threads=1)) is OnnxClassifier
+
+
+def test_a_network_whose_logits_are_all_zero_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        _fastest, "_times", lambda classifiers, image: dict.fromkeys(classifiers, 1.0)
+    )
+
+    class Zero(Reddest):
+        def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            return np.zeros((len(batch), 3), np.float32)
+
+    assert _fastest._choose({"first": Zero(CARD), "second": Zero(CARD)}) == "first"

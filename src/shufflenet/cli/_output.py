@@ -73,9 +73,9 @@ def _finite(value: object) -> object:
 
 
 def print_accuracy(accuracy: "Accuracy", classes: int) -> None:
-    """Print top-1 accuracy and, if there are at least six classes, top-5 accuracy."""
+    """Print top-1 accuracy and top-5 accuracy, unless the latter is 100 % of few classes."""
     print_line(f"top-1  {accuracy.top1_percent:.2f} %  {accuracy.top1} of {accuracy.images}")
-    if classes >= _TOP5_CLASSES:
+    if classes >= _TOP5_CLASSES or accuracy.top5 < accuracy.images:  # some could not be read
         print_line(f"top-5  {accuracy.top5_percent:.2f} %  {accuracy.top5} of {accuracy.images}")
 
 

@@ -127,10 +127,15 @@ def _choose(opened: Mapping[str, Classifier]) -> str:
         else rng.standard_normal((1, channels, side, side), np.float32)
     )
     expected = _logits(opened[first], image)
+    allowed = float(np.abs(expected).max()) * (INT8_AGREEMENT if card.int8 else FLOAT32_TOLERANCE)
     agreeing = [first]
     for name in others:
-        difference = np.abs(_logits(opened[name], image) - expected).max() / np.abs(expected).max()
-        if difference <= (INT8_AGREEMENT if card.int8 else FLOAT32_TOLERANCE):
+        try:
+            difference = float(np.abs(_logits(opened[name], image) - expected).max())
+        except CheckpointError as error:
+            _log.info("%s is not used: %s", name, error)
+            continue
+        if difference <= allowed:
             agreeing.append(name)
         else:
             _log.info("%s is not used: its logits differ by %.0e.", name, difference)
