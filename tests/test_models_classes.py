@@ -112,3 +112,33 @@ def test_maps_are_counted_from_the_last_one_too() -> None:
     backbone = create_backbone("shufflenet_v2_x0_25", (-2, 0, -1))
     assert (backbone.out_indices, backbone.strides) == ((3, 0, 4), (32, 4, 32))
     assert create_backbone("shufflenet_v1_g3_x0_25", (-1,)).out_indices == (3,)
+
+
+CHANGED: dict[str, Callable[[ShuffleNet], object]] = {
+    "activation": lambda net: net.set_submodule("stage3.1.branch2.2", nn.SiLU()),
+    "padding": lambda net: setattr(net.get_submodule("conv1.0"), "padding_mode", "circular"),
+    "norm": lambda net: setattr(net.get_submodule("conv5.1"), "eps", 1.0),
+    "hook": lambda net: net.conv5.register_forward_hook(lambda *given: given[2] * 2),
+    "forward": lambda net: setattr(net.stages[0][1], "forward", lambda x: x),
+}
+
+
+@pytest.mark.parametrize("change", CHANGED)
+def test_what_a_file_cannot_say_of_a_network_is_not_saved(
+    change: str, small_net: ShuffleNet, tmp_path: Path
+) -> None:
+    path, how = tmp_path / "a.safetensors", preprocess_for(32)
+    CHANGED[change](small_net)
+    with pytest.raises(CheckpointMismatch, match="and change what it computes"):
+        save(small_net, path, labels=["a", "b", "c"], preprocess=how)
+    assert not path.exists()
+
+
+def test_synchronized_norms_and_networks_in_training_are_saved(
+    small_net: ShuffleNet, tmp_path: Path
+) -> None:
+    path, how, batch = tmp_path / "a.safetensors", preprocess_for(32), torch.randn(2, 3, 32, 32)
+    expected = small_net(batch)
+    net = nn.SyncBatchNorm.convert_sync_batchnorm(small_net.train())  # type: ignore[no-untyped-call]  # torch's
+    save(net, path, labels=["a", "b", "c"], preprocess=how)
+    assert torch.equal(load_model_and_card(path)[0](batch), expected)

@@ -81,7 +81,7 @@ def test_what_comes_after_the_last_map_is_not_there(out_indices: tuple[int], las
     backbone = create_backbone("shufflenet_v2_x0_25", out_indices)
     parts = list(dict.fromkeys(key.partition(".")[0] for key in backbone.state_dict()))
     assert parts == ["conv1", "stage2", "stage3", "stage4", "conv5"][: parts.index(last) + 1]
-    sum(each.sum() for each in backbone(torch.randn(2, 3, 64, 64))).backward()
+    torch.autograd.backward([each.sum() for each in backbone(torch.randn(2, 3, 64, 64))])
     assert all(parameter.grad is not None for parameter in backbone.parameters())
 
 
@@ -154,7 +154,7 @@ def test_frozen_stages_stay_as_they_are() -> None:
     backbone = create_backbone("shufflenet_v2_x0_25", frozen_stages=1)
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
     optimizer = torch.optim.SGD(backbone.parameters(), lr=0.1, weight_decay=0.1)
-    sum(each.square().mean() for each in backbone(torch.randn(2, 3, 64, 64))).backward()
+    torch.autograd.backward([each.square().mean() for each in backbone(torch.randn(2, 3, 64, 64))])
     optimizer.step()
     same_parts = {
         key.partition(".")[0]
@@ -170,7 +170,7 @@ def test_checkpointed_gradients_are_the_plain_ones() -> None:
     other.load_state_dict(one.state_dict())
     images = torch.randn(2, 3, 64, 64)
     for backbone in (one, other):
-        sum(each.square().mean() for each in backbone(images)).backward()
+        torch.autograd.backward([each.square().mean() for each in backbone(images)])
     for plain, checkpointed in zip(one.parameters(), other.parameters(), strict=True):
         assert plain.grad is not None
         assert checkpointed.grad is not None

@@ -11,10 +11,18 @@ from torch import nn
 from shufflenet.errors import CheckpointMismatch, SpecError
 from shufflenet.files import Checkpoint, write_checkpoint
 from shufflenet.models._transfer import identifiers_of
-from shufflenet.networks import build_with, float_copy, state_arrays
+from shufflenet.networks import (
+    ShuffleNet,
+    build_with,
+    compare_logits,
+    float_copy,
+    state_arrays,
+)
 from shufflenet.spec import Card, Label, Origin, Preprocess
 
 __all__ = ["describe", "save"]
+
+_TOLERANCE = 1e-3  # of the largest logit; another memory format moves logits by about 1e-6
 
 
 def save(
@@ -46,7 +54,10 @@ def save(
         SpecError: there is not one label for each class, two labels are the same, the network is
             none of this package or has no weights yet, it began with random weights and no
             preprocessing is given, or the path ends in something else.
-        CheckpointMismatch: parts of the network were replaced, other than its classifier.
+        CheckpointMismatch: parts of the network were replaced, other than its classifier, so that
+            it computes something else than its spec and these weights.
+        NotDeployable: it holds what cannot be copied.
+        NetworkNotNumbers: its logits are infinite or NaN.
         WriteError: the file cannot be written; a file that was there before is unchanged.
     """
     path = Path(path)
@@ -72,9 +83,22 @@ def save(
         labels=tuple(Label(each, each) if isinstance(each, str) else each for each in labels),
         origin=_completed(origin or Origin(data="unknown", licence=""), start),
     )
-    build_with(card.network, arrays)  # it refuses weights that the card's network has no place for
+    _check_rebuilt(network, build_with(card.network, arrays))
     write_checkpoint(path, Checkpoint(card, arrays))
     return card
+
+
+def _check_rebuilt(net: ShuffleNet, rebuilt: ShuffleNet) -> None:
+    """Check that a network computes what its spec and its weights do, for only they are stored.
+
+    Raises:
+        CheckpointMismatch: it does not.
+        NetworkNotNumbers: its logits are infinite or NaN.
+    """
+    difference, largest = compare_logits(net, rebuilt)
+    if not difference <= _TOLERANCE * largest:  # so written, NaN is refused too
+        problem = "some of its layers or hooks are not of this network, and change what it computes"
+        raise CheckpointMismatch(net.spec.name, [problem])
 
 
 def _completed(origin: Origin, start: Card | None) -> Origin:

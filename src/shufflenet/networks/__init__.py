@@ -10,6 +10,7 @@ from shufflenet.networks._blocks import (
     convolutions,
 )
 from shufflenet.networks._build import build
+from shufflenet.networks._compare import compare_logits
 from shufflenet.networks._inputs import channels_read
 from shufflenet.networks._unwrap import copy_network, float_copy, unwrap
 from shufflenet.networks._v1 import ShuffleNetV1, V1Unit
@@ -37,6 +38,7 @@ __all__ = [
     "can_widen",
     "channel_shuffle",
     "channels_read",
+    "compare_logits",
     "convolutions",
     "copy_network",
     "feature_maps",
