@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from shufflenet.data._findings import Findings, count_passed_over
 from shufflenet.data._labels import Label, with_labels
 from shufflenet.data._sets import ImageSet, Sample
-from shufflenet.data._splits import Part, check_no_split, choose_split, find_splits
+from shufflenet.data._splits import Part, Splits, check_no_split, choose_split, find_splits
 from shufflenet.data._tables import is_known_label_file, may_label, read_table
 from shufflenet.data._walk import Listing
 from shufflenet.errors import DataError, ImagesOutsideClassFolders, NoImages, SeveralTables
@@ -73,18 +73,7 @@ def from_class_folders(source: str, tree: Tree, part: Part | None = None) -> Ima
     direct = {name for name in direct if not _tables(tree.below(posixpath.join(*root, name)))}
     splits = find_splits(source, {folder[depth] for folder in folders}, direct)
     if splits:
-        used = choose_split(source, splits, part)
-        found = from_class_folders(
-            posixpath.join(source, *root, used), tree.below(posixpath.join(*root, used))
-        )
-        others = [name for name in (*splits.training, *splits.validation) if name != used]
-        findings = replace(
-            found.findings,
-            split=used,
-            validation=splits.validation[0] if splits.labeled else "",
-            other_splits=(*others, *splits.rest),
-        )
-        return replace(found, findings=findings)
+        return _from_split(source, tree, root, splits, part)
     inside = defaultdict[str, set[str]](set)
     for folder in folders:
         inside[folder[depth]].update(folder[depth + 1 : depth + 2])
@@ -93,6 +82,23 @@ def from_class_folders(source: str, tree: Tree, part: Part | None = None) -> Ima
     samples = map(tree.sample, names)
     images = with_labels(source, zip(samples, labels, strict=True))
     return replace(images, findings=_findings(tree.listing, root, set(labels)))
+
+
+def _from_split(
+    source: str, tree: Tree, root: tuple[str, ...], splits: Splits, part: Part | None
+) -> ImageSet:
+    """Read the split that is meant, and record it and the others."""
+    used = choose_split(source, splits, part)
+    place = posixpath.join(*root, used)
+    found = from_class_folders(posixpath.join(source, place), tree.below(place))
+    others = [name for name in (*splits.training, *splits.validation) if name != used]
+    findings = replace(
+        found.findings,
+        split=used,
+        validation=splits.validation[0] if splits.labeled else "",
+        other_splits=(*others, *splits.rest),
+    )
+    return replace(found, findings=findings)
 
 
 def _tables(tree: Tree) -> list[str]:

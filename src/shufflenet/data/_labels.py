@@ -37,10 +37,7 @@ def with_labels(
     if not images:
         raise NoImages(source)
     for sample, label in images:
-        if label is None or label == "" or (isinstance(label, int) and label < 0):
-            raise UnlabeledImage(source, sample.name)
-        if isinstance(label, str) and (len(label) > _LONGEST or _CONTROL.search(label)):
-            raise LabelNotAName(source, sample.name, label)
+        _check_label(source, sample.name, label)
     if names is None:
         classes = class_order({class_name(str(label)) for _, label in images})
     else:
@@ -58,6 +55,13 @@ def with_labels(
             raise LabelOutOfRange(source, sample.name, label, len(classes))
         samples.append(replace(sample, label=number))
     return ImageSet(source, tuple(classes), tuple(samples))
+
+
+def _check_label(source: str, image: str, label: Label) -> None:
+    if label is None or label == "" or (isinstance(label, int) and label < 0):
+        raise UnlabeledImage(source, image)
+    if isinstance(label, str) and (len(label) > _LONGEST or _CONTROL.search(label)):
+        raise LabelNotAName(source, image, label)
 
 
 def class_name(text: str) -> str:

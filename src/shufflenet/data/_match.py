@@ -55,13 +55,7 @@ def label_as(images: ImageSet, labels: Sequence[Label], *, partial: bool = False
     """
     counts = Counter(sample.label for sample in images.samples)
     used = [name for number, name in enumerate(images.classes) if counts[number]]
-    fitting = _fitting(labels)
-    ambiguous = next((n for n in used if len(fitting.get(class_name(n), ())) > 1), None)
-    if ambiguous is not None:
-        raise AmbiguousClass(images.source, ambiguous, fitting[class_name(ambiguous)])
-    numbers: list[int | None] = [
-        next(iter(fitting.get(class_name(name), ())), None) for name in images.classes
-    ]
+    numbers = _numbers(images, used, labels)
     findings = images.findings
     if all(number is None for number in numbers) and used and all(map(_is_number, used)):
         numbers = _by_number(images, used, len(labels))
@@ -76,6 +70,20 @@ def label_as(images: ImageSet, labels: Sequence[Label], *, partial: bool = False
         raise UnknownClassFolders(images.source, list(unknown), identifiers)
     findings = replace(findings, unknown_classes=unknown)
     return replace(_renumber(images, identifiers, numbers), findings=findings)
+
+
+def _numbers(images: ImageSet, used: Sequence[str], labels: Sequence[Label]) -> list[int | None]:
+    """Return the number of the class of the model that each class fits; None if it fits none.
+
+    Raises:
+        AmbiguousClass: a class that has images fits several.
+    """
+    fitting = _fitting(labels)
+    found = [fitting.get(class_name(name), []) for name in images.classes]
+    for name, numbers in zip(images.classes, found, strict=True):
+        if len(numbers) > 1 and name in used:
+            raise AmbiguousClass(images.source, name, numbers)
+    return [numbers[0] if numbers else None for numbers in found]
 
 
 def _fitting(labels: Sequence[Label]) -> dict[str, list[int]]:
