@@ -26,10 +26,16 @@ _log = logging.getLogger(__name__)
 
 CHECK_KEY = "shufflenet.int8_check"  # the metadata entry that holds the logits of check_image
 HASH_KEY = "shufflenet.int8_sha256"  # the metadata entry that holds the hash of the file's graph
-# The largest difference between int8 logits that counts as agreement, relative to the largest
-# logit. Where sums are exact, float32 may still round a value halfway between two bytes to the
-# other one: 1 % was seen. Sums that saturate move logits by half of the largest.
-INT8_AGREEMENT = 0.1
+# The largest difference between the logits of one int8 file by two runtimes that counts as
+# agreement, relative to the largest logit. Sums are exact, but float32 may round a value halfway
+# between two bytes to the other one. Of 16 images, by ONNX Runtime, OpenVINO and four instruction
+# sets of the LLVM runtime: 1.2 % at most in the shipped network's int8 file; 2 % for noise, as is
+# compared here, in a V1 of 8 to 64 channels, which rounds sums twice.
+INT8_AGREEMENT = 0.05
+# The least difference from a file's own logits that is no rounding: 4 % was seen in that V1. Sums
+# that saturate move logits by half of the largest. What a flipped bit moves may be less than any of
+# these: the hash finds it.
+_OTHER_LOGITS = 0.1
 
 
 @cache
@@ -97,7 +103,7 @@ def check_int8(
         exact = np.array(logits, np.float32).reshape(computed.shape)
     except ValueError as error:  # a SpecError is one
         raise DamagedCheck(path) from error
-    if np.abs(computed - exact).max() <= INT8_AGREEMENT * np.abs(exact).max():
+    if np.abs(computed - exact).max() <= _OTHER_LOGITS * np.abs(exact).max():
         return
     if card.int8.weight_range == "portable":
         raise OtherInt8Logits(path)
