@@ -93,7 +93,7 @@ def test_a_setting_that_is_not_there_is_not_taken_for_the_usual_one(
     model = onnx.load(thin)
     del next(node for node in model.graph.node if node.op_type == kind).attribute[:]
     onnx.save(model, tmp_path / "bare.onnx")
-    with pytest.raises(CheckpointError, match=f"has a {kind}, which the LLVM runtime"):
+    with pytest.raises(CheckpointError, match=f"has a {kind}( without 'kernel_shape')?, "):
         read_network(tmp_path / "bare.onnx")
 
 

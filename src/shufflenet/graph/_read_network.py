@@ -15,7 +15,7 @@ from shufflenet.graph._layers import (
     Network,
 )
 from shufflenet.graph._load import load_onnx
-from shufflenet.graph._nodes import read_onnx_graph
+from shufflenet.graph._nodes import OnnxGraph, read_onnx_graph
 from shufflenet.graph._separate import separate_weights
 from shufflenet.graph._sound import Unsound
 from shufflenet.graph._strip_padding import strip_padding
@@ -45,8 +45,10 @@ def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
         graph = read_onnx_graph(model)
         ((name, (batch, channels, height, width)),) = graph.inputs.items()
         feature = "images of a fixed size"
-        _require_free(batch, height, width)
+        _require((batch, height, width) == (0, 0, 0))
         is_int8 = any(node.op == "QuantizeLinear" for node in graph.nodes)
+        feature = "layers kept in float among int8 ones"
+        _require(not (is_int8 and _has_float_layers(graph)))
         reader = (Int8Reader if is_int8 else FloatReader)(graph.constants, name, channels)
         for node in graph.nodes:
             feature = f"a {node.op}"
@@ -63,14 +65,20 @@ def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
     return network, {entry.key: entry.value for entry in model.metadata_props}
 
 
-def _require_free(*sizes: int) -> None:
-    """Check that axes may be of any size.
+def _require(holds: bool) -> None:
+    """Check a condition.
 
     Raises:
-        UnsupportedOp: one may not.
+        UnsupportedOp: it does not hold.
     """
-    if any(sizes):
+    if not holds:
         raise UnsupportedOp
+
+
+def _has_float_layers(graph: OnnxGraph) -> bool:
+    """Return whether a layer's weights are constants, and not what a DequantizeLinear makes."""
+    layers = (node for node in graph.nodes if node.op in ("Conv", "Gemm"))
+    return any(node.inputs[1] in graph.constants for node in layers)
 
 
 def _split_classifier(layers: list[Layer], images: str, logits: str) -> tuple[list[Layer], Linear]:

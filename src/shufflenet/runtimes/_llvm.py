@@ -59,6 +59,9 @@ class LlvmClassifier:
     - int8 files of ``shufflenet quantize``, on processors with VNNI, or with AVX2 unless they were
       written with ``--range full``; none with ``--pixels`` or with layers kept in float.
 
+    Before that, everything that the code will read and write is proved to lie in its memory, and
+    what would take minutes or gigabytes is refused.
+
     Generating code for images of a new shape takes one to three seconds, and longer for large ones.
     For an int8 file it is generated when the file is opened, to check what it computes.
     """
