@@ -25,7 +25,9 @@ def test_filters_that_died_keep_their_biases(real_data: Path, tmp_path: Path) ->
     net = build_with(checkpoint.card.network, checkpoint.tensors)
     export_onnx(net, checkpoint.card, tmp_path / "float.onnx")
     images = open_images(real_data / "imagenet-samples.tar.gz")
-    options = QuantizeOptions(calibrators=("percentile",), calibration_images=60)
+    options = QuantizeOptions(
+        max_drop_percent=8, calibrators=("percentile",), calibration_images=60
+    )
     with warnings.catch_warnings(), np.errstate(all="raise", under="ignore"):
         warnings.simplefilter("error", RuntimeWarning)
         done = quantize_onnx(tmp_path / "float.onnx", images, tmp_path / "int8.onnx", options)
