@@ -146,3 +146,23 @@ def test_remedies_do_not_go_in_a_circle(
 def test_a_file_that_this_package_exported_is_not_converted() -> None:
     with pytest.raises(CheckpointError, match=r"Name the \.safetensors file that it was exported"):
         convert_checkpoint(Path(zoo.__file__).parent / "default.onnx")
+
+
+def test_what_onnx_runtime_says_of_a_file_reaches_nobody(
+    folded: onnx.ModelProto, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Neither on standard output, which programs may read, nor beside the error."""
+    path = tmp_path / "a.onnx"
+    concat = next(node for node in folded.graph.node if node.op_type == "Concat")
+    name = concat.output[0].encode()
+    broken = onnx.load_from_string(folded.SerializeToString())
+    next(node for node in broken.graph.node if node.op_type == "Concat").attribute[0].i = 9
+    capfd.readouterr()
+    for content in (
+        folded.SerializeToString().replace(name, b"\xff" * len(name), 1),
+        broken.SerializeToString(),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError):
+            convert_checkpoint(path)
+        assert capfd.readouterr() == ("", "")

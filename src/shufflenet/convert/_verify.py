@@ -102,8 +102,13 @@ def _run(model: onnx.ModelProto, images: npt.NDArray[np.float32]) -> npt.NDArray
             model = onnx.version_converter.convert_version(model, newer)
     _end_before_softmax(model.graph)
     _check_sizes(model)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # only what ends the process; errors are raised
     session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
+        model.SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
+        enable_fallback=0,  # which prints
     )
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or len(outputs) != 1:

@@ -126,4 +126,9 @@ def _open_session(path: str | Path, threads: int | None) -> Any:  # noqa: ANN401
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # only what ends the process; errors are raised
     options.intra_op_num_threads = threads or 0
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        str(path),
+        options,
+        providers=["CPUExecutionProvider"],
+        enable_fallback=0,  # which prints, and tries the same again
+    )
