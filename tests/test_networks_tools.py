@@ -5,6 +5,7 @@ import io
 import pickle
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -171,3 +172,24 @@ def test_channel_shuffle_is_traced_and_scripted_as_a_function_too() -> None:
     x = torch.randn(2, 6, 3, 3)
     scripted = torch.jit.script(channel_shuffle)
     assert torch.equal(scripted(x, 3), channel_shuffle(x, 3))
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_step_of_distributed_training_is_that_of_the_network(
+    recompute: bool, tmp_path: Path
+) -> None:
+    plain = network().train()
+    net = copy.deepcopy(plain).checkpoint_gradients(recompute)
+    torch.autograd.backward(plain(images(4)).square().sum())
+    rendezvous = f"file://{tmp_path / 'rendezvous'}"
+    torch.distributed.init_process_group("gloo", init_method=rendezvous, rank=0, world_size=1)
+    try:
+        wrapped = nn.parallel.DistributedDataParallel(net)
+        torch.autograd.backward(wrapped(images(4)).square().sum())
+    finally:
+        torch.distributed.destroy_process_group()
+    for one, two in zip(plain.parameters(), net.parameters(), strict=True):
+        assert one.grad is not None
+        assert two.grad is not None
+        assert torch.equal(one.grad, two.grad)
+    assert torch.equal(deploy(wrapped)(images()), deploy(plain)(images()))
