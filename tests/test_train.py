@@ -219,6 +219,11 @@ def test_a_signal_saves_a_run_and_ends_it_and_its_workers_with_a_word(
     _, err = process.communicate(timeout=600)
     assert process.returncode == code
     assert err.rstrip().endswith(said)
+    assert (
+        f"To continue it: shufflenet train --model shufflenet_v2_x0_25 --data {class_folders}"
+        in err
+    )
+    assert err.rstrip().splitlines()[-2].endswith("--save-every 0 --resume")
     assert "Traceback" not in err
 
 
