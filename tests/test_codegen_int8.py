@@ -308,7 +308,7 @@ def put(constant: onnx.TensorProto, values: npt.NDArray[np.generic]) -> None:
     [
         ("a scale of its own after a Split", "QuantizeLinear"),
         ("read before it is rounded", "Conv"),
-        ("a convolution in float", "Conv"),
+        ("a convolution in float", "layers kept in float"),
         ("bytes taken for numbers", "Split"),
         ("scales of the inputs", "DequantizeLinear"),
         ("large sums", "scales too far apart"),
