@@ -141,6 +141,10 @@ CASES: dict[str, tuple[Change, str]] = {
     "another kernel": (with_attribute("Conv", "kernel_shape", [5, 5]), "do not fit"),
     "an unknown attribute": (with_attribute("Conv", "odd", 1), "unknown value of 'odd'"),
     "a pool over nothing": (with_attribute("MaxPool", "kernel_shape", [0, 0]), "kernel_shape of"),
+    "a storage order that is none": (
+        with_attribute("MaxPool", "storage_order", 4),
+        "has a MaxPool,",
+    ),
     "an axis": (with_attribute("Concat", "axis", 2), "has a Concat,"),
     "an axis far away": (with_attribute("Gather", "axis", -(2**63)), "has a Gather,"),
     "sizes modulo 2**64": (overflow_split, "has a Split,"),

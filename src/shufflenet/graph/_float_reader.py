@@ -72,7 +72,7 @@ class FloatReader:
             case "Conv":
                 self._append(self._convolution(node))
             case "MaxPool":
-                require(node, **_POOL_3X3)
+                require(node, **_POOL_3X3, storage_order=0)
                 self._append(MaxPool(output=node.output, inputs=self._values[node.inputs[0]]))
             case "ReduceMean":
                 require(node, keepdims=0)

@@ -112,7 +112,8 @@ class Int8Reader(FloatReader):
         require(node, block_size=0, output_dtype=0)
         values, scale, zero = (self._constants[each] for each in node.inputs)
         by_output = node.attributes["axis"] == 0 or scale.size == 1
-        if zero.any() or zero.dtype != values.dtype or not by_output or not _is_scale(scale):
+        is_zero = zero.shape == scale.shape and zero.dtype == values.dtype and not zero.any()
+        if not is_zero or not by_output or not _is_scale(scale):
             raise UnsupportedOp
         if values.dtype == np.int8:
             self._constants[output] = values
