@@ -263,7 +263,7 @@ def test_convert_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtu
         ([str(pipe), "--to", str(tmp_path / "c.safetensors")], "is a pipe"),
         (
             [str(foreign), "--labels", str(pipe), "--to", str(tmp_path / "c.safetensors")],
-            "it is not a regular file). Give a text file",
+            "it is a pipe). Give a text file",
         ),
     ):
         assert main(["convert", *arguments]) == 1
