@@ -249,6 +249,8 @@ def test_names_that_lead_to_no_data_are_refused(source: str, problem: str) -> No
         ({"a.cls": b"cat"}, {"b.cls": b"dog"}, ("cat", "dog")),
         ({"a.json": b'{"label": 1}'}, {"b.json": b'{"cls": 0, "x": 2}'}, ("0", "1")),
         ({"a.json": b'{"label": "owl"}'}, {"b.cls": b"ant", "b.txt": b"no"}, ("ant", "owl")),
+        ({"a.cls": b"1", "a.json": b'{"label": "text"}'}, {"b.cls": b"0"}, ("0", "1")),
+        ({"a.json": b'{"label": "text"}', "a.cls": b"1"}, {"b.cls": b"0"}, ("0", "1")),
     ],
 )
 def test_labels_stand_beside_the_images(
@@ -263,6 +265,8 @@ def test_labels_stand_beside_the_images(
 def test_json_beside_class_folders_is_no_label(tmp_path: Path) -> None:
     members = {"a/1.png": png("1"), "b/2.png": png("2"), "a/1.json": b'{"w": 4}', "c.json": b"["}
     assert open_images(shard(tmp_path / "a.tar", members)).classes == ("a", "b")
+    members["info.json"] = b'{"label": "the name of the whole set"}'
+    assert open_images(shard(tmp_path / "b.tar", members)).classes == ("a", "b")
 
 
 @pytest.mark.parametrize(
@@ -352,6 +356,15 @@ def hub_parquet(
     return path
 
 
+def two_lists(path: Path, first: object, second: object) -> Path:
+    """A folder of two files that name their classes."""
+    folder = path.with_suffix("")
+    folder.mkdir()
+    for number, names in enumerate((first, second)):
+        hub_parquet(folder / f"train-{number}.parquet", [(png("x"), None, number)], names)
+    return folder
+
+
 def test_parquet_of_the_hub_is_read(tmp_path: Path) -> None:
     rows = [(png(str(n)), f"{n}.png", n % 2) for n in range(5)]
     folder = tmp_path / "data"
@@ -392,6 +405,9 @@ def test_parquet_may_name_files_and_have_labels_without_names(class_folders: Pat
         (lambda p: hub_parquet(p, [(b"", None, -1)], ["a"]), "an image without a label"),
         (lambda p: hub_parquet(p, [(b"", None, 2)], ["a", "b"]), "row 1' 2, but names 2 classes"),
         (lambda p: hub_parquet(p, []), "holds no images"),
+        (lambda p: two_lists(p, ["a", "b"], ["b", "a"]), "list different classes"),
+        (lambda p: two_lists(p, ["a", "b"], None), "list different classes"),
+        (lambda p: two_lists(p, None, ["a", "b"]), "list different classes"),
     ],
 )
 def test_parquet_that_cannot_be_used_is_refused(

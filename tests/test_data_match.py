@@ -100,3 +100,31 @@ def test_evaluate_reads_validation_and_numbers(
     assert json.loads(out)["images"] == 24
     assert f"'{tmp_path}/data' holds splits: 'Val' is used here, beside it are 'train'." in err
     assert "Labels are numbers: taken as the numbers of the model's classes, from 0." in err
+
+
+@pytest.mark.parametrize(
+    ("identifiers", "classes", "expected"),
+    [
+        ("001 002 003 010", "1 2 10", [0, 1, 3]),  # a spreadsheet drops zeros in front
+        ("1 2 3 10", "001 002 010", [0, 1, 3]),
+        ("8 9 10", "08 09 10", [0, 1, 2]),
+        ("2 1 0", "0 1 2", [2, 1, 0]),
+        ("1 01 2", "01 2 1", [1, 2, 0]),
+    ],
+)
+def test_numbers_of_a_model_whose_classes_are_numbers_are_their_values(
+    identifiers: str, classes: str, expected: list[int]
+) -> None:
+    model = tuple(Label(text, text) for text in identifiers.split())
+    images = label_as(labeled(*classes.split()), model)
+    assert numbers(images) == expected
+    assert not images.findings.by_number
+
+
+def test_a_number_that_no_class_is_called_is_not_taken_for_a_place() -> None:
+    model = tuple(Label(text, text) for text in ("1", "2", "3"))
+    with pytest.raises(DataError, match="1 class folder that the model does not know, such as '0'"):
+        label_as(labeled("0"), model)
+    assert label_as(labeled("0", "1"), model, partial=True).findings.unknown_classes == {"0": 1}
+    with pytest.raises(DataError, match="'001', which the model's classes 0 and 1 are both called"):
+        label_as(labeled("001"), (Label("1", "1"), Label("01", "01")))

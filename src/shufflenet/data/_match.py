@@ -38,8 +38,10 @@ def label_as(images: ImageSet, labels: Sequence[Label], *, partial: bool = False
     """Renumber the labels of a set as a model numbers its classes.
 
     A class of the set is a class of the model by its identifier or, if only one class has it, by
-    its name; names that look the same are equal, see ``class_name``. If none fits and all classes
-    of the set are called by numbers, these are the numbers of the model's classes, from 0.
+    its name; names that look the same are equal, see ``class_name``. If all identifiers of the
+    model are numbers, those of one value are equal too, for spreadsheets drop zeros in front.
+    Otherwise, if none fits and all classes of the set are called by numbers, these are the numbers
+    of the model's classes, from 0.
 
     Args:
         images: The set to relabel.
@@ -57,7 +59,8 @@ def label_as(images: ImageSet, labels: Sequence[Label], *, partial: bool = False
     used = [name for number, name in enumerate(images.classes) if counts[number]]
     numbers = _numbers(images, used, labels)
     findings = images.findings
-    if all(number is None for number in numbers) and used and all(map(_is_number, used)):
+    numbered = not _are_numbers(labels) and all(map(_is_number, used))
+    if all(number is None for number in numbers) and used and numbered:
         numbers = _by_number(images, used, len(labels))
         findings = replace(findings, by_number=True)
     unknown = {
@@ -79,7 +82,11 @@ def _numbers(images: ImageSet, used: Sequence[str], labels: Sequence[Label]) -> 
         AmbiguousClass: a class that has images fits several.
     """
     fitting = _fitting(labels)
-    found = [fitting.get(class_name(name), []) for name in images.classes]
+    values = _fitting_values(labels)
+    found = [
+        fitting.get(class_name(name)) or values.get(_value(class_name(name)), [])
+        for name in images.classes
+    ]
     for name, numbers in zip(images.classes, found, strict=True):
         if len(numbers) > 1 and name in used:
             raise AmbiguousClass(images.source, name, numbers)
@@ -95,6 +102,23 @@ def _fitting(labels: Sequence[Label]) -> dict[str, list[int]]:
     return {**by_name, **by_id}
 
 
+def _fitting_values(labels: Sequence[Label]) -> dict[int | None, list[int]]:
+    """Return the numbers of the classes by the value of their identifiers, if all are numbers."""
+    values = defaultdict[int | None, list[int]](list)
+    if _are_numbers(labels):
+        for number, label in enumerate(labels):
+            values[_value(label.id)].append(number)
+    return dict(values)
+
+
+def _are_numbers(labels: Sequence[Label]) -> bool:
+    return all(_is_number(label.id) for label in labels)
+
+
+def _value(name: str) -> int | None:
+    return int(name) if _is_number(name) else None
+
+
 def _is_number(name: str) -> bool:
     return name.isascii() and name.isdecimal() and len(name) < 10
 
@@ -108,7 +132,7 @@ def _by_number(images: ImageSet, used: Sequence[str], classes: int) -> list[int 
     largest = max(map(int, used))
     if largest >= classes:
         raise NumberedClasses(images.source, largest, classes)
-    return [int(name) if _is_number(name) else None for name in images.classes]
+    return [_value(name) for name in images.classes]
 
 
 def _renumber(images: ImageSet, classes: Sequence[str], numbers: Sequence[int | None]) -> ImageSet:

@@ -18,6 +18,7 @@ from shufflenet.errors import (
     ParquetPathOutside,
     ParquetRowEmpty,
     ParquetUnreadable,
+    ShardsDisagree,
 )
 from shufflenet.outside import read_json, typed
 
@@ -38,22 +39,25 @@ def read_parquet(source: str, paths: Sequence[Path]) -> ImageSet:
 
     Raises:
         ParquetUnreadable: a file is not parquet, truncated, or holds what no such file does.
+        ShardsDisagree: the files list different classes.
         DataError: columns, images or labels are missing.
     """
     spool = open_spool(".images")
     images: list[tuple[Sample, Label]] = []
-    names: list[str] | None = None
+    lists: list[list[str] | None] = []
     for path in paths:
         try:
             with ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
-                names = _class_names(path, file.schema_arrow)
+                lists.append(_class_names(path, file.schema_arrow))
+                if lists[-1] != lists[0]:
+                    raise ShardsDisagree(source)
                 images += _rows(path, file, spool)
         except DataError:
             raise
         except Exception as error:  # pyarrow raises anything on a damaged file
             raise ParquetUnreadable(path, error) from error
     spool.flush()
-    return replace(with_labels(source, images, names), spool=spool)
+    return replace(with_labels(source, images, lists[0]), spool=spool)
 
 
 def _class_names(path: Path, schema: Any) -> list[str] | None:  # noqa: ANN401  # pyarrow has no types

@@ -45,7 +45,7 @@ def read_shards(source: str, paths: Sequence[Path], part: Part | None = None) ->
         _check_count(path, archive)
     spools = [archive.spool for archive in archives.values()]
     others = [name for archive in archives.values() for name in archive.others]
-    if any(archive.labels for archive in archives.values()):
+    if any(_has_labels(archive) for archive in archives.values()):
         images = [
             (_with_shard_name(sample, path, paths), archive.labels.get(key_of(sample.name)))
             for path, archive in archives.items()
@@ -60,6 +60,11 @@ def read_shards(source: str, paths: Sequence[Path], part: Part | None = None) ->
     by_name = _by_name(archives)
     tree = Tree(Listing(list(by_name), others), by_name.__getitem__)
     return replace(from_class_folders(source, tree, part), spool=spools)
+
+
+def _has_labels(archive: Archive) -> bool:
+    """Return whether an image has a label; a file about the whole set is none."""
+    return any(key_of(sample.name) in archive.labels for sample in archive.images)
 
 
 def _by_name(archives: dict[Path, Archive]) -> dict[str, Sample]:
