@@ -9,7 +9,7 @@ from shufflenet.files._checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from shufflenet.files._model_file import check_model_file
+from shufflenet.files._model_file import check_model_file, errors_of
 from shufflenet.files._onnx_card import (
     card_from_metadata,
     computes_int8,
@@ -25,6 +25,7 @@ __all__ = [
     "card_from_metadata",
     "check_model_file",
     "computes_int8",
+    "errors_of",
     "hash_onnx_graph",
     "narrow",
     "partial_beside",

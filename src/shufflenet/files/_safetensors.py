@@ -113,7 +113,7 @@ def _check(tensors: Mapping[str, _Tensor], data_bytes: int) -> None:
 
 
 def read_tensors(file: BinaryIO, header: Header) -> dict[str, npt.NDArray[np.generic]]:
-    """Read all arrays of an open file, in the types it has.
+    """Read all arrays of an open file, of any shape, in the types it has.
 
     Raises:
         ValueError: the file became shorter since its header was read.

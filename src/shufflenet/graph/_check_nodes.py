@@ -32,6 +32,8 @@ def check_node(
 ) -> None:
     """Check the number of a node's inputs, its attributes, and the shapes of its constants.
 
+    Weights of a Conv are ``(out, in / groups, height, width)``, those of a Gemm ``(out, in)``.
+
     Raises:
         Unsound: no such operation exists.
     """

@@ -31,7 +31,7 @@ _TYPED = sorted({field for _, field in _FIELDS.values()} | {"uint64_data", "stri
 
 
 def read_tensor(tensor: onnx.TensorProto) -> Array:
-    """Read a tensor that the file holds itself.
+    """Read a tensor, of any shape without a 0, that the file holds itself.
 
     Raises:
         Unsound: it is in another file, empty, of another type than numbers of 8 to 64 bits, or

@@ -26,6 +26,8 @@ def recomputes(x: object, part: nn.Module) -> bool:
 def recompute(run: Callable[[Tensor], Tensor], x: Tensor, parts: Sequence[nn.Module]) -> Tensor:
     """Compute ``run(x)``, which runs these parts, and keep ``x`` alone for the backward pass.
 
+    ``x`` is ``(n, channels, h, w)``.
+
     That may run any number of times. It computes with the weights that the parts have now,
     ``torch.func.functional_call``'s too, and leaves statistics as they are.
     """

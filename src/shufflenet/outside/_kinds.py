@@ -191,7 +191,7 @@ def _protobuf_kind(start: bytes) -> FileKind | None:
 
 
 def _model_kind(second: int, content: int | bytes) -> FileKind | None:
-    """Tell ``ModelProto``, ``Model`` and ``SavedModel`` apart, which begin with a version."""
+    """Return which of ``ModelProto``, ``Model`` and ``SavedModel`` begins with this version."""
     if second == 2 and isinstance(content, bytes) and content[:1] == b"\x0a":
         inner = _fields(content)
         first = inner[0][1] if inner else b""
@@ -201,7 +201,7 @@ def _model_kind(second: int, content: int | bytes) -> FileKind | None:
 
 
 def _graph_kind(value: bytes, second: int) -> FileKind | None:
-    """Tell messages apart that begin with a name or with a message."""
+    """Return the kind of a message that begins with a name or with a message."""
     if value.startswith(b"\x08\x00\x10"):
         return FileKind("a program of Paddle's", "Use its .pdparams file.")
     if value[:1] == b"\x0a":

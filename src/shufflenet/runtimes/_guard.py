@@ -113,7 +113,7 @@ class Guard:
 
 
 def guarded(classifier: Classifier) -> Callable[[npt.NDArray[np.uint8]], _Rows]:
-    """Return a classifier's ``logits_from_pixels``, whose answer is checked, whoever wrote it."""
+    """Return a classifier's ``logits_from_pixels``, whose ``(n, classes)`` are checked."""
     name, classes = classifier.card.name, classifier.card.network.classes
     guard = Guard(name, type(classifier).__name__, classes, what="model")
     return partial(guard.logits, classifier.logits_from_pixels)
@@ -122,7 +122,7 @@ def guarded(classifier: Classifier) -> Callable[[npt.NDArray[np.uint8]], _Rows]:
 def check_rows(
     rows: npt.NDArray[np.float32], shape: tuple[int, ...], path: str | Path, *, what: str = "file"
 ) -> None:
-    """Check that an output is rows of finite floats, ``shape``.
+    """Check that an output is rows of finite floats, ``(n, classes)``.
 
     Args:
         rows: The output.
