@@ -18,7 +18,7 @@ __all__ = ["open_array"]
 
 
 def open_array(path: str | Path) -> npt.NDArray[Any]:
-    """Open a ``.npy`` file of numbers as an array of any shape that is read from the file where it is used.
+    """Open a ``.npy`` file of numbers as an array, of any shape, that is read where it is used.
 
     Raises:
         ValueError: it is no such file, holds Python objects, or is not as long as its shape says.
