@@ -41,6 +41,10 @@ def in_tar(folder: Path) -> Path:
         ("training_set", "test_set", "notes"),
         ("1_train", "2_validation", "3-test"),
         ("train2017", "val2017", "annotations"),
+        ("seg_train", "seg_test", "seg_pred"),
+        ("trainImages", "testimages", "more"),
+        ("trainval", "test", "train-test"),
+        ("Asl Alphabet Train", "asl_alphabet_VAL", "asl alphabet"),
     ],
 )
 def test_of_splits_the_one_that_is_meant_is_read(
@@ -59,7 +63,8 @@ def test_of_splits_the_one_that_is_meant_is_read(
             assert images.findings.validation == val
             assert set(images.findings.other_splits) == {train, val, other} - {used}
             assert images.samples[0].read() == (folder / names[0]).read_bytes()
-        with pytest.raises(DataError, match="are splits with classes inside. Give one of them"):
+        give = "Give one of them" if source is folder else "Unpack it"
+        with pytest.raises(DataError, match=f"are splits with classes inside. {give}"):
             open_images(source)
 
 
@@ -81,6 +86,21 @@ def test_folders_that_may_be_splits_or_classes_are_refused(tmp_path: Path) -> No
 def test_a_class_may_be_called_train(names: tuple[str, ...], tmp_path: Path) -> None:
     folder = files(tmp_path / "p", *(f"{name}/0.png" for name in names))
     assert open_images(folder, "train").classes == tuple(sorted(names))
+
+
+@pytest.mark.parametrize("names", [("night_train", "test_bench"), ("steam_train", "night_test")])
+def test_classes_of_other_words_are_no_splits(names: tuple[str, ...], tmp_path: Path) -> None:
+    folder = files(tmp_path / "p", *(f"{name}/{view}/0.png" for name in names for view in "ab"))
+    assert open_images(folder, "train").classes == tuple(sorted(names))
+
+
+def test_splits_of_each_class_are_refused(tmp_path: Path) -> None:
+    names = ("cat/train/0.png", "cat/Test/1.png", "dog/train/0.png", "owl/0.png")
+    folder = files(tmp_path / "p", *names)
+    for source in (folder, in_tar(folder)):
+        with pytest.raises(DataError, match="splits inside of 'cat': 'train' and 'Test'"):
+            open_images(source, "train")
+    assert open_images(files(tmp_path / "q", *names[2:]), "train").classes == ("dog", "owl")
 
 
 @pytest.mark.parametrize("others", [("cat", "dog"), ("unlabelled",)])
@@ -129,6 +149,24 @@ def test_what_is_passed_over_is_counted_and_told(tmp_path: Path) -> None:
     archived = open_images(in_tar(folder)).findings
     assert archived.empty_classes == ("pig",)  # an archive lists files
     assert [each.files for each in archived.passed_over] == [2, 1, 1]
+
+
+def test_a_split_that_alone_holds_images_is_told(tmp_path: Path) -> None:
+    folder = files(tmp_path / "p", "train/cat/0.raw", "val/cat/0.png", "val/dog/0.png")
+    for source in (folder, in_tar(folder)):
+        images = open_images(source, "train")
+        assert images.classes == ("cat", "dog")
+        inside = "val" if source is folder else "p/val"
+        assert f"All images in 'p' are in '{inside}'." in images.findings.sentences("p")
+
+
+def test_folders_that_every_class_holds_are_told(tmp_path: Path) -> None:
+    names = [f"fold{n}/{c}/0.png" for n in (1, 2) for c in ("cat", "dog", "owl")[: n + 1]]
+    images = open_images(files(tmp_path / "p", *names))
+    assert images.classes == ("fold1", "fold2")
+    assert images.findings.sentences("p") == [
+        "Each class in 'p' holds the folders 'cat', 'dog', which are not taken for classes."
+    ]
 
 
 def test_where_everything_is_used_there_is_nothing_to_tell(class_folders: Path) -> None:

@@ -96,6 +96,21 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "Give one of them; `train` takes --data photos/train --val photos/val.",
     ),
     (
+        errors.SplitsNotChosen("my photos", "train", "val"),
+        "The data in 'my photos' holds 'train' and 'val', which are splits with classes inside. "
+        "Give one of them; `train` takes --data 'my photos/train' --val 'my photos/val'.",
+    ),
+    (
+        errors.SplitsNotChosen("a.tar", "train", "val", on_disk=False),
+        "The data in 'a.tar' holds 'train' and 'val', which are splits with classes inside. "
+        "Unpack it, and give one of the two folders.",
+    ),
+    (
+        errors.SplitsInsideClass("photos", "cat", "train", "val"),
+        "The data in 'photos' holds splits inside of 'cat': 'train' and 'val'. Put the class "
+        "folders into the folders of splits, or give a folder that holds class folders only.",
+    ),
+    (
         errors.SplitsOrClasses("photos", ["train", "val"]),
         "The data in 'photos' holds images directly in 'train' and 'val', which may be splits or "
         "classes. Put class folders into each split; or, if they are classes, give a .csv of "

@@ -43,6 +43,8 @@ class Findings:
         split: The folder that is used, where the data hold several splits.
         validation: The folder with labels to measure on, if there is one among the splits.
         other_splits: The folders beside the one that is used.
+        inside: The folder called like a split that holds all images, if there is such.
+        shared_folders: Folders that lie inside of every class, and are not taken for classes.
         label_file: The file that labels the images, where the data are a folder without classes.
         passed_over: Files without an image's ending, by folder and ending. Not counted are text and
             tables, files that systems leave behind, and hidden ones.
@@ -56,6 +58,8 @@ class Findings:
     split: str = ""
     validation: str = ""
     other_splits: tuple[str, ...] = ()
+    inside: str = ""
+    shared_folders: tuple[str, ...] = ()
     label_file: str = ""
     passed_over: tuple[PassedOver, ...] = ()
     empty_classes: tuple[str, ...] = ()
@@ -72,6 +76,10 @@ class Findings:
         """
         parts = (
             self._about_splits(source),
+            self.inside and f"All images in {source!r} are in {self.inside!r}.",
+            self.shared_folders
+            and f"Each class in {source!r} holds the folders {_some(self.shared_folders)}, which "
+            "are not taken for classes.",
             self.label_file and f"Labels are from {self.label_file!r}.",
             self._about_files(source),
             *(

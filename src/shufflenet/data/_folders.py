@@ -10,7 +10,15 @@ from pathlib import Path, PurePosixPath
 from shufflenet.data._findings import Findings, count_passed_over
 from shufflenet.data._labels import Label, with_labels
 from shufflenet.data._sets import ImageSet, Sample
-from shufflenet.data._splits import Part, Splits, check_no_split, choose_split, find_splits
+from shufflenet.data._splits import (
+    Part,
+    Splits,
+    check_no_split,
+    check_no_splits_inside,
+    choose_split,
+    find_splits,
+    is_split,
+)
 from shufflenet.data._tables import is_known_label_file, may_label, read_table
 from shufflenet.data._walk import Listing
 from shufflenet.errors import DataError, ImagesOutsideClassFolders, NoImages, SeveralTables
@@ -78,17 +86,24 @@ def from_class_folders(source: str, tree: Tree, part: Part | None = None) -> Ima
     for folder in folders:
         inside[folder[depth]].update(folder[depth + 1 : depth + 2])
     check_no_split(source, inside)
+    check_no_splits_inside(source, inside)
     labels: list[Label] = [folder[depth] for folder in folders]
     samples = map(tree.sample, names)
     images = with_labels(source, zip(samples, labels, strict=True))
-    return replace(images, findings=_findings(tree.listing, root, set(labels)))
+    shared = set[str].intersection(*inside.values()) if len(inside) > 1 else set[str]()
+    findings = replace(
+        _findings(tree.listing, root, set(labels)),
+        inside=posixpath.join("", *root) if any(map(is_split, root)) else "",
+        shared_folders=tuple(sorted(shared)) if len(shared) > 1 else (),
+    )
+    return replace(images, findings=findings)
 
 
 def _from_split(
     source: str, tree: Tree, root: tuple[str, ...], splits: Splits, part: Part | None
 ) -> ImageSet:
     """Read the split that is meant, and record it and the others."""
-    used = choose_split(source, splits, part)
+    used = choose_split(source, splits, part, on_disk=tree.folder is not None)
     place = posixpath.join(*root, used)
     found = from_class_folders(posixpath.join(source, place), tree.below(place))
     others = [name for name in (*splits.training, *splits.validation) if name != used]

@@ -1,17 +1,27 @@
 """Folders of splits, such as train/ and val/, told from class folders."""
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
 from shufflenet.errors import (
     SeveralFoldersOfSplit,
     SplitBesideClasses,
+    SplitsInsideClass,
     SplitsNotChosen,
     SplitsOrClasses,
 )
 
-__all__ = ["Part", "Splits", "check_no_split", "choose_split", "find_splits"]
+__all__ = [
+    "Part",
+    "Splits",
+    "check_no_split",
+    "check_no_splits_inside",
+    "choose_split",
+    "find_splits",
+    "is_split",
+]
 
 Part = Literal["train", "val"]
 
@@ -34,26 +44,30 @@ class Splits(NamedTuple):
 
 
 _WORDS: Final = {
-    "train": frozenset(("train", "training", "trn", "trainset", "trainingset", "traindata")),
-    "val": frozenset(
-        ("val", "valid", "validation", "validate", "valset", "eval", "evaluation", "dev")
-    ),
-    "test": frozenset(("test", "testing", "tst", "testset", "tests", "holdout")),
+    "train": ("train", "training", "trn", "trainval"),
+    "val": ("val", "valid", "validation", "validate", "eval", "evaluation", "dev"),
+    "test": ("test", "testing", "tst", "tests", "holdout"),
 }
-# What stands beside these words, as in training_set, train-images, imagenet_train, val2017.
+# What stands beside these words, as in training_set, trainImages, imagenet_train, val2017.
 _FILLERS = frozenset(
     (
         *("set", "data", "dataset", "images", "image", "imgs", "img", "photos", "pictures"),
         *("split", "folder", "imagenet", "ilsvrc", "coco", "classes", "class", "full"),
     )
 )
+_ANY_FILLERS = f"(?:{'|'.join(sorted(_FILLERS))})*"
+_COMPOUNDS: Final = {
+    kind: re.compile(f"{_ANY_FILLERS}(?:{'|'.join(words)}){_ANY_FILLERS}")
+    for kind, words in _WORDS.items()
+}
 
 
 def find_splits(source: str, names: Iterable[str], direct: Iterable[str]) -> Splits | None:
     """Return the folders that are splits; None if the folders are no splits.
 
     Folders are splits if one is called like a training set and another like a validation or test
-    set, in any capitals, and class folders lie inside.
+    set, in any capitals, and class folders lie inside. Both may have more words, if they are the
+    same, as in ``seg_train`` and ``seg_test``.
 
     Args:
         source: The name of the data in errors.
@@ -64,7 +78,7 @@ def find_splits(source: str, names: Iterable[str], direct: Iterable[str]) -> Spl
         SplitsOrClasses: they may be splits or classes.
     """
     names, direct = sorted(names), set(direct)
-    kinds = {name: kind for name in names if (kind := _kind(name))}
+    kinds = _kinds(names)
     training = [name for name, kind in kinds.items() if kind == "train"]
     candidates = [[name for name, kind in kinds.items() if kind == k] for k in ("val", "test")]
     if not training or not any(candidates):
@@ -79,20 +93,21 @@ def find_splits(source: str, names: Iterable[str], direct: Iterable[str]) -> Spl
     return Splits(training, validation, rest, any(labeled))
 
 
-def choose_split(source: str, splits: Splits, part: Part | None) -> str:
+def choose_split(source: str, splits: Splits, part: Part | None, *, on_disk: bool) -> str:
     """Return the folder to use of several splits.
 
     Args:
         source: The name of the data in errors.
         splits: Its splits.
         part: What the data are for: to train on or to measure on.
+        on_disk: Whether the folders are no part of an archive.
 
     Raises:
         SplitsNotChosen: ``part`` does not say which is meant.
         SeveralFoldersOfSplit: two folders have the name of the split that is meant.
     """
     if part is None:
-        raise SplitsNotChosen(source, splits.training[0], splits.validation[0])
+        raise SplitsNotChosen(source, splits.training[0], splits.validation[0], on_disk=on_disk)
     chosen = splits.training if part == "train" else splits.validation
     if len(chosen) > 1:
         raise SeveralFoldersOfSplit(source, chosen[0], chosen[1])
@@ -110,18 +125,70 @@ def check_no_split(source: str, inside: Mapping[str, Collection[str]]) -> None:
         SplitBesideClasses: one is called like a split and holds several folders.
     """
     for name in sorted(inside):
-        if len(inside) > 1 and _kind(name) and len(inside[name]) > 1:
+        if len(inside) > 1 and is_split(name) and len(inside[name]) > 1:
             raise SplitBesideClasses(source, name, next(n for n in sorted(inside) if n != name))
 
 
-def _kind(name: str) -> str | None:
-    """Return which split a folder's name means.
+def check_no_splits_inside(source: str, inside: Mapping[str, Collection[str]]) -> None:
+    """Check that no folder that is taken for a class holds the folders of splits.
 
-    >>> _kind("Training_Set"), _kind("val2017"), _kind("1-test"), _kind("train station")
-    ('train', 'val', 'test', None)
+    Args:
+        source: The name of the data in errors.
+        inside: The folders that are taken for classes, each with the folders inside it.
+
+    Raises:
+        SplitsInsideClass: one holds a training folder and one to measure on.
     """
-    words = [word for word in re.split(r"[\W\d_]+", name.lower()) if word]
-    words = [word for word in words if word not in _FILLERS]
-    if len(words) != 1:
-        return None
-    return next((kind for kind, known in _WORDS.items() if words[0] in known), None)
+    for name in sorted(inside):
+        first: dict[str, str] = {}
+        for folder, kind in _kinds(sorted(inside[name])).items():
+            first.setdefault(kind, folder)
+        if "train" in first and len(first) > 1:
+            raise SplitsInsideClass(source, name, first["train"], first.get("val") or first["test"])
+
+
+def is_split(name: str) -> bool:
+    """Return whether a folder is called like a split.
+
+    >>> is_split("Val"), is_split("seg_val")
+    (True, False)
+    """
+    return bool(_kinds([name]))
+
+
+def _kinds(names: Iterable[str]) -> dict[str, str]:
+    """Return the folders that are called like splits, each with which split its name means.
+
+    >>> _kinds(["seg_train", "seg_test", "night_train"]), _kinds(["cat", "Val"])
+    ({'seg_train': 'train', 'seg_test': 'test'}, {'Val': 'val'})
+    """
+    found = {name: _parse(name) for name in names}
+    pairs = defaultdict[tuple[str, ...], set[str]](set)
+    for kind, others in found.values():
+        pairs[others].add(kind)
+    paired = {others for others, kinds in pairs.items() if "train" in kinds and kinds - {"train"}}
+    return {
+        name: kind for name, (kind, others) in found.items() if kind and others in {(), *paired}
+    }
+
+
+def _parse(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return which split a folder's name means, if any, and its other words.
+
+    >>> _parse("Training_Set"), _parse("valImages2017"), _parse("seg-1-test")
+    (('train', ()), ('val', ()), ('test', ('seg',)))
+    >>> _parse("station"), _parse("train-test")
+    (('', ('station',)), ('', ('train', 'test')))
+    """
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    words = [word for word in re.split(r"[\W\d_]+", apart) if word and word not in _FILLERS]
+    kinds = {
+        word: kind
+        for word in words
+        for kind, pattern in _COMPOUNDS.items()
+        if pattern.fullmatch(word)
+    }
+    if len(kinds) != 1:
+        return "", tuple(words)
+    [(split, kind)] = kinds.items()
+    return kind, tuple(word for word in words if word != split)

@@ -1,5 +1,6 @@
 """Errors in images and data sets."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +32,7 @@ __all__ = [
     "ShardsDisagree",
     "ShardsUnlabeled",
     "SplitBesideClasses",
+    "SplitsInsideClass",
     "SplitsNotChosen",
     "SplitsOrClasses",
     "TooFewImages",
@@ -116,13 +118,36 @@ class SeveralSplits(DataError):
 
 
 class SplitsNotChosen(DataError):
-    """A folder holds the folders of several splits, and nobody said which is meant."""
+    """A folder holds the folders of several splits, and nobody said which is meant.
 
-    def __init__(self, source: str | Path, training: str, other: str) -> None:
+    Args:
+        source: The data.
+        training: The folder to train on.
+        other: The folder to measure on.
+        on_disk: Whether these are folders on disk, not in an archive.
+    """
+
+    def __init__(
+        self, source: str | Path, training: str, other: str, *, on_disk: bool = True
+    ) -> None:
+        first, second = (shlex.quote(f"{source}/{name}") for name in (training, other))
+        give = f"Give one of them; `train` takes --data {first} --val {second}."
         super().__init__(
             source,
             f"holds {training!r} and {other!r}, which are splits with classes inside",
-            f"Give one of them; `train` takes --data {source}/{training} --val {source}/{other}.",
+            give if on_disk else "Unpack it, and give one of the two folders.",
+        )
+
+
+class SplitsInsideClass(DataError):
+    """A folder that is taken for a class holds the folders of splits."""
+
+    def __init__(self, source: str | Path, name: str, training: str, other: str) -> None:
+        super().__init__(
+            source,
+            f"holds splits inside of {name!r}: {training!r} and {other!r}",
+            "Put the class folders into the folders of splits, or give a folder that holds class "
+            "folders only.",
         )
 
 
