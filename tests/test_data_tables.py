@@ -140,7 +140,7 @@ def test_a_bare_name_that_several_images_have_is_not_guessed(tmp_path: Path) -> 
         (tmp_path / folder).mkdir()
         Image.new("RGB", (8, 8)).save(tmp_path / folder / "1.png")
     Image.new("RGB", (8, 8)).save(tmp_path / "b" / "2.png")
-    (tmp_path / "t.csv").write_text("path,label\n2,x\n2.png,y\n")
+    (tmp_path / "t.csv").write_text("path,label\n2,x\n2.png,x\n")
     assert len(open_images(tmp_path / "t.csv")) == 2
     (tmp_path / "t.csv").write_text("path,label\n2,x\n1.png,y\n")
     with pytest.raises(DataError, match="1 image of which there is no file, such as '1.png'"):
@@ -180,3 +180,71 @@ def test_what_is_no_file_is_refused(make: Callable[[Path], None], tmp_path: Path
     make(tmp_path / "a.csv")
     with pytest.raises(DataError):
         open_images(tmp_path / "a.csv")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(4):
+        Image.new("RGB", (40, 40), (9 * number, 0, 0)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "header", ["File Name,Class", "filepaths,labels", "image-id,Class Name", "bild,klasse"]
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_columns_are_found_however_people_write_their_names(
+    header: str, turned: bool, pictures: Path
+) -> None:
+    rows = [header, "0.png,cat", "1.png,cat", "2.png,dog", "3.png,dog"]
+    rows = [",".join(reversed(row.split(","))) for row in rows] if turned else rows
+    (pictures / "a.csv").write_text("\n".join(rows))
+    images = open_images(pictures / "a.csv")
+    assert images.classes == ("cat", "dog")
+    assert [sample.label for sample in images.samples] == [0, 0, 1, 1]
+
+
+def test_an_image_with_two_labels_is_refused_and_one_named_twice_is_told(pictures: Path) -> None:
+    table = pictures / "a.csv"
+    table.write_text("path,label\n0.png,cat\n1.png,dog\n./0.png,cat\n")
+    images = open_images(table)
+    assert [sample.label for sample in images.samples] == [0, 1, 0]
+    assert images.findings.sentences("a.csv") == [
+        "1 row of 'a.csv' for an image that has a row before: each counts."
+    ]
+    table.write_text("path,label\n0.png,cat\n1.png,dog\n./0.png,dog\n")
+    with pytest.raises(DataError, match=r"labels './0.png' as 'cat' and as 'dog'. Leave one label"):
+        open_images(table)
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_column_of_splits_chooses_the_rows(folder: bool, pictures: Path) -> None:
+    table = pictures / "a.csv"
+    table.write_text(
+        "path,label,split\n0.png,cat,train\n1.png,dog,Test\n2.png,dog,train\n3.png,cat,Test\n"
+    )
+    source = pictures if folder else table
+    for part, used, other, names in (
+        ("train", "train", "Test", ["0.png", "2.png"]),
+        ("val", "Test", "train", ["1.png", "3.png"]),
+    ):
+        images = open_images(source, part)  # type: ignore[arg-type]  # a literal of two
+        assert [sample.name for sample in images.samples] == names
+        assert images.findings.validation == "Test"
+        told = f"'{table}' holds splits: '{used}' is used here, beside it are '{other}'."
+        assert told in images.findings.sentences(images.source)
+    with pytest.raises(DataError, match="which are splits. Give a table of the rows of one"):
+        open_images(source)
+    table.write_text("path,label,set\n0.png,cat,red\n1.png,dog,train\n")  # some other column
+    assert len(open_images(table, "train")) == 2
+
+
+def test_a_table_beside_images_that_cannot_be_used_is_named(pictures: Path) -> None:
+    (pictures / "a.csv").write_text("path,label\n0.png,cat\n9.png,dog\n")
+    with pytest.raises(DataError, match=r"a.csv' names 1 image of which there is no file"):
+        open_images(pictures)
+    (pictures / "a.csv").write_text("day,weather\nmonday,rain\nfriday,sun\n")
+    with pytest.raises(DataError, match="in no class folder"):
+        open_images(pictures)

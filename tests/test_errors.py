@@ -101,9 +101,18 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "Give one of them; `train` takes --data 'my photos/train' --val 'my photos/val'.",
     ),
     (
-        errors.SplitsNotChosen("a.tar", "train", "val", on_disk=False),
+        errors.SplitsNotChosen("a.tar", "train", "val", of="archive"),
         "The data in 'a.tar' holds 'train' and 'val', which are splits with classes inside. "
         "Unpack it, and give one of the two folders.",
+    ),
+    (
+        errors.SplitsNotChosen("a.csv", "train", "val", of="table"),
+        "The data in 'a.csv' holds 'train' and 'val', which are splits. Give a table of the rows "
+        "of one of them.",
+    ),
+    (
+        errors.ImageLabeledTwice("a.csv", "0.jpg", "cat", "dog"),
+        "The data in 'a.csv' labels '0.jpg' as 'cat' and as 'dog'. Leave one label for each image.",
     ),
     (
         errors.SplitsInsideClass("photos", "cat", "train", "val"),

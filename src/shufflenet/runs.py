@@ -43,7 +43,7 @@ _PIECE = 4096  # bytes read at the begin, in the middle and at the end of an ima
 
 def is_run(folder: str | Path) -> bool:
     """Return whether a path leads to the folder of a training run."""
-    return (Path(folder) / _RECORD).is_file()
+    return os.path.isfile(os.path.join(folder, _RECORD))  # false where a name is too long
 
 
 def lists_images(run: Path) -> bool:

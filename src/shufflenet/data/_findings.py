@@ -51,6 +51,7 @@ class Findings:
         empty_classes: Class folders that hold no image.
         unreadable: Folders that cannot be listed, with the reasons.
         unlabeled: How many images the label file does not name.
+        repeated: How many rows of a table name an image that another row names, too.
         by_number: Whether labels are numbers and were taken as the numbers of a model's classes.
         unknown_classes: How many images were left out because a model lacks their class, by class.
     """
@@ -65,6 +66,7 @@ class Findings:
     empty_classes: tuple[str, ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
     unlabeled: int = 0
+    repeated: int = 0
     by_number: bool = False
     unknown_classes: Mapping[str, int] = field(default_factory=dict)
 
@@ -90,6 +92,9 @@ class Findings:
             and f"Class folders without an image in {source!r}: {_some(self.empty_classes)}.",
             self.unlabeled
             and f"{_count(self.unlabeled, 'image')} in {source!r} without a label: left out.",
+            self.repeated
+            and f"{_count(self.repeated, 'row')} of {source!r} for an image that has a row before: "
+            "each counts.",
             self.by_number
             and "Labels are numbers: taken as the numbers of the model's classes, from 0.",
             self._about_unknown(),

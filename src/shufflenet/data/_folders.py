@@ -1,6 +1,5 @@
 """Reading class folders: an image's class is the name of its folder."""
 
-import contextlib
 import posixpath
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ from shufflenet.data._splits import (
     find_splits,
     is_split,
 )
-from shufflenet.data._tables import is_known_label_file, may_label, read_table
+from shufflenet.data._tables import has_header, is_known_label_file, may_label, read_table
 from shufflenet.data._walk import Listing
 from shufflenet.errors import DataError, ImagesOutsideClassFolders, NoImages, SeveralTables
 
@@ -70,7 +69,7 @@ def from_class_folders(source: str, tree: Tree, part: Part | None = None) -> Ima
     if not names:
         raise NoImages(source)
     folders = [PurePosixPath(name).parts[:-1] for name in names]
-    labeled = _from_table(source, tree) if len(set(folders)) == 1 else None
+    labeled = _from_table(source, tree, part) if len(set(folders)) == 1 else None
     if labeled:
         return labeled
     root = _root_of(folders)
@@ -103,17 +102,10 @@ def _from_split(
     source: str, tree: Tree, root: tuple[str, ...], splits: Splits, part: Part | None
 ) -> ImageSet:
     """Read the split that is meant, and record it and the others."""
-    used = choose_split(source, splits, part, on_disk=tree.folder is not None)
+    used = choose_split(source, splits, part, of="folder" if tree.folder else "archive")
     place = posixpath.join(*root, used)
     found = from_class_folders(posixpath.join(source, place), tree.below(place))
-    others = [name for name in (*splits.training, *splits.validation) if name != used]
-    findings = replace(
-        found.findings,
-        split=used,
-        validation=splits.validation[0] if splits.labeled else "",
-        other_splits=(*others, *splits.rest),
-    )
-    return replace(found, findings=findings)
+    return replace(found, findings=splits.record(found.findings, used))
 
 
 def _tables(tree: Tree) -> list[str]:
@@ -128,31 +120,39 @@ def _tables(tree: Tree) -> list[str]:
     return known[:1] or tables
 
 
-def _from_table(source: str, tree: Tree) -> ImageSet | None:
+def _from_table(source: str, tree: Tree, part: Part | None) -> ImageSet | None:
     """Label images that all are in one folder by the table beside them, if exactly one does.
 
     Raises:
         SeveralTables: several do.
+        DataError: one names columns of paths and labels, and cannot be used.
     """
     tables, found = _tables(tree), dict[str, ImageSet]()
+    failed: DataError | None = None
     for name in tables:
-        path = posixpath.join(source, name)
-        if is_known_label_file(name):
-            found[name] = read_table(path, Path(tree.folder or "", name))
-            continue
-        with contextlib.suppress(DataError):  # a text about something else
-            found[name] = read_table(path, Path(tree.folder or "", name))
+        path, file = posixpath.join(source, name), Path(tree.folder or "", name)
+        try:
+            found[name] = read_table(path, file, part)
+        except DataError as error:  # or it is a text about something else
+            if is_known_label_file(name):
+                raise
+            failed = error if has_header(path, file) else failed
+    if failed and not found:
+        raise failed
     if len(found) > 1:
         first, second, *_ = found
         raise SeveralTables(source, first, second)
     for name, images in found.items():
-        findings = Findings(
+        split = images.findings.split
+        named = {sample.path for sample in images.samples}
+        findings = replace(
+            images.findings,
             label_file=name,
             passed_over=count_passed_over(tree.listing.others),
             unreadable=tree.listing.unreadable,
-            unlabeled=len(tree.listing.images) - len({sample.path for sample in images.samples}),
+            unlabeled=0 if split else len(tree.listing.images) - len(named),
         )
-        return replace(images, source=source, findings=findings)
+        return replace(images, source=images.source if split else source, findings=findings)
     return None
 
 

@@ -115,7 +115,7 @@ def _read(source: str, paths: list[Path], part: Part | None) -> ImageSet:
         images: ImageSet = read(source, paths)
         return images
     if first.name.lower().endswith(TABLE_SUFFIXES) and len(paths) == 1:
-        return read_table(source, first)
+        return read_table(source, first, part)
     raise UnknownDataFormat(source)
 
 

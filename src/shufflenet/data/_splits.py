@@ -3,8 +3,10 @@
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Final, Literal, NamedTuple
 
+from shufflenet.data._findings import Findings
 from shufflenet.errors import (
     SeveralFoldersOfSplit,
     SplitBesideClasses,
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 Part = Literal["train", "val"]
+Holder = Literal["folder", "archive", "table"]
 
 
 class Splits(NamedTuple):
@@ -41,6 +44,16 @@ class Splits(NamedTuple):
     validation: list[str]
     rest: list[str]
     labeled: bool
+
+    def record(self, findings: Findings, used: str) -> Findings:
+        """Return findings with the split that is used, and the others."""
+        others = [name for name in (*self.training, *self.validation) if name != used]
+        return replace(
+            findings,
+            split=used,
+            validation=self.validation[0] if self.labeled else "",
+            other_splits=(*others, *self.rest),
+        )
 
 
 _WORDS: Final = {
@@ -93,21 +106,21 @@ def find_splits(source: str, names: Iterable[str], direct: Iterable[str]) -> Spl
     return Splits(training, validation, rest, any(labeled))
 
 
-def choose_split(source: str, splits: Splits, part: Part | None, *, on_disk: bool) -> str:
+def choose_split(source: str, splits: Splits, part: Part | None, *, of: Holder) -> str:
     """Return the folder to use of several splits.
 
     Args:
         source: The name of the data in errors.
         splits: Its splits.
         part: What the data are for: to train on or to measure on.
-        on_disk: Whether the folders are no part of an archive.
+        of: What holds the splits.
 
     Raises:
         SplitsNotChosen: ``part`` does not say which is meant.
         SeveralFoldersOfSplit: two folders have the name of the split that is meant.
     """
     if part is None:
-        raise SplitsNotChosen(source, splits.training[0], splits.validation[0], on_disk=on_disk)
+        raise SplitsNotChosen(source, splits.training[0], splits.validation[0], of=of)
     chosen = splits.training if part == "train" else splits.validation
     if len(chosen) > 1:
         raise SeveralFoldersOfSplit(source, chosen[0], chosen[1])

@@ -4,34 +4,41 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from shufflenet.data._labels import with_labels
+from shufflenet.data._findings import Findings
+from shufflenet.data._labels import class_name, with_labels
 from shufflenet.data._rows import read_rows
 from shufflenet.data._sets import ImageSet, Sample
+from shufflenet.data._splits import Part, Splits, choose_split, find_splits, is_split
 from shufflenet.data._walk import is_image, list_folder
 from shufflenet.errors import (
+    DataError,
     GroundTruthInvalid,
+    ImageLabeledTwice,
     TableColumnsMissing,
     TableImagesMissing,
     TableOfAddresses,
 )
 from shufflenet.labels import ilsvrc2012_order
 
-__all__ = ["TABLE_SUFFIXES", "is_known_label_file", "may_label", "read_table"]
+__all__ = ["TABLE_SUFFIXES", "has_header", "is_known_label_file", "may_label", "read_table"]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 
 # What columns are called, the surest names first.
 _PATHS = (
     *("path", "filepath", "file_path", "filename", "file_name", "file", "image_path", "imagepath"),
-    *("img_path", "image_name", "image", "img", "image_id", "imageid", "name", "id"),
+    *("img_path", "image_name", "image", "img", "image_id", "imageid", "paths", "filepaths"),
+    *("file_paths", "image_paths", "filenames", "file_names", "images", "name", "id"),
 )
 _LABELS = (
     *("label", "labels", "class", "class_name", "classname", "category", "target", "wnid"),
     *("synset", "species", "breed", "label_id", "class_id", "predictionstring", "y"),
 )
+_SPLITS = ("split", "set", "subset", "data_set", "dataset", "partition", "usage", "phase")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 # How ImageNet's labels are published, and Tiny-ImageNet's.
@@ -54,19 +61,30 @@ def is_known_label_file(name: str) -> int:
     return len(_KNOWN) + 1 if _GROUND_TRUTH.fullmatch(last) else 0
 
 
-def read_table(source: str, path: Path) -> ImageSet:
+def has_header(source: str, path: Path) -> bool:
+    """Return whether a table names a column of paths and one of labels."""
+    try:
+        header = _header(read_rows(source, path))
+    except DataError:
+        return False
+    return None not in (_first_of(_PATHS, header), _first_of(_LABELS, header))
+
+
+def read_table(source: str, path: Path, part: Part | None = None) -> ImageSet:
     """List the images of a table.
 
     Columns are found by their names, such as ``path`` or ``filename`` and ``label`` or ``class``;
     there may be no header if there are two. A path is relative to the table's folder, or absolute:
     a table is its user's own, and may name files anywhere. A name without folders may lack its
-    ending and lie in any folder below.
+    ending and lie in any folder below. A column such as ``split``, of which every cell is called
+    like a split, holds those of which ``part`` is one.
 
     ImageNet's labels are read as published: ``val_map.txt``, ``LOC_val_solution.csv``, and the
     development kit's ground truth, which numbers classes in an order of its own.
 
     Raises:
         GroundTruthInvalid: a line of ILSVRC's ground truth is no class's number.
+        ImageLabeledTwice: an image has two labels.
         TableColumnsMissing: there are no columns path and label.
         TableImagesMissing: images do not exist.
         TableOfAddresses: paths are addresses on the web.
@@ -78,6 +96,20 @@ def read_table(source: str, path: Path) -> ImageSet:
     finder = _Finder(path.parent)
     if _GROUND_TRUTH.fullmatch(path.name):
         return with_labels(source, _ground_truth(source, rows, finder))
+    splits = _split_cells(source, rows)
+    if splits:
+        return _read_split(source, path, rows, splits, part)
+    return _read_rows(source, path, rows, finder)
+
+
+def _read_rows(source: str, path: Path, rows: list[list[str]], finder: "_Finder") -> ImageSet:
+    """List the images of the rows of a table.
+
+    Raises:
+        TableImagesMissing: images do not exist.
+        TableOfAddresses: paths are addresses on the web.
+        DataError: columns or labels are missing, or an image has two labels.
+    """
     first, last, rows = _columns(source, path, rows)
     entries = [(row[first].strip(), row[last].strip()) for row in rows]
     address = next((name for name, _ in entries if _ADDRESS.match(name)), None)
@@ -89,10 +121,45 @@ def read_table(source: str, path: Path) -> ImageSet:
     missing = [name for file, (name, _) in zip(files, entries, strict=True) if file is None]
     if missing:
         raise TableImagesMissing(source, missing)
-    return with_labels(
-        source,
-        [(Sample(n, -1, str(f)), label) for f, (n, label) in zip(files, entries, strict=True)],
-    )
+    images = [(Sample(n, -1, str(f)), label) for f, (n, label) in zip(files, entries, strict=True)]
+    repeated = _count_repeated(source, images)
+    return replace(with_labels(source, images), findings=Findings(repeated=repeated))
+
+
+def _count_repeated(source: str, images: Iterable[tuple[Sample, str]]) -> int:
+    """Return how many rows name an image that a row before them names.
+
+    Raises:
+        ImageLabeledTwice: they have another label.
+    """
+    labels, repeated = dict[str, str](), 0
+    for sample, label in images:
+        before = labels.setdefault(os.path.normpath(sample.path), label)
+        if class_name(before) != class_name(label):
+            raise ImageLabeledTwice(source, sample.name, before, label)
+        repeated += 1
+    return repeated - len(labels)
+
+
+def _split_cells(source: str, rows: list[list[str]]) -> tuple[int, Splits] | None:
+    """Return the column of splits and what is in it, if there is one."""
+    at = _first_of(_SPLITS, _header(rows))
+    if at is None or len(rows[0]) < 3:
+        return None
+    names = {row[at].strip() for row in rows[1:]}
+    splits = find_splits(source, names, ()) if all(map(is_split, names)) else None
+    return (at, splits) if splits else None
+
+
+def _read_split(
+    source: str, path: Path, rows: list[list[str]], column: tuple[int, Splits], part: Part | None
+) -> ImageSet:
+    """Read the rows of the split that is meant, and record it and the others."""
+    at, splits = column
+    used = choose_split(source, splits, part, of="table")
+    kept = [rows[0], *(row for row in rows[1:] if row[at].strip() == used)]
+    images = _read_rows(posixpath.join(source, used), path, kept, _Finder(path.parent))
+    return replace(images, findings=splits.record(images.findings, used))
 
 
 def _columns(source: str, path: Path, rows: list[list[str]]) -> tuple[int, int, list[list[str]]]:
@@ -101,7 +168,7 @@ def _columns(source: str, path: Path, rows: list[list[str]]) -> tuple[int, int, 
     Raises:
         TableColumnsMissing: they are not known.
     """
-    header = [cell.strip().lower() for cell in rows[0]] if rows else []
+    header = _header(rows)
     at, label = _first_of(_PATHS, header), _first_of(_LABELS, header)
     if at is not None and label is not None:
         if header[label] == "predictionstring":  # a class and its boxes, over and over
@@ -112,8 +179,18 @@ def _columns(source: str, path: Path, rows: list[list[str]]) -> tuple[int, int, 
         return 0, 1, rows
     if len(header) != 2:
         raise TableColumnsMissing(source)
-    turned = all(is_image(row[1]) and not is_image(row[0]) for row in rows)
+    below = rows[1:] or rows  # the first may be a header of other names
+    turned = all(is_image(row[1]) and not is_image(row[0]) for row in below)
     return (1, 0, rows) if turned else (0, 1, rows)
+
+
+def _header(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the cells of the first row as names of columns are compared.
+
+    >>> _header([["File Name", " class-id "], ["a.jpg", "3"]])
+    ['file_name', 'class_id']
+    """
+    return [re.sub(r"[\s-]+", "_", cell.strip().lower()) for cell in rows[0]] if rows else []
 
 
 def _first_of(names: Iterable[str], header: Sequence[str]) -> int | None:

@@ -186,6 +186,7 @@ from shufflenet.errors._runs import (
 )
 from shufflenet.errors._tables import (
     GroundTruthInvalid,
+    ImageLabeledTwice,
     ParquetColumnMissing,
     ParquetColumnWithoutBytes,
     ParquetPathOutside,
@@ -237,6 +238,7 @@ __all__ = [
     "HeldOutListDamaged",
     "HeldOutMissing",
     "ImageError",
+    "ImageLabeledTwice",
     "ImagesOutsideClassFolders",
     "ImpossibleScale",
     "Int8Source",

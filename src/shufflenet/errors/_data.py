@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from shufflenet.errors._base import ShuffleNetError, count_of, first_line
 
@@ -124,19 +125,26 @@ class SplitsNotChosen(DataError):
         source: The data.
         training: The folder to train on.
         other: The folder to measure on.
-        on_disk: Whether these are folders on disk, not in an archive.
+        of: What holds them: a folder, an archive, or a table in one of its columns.
     """
 
     def __init__(
-        self, source: str | Path, training: str, other: str, *, on_disk: bool = True
+        self,
+        source: str | Path,
+        training: str,
+        other: str,
+        *,
+        of: Literal["folder", "archive", "table"] = "folder",
     ) -> None:
         first, second = (shlex.quote(f"{source}/{name}") for name in (training, other))
-        give = f"Give one of them; `train` takes --data {first} --val {second}."
-        super().__init__(
-            source,
-            f"holds {training!r} and {other!r}, which are splits with classes inside",
-            give if on_disk else "Unpack it, and give one of the two folders.",
-        )
+        remedies = {
+            "folder": f"Give one of them; `train` takes --data {first} --val {second}.",
+            "archive": "Unpack it, and give one of the two folders.",
+            "table": "Give a table of the rows of one of them.",
+        }
+        inside = "" if of == "table" else " with classes inside"
+        problem = f"holds {training!r} and {other!r}, which are splits{inside}"
+        super().__init__(source, problem, remedies[of])
 
 
 class SplitsInsideClass(DataError):

@@ -8,6 +8,7 @@ from shufflenet.errors._data import DataError
 
 __all__ = [
     "GroundTruthInvalid",
+    "ImageLabeledTwice",
     "ParquetColumnMissing",
     "ParquetColumnWithoutBytes",
     "ParquetPathOutside",
@@ -92,6 +93,14 @@ class TableImagesMissing(DataError):
         count = count_of(len(missing), "image")
         problem = f"names {count} of which there is no file, such as {missing[0]!r}"
         super().__init__(source, problem, _TABLE)
+
+
+class ImageLabeledTwice(DataError):
+    """A table labels one image in two ways."""
+
+    def __init__(self, source: str | Path, image: str, first: str, second: str) -> None:
+        problem = f"labels {image!r} as {first[:40]!r} and as {second[:40]!r}"
+        super().__init__(source, problem, "Leave one label for each image.")
 
 
 class SeveralTables(DataError):
