@@ -182,10 +182,12 @@ def test_train_then_predict(
 
 
 def test_the_bar_of_train_shows_the_loss_and_the_accuracy_of_the_last_epoch(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     drawn: list[Path] = []
+    rows = [{"epoch": 1, "loss": 0.5}]
     monkeypatch.setattr("shufflenet.report.charts.plot_curves", drawn.append)
+    monkeypatch.setattr("shufflenet.report.charts.read_metrics", lambda run: rows)
     with tqdm(total=None, delay=1000, file=io.StringIO()) as bar:
         display = _Display(bar)
         display.on_step(6, 12, 0.51239)
@@ -194,6 +196,8 @@ def test_the_bar_of_train_shows_the_loss_and_the_accuracy_of_the_last_epoch(
         display.on_step(7, 12, 0.25)
         assert (bar.n, bar.postfix) == (7, "loss 0.250, validation top-1 75.0 %")
     assert drawn == [tmp_path]
+    told = "Epoch 1: loss 0.500, 6 of 8 validation images right (75.0 %).\n"
+    assert capsys.readouterr().err == told
 
 
 def test_train_refuses_unknown_fields_and_networks(run: Run, class_folders: Path) -> None:
