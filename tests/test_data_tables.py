@@ -87,6 +87,15 @@ def test_images_that_a_table_does_not_name_are_told(val: Path) -> None:
     assert images.findings.sentences("val")[-1] == "1 image in 'val' without a label: left out."
 
 
+def test_images_elsewhere_that_a_table_names_are_not_counted(val: Path, tmp_path: Path) -> None:
+    there = [tmp_path / f"{number}.png" for number in range(3)]
+    for path in there:
+        path.write_bytes((val / NAMES[0]).read_bytes())
+    (val / "held-out.csv").write_text("".join(f"{path},cat\n" for path in (*there, NAMES[0])))
+    images = open_images(val)
+    assert (len(images), images.findings.unlabeled) == (4, 1)
+
+
 def test_a_validation_folder_with_a_label_file_beside_training_folders(val: Path) -> None:
     (val / "val_map.txt").write_text("".join(f"{name} cat\n" for name in NAMES))
     for name in ("cat", "dog"):

@@ -17,6 +17,9 @@ from torch import nn
 from conftest import Run, write_colours
 from shufflenet.data import ImageSet, open_images
 from shufflenet.errors import RunDiffers, RunError, RunFileDamaged, ShuffleNetError
+from shufflenet.evaluate import evaluate
+from shufflenet.models import load_model_and_card
+from shufflenet.runtimes.pytorch import TorchClassifier
 from shufflenet.spec import Accuracy
 from shufflenet.train import _loop
 from shufflenet.train._run import append_row
@@ -241,6 +244,26 @@ def test_a_pipe_for_a_checkpoint_does_not_hang(
     os.mkfifo(copy / "last.pt")
     assert run(found, copy, TWO, resume=True).finished
     assert "using last-but-one.pt instead" in caplog.text
+
+
+def test_a_best_network_that_is_gone_is_replaced_by_the_present_one(
+    whole: tuple[ImageSet, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found, out = whole
+    copy = copy_of(out, tmp_path / "run")
+    (copy / "best.safetensors").unlink()
+    result = run(found, copy, TWO, resume=True)
+    assert (
+        f"best.safetensors is missing from {copy}: the network of the last checkpoint, step 8, "
+        "takes its place." in caplog.text
+    )
+    assert result.best is not None
+    net, card = load_model_and_card(result.best)
+    assert card.accuracy == Accuracy(images=24, top1=result.top1, top5=result.top5)
+    assert evaluate(TorchClassifier(net, card), found) == card.accuracy
+    assert card.origin.steps == 8
+    assert run(found, copy, TWO, resume=True) == result  # nothing is missing any more
+    assert caplog.text.count("is missing") == 1
 
 
 def test_damaged_lines_of_metrics_are_left_out_with_a_warning(

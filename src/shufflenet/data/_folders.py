@@ -1,5 +1,6 @@
 """Reading class folders: an image's class is the name of its folder."""
 
+import os
 import posixpath
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -144,16 +145,22 @@ def _from_table(source: str, tree: Tree, part: Part | None) -> ImageSet | None:
         raise SeveralTables(source, first, second)
     for name, images in found.items():
         split = images.findings.split
-        named = {sample.path for sample in images.samples}
         findings = replace(
             images.findings,
             label_file=name,
             passed_over=count_passed_over(tree.listing.others),
             unreadable=tree.listing.unreadable,
-            unlabeled=0 if split else len(tree.listing.images) - len(named),
+            unlabeled=0 if split else _count_unlabeled(tree, images),
         )
         return replace(images, source=images.source if split else source, findings=findings)
     return None
+
+
+def _count_unlabeled(tree: Tree, images: ImageSet) -> int:
+    """Return how many images of a folder a table does not name; it may name others elsewhere."""
+    named = {os.path.abspath(sample.path) for sample in images.samples}
+    below = (os.path.abspath(Path(tree.folder or "", name)) for name in tree.listing.images)
+    return sum(path not in named for path in below)
 
 
 def _root_of(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:

@@ -35,6 +35,7 @@ from shufflenet.train._state import Progress, load_state, save_state
 __all__ = ["Loop"]
 
 _log = logging.getLogger(__name__)
+_BEST = "best.safetensors"
 _Batch: TypeAlias = tuple[Tensor, ...]  # pixels, labels and, if stored, a teacher's logits
 
 
@@ -66,6 +67,8 @@ class Loop:
         """
         try:
             with self._board() as board, self.signals.hold():
+                if self._best_is_missing():
+                    self._take_present_as_best()
                 if self.setup.knows_classes and self.progress.best is None:
                     self._measure_start(board)
                 if self.progress.images and self.progress.step % self.steps_per_epoch == 0:
@@ -204,6 +207,25 @@ class Loop:
         self._record(board, 0, None)
         self.signals.deliver()
 
+    def _best_is_missing(self) -> bool:
+        """Return whether the run had a best network whose file is gone."""
+        had_one = self.progress.best is not None
+        return any(self._any_process(had_one and not (self.out / _BEST).exists()))
+
+    def _take_present_as_best(self) -> None:
+        """Write the network of the checkpoint as the best: it is the only one that is left."""
+        progress = self.progress
+        _log.warning(
+            "%s is missing from %s: the network of the last checkpoint, step %d, takes its place.",
+            *(_BEST, self.out, progress.step),
+        )
+        net = self.learner.network()
+        progress.best = self._measure(net)
+        progress.best_epoch = progress.step // self.steps_per_epoch
+        self._save()
+        if self.fabric.is_global_zero:
+            self._write_best(net, progress.best)
+
     def _record(self, board: SummaryWriter | None, epoch: int, loss: float | None) -> None:
         """Measure the network, record the epoch, write the network if it is the best so far."""
         progress = self.progress
@@ -236,7 +258,7 @@ class Loop:
         card = self.setup.card
         origin = dataclasses.replace(card.origin, steps=self.progress.step)
         card = dataclasses.replace(card, accuracy=accuracy, origin=origin)
-        write_checkpoint(self.out / "best.safetensors", Checkpoint(card, state_arrays(net)))
+        write_checkpoint(self.out / _BEST, Checkpoint(card, state_arrays(net)))
 
     def _report_end(self) -> None:
         progress, patience = self.progress, self.recipe.patience
@@ -263,7 +285,7 @@ class Loop:
         best = self.progress.best
         return Result(
             run=str(self.out),
-            best=str(self.out / "best.safetensors") if best else None,
+            best=str(self.out / _BEST) if best else None,
             images=best.images if best else 0,
             top1=best.top1 if best else 0,
             top5=best.top5 if best else 0,
