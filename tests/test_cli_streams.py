@@ -116,6 +116,17 @@ def test_wrong_usage_is_told_without_controls(capsys: pytest.CaptureFixture[str]
     assert r"unrecognized arguments: --\x1b[2J" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--top", "--threads"])
+def test_a_number_of_five_thousand_digits_is_wrong_usage(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["predict", "a.jpg", option, "9" * 5000])
+    assert caught.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.endswith(f"argument {option}: '{'9' * 20}'... has 5000 characters")
+
+
 def test_only_the_output_prints() -> None:
     """Other files of the command line print by its functions, which escape."""
     folder = Path(cli.__file__).parent
@@ -157,6 +168,20 @@ def test_a_reader_may_stop_reading(command: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_that_cannot_be_written_is_told(option: str, unbuffered: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "shufflenet", option],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
+    said = "Cannot write the output: [Errno 28] No space left on device.\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_notes_that_cannot_be_written_are_left_out(photos: Path) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
@@ -189,6 +214,28 @@ def test_a_command_runs_in_a_folder_that_is_gone(photos: Path, tmp_path: Path) -
 
     code, out, err = program("predict", photos / "a.jpg", "--top", 1, before=leave)
     assert (code, err, len(out.splitlines())) == (0, "", 2)
+
+
+@POSIX
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("convert", "a.pth", "--to", "a.safetensors"),
+        ("export", "default", "--to", "/tmp/a.onnx"),  # torch's MKL would end the process
+    ],
+)
+def test_a_removed_folder_is_told_where_it_is_needed(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "gone").mkdir()
+
+    def leave() -> None:
+        os.chdir(tmp_path / "gone")
+        os.rmdir(tmp_path / "gone")
+
+    assert program(*command, before=leave) == (
+        1, "", "The current folder was removed. Change to one that exists: cd FOLDER.\n",
+    )  # fmt: skip
 
 
 @POSIX

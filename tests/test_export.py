@@ -12,7 +12,7 @@ from conftest import SPECS, calmed, card_for, with_seeded_weights
 from shufflenet import export
 from shufflenet.deploy import compact
 from shufflenet.errors import NetworkNotNumbers, ParityError, SpecError, WriteError
-from shufflenet.export import Exported, _onnx, export_onnx
+from shufflenet.export import Exported, ExportOptions, _onnx, export_file, export_onnx
 from shufflenet.networks import ShuffleNet, build
 from shufflenet.runtimes import OnnxClassifier
 from shufflenet.spec import NetworkSpec, Stage, UnitKind, V2PlusSpec, V2Spec
@@ -170,9 +170,15 @@ def test_weights_that_are_nan_are_not_written(net: ShuffleNet, tmp_path: Path) -
     assert not list(tmp_path.iterdir())
 
 
-def test_an_opset_that_cannot_be_written_is_refused(net: ShuffleNet, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="opset is 9, but must be from 18 to 23"):
-        export_onnx(net, card_for(net.spec), tmp_path / "a.onnx", opset=9)
+@pytest.mark.parametrize("opset", [0, 9])
+def test_an_opset_that_cannot_be_written_is_refused(
+    opset: int, net: ShuffleNet, tmp_path: Path
+) -> None:
+    sentence, path = f"opset is {opset}, but must be from 18 to 23", tmp_path / "a.onnx"
+    with pytest.raises(SpecError, match=sentence):
+        export_onnx(net, card_for(net.spec), path, opset=opset)
+    with pytest.raises(SpecError, match=sentence):
+        export_file(net, card_for(net.spec), path, ExportOptions(opset=opset))
 
 
 @pytest.mark.usefixtures("exported_before")

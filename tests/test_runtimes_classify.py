@@ -56,6 +56,15 @@ def test_what_is_no_image_is_refused_in_one_sentence(given: object, sentence: st
         Model(Reddest(CARD)).classify(cast("Picture", given))
 
 
+@pytest.mark.parametrize("size", [(0, 0), (0, 5), (5, 0)])
+def test_an_image_without_pixels_is_told(size: tuple[int, int]) -> None:
+    empty = Image.new("RGB", size)
+    model = Model(Reddest(CARD))
+    result, answered = model.classify([empty, Image.new("RGB", (9, 9))], errors="return")
+    assert str(result) == f"Cannot read 'image' as an image: it has {size[0]} x {size[1]} pixels."
+    assert isinstance(answered, list)
+
+
 @pytest.mark.parametrize("path", ["", ".", "none.jpg", "a\0b.jpg"])
 def test_paths_that_lead_to_no_image_are_named(path: str) -> None:
     for place in (path, Path(path)):

@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ import shufflenet
 from fakes import Reddest
 from seeded import photo
 from shufflenet.errors import SpecError
+from shufflenet.models import load_model
 from shufflenet.preprocess import normalize
 from shufflenet.runtimes import Model
 from test_runtimes_model import CARD
@@ -216,3 +217,16 @@ def test_a_process_answers_that_was_forked_after_a_batch(
         pytest.fail("it hangs")
     assert child.exitcode == 0
     agree([models[name].logits_from_pixels(pixels)], expected)
+
+
+@pytest.mark.parametrize("name", [None, 5, b"default", ["default"]])
+def test_a_model_that_is_no_name_and_no_path_is_refused_in_one_sentence(name: object) -> None:
+    for opening in (shufflenet.open_model, load_model):
+        with pytest.raises(SpecError, match="the model is .*, but must be a name of `shufflenet"):
+            opening(cast("str", name))
+
+
+@pytest.mark.parametrize("runtime", [None, ["torch"], {}])
+def test_a_runtime_that_is_no_text_is_refused_in_one_sentence(runtime: object) -> None:
+    with pytest.raises(SpecError, match="runtime is .*, but must be 'auto'"):
+        shufflenet.open_model(runtime=cast("str", runtime))

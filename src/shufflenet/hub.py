@@ -16,6 +16,7 @@ from shufflenet.errors import (
     NeedsSuffix,
     NoCard,
     PublishedInt8,
+    SpecError,
     WriteError,
 )
 from shufflenet.files import (
@@ -64,6 +65,7 @@ def resolve(name: str | Path, suffixes: Sequence[str], *, folder: Path | None = 
         folder: Where to export a ``.safetensors`` file, once; unless given, it is not exported.
 
     Raises:
+        SpecError: it is neither a text nor a path.
         UnknownName: it is neither a checkpoint's name nor a file.
         NoWeights: it is a network's name.
         FileMissing: it is the path of a file that does not exist.
@@ -78,6 +80,8 @@ def resolve(name: str | Path, suffixes: Sequence[str], *, folder: Path | None = 
         ParityError: an exported file differs from the network; it is not kept.
         WriteError: the disk is full or the cache cannot be written.
     """
+    if not isinstance(name, str | os.PathLike):
+        raise SpecError("the model", name, "a name of `shufflenet list` or the path of a file")
     if Path(name).suffix.lower() in suffixes and not run_checkpoint(name):
         return Path(name)
     files = find_weights(name)

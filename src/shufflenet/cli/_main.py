@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from shufflenet import __version__
 from shufflenet.cli import quit_at_once
@@ -24,6 +24,9 @@ from shufflenet.labels import printable
 from shufflenet.spec import find_extra
 
 __all__ = ["main", "parser", "report_output"]
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _EXAMPLES = """examples:
   shufflenet predict cat.jpg
@@ -47,6 +50,11 @@ _MODULES = {
     "convert": "_convert",
     "benchmark": "_benchmark",
 }
+
+# Where the current folder was removed, relative paths name nothing, and the MKL inside torch ends
+# the process at the first product of matrices.
+_BY_TORCH = {"embed", "train", "export", "quantize", "convert"}
+_FOLDER_GONE = "The current folder was removed. Change to one that exists: cd FOLDER."
 
 
 def parser(command: str | None = None) -> argparse.ArgumentParser:
@@ -77,6 +85,17 @@ class _Parser(argparse.ArgumentParser):
         """Exit with code 2, the usage and a message."""
         super().error(printable(message))
 
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        """Print help or the version: argparse passes over a stdout that takes none.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if file is not sys.stdout:
+            super()._print_message(message, file)
+        elif message:
+            file.write(message)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; see ``cli.main``.
@@ -86,9 +105,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _configure_output()
     arguments = sys.argv[1:] if arguments is None else arguments
-    args, unknown = parser(next(iter(arguments), None)).parse_known_args(arguments)
+    try:
+        args, unknown = parser(next(iter(arguments), None)).parse_known_args(arguments)
+    except OSError as error:  # of help
+        return report_output(error)
     if unknown:
         refuse_unknown(args.parser, unknown)
+    if arguments[0] in _BY_TORCH and _folder_is_gone():
+        print_note(_FOLDER_GONE)
+        return 1
     try:
         with _signals_raise():
             code: int = args.run(args)
@@ -172,11 +197,21 @@ def _report(
             print_note(
                 "Memory does not suffice. Give fewer or smaller images, or a smaller --batch."
             )
+        case FileNotFoundError(filename=None) if _folder_is_gone():
+            print_note(_FOLDER_GONE)
         case OSError(filename=None):
             return report_output(error)
         case OSError():  # a file's reader or writer should have told it
             print_note(f"Cannot use {error.filename!r}: {error.strerror}.")
     return 1
+
+
+def _folder_is_gone() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False
 
 
 def report_output(error: OSError) -> int:

@@ -28,6 +28,7 @@ Run: TypeAlias = Callable[[argparse.Namespace], int]
 # From this many images on, `auto` looks for a runtime that is faster than ONNX Runtime: that takes
 # a second or two, and saves about a millisecond an image.
 _MANY_IMAGES = 500
+_LONGEST_NUMBER = 100  # characters; Python reads no integer of more than 4300 digits
 
 
 def positive(text: str) -> int:
@@ -36,9 +37,7 @@ def positive(text: str) -> int:
     Raises:
         ArgumentTypeError: the text is something else.
     """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
+    return _whole(text, 1)
 
 
 def not_negative(text: str) -> int:
@@ -47,8 +46,14 @@ def not_negative(text: str) -> int:
     Raises:
         ArgumentTypeError: the text is something else.
     """
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    if len(text) > _LONGEST_NUMBER:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r}... has {len(text)} characters")
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
     return int(text)
 
 

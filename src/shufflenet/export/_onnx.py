@@ -40,7 +40,8 @@ _OF_ANY_SIZE = {
 
 def write_file(net: nn.Module, card: Card, path: Path, options: ExportOptions) -> Exported:
     """Write a network as ONNX, as ``export_onnx`` does."""
-    return export_onnx(net, card, path, shuffle=options.shuffle, opset=options.opset or OPSETS[0])
+    opset = OPSETS[0] if options.opset is None else options.opset
+    return export_onnx(net, card, path, shuffle=options.shuffle, opset=opset)
 
 
 def export_onnx(

@@ -63,8 +63,8 @@ def to_rgb(image: Image.Image, name: str = "image", *, exif: bool = True) -> Ima
         exif: Whether it is rotated upright by its EXIF tag, see ``decode``.
 
     Raises:
-        ImageError: its file is truncated, its pixel format has no defined colors, or it has more
-            pixels than ``PIL.Image.MAX_IMAGE_PIXELS``.
+        ImageError: its file is truncated, its pixel format has no defined colors, or it has no
+            pixels or more than ``PIL.Image.MAX_IMAGE_PIXELS``.
     """
     refuse_huge(image, name)
     with one_image(name):

@@ -116,9 +116,11 @@ def refuse_huge(image: Image.Image, name: str) -> None:
     """Check the size of an image before it is decoded.
 
     Raises:
-        ImageError: it has more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``, or a side is longer than
-            65,535.
+        ImageError: it has no pixels, more than ``PIL.Image.MAX_IMAGE_PIXELS``, or a side that is
+            longer than 65,535.
     """
+    if 0 in image.size:
+        raise ImageError(name, f"it has {image.width} x {image.height} pixels")
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and image.width * image.height > limit:
         raise ImageError(name, _too_large())

@@ -30,7 +30,7 @@ def find_runtimes(name: str, precision: Arithmetic = "float32") -> tuple[Runtime
     Raises:
         SpecError: no runtime has that name, or none offers that precision.
     """
-    if name != "auto" and name not in RUNTIMES:
+    if not isinstance(name, str) or (name != "auto" and name not in RUNTIMES):
         names = ", ".join(f"'{known}'" for known in ("auto", *RUNTIMES))
         raise SpecError("runtime", name, names)
     named = tuple(RUNTIMES.values()) if name == "auto" else (RUNTIMES[name],)
