@@ -65,6 +65,25 @@ def test_the_images_answered_wrongly_are_written(
         assert said["label"] == row["predicted"]
 
 
+def test_the_list_of_wrong_answers_replaces_nothing_else(
+    run: Run, checkpoint: Path, named: Path, tmp_path: Path
+) -> None:
+    image, table, wrong = named / "id0" / "0.png", tmp_path / "labels.csv", tmp_path / "wrong.csv"
+    table.write_text(f"path,label\n{image},id0\n")
+    for file in (image, table, checkpoint):
+        before = file.read_bytes()
+        for data in (named, table):
+            arguments = ("--data", data, "--model", checkpoint, "--errors", file)
+            code, out, err = run("evaluate", *arguments)
+            assert (code, out) == (1, "")
+            assert f"Cannot write '{file}': there is a file that --errors did not write." in err
+        assert file.read_bytes() == before
+    wrong.touch()
+    for _ in range(2):  # an empty file and its own may be replaced
+        assert run("evaluate", "--data", named, "--model", checkpoint, "--errors", wrong)[0] == 0
+    assert wrong.read_text().startswith("path,label,predicted")
+
+
 def test_a_run_is_measured_on_what_it_held_out_and_warned_about_what_it_trained_on(
     run: Run, class_folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -108,6 +108,18 @@ def test_a_folder_is_no_damaged_file(tmp_path: Path) -> None:
         read_card(tmp_path)
 
 
+def test_nothing_but_a_file_is_replaced(tmp_path: Path) -> None:
+    pipe, folder = tmp_path / "pipe", tmp_path / "folder"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    for path in (pipe, folder):
+        with pytest.raises(WriteError, match="it is no regular file"):
+            write_atomic(path, b"new")
+    assert pipe.is_fifo()
+    assert folder.is_dir()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_an_interrupted_write_leaves_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(handle: int) -> None:
         raise KeyboardInterrupt

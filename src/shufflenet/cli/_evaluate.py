@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_evaluate"]
 
+_COLUMNS = ("path", "label", "predicted", "probability", "error")
+
 
 def add_evaluate(commands: Commands) -> None:
     """Add ``shufflenet evaluate``."""
@@ -57,6 +59,8 @@ def _evaluate(args: argparse.Namespace) -> int:
     from shufflenet.evaluate import evaluate
     from shufflenet.runs import held_out, is_run
 
+    if args.errors:
+        _check_replaceable(args.errors)
     if is_run(args.data):
         images = held_out(args.data)
         if "model" not in args.given:
@@ -105,6 +109,26 @@ def _count_trained_on(name: str, images: "ImageSet") -> int:
     return count
 
 
+def _check_replaceable(to: Path) -> None:
+    """Check that nothing is replaced but what an earlier call wrote: not the labels, not a photo.
+
+    Raises:
+        WriteError: there is another file.
+    """
+    from shufflenet.errors import WriteError
+    from shufflenet.outside import open_regular
+
+    try:
+        with open_regular(to) as file:
+            start = file.readline(1 << 10)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise WriteError(to, error.strerror or str(error)) from error
+    if start.strip() not in (b"", ",".join(_COLUMNS).encode()):
+        raise WriteError(to, "there is a file that --errors did not write")
+
+
 def _write_mistakes(to: Path, mistakes: "Sequence[Mistake]", card: "Card") -> None:
     """Write a row for each image that is answered wrongly.
 
@@ -115,7 +139,7 @@ def _write_mistakes(to: Path, mistakes: "Sequence[Mistake]", card: "Card") -> No
 
     content = io.StringIO(newline="")
     writer = csv.writer(content, lineterminator="\n")
-    writer.writerow(("path", "label", "predicted", "probability", "error"))
+    writer.writerow(_COLUMNS)
     for mistake in mistakes:
         sample, answer = mistake.sample, mistake.predicted
         writer.writerow((

@@ -1,6 +1,7 @@
 """Writing a file whole or not at all."""
 
 import contextlib
+import errno
 import glob
 import os
 import secrets
@@ -69,7 +70,13 @@ def _errors_of(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _written(path: Path, content: bytes) -> Iterator[Path]:
-    """Write a partial file beside a path; it is removed in the end, unless it was renamed."""
+    """Write a partial file beside a path; it is removed in the end, unless it was renamed.
+
+    Raises:
+        OSError: the path leads to a device, a pipe or a folder, which a file would replace.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_beside(path)
     try:
