@@ -11,7 +11,9 @@ from pathlib import Path
 
 __all__ = ["Finding", "watch"]
 
-HANG_SECONDS = 120  # of one case; far above what any takes on a busy machine
+# Of one case, and of imports and whole files before the first: far above what either takes on a
+# busy machine.
+HANG_SECONDS, START_SECONDS = 120, 900
 
 
 @dataclass(frozen=True)
@@ -76,16 +78,16 @@ def _lines(child: subprocess.Popen[bytes], end: float) -> Iterator[str]:
     """Yield what the child says, until it ends, says nothing for too long, or time is up."""
     assert child.stdout is not None
     os.set_blocking(child.stdout.fileno(), False)
-    rest, said = b"", time.monotonic()
+    rest, said, patience = b"", time.monotonic(), START_SECONDS
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
-        while time.monotonic() < min(end, said + HANG_SECONDS):
+        while time.monotonic() < min(end, said + patience):
             if not selector.select(timeout=1):
                 continue
             piece = os.read(child.stdout.fileno(), 1 << 16)
             if not piece:
                 return
-            said = time.monotonic()
+            said, patience = time.monotonic(), HANG_SECONDS
             *whole, rest = (rest + piece).split(b"\n")
             yield from (line.decode() for line in whole)
 
