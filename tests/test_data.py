@@ -262,6 +262,16 @@ def test_labels_stand_beside_the_images(
     assert len(found) == 2
 
 
+def test_a_mask_beside_an_image_is_no_image(tmp_path: Path) -> None:
+    members = {"0.seg.png": png("m"), "0.png": png("0"), "0.cls": b"3", "1.mask.png": png("1")}
+    images = open_images(shard(tmp_path / "a.tar", members | {"1.cls": b"5"}))
+    assert [sample.name for sample in images.samples] == ["0.png", "1.mask.png"]
+    assert images.classes == ("3", "5")
+    assert images.findings.sentences("a.tar") == [
+        "1 image in 'a.tar' called as 0.seg.png is beside 0.jpg: left out."
+    ]
+
+
 def test_json_beside_class_folders_is_no_label(tmp_path: Path) -> None:
     members = {"a/1.png": png("1"), "b/2.png": png("2"), "a/1.json": b'{"w": 4}', "c.json": b"["}
     assert open_images(shard(tmp_path / "a.tar", members)).classes == ("a", "b")

@@ -188,6 +188,12 @@ def test_long_lists_are_cut() -> None:
     assert empty.endswith("'e', 'f' and 2 more.")
 
 
+def test_a_folder_that_cannot_be_listed_at_all_is_named() -> None:
+    assert Findings(unreadable={"": "Permission denied"}).sentences("p") == [
+        "The folder 'p' cannot be listed (Permission denied) and is passed over."
+    ]
+
+
 def test_names_that_look_the_same_are_one_class(tmp_path: Path) -> None:
     folder = files(tmp_path / "p", "cafe\u0301/0.png", "caf\u00e9/1.png", "owl/0.png")
     assert open_images(folder).classes == ("caf\u00e9", "owl")

@@ -168,7 +168,7 @@ def a_folder(folder: Path) -> Path:
     [
         (lambda folder: folder / ("x" * 300 + ".jpg"), "file name too long"),
         (lambda folder: folder / "a\0b.jpg", "there is no such file"),
-        (a_folder, "it is a folder without images"),
+        (a_folder, "it is a folder in which no image can be found"),
         (lambda folder: Path("/dev/zero"), "it is a device"),
         (lambda folder: folder / "none" / "a.jpg", "there is no such file"),
     ],

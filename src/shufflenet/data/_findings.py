@@ -51,6 +51,8 @@ class Findings:
         empty_classes: Class folders that hold no image.
         unreadable: Folders that cannot be listed, with the reasons.
         unlabeled: How many images the label file does not name.
+        companions: How many images of shards, such as ``0.seg.png``, lie beside one with their key,
+            such as ``0.jpg``, and are left out.
         repeated: How many rows of a table name an image that another row names, too.
         by_number: Whether labels are numbers and were taken as the numbers of a model's classes.
         unknown_classes: How many images were left out because a model lacks their class, by class.
@@ -66,6 +68,7 @@ class Findings:
     empty_classes: tuple[str, ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
     unlabeled: int = 0
+    companions: int = 0
     repeated: int = 0
     by_number: bool = False
     unknown_classes: Mapping[str, int] = field(default_factory=dict)
@@ -85,13 +88,16 @@ class Findings:
             self.label_file and f"Labels are from {self.label_file!r}.",
             self._about_files(source),
             *(
-                f"The folder {folder!r} in {source!r} cannot be listed ({why}) and is passed over."
+                f"The folder {_place(folder, source)} cannot be listed ({why}) and is passed over."
                 for folder, why in self.unreadable.items()
             ),
             self.empty_classes
             and f"Class folders without an image in {source!r}: {_some(self.empty_classes)}.",
             self.unlabeled
             and f"{_count(self.unlabeled, 'image')} in {source!r} without a label: left out.",
+            self.companions
+            and f"{_count(self.companions, 'image')} in {source!r} called as 0.seg.png is beside "
+            "0.jpg: left out.",
             self.repeated
             and f"{_count(self.repeated, 'row')} of {source!r} for an image that has a row before: "
             "each counts.",
@@ -144,6 +150,10 @@ def count_passed_over(names: Iterable[str]) -> tuple[PassedOver, ...]:
         if ending not in _COMPANIONS and last.lower() not in _COMPANION_NAMES:
             counts[folder, ending] += 1
     return tuple(sorted(PassedOver(*key, files) for key, files in counts.items()))
+
+
+def _place(folder: str, source: str) -> str:
+    return f"{folder!r} in {source!r}" if folder else repr(source)
 
 
 def _count(number: int, noun: str, plural: str = "") -> str:

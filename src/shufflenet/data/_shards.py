@@ -49,10 +49,13 @@ def read_shards(source: str, paths: Sequence[Path], part: Part | None = None) ->
         images = [
             (_with_shard_name(sample, path, paths), archive.labels.get(key_of(sample.name)))
             for path, archive in archives.items()
-            for sample in archive.images
+            for sample in _without_companions(archive.images)
         ]
         labeled = with_labels(source, images, _class_names(source, archives))
-        findings = Findings(passed_over=count_passed_over(others))
+        found = sum(len(archive.images) for archive in archives.values())
+        findings = Findings(
+            passed_over=count_passed_over(others), companions=found - len(labeled.samples)
+        )
         return replace(labeled, findings=findings, spool=spools)
     samples = [sample for archive in archives.values() for sample in archive.images]
     if samples and all("/" not in sample.name for sample in samples):
@@ -65,6 +68,21 @@ def read_shards(source: str, paths: Sequence[Path], part: Part | None = None) ->
 def _has_labels(archive: Archive) -> bool:
     """Return whether an image has a label; a file about the whole set is none."""
     return any(key_of(sample.name) in archive.labels for sample in archive.images)
+
+
+def _without_companions(images: Sequence[Sample]) -> list[Sample]:
+    """Leave out masks and the like: ``0.seg.png`` beside ``0.jpg``, of one key."""
+    plain = {key_of(sample.name) for sample in images if _is_plain(sample.name)}
+    return [each for each in images if _is_plain(each.name) or key_of(each.name) not in plain]
+
+
+def _is_plain(name: str) -> bool:
+    """Return whether a name has one ending.
+
+    >>> _is_plain("a.b/0.jpg"), _is_plain("a.b/0.seg.png")
+    (True, False)
+    """
+    return name.rpartition("/")[2].count(".") == 1
 
 
 def _by_name(archives: dict[Path, Archive]) -> dict[str, Sample]:

@@ -60,6 +60,7 @@ _FOREIGN = (
     (b"\xc5\xd0\xd3\xc6", "a PostScript file"),
     (b"%PDF", "a PDF"),
     (b"<svg", "an SVG drawing"),
+    (b"<?xml", "an SVG drawing or other XML"),
     (b"<!doctype", "a web page"),
     (b"<html", "a web page"),
     (b"8bps", "a Photoshop file"),

@@ -169,6 +169,6 @@ def _why(error: Exception) -> str:
 
 def _kind_of_file(kind: str) -> str:
     return {
-        "it is a folder": "it is a folder without images",
+        "it is a folder": "it is a folder in which no image can be found",
         "it is a pipe": "it is a pipe, which might never end",
     }.get(kind, kind)
