@@ -250,6 +250,21 @@ def test_a_column_of_splits_chooses_the_rows(folder: bool, pictures: Path) -> No
     assert len(open_images(table, "train")) == 2
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path,label\n0.PNG,cat\n1.png,dog\n",
+        "image_id,label\n7,cat\n1,dog\n",
+        "7.png,cat\n1.png,dog\n2.png,dog\n",
+        "label,path\ncat,7.png\ndog,1.png\n",
+    ],
+)
+def test_a_missing_image_in_the_first_row_is_no_header(text: str, pictures: Path) -> None:
+    (pictures / "a.csv").write_text(text)
+    with pytest.raises(DataError, match="names 1 image of which there is no file, such as '"):
+        open_images(pictures / "a.csv")
+
+
 def test_a_table_beside_images_that_cannot_be_used_is_named(pictures: Path) -> None:
     (pictures / "a.csv").write_text("path,label\n0.png,cat\n9.png,dog\n")
     with pytest.raises(DataError, match=r"a.csv' names 1 image of which there is no file"):

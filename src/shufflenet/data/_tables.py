@@ -110,13 +110,15 @@ def _read_rows(source: str, path: Path, rows: list[list[str]], finder: "_Finder"
         TableOfAddresses: paths are addresses on the web.
         DataError: columns or labels are missing, or an image has two labels.
     """
-    first, last, rows = _columns(source, path, rows)
+    first, last, below = _columns(source, path, rows)
+    may_be_header, rows = below is rows and len(rows[0]) == 2, below
     entries = [(row[first].strip(), row[last].strip()) for row in rows]
     address = next((name for name, _ in entries if _ADDRESS.match(name)), None)
     if address is not None:
         raise TableOfAddresses(source, address)
     files = [finder.find(name) for name, _ in entries]
-    if len(files) > 1 and files[0] is None and None not in files[1:] and len(rows[0]) == 2:
+    may_be_header = may_be_header and files[0] is None and not is_image(entries[0][0])
+    if may_be_header and len(files) > 1 and None not in files[1:]:
         files, entries = files[1:], entries[1:]  # a header of other names
     missing = [name for file, (name, _) in zip(files, entries, strict=True) if file is None]
     if missing:
