@@ -149,6 +149,13 @@ def test_a_slow_server_that_is_fast_enough_is_heard_to_the_end(
         assert download(weights(url=url, sha256=SHA256)).read_bytes() == BODY
 
 
+def test_trailers_that_do_not_end_are_not_read(folder: Path) -> None:
+    chunk = b"%x\r\n%s\r\n0\r\n" % (len(BODY), BODY)
+    serve = for_ever(OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunk, b"a: b\r\n" * 1000)
+    with serving(serve) as url:
+        assert download(weights(url=url, sha256=SHA256)).read_bytes() == BODY
+
+
 def test_a_connection_that_is_reset_is_told(folder: Path) -> None:
     def serve(connection: socket.socket) -> None:
         connection.sendall(OK + b"Content-Length: 5000\r\n\r\nabc")

@@ -119,6 +119,9 @@ class _Response(HTTPResponse):
         super().begin()
         self._socket.paced.header_bytes = None
 
+    def _read_and_discard_trailer(self) -> None:
+        """Leave what follows the last chunk unread: http.client would read it for ever."""
+
 
 class _Connection(HTTPConnection):
     response_class = _Response
