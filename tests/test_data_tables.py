@@ -250,6 +250,13 @@ def test_a_column_of_splits_chooses_the_rows(folder: bool, pictures: Path) -> No
     assert len(open_images(table, "train")) == 2
 
 
+@pytest.mark.parametrize("first", ["sep=;\n", '"sep=;"\r\n', "SEP=;\r\n"])
+def test_a_line_that_tells_excel_the_separator_is_no_row(first: str, pictures: Path) -> None:
+    for header in ("path;label\n", ""):
+        (pictures / "a.csv").write_text(f"{first}{header}0.png;cat\n1.png;dog\n")
+        assert labels(open_images(pictures / "a.csv")) == {"0.png": "cat", "1.png": "dog"}
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -3,7 +3,7 @@
 import os
 import posixpath
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -90,13 +90,7 @@ def from_class_folders(source: str, tree: Tree, part: Part | None = None) -> Ima
     labels: list[Label] = [folder[depth] for folder in folders]
     samples = map(tree.sample, names)
     images = with_labels(source, zip(samples, labels, strict=True))
-    shared = set[str].intersection(*inside.values()) if len(inside) > 1 else set[str]()
-    findings = replace(
-        _findings(tree.listing, root, set(labels)),
-        inside=posixpath.join("", *root) if any(map(is_split, root)) else "",
-        shared_folders=tuple(sorted(shared)) if len(shared) > 1 else (),
-    )
-    return replace(images, findings=findings)
+    return replace(images, findings=_findings(tree.listing, root, inside))
 
 
 def _from_split(
@@ -178,13 +172,17 @@ def _root_of(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
     return first[:depth] if depth >= 0 else None
 
 
-def _findings(listing: Listing, root: tuple[str, ...], used: set[Label]) -> Findings:
+def _findings(listing: Listing, root: tuple[str, ...], inside: Mapping[str, set[str]]) -> Findings:
+    """Return what is to be told of class folders; ``inside`` holds the folders in each."""
+    shared = set[str].intersection(*inside.values()) if len(inside) > 1 else set[str]()
     depth = len(root)
     below = [PurePosixPath(name).parts for name in listing.folders]
     below += [PurePosixPath(name).parts[:-1] for name in listing.others]
     classes = {parts[depth] for parts in below if len(parts) > depth and parts[:depth] == root}
     return Findings(
         passed_over=count_passed_over(listing.others),
-        empty_classes=tuple(sorted(classes - used)),
+        empty_classes=tuple(sorted(classes - inside.keys())),
+        inside=posixpath.join("", *root) if any(map(is_split, root)) else "",
+        shared_folders=tuple(sorted(shared)) if len(shared) > 1 else (),
         unreadable=listing.unreadable,
     )

@@ -16,6 +16,7 @@ _LARGEST_BYTES = 1 << 28  # a million paths take 100 MB
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _DELIMITERS = {".csv": ",;\t", ".tsv": "\t,;", ".txt": "\t,;"}
 _ENDINGS = "|".join(sorted(re.escape(suffix) for suffix in IMAGE_SUFFIXES))
+_SEPARATOR_LINE = re.compile(r'\A"?sep=."?[\r\n]+', re.IGNORECASE)  # by which Excel is told
 _PATH_THEN_LABEL = re.compile(rf"(.*?(?:{_ENDINGS}))\s+(.*\S)", re.IGNORECASE)
 
 
@@ -30,7 +31,7 @@ def read_rows(source: str, path: Path) -> list[list[str]]:
         TableRowLength: a row has another number of cells than the first.
         TableUnreadable: the file cannot be read, or is no text.
     """
-    text = _text(source, path)
+    text = _SEPARATOR_LINE.sub("", _text(source, path), count=1)
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = next((d for d in _DELIMITERS[path.suffix.lower()] if d in first), None)
     if delimiter is None and path.suffix.lower() == ".txt":
