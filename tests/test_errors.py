@@ -694,6 +694,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "Use weights of exactly this network.",
     ),
     (
+        errors.RunInData("photos/run", "photos"),
+        "The run folder 'photos/run' is in the data 'photos', where its files would later be taken "
+        "for a class. Choose an --out outside of the data.",
+    ),
+    (
         errors.RunInUse("run"),
         "The run folder 'run' is in use: another process trains in it. Wait until that has "
         "ended, or choose another --out.",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -320,3 +321,21 @@ def test_a_place_that_cannot_be_written_is_reported(images: ImageSet, tmp_path: 
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match="Cannot write .*/file/run"):
         run_here(images, tmp_path / "file" / "run")
+
+
+def test_a_run_in_the_folder_of_its_images_is_refused(
+    run: Run, class_folders: Path, tmp_path: Path
+) -> None:
+    options = "--epochs 1 --batch-size 24 --image-px 32 --train-px 32 --workers 0 --accelerator cpu"
+    command = ["train", "--model", "shufflenet_v2_x0_25", *options.split(), "--data"]
+    (tmp_path / "link").symlink_to(class_folders)
+    for out in ("colours", "colours/run", "colours/red", "link/a/b", "colours/../colours/run"):
+        code, _, err = run(*command, class_folders, "--out", tmp_path / out)
+        assert (code, "is in the data" in err, "Choose an --out outside" in err) == (1, True, True)
+    split = tmp_path / "set"
+    split.mkdir()
+    class_folders.rename(split / "train")
+    shutil.copytree(split / "train", split / "val")
+    assert {path.name for path in (split / "train").iterdir()} == {"blue", "green", "red"}
+    code, _, err = run(*command, split, "--out", split / "run")  # beside its splits
+    assert code == 0, err

@@ -181,6 +181,7 @@ from shufflenet.errors._runs import (
     RunError,
     RunExists,
     RunFileDamaged,
+    RunInData,
     RunInUse,
     TeacherMismatch,
 )
@@ -312,6 +313,7 @@ __all__ = [
     "RunError",
     "RunExists",
     "RunFileDamaged",
+    "RunInData",
     "RunInUse",
     "ServerUnreachable",
     "SeveralFoldersOfSplit",

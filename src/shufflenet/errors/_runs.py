@@ -20,6 +20,7 @@ __all__ = [
     "RunError",
     "RunExists",
     "RunFileDamaged",
+    "RunInData",
     "RunInUse",
     "TeacherMismatch",
 ]
@@ -51,6 +52,14 @@ class RunInUse(RunError):
     def __init__(self, run: str | Path) -> None:
         remedy = "Wait until that has ended, or choose another --out."
         super().__init__(run, "is in use: another process trains in it", remedy)
+
+
+class RunInData(RunError):
+    """The folder of a run is below the images: its curves would be an image of a class ``run``."""
+
+    def __init__(self, run: str | Path, data: str) -> None:
+        problem = f"is in the data {data!r}, where its files would later be taken for a class"
+        super().__init__(run, problem, "Choose an --out outside of the data.")
 
 
 class RunExists(RunError):

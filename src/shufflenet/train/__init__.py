@@ -25,6 +25,7 @@ from shufflenet.train._parameter_groups import freeze
 from shufflenet.train._record_images import record_images
 from shufflenet.train._run import (
     changed_fields,
+    check_place,
     open_run,
     record_changes,
     recorded_fields,
@@ -68,8 +69,8 @@ def train_job(
         CheckpointMismatch: the weights to start from are of another network.
         SpecError: this machine has no such accelerator, or a field is impossible.
         TeacherMismatch: the teacher does not know the classes of the data.
-        RunError: the folder is in use, holds another run, or cannot be resumed; the loss is not
-            finite, or memory does not suffice.
+        RunError: the folder is in use or in the data, holds another run, or cannot be resumed; the
+            loss is not finite, or memory does not suffice.
         WriteError: the disk is full; the checkpoints written before still load.
     """
     given = dict(fields or {})
@@ -117,10 +118,11 @@ def train(setup: Setup, session: Session) -> Result:
     Raises:
         DataError: the data do not suffice.
         SpecError: this machine has no such accelerator, or a batch cannot be computed.
-        RunError: the folder is in use, holds another run, or cannot be resumed; the loss is not
-            finite, or memory does not suffice.
+        RunError: the folder is in use or in the data, holds another run, or cannot be resumed; the
+            loss is not finite, or memory does not suffice.
         WriteError: the disk is full; the checkpoints written before still load.
     """
+    check_place(session.folder, setup)
     fabric = _start(setup, session)
     first, facts, folder = fabric.is_global_zero, run_facts(setup), session.folder
     with lock_folder(folder) if first else nullcontext():

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from shufflenet.data import ImageSet, Sample
-from shufflenet.errors import NoRun, RunDiffers, RunExists, RunFileDamaged, ShuffleNetError
+from shufflenet.errors import (
+    NoRun,
+    RunDiffers,
+    RunExists,
+    RunFileDamaged,
+    RunInData,
+    ShuffleNetError,
+)
 from shufflenet.files import PARTIAL, write_atomic
 from shufflenet.outside import read_json, read_regular
 from shufflenet.recipes import Recipe
@@ -20,6 +27,7 @@ from shufflenet.train._state import holds_results
 __all__ = [
     "append_row",
     "changed_fields",
+    "check_place",
     "open_run",
     "record_changes",
     "recorded_fields",
@@ -67,6 +75,19 @@ def _bytes_of(sample: Sample) -> int:
         return os.stat(sample.path).st_size
     except OSError:  # a file that cannot be read is reported when it is trained on
         return 0
+
+
+def check_place(out: Path, setup: Setup) -> None:
+    """Check that a run does not write into the folder of its images.
+
+    Raises:
+        RunInData: it would.
+    """
+    place = out.resolve()
+    for source in (setup.training.source, setup.validation.source):
+        data = Path(source).resolve()
+        if data.is_dir() and place.is_relative_to(data):
+            raise RunInData(out, source)
 
 
 def open_run(out: Path, facts: dict[str, Any], *, resume: bool) -> None:
