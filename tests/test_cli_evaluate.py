@@ -105,6 +105,19 @@ def test_a_run_is_measured_on_what_it_held_out_and_warned_about_what_it_trained_
     assert (code, counts["images"], counts["trained_on"]) == (0, 24, 21)
     assert "The model was trained on 21 of these 24 images, so this accuracy is too high." in err
     assert f"--data {out}." in err
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes((out / "best.safetensors").read_bytes())
+    code, _, err = run("evaluate", "--data", class_folders, "--model", copy)
+    name = class_folders.name
+    assert (code, err) == (
+        0,
+        f"The model was trained on {name}: 21 images of 3 classes. If these are the same, this "
+        "accuracy is too high: measure it on others, or on those its run held out, --data RUN.\n",
+    )
+    code, _, err = run("evaluate", "--data", out, "--model", copy)
+    assert (code, err) == (0, "")
+    code, text, err = run("quantize", out, "--data", class_folders, "--to", tmp_path / "8.onnx")
+    assert "The model was trained on 21 of 24 of these images: both accuracies are too" in err
     for command in (["show", out], ["predict", class_folders / "red" / "0.png", "--model", out]):
         code, text, err = run(*command)
         assert (code, err) == (0, "")

@@ -81,7 +81,7 @@ def test_a_single_class_folder_is_a_set_of_one_class(class_folders: Path) -> Non
             lambda p: written(p / "a.tar.gz", b"no archive"),
             "cannot be read as a compressed archive",
         ),
-        (lambda p: written(p / "a.jpg", b"").parent, "holds images that are in no class folder"),
+        (lambda p: written(p / "a.jpg", b"").parent, "no class folder, such as 'a.jpg'"),
     ],
 )
 def test_data_without_classes_are_refused(make: object, problem: str, tmp_path: Path) -> None:

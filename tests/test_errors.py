@@ -222,8 +222,8 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "shufflenet predict.",
     ),
     (
-        errors.ImagesOutsideClassFolders("photos"),
-        "The data in 'photos' holds images that are in no class folder. Expected: "
+        errors.ImagesOutsideClassFolders("photos", "1.jpg"),
+        "The data in 'photos' holds images that are in no class folder, such as '1.jpg'. Expected: "
         "DATA/<class>/<image>, as a folder, a .tar or a .tar.gz of one; WebDataset shards; "
         "parquet with image and label; or a .csv of path and label.",
     ),
@@ -258,6 +258,12 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         errors.UnknownClassFolders("photos", ["dog"], ["cat", "ant"]),
         "The data in 'photos' has 1 class folder that the model does not know, such as 'dog'."
         " The model knows 2 classes, such as 'cat'.",
+    ),
+    (
+        errors.UnknownClassFolders("photos", ["dog"], ["n1", "n2"], ["cat, tabby", "ant"]),
+        "The data in 'photos' has 1 class folder that the model does not know, such as 'dog'. The "
+        "model knows 2 classes, such as 'n1' or, by its whole name, 'cat, tabby'; `shufflenet show "
+        "--json` lists both.",
     ),
     (
         errors.AmbiguousClass("val", "crane", [1, 3]),
@@ -473,7 +479,8 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
     (
         errors.NotQuantized("a.pth"),
         "The file 'a.pth' holds no tensors that torch quantized, and only those become .onnx. "
-        "Convert it --to FILE.safetensors, then export that: shufflenet export --help.",
+        "Convert it --to FILE.safetensors, unless this package wrote it, then export that: "
+        "shufflenet export --help.",
     ),
     (
         errors.ImpossibleScale("a.pth", "conv1.0"),
@@ -724,7 +731,7 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
     ),
     (
         errors.RunDiffers("run", "training data", "images was 3, now 4", data=True),
-        "The run folder 'run' belongs to a run with another training data (images was 3, now "
+        "The run folder 'run' belongs to a run with other training data (images was 3, now "
         "4). Restore the data and their options as they were, or train again with another --out.",
     ),
     (

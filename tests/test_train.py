@@ -277,7 +277,7 @@ def test_a_folder_is_not_run_in_twice_and_not_resumed_with_other_arguments(
     with pytest.raises(RunError, match="belongs to a run with another network"):
         train(setup_for(net, images), Session(out=out, resume=True))
     fewer = dataclasses.replace(images, samples=images.samples[1:])
-    with pytest.raises(RunError, match="belongs to a run with another training data"):
+    with pytest.raises(RunError, match="belongs to a run with other training data"):
         run(fewer, out, dataclasses.replace(RECIPE, epochs=2), resume=True)
 
 

@@ -16,7 +16,7 @@ from shufflenet.export import export_onnx
 from shufflenet.models import create_model, load_model, load_model_and_card
 from shufflenet.spec import Label
 from shufflenet.train import Session, train
-from shufflenet.train._batches import Crops
+from shufflenet.train._batches import Batches, Crops
 from shufflenet.train._load_crop import load_crop
 from shufflenet.train._mix import mix_batch
 from shufflenet.train._teacher import distillation_loss, open_teacher
@@ -160,6 +160,23 @@ def test_a_run_without_gain_stops_early_and_says_so(
     said = f"Stopped after epoch {epochs} of 50: no gain in 2 epochs; best epoch {best}."
     assert said in caplog.text
     assert run(images, tmp_path / "run", recipe, resume=True).steps == result.steps
+
+
+def test_a_broken_image_that_the_first_epoch_leaves_out_is_warned_about_in_a_later_one(
+    images: ImageSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=4, batch_size=7, seed=1)  # 21 of 24 an epoch
+    shown = [set(np.ravel([*Batches(images.samples, recipe, epoch, 0)])) for epoch in range(4)]
+    number = min(set.union(*shown) - shown[0])
+    Path(images.samples[number].path).write_bytes(b"broken")
+    whole = (*images.samples[:number], *images.samples[number + 1 :])
+    validation = dataclasses.replace(images, samples=whole)
+    net = create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1)
+    session = Session(out=tmp_path / "run", workers=0, accelerator="cpu")
+    setup = setup_for(net, images, recipe=recipe, validation=validation)
+    assert train(setup, session).finished
+    assert images.samples[number].name in caplog.text
+    assert caplog.text.count("Another image takes its place.") == 1
 
 
 def test_a_run_recorded_before_a_recipe_had_all_its_fields_goes_on(

@@ -77,8 +77,8 @@ class Recipe:
     )
     average: float = _field("decay per step of the weight average, 0: no average", default=0)
     patience: int = _field(
-        "epochs at the last image size without gain after which training stops; 0: it never stops "
-        "before its last epoch",
+        "epochs in a row, at the last image size, that got fewer images right than the best one "
+        "when training stops; 0: it never stops before its last epoch",
         default=0,
     )
     distillation: float = _field("share of the teacher in the loss, 0 to 1", default=1)

@@ -49,8 +49,8 @@ def add_benchmark(commands: Commands) -> None:
         "models",
         metavar="NAME|FILE",
         nargs="+",
-        help="names of `shufflenet list`, or .onnx and .safetensors files; a network without "
-        "weights is measured with random ones",
+        help="names of `shufflenet list`, .onnx and .safetensors files, or folders of training "
+        "runs; a network without weights is measured with random ones",
     )
     parser.add_argument(
         "--runtime",

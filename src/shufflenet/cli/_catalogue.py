@@ -136,7 +136,9 @@ def add_show(commands: Commands) -> None:
         "  shufflenet show shufflenet_v2_x1_0.torchvision_in1k\n",
     )
     parser.add_argument(
-        "name", metavar="NAME|FILE", help="a name of `shufflenet list`, or a file of a model"
+        "name",
+        metavar="NAME|FILE",
+        help="a name of `shufflenet list`, a file of a model, or the folder of a training run",
     )
     parser.add_argument(
         "--size",

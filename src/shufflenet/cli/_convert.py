@@ -81,7 +81,8 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="the classes in order, one per line: an identifier, or an identifier, tab, display "
-        "name (default: the 1000 classes of ImageNet)",
+        "name; or JSON, a list or an object with the classes' numbers (default: the 1000 "
+        "classes of ImageNet)",
     )
 
 

@@ -40,8 +40,8 @@ def add_embed(commands: Commands) -> None:
         "--model",
         default=DEFAULT,
         metavar="NAME|FILE",
-        help="a checkpoint's name from `shufflenet list`, or a .safetensors file; computed by "
-        "torch (default: the model that ships in the package)",
+        help="a checkpoint's name from `shufflenet list`, a .safetensors file, or the folder of a "
+        "training run; computed by torch (default: the model that ships in the package)",
     )
     add_json(parser)
 

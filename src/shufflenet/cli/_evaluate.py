@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shufflenet.cli._images import model_file
 from shufflenet.cli._options import Commands, add_command, add_model, open_chosen, positive
 from shufflenet.cli._output import add_json, print_accuracy, print_json, print_note, progress
 
@@ -37,7 +38,8 @@ def add_evaluate(commands: Commands) -> None:
         required=True,
         help="labeled images that the model was not trained on: a folder with one folder per "
         "class, or any other form that `shufflenet train --data` takes; the folders must have the "
-        "identifiers or names of the model's classes. The folder of a training run stands for the "
+        "identifiers or names of the model's classes, and images of other classes are left out. "
+        "The folder of a training run stands for the "
         "images that the run held out, and for its model unless --model is given",
     )
     parser.add_argument(
@@ -76,7 +78,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         accuracy = evaluate(
             model, images, batch=args.batch, on_progress=bar.update, on_mistake=mistakes.append
         )
-    trained_on = _count_trained_on(args.model, images)
+    trained_on = _count_trained_on(args, images, model.card)
     if args.errors:
         _write_mistakes(args.errors, mistakes, model.card)
     if args.json:
@@ -91,20 +93,27 @@ def _evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
-def _count_trained_on(name: str, images: "ImageSet") -> int:
-    """Return how many images the model was trained on, as far as its run tells, and warn of it."""
-    from shufflenet.runs import count_trained_on
-    from shufflenet.zoo import find_weights
+def _count_trained_on(args: argparse.Namespace, images: "ImageSet", card: "Card") -> int:
+    """Return how many images the model was trained on, as far as its run tells, and warn of it.
 
-    files = find_weights(name)
-    file = files.checkpoint or files.onnx
+    Outside of its run's folder, a file knows no more than what its training data were called.
+    """
+    from shufflenet.runs import count_trained_on, is_run, lists_images
+
+    file = model_file(args.model)
     if file is None:
         return 0
     count = count_trained_on(file, images)
+    same_name = card.origin.data.startswith(f"{Path(images.source).absolute().name}: ")
     if count:
         print_note(
             f"The model was trained on {count} of these {len(images)} images, so this accuracy is "
             f"too high. Measure it on others, as on those its run held out: --data {file.parent}."
+        )
+    elif same_name and not is_run(args.data) and not lists_images(file.parent):
+        print_note(
+            f"The model was trained on {card.origin.data}. If these are the same, this accuracy is "
+            "too high: measure it on others, or on those its run held out, --data RUN."
         )
     return count
 

@@ -23,7 +23,8 @@ def add_export(commands: Commands) -> None:
     parser.add_argument(
         "model",
         metavar="NAME|FILE",
-        help="a checkpoint's name from `shufflenet list`, or a .safetensors file",
+        help="a checkpoint's name from `shufflenet list`, a .safetensors file, or the folder of a "
+        "training run",
     )
     endings = "|".join(f"FILE{form.suffix}" for form in FORMATS.values())
     parser.add_argument("--to", required=True, type=Path, metavar=endings, help="where to write")

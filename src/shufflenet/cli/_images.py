@@ -10,7 +10,7 @@ from pathlib import Path
 
 from shufflenet.cli._output import print_note
 
-__all__ = ["add_images", "batch_size", "list_images", "with_standard_input"]
+__all__ = ["add_images", "batch_size", "list_images", "model_file", "with_standard_input"]
 
 _STANDARD_INPUT = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 
@@ -31,6 +31,14 @@ def batch_size(images: int) -> int:
     from shufflenet.machine import cores
 
     return max(1, min(8, images // cores()))
+
+
+def model_file(name: str) -> Path | None:
+    """Return the file of a model, as far as it lies on this machine."""
+    from shufflenet.zoo import find_weights
+
+    files = find_weights(name)
+    return files.checkpoint or files.onnx
 
 
 def list_images(arguments: Sequence[str]) -> Iterator[Path]:

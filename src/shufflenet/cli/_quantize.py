@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shufflenet.cli._images import model_file
 from shufflenet.cli._options import Commands, add_command, not_negative, positive
 from shufflenet.cli._output import (
     add_json,
@@ -17,10 +18,13 @@ from shufflenet.cli._output import (
 )
 
 if TYPE_CHECKING:
+    from shufflenet.data import ImageSet
     from shufflenet.quantize import Quantized
     from shufflenet.spec import Accuracy
 
 __all__ = ["add_quantize"]
+
+_MOST_LOOKED_AT = 1000  # images, whether the model was trained on them
 
 
 def add_quantize(commands: Commands) -> None:
@@ -36,7 +40,8 @@ def add_quantize(commands: Commands) -> None:
     parser.add_argument(
         "model",
         metavar="NAME|FILE",
-        help="a checkpoint's name from `shufflenet list`, or a float .onnx or .safetensors file",
+        help="a checkpoint's name from `shufflenet list`, a float .onnx or .safetensors file, or "
+        "the folder of a training run",
     )
     parser.add_argument(
         "--data",
@@ -133,11 +138,26 @@ def _quantize(args: argparse.Namespace) -> int:
         source = resolve(args.model, (ONNX,), folder=Path(folder))
         with progress(None, "images") as bar:
             done = quantize_onnx(source, images, args.to, options, on_progress=bar.update)
+    _note_images_trained_on(args.model, images)
     if args.json:
         print_json(_fields(done))
     else:
         _print_result(done, args)
     return 0
+
+
+def _note_images_trained_on(model: str, images: "ImageSet") -> None:
+    """Print that accuracies are those on images trained on, as far as the model's run tells."""
+    from shufflenet.runs import count_trained_on
+
+    file = model_file(model)
+    step = max(1, len(images) // _MOST_LOOKED_AT)
+    some = dataclasses.replace(images, samples=images.samples[::step])
+    if file and (count := count_trained_on(file, some)):
+        print_note(
+            f"The model was trained on {count} of {len(some)} of these images: both accuracies are "
+            "too high, and only their difference counts."
+        )
 
 
 def _fields(done: "Quantized") -> dict[str, object]:

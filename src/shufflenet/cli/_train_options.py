@@ -64,8 +64,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--weights",
         metavar="NAME|FILE",
-        help="a checkpoint to start from; `default` is the model that ships in the package "
-        "(default: random weights)",
+        help="a checkpoint to start from: a name, a .safetensors file or the folder of a training "
+        "run; what it knows of the classes is kept; `default` is the model that ships in the "
+        "package (default: random weights)",
     )
     group.add_argument(
         "--teacher",

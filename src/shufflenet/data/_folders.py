@@ -75,7 +75,7 @@ def from_class_folders(source: str, tree: Tree, part: Part | None = None) -> Ima
         return labeled
     root = _root_of(folders)
     if root is None:
-        raise ImagesOutsideClassFolders(source)
+        raise ImagesOutsideClassFolders(source, min(names, key=_depth))
     depth = len(root)
     direct = {folder[depth] for folder in folders if len(folder) == depth + 1}
     direct = {name for name in direct if not _tables(tree.below(posixpath.join(*root, name)))}
@@ -170,6 +170,11 @@ def _root_of(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
     )
     depth = min(shared, min(map(len, folders)) - 1)
     return first[:depth] if depth >= 0 else None
+
+
+def _depth(name: str) -> int:
+    """Return in how many folders an image is."""
+    return len(PurePosixPath(name).parts)
 
 
 def _findings(listing: Listing, root: tuple[str, ...], inside: Mapping[str, set[str]]) -> Findings:

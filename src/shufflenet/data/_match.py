@@ -70,7 +70,8 @@ def label_as(images: ImageSet, labels: Sequence[Label], *, partial: bool = False
     }
     identifiers = [label.id for label in labels]
     if unknown and (not partial or len(unknown) == len(used)):
-        raise UnknownClassFolders(images.source, list(unknown), identifiers)
+        names = [label.name for label in labels]
+        raise UnknownClassFolders(images.source, list(unknown), identifiers, names)
     findings = replace(findings, unknown_classes=unknown)
     return replace(_renumber(images, identifiers, numbers), findings=findings)
 

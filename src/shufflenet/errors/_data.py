@@ -234,8 +234,9 @@ class NoReadableImages(DataError):
 class ImagesOutsideClassFolders(DataError):
     """An image is in no class folder."""
 
-    def __init__(self, source: str | Path) -> None:
-        super().__init__(source, "holds images that are in no class folder", _LAYOUT)
+    def __init__(self, source: str | Path, image: str) -> None:
+        problem = f"holds images that are in no class folder, such as {image!r}"
+        super().__init__(source, problem, _LAYOUT)
 
 
 class ShardsUnlabeled(DataError):
@@ -282,14 +283,23 @@ class LabelOutOfRange(DataError):
 
 
 class UnknownClassFolders(DataError):
-    """Class folders have names that the model does not know."""
+    """Class folders have names that the model does not know by identifier, or by name."""
 
-    def __init__(self, source: str | Path, unknown: Sequence[str], known: Sequence[str]) -> None:
+    def __init__(
+        self,
+        source: str | Path,
+        unknown: Sequence[str],
+        known: Sequence[str],
+        names: Sequence[str] = (),
+    ) -> None:
+        example = repr(known[0])
+        if names and names[0] != known[0]:
+            example += f" or, by its whole name, {names[0]!r}; `shufflenet show --json` lists both"
         super().__init__(
             source,
             f"has {count_of(len(unknown), 'class folder')} that the model does not know, such as "
             f"{unknown[0]!r}",
-            f"The model knows {count_of(len(known), 'class', 'classes')}, such as {known[0]!r}.",
+            f"The model knows {count_of(len(known), 'class', 'classes')}, such as {example}.",
         )
 
 

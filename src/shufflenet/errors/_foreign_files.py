@@ -68,7 +68,10 @@ class NotQuantized(CheckpointError):
     """A file of weights in float is to be converted to an int8 file."""
 
     def __init__(self, path: str | Path) -> None:
-        remedy = "Convert it --to FILE.safetensors, then export that: shufflenet export --help."
+        remedy = (
+            "Convert it --to FILE.safetensors, unless this package wrote it, then export that: "
+            "shufflenet export --help."
+        )
         super().__init__(
             path, "holds no tensors that torch quantized, and only those become .onnx", remedy
         )

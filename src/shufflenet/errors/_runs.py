@@ -105,7 +105,11 @@ class RunDiffers(RunError):
                 "Restore the data and their options as they were, or train again with another "
                 "--out."
             )
-        super().__init__(run, f"belongs to a run with another {part} ({difference})", remedy)
+        super().__init__(
+            run,
+            f"belongs to a run with {'other' if data else 'another'} {part} ({difference})",
+            remedy,
+        )
 
 
 class RunCheckpointDamaged(RunError):

@@ -42,9 +42,21 @@ class Crops(Dataset[tuple[Any, ...]]):
         recipe: Recipe,
         epoch: int,
         teacher_logits: TeacherLogits | None = None,
+        warned: Tensor | None = None,
     ) -> None:
+        """Keep what the crops are made of.
+
+        Args:
+            samples: The images.
+            recipe: What happens to them.
+            epoch: The number of the epoch, from 0.
+            teacher_logits: A teacher's logits, a row for each image.
+            warned: Which images there was a warning of, bool, ``(images,)``; by default none. It
+                is updated, and tells the other epochs and loader processes if they share it.
+        """
         self._samples, self._recipe, self._epoch = samples, recipe, epoch
         self._teacher_logits = teacher_logits
+        self._warned = torch.zeros(len(samples), dtype=torch.bool) if warned is None else warned
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         """Return the crop of an image, or with a warning that of the next one that can be read.
@@ -64,7 +76,8 @@ class Crops(Dataset[tuple[Any, ...]]):
             try:
                 pixels = _augment(load_crop(sample, size, recipe.smallest_area, rng), recipe, rng)
             except (ImageError, DataError) as error:
-                if self._epoch == 0:  # every later epoch would repeat it
+                if not self._warned[number]:  # every epoch would repeat it
+                    self._warned[number] = True
                     _log.warning("%s Another image takes its place.", error)
             else:
                 if self._teacher_logits is None:

@@ -56,6 +56,9 @@ class Loop:
         self.started = self.saved = time.monotonic()
         self.waited_s = 0.0  # for images
         self.signals = HeldSignals()
+        self._warned = torch.zeros(len(setup.training), dtype=torch.bool)
+        if session.workers:
+            self._warned.share_memory_()  # type: ignore[no-untyped-call]  # torch has no type of it
 
     def run(self) -> Result:
         """Train from where the run is to its end, or until its time is up.
@@ -146,7 +149,7 @@ class Loop:
         """
         samples, logits = self.setup.training.samples, self.setup.teacher_logits
         loader = DataLoader(
-            Crops(samples, self.recipe, epoch, logits),
+            Crops(samples, self.recipe, epoch, logits, self._warned),
             batch_sampler=self._batches(epoch, first),
             num_workers=self.session.workers,
             worker_init_fn=ignore_signals,
