@@ -254,7 +254,7 @@ def test_data_that_changed_since_are_reported(
     before = {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir()}
     said = refused(run(*arguments, "--resume"))
     total = sum(p.stat().st_size for p in class_folders.rglob("*.png"))
-    assert f"another training data (bytes: {total - 4} then, {total} now). Restore the" in said
+    assert f"other training data (bytes: {total - 4} then, {total} now). Restore the" in said
     (class_folders / "red" / "new.png").write_bytes(content)
     assert "(images: 24 then, 25 now; bytes:" in refused(run(*arguments, "--resume"))
     assert {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir()} == before
