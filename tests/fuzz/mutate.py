@@ -229,6 +229,14 @@ def _edge(rng: Rng, model: onnx.ModelProto) -> None:
         side[int(rng.integers(len(side)))] = pick(rng, [*names, "", "nowhere"])
 
 
+def _array_of(tensor: onnx.TensorProto) -> np.ndarray | None:
+    """Return a tensor's numbers, or none if an earlier change left none that can be read."""
+    try:
+        return numpy_helper.to_array(tensor).copy()
+    except (ValueError, TypeError, KeyError, onnx.checker.ValidationError):
+        return None
+
+
 def _tensor(rng: Rng, model: onnx.ModelProto) -> None:
     if not model.graph.initializer:
         return
@@ -243,8 +251,7 @@ def _tensor(rng: Rng, model: onnx.ModelProto) -> None:
     elif way == 3:
         tensor.data_location = onnx.TensorProto.EXTERNAL
         tensor.external_data.add(key="location", value=pick(rng, ("../up", "/dev/zero", "x")))
-    else:
-        array = numpy_helper.to_array(tensor).copy()
+    elif (array := _array_of(tensor)) is not None:
         if array.size and array.dtype.kind in "fiu":
             flat = array.reshape(-1)
             index = int(rng.integers(flat.size))

@@ -58,6 +58,8 @@ def _plain(array: npt.NDArray[_T], name: str, expected: str) -> npt.NDArray[_T]:
     if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
         raise SpecError(name, f"of type {type(array).__name__}", f"a NumPy array, {expected}")
     try:
+        # An axis of one element may have any stride and NumPy still says C order; torch refuses it.
+        array = array.copy() if min(array.strides, default=0) < 0 else array
         return np.require(array, requirements=("C", "W", "E"))
     except MemoryError as error:  # a view may have far more elements than memory
         raise SpecError(

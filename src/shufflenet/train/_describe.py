@@ -45,8 +45,8 @@ def log_setup(setup: Setup) -> None:
     _log.info("Classes: %s.", some_of(names))
     if validation < _FEW:
         _log.warning(
-            "With %d images to validate on, one image is %.2g points of accuracy.",
-            *(validation, 100 / validation),
+            "With %d image%s to validate on, one image is %d points of accuracy.",
+            *(validation, "" if validation == 1 else "s", round(100 / validation)),
         )
 
 
