@@ -125,7 +125,7 @@ def test_arrays_of_any_kind_are_answered_alike_or_refused_alike(
 
 
 def test_one_pixel_reversed_along_axes_of_one_element_is_answered(models: dict[str, Model]) -> None:
-    pixel = np.float32([0.1, 0.2, 0.3]).reshape(1, 3, 1, 1)
+    pixel = np.array([0.1, 0.2, 0.3], np.float32).reshape(1, 3, 1, 1)
     agree(answers(models, "logits", pixel[::-1, :, ::-1]), models["onnxruntime"].logits(pixel))
 
 

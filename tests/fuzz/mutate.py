@@ -251,16 +251,15 @@ def _tensor(rng: Rng, model: onnx.ModelProto) -> None:
     elif way == 3:
         tensor.data_location = onnx.TensorProto.EXTERNAL
         tensor.external_data.add(key="location", value=pick(rng, ("../up", "/dev/zero", "x")))
-    elif (array := _array_of(tensor)) is not None:
-        if array.size and array.dtype.kind in "fiu":
-            flat = array.reshape(-1)
-            index = int(rng.integers(flat.size))
-            if array.dtype.kind == "f":
-                flat[index] = pick(rng, (np.nan, np.inf, 0.0, -1.0, 1e30, 1e-30))
-            else:
-                limits = np.iinfo(array.dtype)
-                flat[index] = pick(rng, (limits.min, limits.max, 0, 1))
-            tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    elif (array := _array_of(tensor)) is not None and array.size and array.dtype.kind in "fiu":
+        flat = array.reshape(-1)
+        index = int(rng.integers(flat.size))
+        if array.dtype.kind == "f":
+            flat[index] = pick(rng, (np.nan, np.inf, 0.0, -1.0, 1e30, 1e-30))
+        else:
+            limits = np.iinfo(array.dtype)
+            flat[index] = pick(rng, (limits.min, limits.max, 0, 1))
+        tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
 
 
 def _node(rng: Rng, model: onnx.ModelProto) -> None:
