@@ -1,0 +1,197 @@
+"""The errors of model files, networks and what they compute, each with its sentence."""
+
+from shufflenet import errors
+
+SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
+    (
+        errors.FileMissing("a.onnx"),
+        "The file 'a.onnx' does not exist. Check the path, or see the names you can use: "
+        "shufflenet list.",
+    ),
+    (
+        errors.PublishedUnderOtherName("a.pth", "net.torchvision"),
+        "The file 'a.pth' does not exist. The published file with that filename is called "
+        "'net.torchvision' here.",
+    ),
+    (
+        errors.NotAFile("/"),
+        "The path '/' is a folder. Name a file of weights.",
+    ),
+    (
+        errors.FileUnreadable("a.onnx", "Permission denied"),
+        "The file 'a.onnx' cannot be read (Permission denied). Check its permissions and its disk.",
+    ),
+    (
+        errors.DamagedFile("a.safetensors", "header too large"),
+        "The file 'a.safetensors' is not a complete safetensors file (header too large). It "
+        "may be truncated: write, copy or train it again.",
+    ),
+    (
+        errors.CardMismatch("a.safetensors", "net", ["a.weight is missing", "b", "c", "d"]),
+        "The file 'a.safetensors' has a card of 'net', which it does not hold: a.weight is "
+        "missing; b; c and 1 more. Write the file again, with the card of its network.",
+    ),
+    (
+        errors.CardUnreadable(
+            "a.onnx", errors.SpecError("the card's format", "newer", "at most 2")
+        ),
+        "The file 'a.onnx' has a card that cannot be read: the card's format is 'newer', but "
+        "must be at most 2. Write the file again, or upgrade this package.",
+    ),
+    (
+        errors.NeedsOnnx("a.safetensors"),
+        "The file 'a.safetensors' is not an ONNX file. Export it first: shufflenet export "
+        "a.safetensors --to model.onnx.",
+    ),
+    (
+        errors.NeedsCheckpoint("a.onnx"),
+        "The file 'a.onnx' is not a checkpoint that torch can load. Name the .safetensors "
+        "file that it was exported from.",
+    ),
+    (
+        errors.NotRunnable("a.onnx", "OpenVINO"),
+        "The file 'a.onnx' is not an ONNX file that OpenVINO can run. Export it again.",
+    ),
+    (
+        errors.UnsupportedByRuntime("a.onnx", "a Transpose", "LLVM"),
+        "The file 'a.onnx' has a Transpose, which the LLVM runtime does not support. Use "
+        "--runtime onnxruntime.",
+    ),
+    (
+        errors.UnsoundOnnx("a.onnx", "makes the tensor 'b' twice"),
+        "The file 'a.onnx' makes the tensor 'b' twice, unlike files of shufflenet export. Export "
+        "it again, or predict with --runtime onnxruntime.",
+    ),
+    (
+        errors.TooLargeToCompile("windows of 127 px", "15 px"),
+        "The network has windows of 127 px, more than 15 px, for which no machine code is "
+        "generated. Use --runtime onnxruntime.",
+    ),
+    (
+        errors.MapsDoNotFit("maps of two sizes are added"),
+        "The network has layers that do not fit each other (maps of two sizes are added), for "
+        "which no machine code is generated. Use --runtime onnxruntime.",
+    ),
+    (
+        errors.MissingInstruction("a.onnx", "weights", "AVX2"),
+        "The file 'a.onnx' has int8 weights, which the LLVM runtime multiplies with AVX2, and"
+        " this processor lacks it. Use --runtime onnxruntime.",
+    ),
+    (
+        errors.ModelZooFile("a.onnx"),
+        "The file 'a.onnx' is from the ONNX model zoo, which only ONNX Runtime runs "
+        "unchanged. Use --runtime onnxruntime.",
+    ),
+    (
+        errors.DamagedOnnx("a.onnx", "field 7 ends after the file does"),
+        "The file 'a.onnx' is not a complete ONNX file (field 7 ends after the file does). It may "
+        "be truncated: copy or export it again.",
+    ),
+    (
+        errors.NeedsSuffix("default", (".tflite", ".lite")),
+        "The file 'default' is not a .tflite or .lite file. Name a .tflite or .lite file, or "
+        "choose another runtime.",
+    ),
+    (
+        errors.NoRuntimeOpens("a.pte"),
+        "The file 'a.pte' is of a kind that none of these runtimes opens. Export the model as "
+        ".onnx.",
+    ),
+    (
+        errors.DamagedCheck("a.onnx"),
+        "The file 'a.onnx' holds damaged logits for its check. Quantize the network again.",
+    ),
+    (
+        errors.ChangedInt8("a.onnx"),
+        "The file 'a.onnx' was damaged or changed after it was quantized. Copy it again, or "
+        "quantize the network again.",
+    ),
+    (
+        errors.OtherInt8Logits("a.onnx"),
+        "The file 'a.onnx' gives other logits here than when it was quantized: this runtime is "
+        "wrong on it. Use --runtime onnxruntime, or quantize the network again.",
+    ),
+    (
+        errors.AlreadyInt8("a.onnx"),
+        "The file 'a.onnx' is in int8 already. Export a float network: shufflenet export --help.",
+    ),
+    (
+        errors.NumbersTooFarApart("a.onnx", "fc.weight"),
+        "The file 'a.onnx' has numbers in 'fc.weight' that are too large or too far apart for "
+        "int8. Train the network again, or leave it in float.",
+    ),
+    (
+        errors.LogitsNotNumbers("a.onnx"),
+        "The file 'a.onnx' computes logits that are infinite or NaN. Copy or export it again, or "
+        "train it again.",
+    ),
+    (
+        errors.LogitsNotNumbers("net", what="model"),
+        "The model 'net' computes logits that are infinite or NaN. Copy or export it again, or "
+        "train it again.",
+    ),
+    (
+        errors.ComputationFailed("a.onnx", "LLVM", (9, 3, 8, 8), MemoryError()),
+        "The file 'a.onnx' cannot be computed by LLVM for images of shape (9, 3, 8, 8) "
+        "(MemoryError). Give fewer or smaller images, or export it again.",
+    ),
+    (
+        errors.OtherOutput("a.onnx", "int64 (1,)", (1, 3)),
+        "The file 'a.onnx' has an output of int64 (1,), where its card needs floats of shape (1, "
+        "3). Export it again, as a whole network.",
+    ),
+    (
+        errors.ClassesDisagree("net", 10, 1000),
+        "The network 'net' computes 10 logits, but the card has 1000 labels. Save the network "
+        "with its own labels first, models.save(net, path, labels=[...]), and use the card that "
+        "it returns.",
+    ),
+    (
+        errors.NotDeployable("stage2.0.branch1.1", "is a GroupNorm, not a BatchNorm2d"),
+        "stage2.0.branch1.1 is a GroupNorm, not a BatchNorm2d, so the network cannot be rewritten "
+        "to compute the same without batch norms and shuffle. Undo that (hooks, pruning and "
+        "weight norm can be removed), or export with --shuffle keep.",
+    ),
+    (
+        errors.DeployedDiffers(0.5, 0.001),
+        "The deployed network's logits differ from the network's by 0.5, more than the 0.001 of "
+        "rounding, so it is not returned. Please report this with what was changed in the network.",
+    ),
+    (
+        errors.NetworkNotNumbers("net"),
+        "The network 'net' computes logits that are infinite or NaN. Use weights from before its "
+        "training diverged.",
+    ),
+    (
+        errors.CheckpointMismatch("net", ["a is missing", "b", "c", "d"]),
+        "The weights do not fit 'net': a is missing; b; c and 1 more. "
+        "Use weights of exactly this network.",
+    ),
+    (
+        errors.AccuracyLost(90, 100, 200, 1.0),
+        "In int8 the network classifies 90 of 200 images correctly, 10.00 % fewer than the 100 "
+        "in float, more than the 1 % allowed, so nothing was written. Allow more with "
+        "--max-drop, or calibrate on more images with --images.",
+    ),
+    (
+        errors.AnswersChanged(30, 200, 10.0),
+        "In int8 the network answers 30 of 200 images otherwise than in float, more than the 10 % "
+        "allowed, so nothing was written. Calibrate on more images with --images, or allow more "
+        "with --max-drop.",
+    ),
+    (
+        errors.ParityError("The exported file", 0.5, 1e-5),
+        "The exported file differs from the network by 0.5, more than the 1e-05 allowed, so "
+        "nothing was written. Please report this with the model's name.",
+    ),
+    (
+        errors.NoCacheFolder("~/.cache/shufflenet"),
+        "The cache folder '~/.cache/shufflenet' is in a home folder that is not known. "
+        "Name another one: export SHUFFLENET_HOME=FOLDER.",
+    ),
+    (
+        errors.WriteError("a.onnx", "No space left on device"),
+        "Cannot write 'a.onnx': No space left on device. What was there before is unchanged; "
+        "make room or choose another place, then run the command again.",
+    ),
+]
