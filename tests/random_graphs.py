@@ -1,5 +1,6 @@
 """Random ONNX graphs of the operations that exported networks have."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -127,16 +128,29 @@ class _Noise(CalibrationDataReader):  # type: ignore[misc]  # it has no types
         return None if seed is None else {"images": RNG(seed).standard_normal(shape, np.float32)}
 
 
-def quantized(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
-    """Write a model in int8, quantized by ONNX Runtime, and return it."""
+def quantized(
+    model: onnx.ModelProto, path: Path, in_float: Collection[str] = ()
+) -> onnx.ModelProto:
+    """Write a model in int8, quantized by ONNX Runtime, and return it.
+
+    Args:
+        model: The model.
+        path: The file to write.
+        in_float: The first outputs of nodes that are kept in float.
+    """
+    named = onnx.ModelProto()
+    named.CopyFrom(model)
+    for node in named.graph.node:
+        node.name = node.output[0]
     quantize_static(
-        model,
+        named,
         path,
         _Noise(),
         quant_format=QuantFormat.QDQ,
         per_channel=True,
         weight_type=QuantType.QInt8,
         activation_type=QuantType.QUInt8,
+        nodes_to_exclude=list(in_float),
         extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]},
     )
     return onnx.load(path)

@@ -75,7 +75,7 @@ def a_map(**fields: int) -> Buffer:
 
 
 def test_an_address_lies_in_its_map_and_its_map_in_the_arena() -> None:
-    memory, buffer = Memory(np.float32), a_map()
+    memory, buffer = Memory(), a_map()
     with pytest.raises(MapsDoNotFit, match="an address lies outside"):
         memory.check_place(buffer, 0)  # it has no place yet
     memory.allocate(buffer)
@@ -198,7 +198,8 @@ def test_pairs_that_avx2_looks_for_are_bounded() -> None:
         else each
         for each in made.layers
     ]
-    int8 = replace(made, layers=layers, input_params=QuantParams(0.1, 0))
+    classifier = replace(made.classifier, weight=made.classifier.weight.astype(np.int8))
+    int8 = Network(layers, classifier, QuantParams(0.1, 0))
     with pytest.raises(TooLargeToCompile, match="weights in .* pairs, more than"):
         check(int8, WIDE, SHAPE)
 

@@ -277,13 +277,6 @@ def changed(source: Path, path: Path, kind: str) -> Path:
         convolutions = [node for node in nodes if node.op_type == "Conv"]
         depthwise = next(c for c in convolutions if helper.get_node_attr_value(c, "group") > 1)
         depthwise.input[0] = convolutions[0].output[0]
-    elif kind == "a convolution in float":
-        conv = [node for node in nodes if node.op_type == "Conv"][2]
-        dequantised = next(node for node in nodes if node.output[0] == conv.input[1])
-        codes = numpy_helper.to_array(constants[dequantised.input[0]])
-        real = numpy_helper.from_array(codes.astype(np.float32), "real")
-        model.graph.initializer.append(real)
-        conv.input[1] = "real"
     elif kind == "bytes taken for numbers":
         reader = next(node for node in nodes if node.op_type == "Split")
         reader.input[0] = next(n for n in nodes if n.output[0] == reader.input[0]).input[0]
@@ -310,7 +303,6 @@ def put(constant: onnx.TensorProto, values: npt.NDArray[np.generic]) -> None:
     [
         ("a scale of its own after a Split", "QuantizeLinear"),
         ("read before it is rounded", "Conv"),
-        ("a convolution in float", "layers kept in float"),
         ("bytes taken for numbers", "Split"),
         ("scales of the inputs", "DequantizeLinear"),
         ("large sums", "scales too far apart"),

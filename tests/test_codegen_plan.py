@@ -21,7 +21,7 @@ WIDE = TARGETS["x86-64-v3"]
 
 def names_of(network: Network) -> list[str]:
     images = Planes(channels=3, height=24, width=20, border=1)
-    steps = plan_steps(network.layers, float_multiplier(WIDE).layout, images)
+    steps = plan_steps(network.layers, {np.float32: float_multiplier(WIDE).layout}, images)
     return [type(step).__name__ for step in steps]
 
 
@@ -137,7 +137,7 @@ def a_map(**fields: float) -> Buffer:
 
 
 def test_a_map_gets_the_place_of_a_released_one_of_its_kind() -> None:
-    memory = Memory(np.float32)
+    memory = Memory()
     first, other, bordered, second = a_map(), a_map(), a_map(border=1), a_map()
     for buffer in (first, other, bordered):
         memory.allocate(buffer)
@@ -149,8 +149,8 @@ def test_a_map_gets_the_place_of_a_released_one_of_its_kind() -> None:
 
 
 def test_maps_begin_at_cache_lines_and_do_not_overlap() -> None:
-    memory = Memory(np.uint8)
-    maps = [a_map(width=width) for width in (1, 3, 7)]
+    memory = Memory()
+    maps = [replace(a_map(width=width), dtype=np.uint8) for width in (1, 3, 7)]
     for buffer in maps:
         memory.allocate(buffer)
     for buffer, following in pairwise(maps):
@@ -159,7 +159,7 @@ def test_maps_begin_at_cache_lines_and_do_not_overlap() -> None:
 
 
 def test_equal_constants_and_tables_are_stored_once() -> None:
-    memory, values = Memory(np.float32), np.arange(5, dtype=np.float32)
+    memory, values = Memory(), np.arange(5, dtype=np.float32)
     assert memory.constant(values) == memory.constant(values.copy()) == 0
     assert memory.constant(values + 1) == LINE_BYTES
     assert memory.table([1, 2]) == memory.table(np.array([1, 2])) == 0

@@ -43,7 +43,7 @@ def read(model: onnx.ModelProto, path: Path, sentences: list[str]) -> Network | 
     path.write_bytes(model.SerializeToString())
     try:
         network, _ = read_network(path)
-        check(network, host_target(int8=network.input_params is not None), SHAPE)
+        check(network, host_target(int8=np.uint8 in network.dtypes), SHAPE)
     except ShuffleNetError as error:
         sentences.append(str(error))
         return None
@@ -87,6 +87,24 @@ def test_a_changed_int8_file_is_refused_or_means_the_same(base: int, tmp_path: P
         network = other and read(other, tmp_path / "changed.onnx", [])
         if other and network:
             assert_same(compute(network, images()), answer(other), INT8)
+
+
+@pytest.mark.parametrize("base", QUANTIZABLE)
+def test_a_changed_file_with_layers_in_float_is_refused_or_means_the_same(
+    base: int, tmp_path: Path
+) -> None:
+    model, read_ones = random_model(base), 0
+    layers = [node.output[0] for node in model.graph.node if node.op_type in ("Conv", "Gemm")]
+    rng = RNG(base)
+    for seed in range(3):
+        in_float = [name for name in layers if rng.random() < 0.4]
+        mixed = quantized(model, tmp_path / "mixed.onnx", in_float)
+        for other in (mixed, *(changed(mixed, 1000 * base + 10 * seed + n) for n in range(10))):
+            network = other and read(other, tmp_path / "changed.onnx", [])
+            if other and network:
+                read_ones += 1
+                assert_same(compute(network, images()), answer(other), INT8)
+    assert read_ones >= 3
 
 
 @pytest.mark.parametrize("seed", [6, 9, 15])

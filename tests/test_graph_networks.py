@@ -14,11 +14,13 @@ from shufflenet.errors import CheckpointError
 from shufflenet.graph import (
     ChannelSlice,
     Convolution,
+    Dequantize,
     Layer,
     Linear,
     MaxPool,
     Mean,
     Network,
+    Quantize,
     QuantParams,
     only_reader,
     read_network,
@@ -49,7 +51,7 @@ def windows(x: np.ndarray, kernel: int, stride: int, padding: float) -> np.ndarr
     return np.asarray(taps[:, :, ::stride, ::stride])
 
 
-def convolve(layer: Convolution, values: dict[str, np.ndarray], *, int8: bool) -> np.ndarray:
+def convolve(layer: Convolution, values: dict[str, np.ndarray]) -> np.ndarray:
     x = joined(layer.inputs, values)
     taps = windows(x, layer.kernel, layer.stride, layer.padding_value)
     n, _, h, w = taps.shape[:4]
@@ -61,7 +63,9 @@ def convolve(layer: Convolution, values: dict[str, np.ndarray], *, int8: bool) -
     y = np.clip(sums * scale + layer.bias[:, None, None], *layer.limits)
     if layer.residual:
         y = y + joined(layer.residual, values) * layer.residual_scale
-    return np.asarray(np.clip(np.rint(y) if int8 else y, layer.floor, layer.ceiling))
+    return np.asarray(
+        np.clip(np.rint(y) if layer.weight.dtype == np.int8 else y, layer.floor, layer.ceiling)
+    )
 
 
 def compute(network: Network, images: np.ndarray) -> np.ndarray:
@@ -71,16 +75,31 @@ def compute(network: Network, images: np.ndarray) -> np.ndarray:
     if params:
         x = np.clip(np.rint(x / params.scale) + params.zero_point, 0, 255)
     values = {network.layers[0].inputs[0].tensor: x}
+    in_float = set() if params else set(values)
     for layer in network.layers:
+        is_float = layer.inputs[0].tensor in in_float
         if isinstance(layer, Convolution):
-            y = convolve(layer, values, int8=bool(params))
+            y = convolve(layer, values)
+        elif isinstance(layer, Quantize | Dequantize):
+            x, scale, zero = (
+                joined(layer.inputs, values),
+                layer.params.scale,
+                layer.params.zero_point,
+            )
+            is_float = not is_float
+            if isinstance(layer, Quantize):
+                y = np.clip(np.rint(x / scale) + zero, layer.floor, layer.ceiling)
+            else:
+                y = (x - zero) * scale
         elif isinstance(layer, MaxPool):
             y = windows(joined(layer.inputs, values), 3, 2, layer.padding_value).max((4, 5))
         else:
             assert isinstance(layer, Mean)
             y = joined(layer.inputs, values).mean((2, 3)) * layer.scale + layer.bias
-            y = np.clip(np.rint(y), 0, 255) if params else y
+            y = y if is_float else np.clip(np.rint(y), 0, 255)
         values[layer.output] = y
+        if is_float:
+            in_float.add(layer.output)
     classifier = network.classifier
     scale = 1 if classifier.scale is None else classifier.scale
     sums = joined(classifier.inputs, values) @ np.asarray(classifier.weight, np.float64).T
@@ -219,7 +238,7 @@ def test_bytes_stand_for_values_of_a_range() -> None:
     assert QuantParams(scale=0.5, zero_point=10).range == (-5.0, 122.5)
 
 
-def test_a_float_layer_in_an_int8_file_is_refused(tmp_path: Path) -> None:
+def test_bytes_that_no_layer_reads_in_a_float_file_are_refused(tmp_path: Path) -> None:
     model = random_model(0)
     constants = {"scale": np.float32(0.1), "zero_point": np.uint8(0)}
     model.graph.initializer.extend(
@@ -229,6 +248,6 @@ def test_a_float_layer_in_an_int8_file_is_refused(tmp_path: Path) -> None:
     model.graph.node.insert(0, node)
     onnx.save(model, tmp_path / "mixed.onnx")
     with pytest.raises(
-        CheckpointError, match="has layers kept in float among int8 ones, which the LLVM runtime"
+        CheckpointError, match="has a Conv among int8 and float layers, which the LLVM runtime"
     ):
         read_network(tmp_path / "mixed.onnx")

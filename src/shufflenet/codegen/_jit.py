@@ -28,8 +28,8 @@ class _Sizes(NamedTuple):
     """What is needed of a module to run it, without its code and its copy of the constants."""
 
     shape: tuple[int, int, int]
+    arena_bytes: int
     dtype: type[np.generic]
-    arena_elements: int
     features_at: int
     features_pitch: int
     classes: int
@@ -45,8 +45,8 @@ class Compiled:
     def __init__(self, module: Module) -> None:
         self._sizes = _Sizes(
             module.shape,
+            module.arena_bytes,
             module.dtype,
-            module.arena_elements,
             module.features_at,
             module.features_pitch,
             module.classes,
@@ -143,8 +143,9 @@ class _Arena:
     """
 
     def __init__(self, sizes: _Sizes) -> None:
-        self._block = aligned(sizes.arena_elements, sizes.dtype)  # kept: the code reads it
-        self.features = self._block[sizes.features_at :][: sizes.features_pitch]
+        self._block = aligned(sizes.arena_bytes, np.uint8)  # kept: the code reads it
+        length = sizes.features_pitch * np.dtype(sizes.dtype).itemsize
+        self.features = self._block[sizes.features_at :][:length].view(sizes.dtype)
         self.logits = np.empty((1, sizes.logits_pitch), np.float32)
         self.address, self.features_address, self.logits_address = (
             each.ctypes.data for each in (self._block, self.features, self.logits)

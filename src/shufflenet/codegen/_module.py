@@ -1,5 +1,6 @@
 """A network as a module: functions in LLVM's intermediate representation, and their constants."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from shufflenet.codegen.kernels import (
 )
 from shufflenet.codegen.plan import Memory, Planes, Turn, check_bounds, place_steps, plan_steps
 from shufflenet.errors import MapsDoNotFit
-from shufflenet.graph import Convolution, Network
+from shufflenet.graph import Convolution, Network, dtype_of
 from shufflenet.spec import Preprocess, Target
 
 __all__ = ["Module", "build", "check", "missing_instructions"]
@@ -46,9 +47,9 @@ class Module:
         shape: Channels, height and width of images, px.
         constants: Weights and epilogues, ``(bytes,)``; they must begin at a cache line.
         tables: Offsets, int32 ``(n,)``.
-        dtype: The type of the elements of the arena and of features.
-        arena_elements: Elements of an arena, which must begin at a cache line.
-        features_at: The element of the arena at which features begin.
+        arena_bytes: Bytes of an arena, which must begin at a cache line.
+        dtype: The type of the elements of features.
+        features_at: The byte of the arena at which features begin.
         features_pitch: Elements of one image's features, padded.
         classes: The number of classes.
         logits_pitch: float32 values of one image's logits, padded.
@@ -60,18 +61,13 @@ class Module:
     shape: tuple[int, int, int]
     constants: npt.NDArray[np.uint8]
     tables: npt.NDArray[np.int32]
+    arena_bytes: int
     dtype: type[np.generic]
-    arena_elements: int
     features_at: int
     features_pitch: int
     classes: int
     logits_pitch: int
     takes_pixels: bool
-
-    @property
-    def arena_bytes(self) -> int:
-        """Bytes of an arena."""
-        return self.arena_elements * np.dtype(self.dtype).itemsize
 
 
 def build(
@@ -94,11 +90,12 @@ def build(
             channels, or the code would take too long to compile or too much memory to run.
         ValueError: the target has no instructions that multiply bytes.
     """
-    code = ir.Module()
-    kernels = Kernels.create(code, _multiplier(network, target))
-    memory = Memory(kernels.layout.dtype)
-    images = _planes(network, shape)
-    turns = _turns(network, kernels.layout, memory, images)
+    code, memory, images = ir.Module(), Memory(), _planes(network, shape)
+    kernels = {
+        dtype: Kernels.create(code, multiplier)
+        for dtype, multiplier in _multipliers(network, target).items()
+    }
+    turns = _turns(network, {t: each.layout for t, each in kernels.items()}, memory, images)
     entries = Entries(kernels, memory, images, network.input_params)
     if preprocess is not None and (preprocess.mean_image or shape[0] != COLORS):
         preprocess = None
@@ -110,12 +107,12 @@ def build(
         shape=shape,
         constants=memory.constants(),
         tables=memory.tables(),
-        dtype=kernels.layout.dtype,
-        arena_elements=memory.length,
+        arena_bytes=memory.length,
+        dtype=features.dtype,
         features_at=features.at,
         features_pitch=features.pitch,
         classes=classes,
-        logits_pitch=padded_classes(kernels.layout, classes),
+        logits_pitch=padded_classes(kernels[features.dtype].layout, classes),
         takes_pixels=preprocess is not None,
     )
 
@@ -128,11 +125,13 @@ def check(network: Network, target: Target, shape: tuple[int, int, int]) -> None
             channels, or the code would take too long to compile or too much memory to run.
         ValueError: the target has no instructions that multiply bytes.
     """
-    layout = _multiplier(network, target).layout
-    _turns(network, layout, Memory(layout.dtype), _planes(network, shape))
+    layouts = {dtype: each.layout for dtype, each in _multipliers(network, target).items()}
+    _turns(network, layouts, Memory(), _planes(network, shape))
 
 
-def _turns(network: Network, layout: Layout, memory: Memory, images: Planes) -> list[Turn]:
+def _turns(
+    network: Network, layouts: Mapping[type[np.generic], Layout], memory: Memory, images: Planes
+) -> list[Turn]:
     """Return the turns in which the steps of a network are computed, with places for all maps.
 
     Raises:
@@ -140,17 +139,19 @@ def _turns(network: Network, layout: Layout, memory: Memory, images: Planes) -> 
         TooLargeToCompile: there is too much of something.
     """
     memory.allocate_new(images)
-    turns = place_steps(plan_steps(network.layers, layout, images), memory)
+    turns = place_steps(plan_steps(network.layers, layouts, images), memory)
     features, layer = turns[-1].steps[-1].output, network.classifier
     if layer.weight.shape != (len(layer.bias), features.channels):
         raise MapsDoNotFit("the classifier reads another number of features")
-    check_bounds(turns, layer, layout)
+    if features.dtype != dtype_of(layer):
+        raise MapsDoNotFit("the classifier reads bytes as float32, or float32 as bytes")
+    check_bounds(turns, layer, layouts)
     return turns
 
 
 def missing_instructions(network: Network, target: Target) -> str:
     """Return the instructions that a target lacks to compute a network; empty if it lacks none."""
-    if network.input_params is None:
+    if np.uint8 not in network.dtypes:
         return ""
     if not target.multiplies_bytes:
         return "AVX2"
@@ -172,8 +173,18 @@ def _planes(network: Network, shape: tuple[int, int, int]) -> Planes:
         width=width,
         border=stem.kernel // 2,
         outside=stem.padding_value,
+        dtype=dtype_of(stem),
     )
 
 
-def _multiplier(network: Network, target: Target) -> Multiplier:
-    return (float_multiplier if network.input_params is None else int8_multiplier)(target)
+def _multipliers(network: Network, target: Target) -> dict[type[np.generic], Multiplier]:
+    """Return what multiplies on a target, by the type of the elements of a network's maps.
+
+    Raises:
+        ValueError: the target has no instructions that multiply bytes.
+    """
+    of: dict[type[np.generic], Callable[[Target], Multiplier]] = {
+        np.uint8: int8_multiplier,
+        np.float32: float_multiplier,
+    }
+    return {dtype: of[dtype](target) for dtype in of if dtype in network.dtypes}

@@ -49,7 +49,6 @@ def _entries(module: Module, prefix: str) -> ir.Module:
     constants = _data(entries, f"{prefix}_constants", module.constants)
     tables = _data(entries, f"{prefix}_tables", module.tables)
     blocks = [constants, tables]
-    itemsize = module.arena_bytes // module.arena_elements
     _number(entries, f"{prefix}_arena_bytes", module.arena_bytes)
     _number(entries, f"{prefix}_logits_length", module.logits_pitch)
     prepare = _declare(entries, "prepare", [_ADDRESS])
@@ -63,7 +62,7 @@ def _entries(module: Module, prefix: str) -> ir.Module:
         f = _define(entries, f"{prefix}_{name}", [_ADDRESS] * 3)
         arena, image, logits = f.function.args
         f.call(features_of, [arena, *blocks, image])
-        at = f.gep(arena, [ir.Constant(_INDEX, module.features_at * itemsize)])
+        at = f.gep(arena, [ir.Constant(_INDEX, module.features_at)])
         f.call(logits_of, [at, *blocks, logits, ir.Constant(_INDEX, 1)])
         f.ret_void()
     return entries

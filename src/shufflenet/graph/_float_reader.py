@@ -9,6 +9,7 @@ import numpy as np
 
 from shufflenet.graph._layers import (
     ChannelSlice,
+    Computation,
     Convolution,
     Floats,
     Layer,
@@ -53,7 +54,7 @@ class FloatReader:
             images: The name of its input.
             channels: The number of channels of the input.
         """
-        self._layers: list[Layer] = []
+        self._layers: list[Computation] = []
         self._numbers: dict[str, int] = {}  # of layers, by their outputs
         self._read: set[str] = set()  # the tensors that layers read
         self._constants = dict(constants)
@@ -107,7 +108,7 @@ class FloatReader:
         Raises:
             UnsupportedOp: an int8 layer cannot be computed in float32 accurately.
         """
-        return self._layers
+        return [*self._layers]
 
     def _set(self, name: str, pieces: tuple[ChannelSlice, ...]) -> None:
         """Set the channels that a value consists of.
@@ -141,13 +142,13 @@ class FloatReader:
         """Return the quantization parameters of a tensor; None in a float32 network."""
         return None
 
-    def _append(self, layer: Layer) -> None:
+    def _append(self, layer: Computation) -> None:
         """Append a layer.
 
         Raises:
-            UnsupportedOp: its weights do not fit its inputs.
+            UnsupportedOp: its weights do not fit its inputs, or its name is taken.
         """
-        if len(self._layers) == _MOST_LAYERS:
+        if len(self._layers) == _MOST_LAYERS or layer.output in self._values:
             raise UnsupportedOp
         self._numbers[layer.output] = len(self._layers)
         self._layers.append(layer)

@@ -4,19 +4,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from shufflenet.graph._float_reader import FloatReader, UnsupportedOp, require
 from shufflenet.graph._layers import (
     LARGEST_BYTE,
     ChannelSlice,
+    Computation,
     Convolution,
+    Dequantize,
     Floats,
     Layer,
     Linear,
     MaxPool,
     Mean,
+    Quantize,
     QuantParams,
+    Weights,
+    dtype_of,
 )
 from shufflenet.graph._nodes import Node
 from shufflenet.graph._tensors import Array
@@ -26,23 +30,29 @@ __all__ = ["Int8Reader"]
 _PRECISE = 2**22  # in float32, numbers below this are at most a quarter apart
 _INT32 = 2**30  # numbers below this can be rounded to int32 before they are clipped to bytes
 _MOST_SUM = 2**31  # of products of bytes, which are added in int32
+_IN_FLOAT = ("AveragePool", "Concat", "Conv", "Gather", "Gemm", "MaxPool", "ReduceMean", "Split")
+_MOVES = ("Concat", "Gather", "Split")
+_MOST_COPIED = 2**26  # weights of layers that copy; those of the catalogue's V1 are 19 million
 _UNROUNDED = ("Add", "AveragePool", "Conv", "Gemm", "ReduceMean", "Relu")
 
 
 class Int8Reader(FloatReader):
-    """The layers read so far, whose inputs and outputs are bytes.
+    """The layers read so far, whose inputs and outputs are bytes, but for layers kept in float.
 
-    Every output is quantized before anything reads it. Split, Concat and MaxPool pass bytes on, so
-    that to quantize those again with the same scale changes nothing. An output that is quantized
-    twice before a layer computes with it, as before a Concat or an Add, is rounded once here: with
-    the last parameters, and clipped to both ranges.
+    Every output is quantized before anything reads it, unless layers in float compute it and read
+    it. Split, Concat and MaxPool pass bytes on, so that to quantize those again with the same scale
+    changes nothing. An output that is quantized twice before a layer computes with it, as before a
+    Concat or an Add, is rounded once here: with the last parameters, and clipped to both ranges.
     """
 
     def __init__(self, constants: Mapping[str, Array], images: str, channels: int) -> None:
         super().__init__(constants, images, channels)
         self._params: dict[str, QuantParams] = {}  # of tensors
+        self._images = images
+        self._in_float: set[str] = set()  # tensors that layers read in float
+        self._copied_weights = 0  # of layers that only copy bytes
         self._scales: dict[str, Floats] = {}  # of weights, by the name of the dequantized weights
-        self._unrounded = {images}  # tensors that only a QuantizeLinear or a ReLU may read
+        self._unrounded = {images}  # what only a QuantizeLinear, a ReLU or layers in float may read
         self._quantized: set[str] = set()  # tensors that only a DequantizeLinear may read
         # The ranges of outputs that are quantized again: where they are, and before an Add.
         self._clipped: dict[str, tuple[float, float]] = {}
@@ -59,19 +69,54 @@ class Int8Reader(FloatReader):
         # Integers are no values yet: nothing but a DequantizeLinear may read them.
         reads_values = node.op != "Cast" and self._quantized.isdisjoint(node.inputs)
         reads_rounded = self._unrounded.isdisjoint(node.inputs)
-        if not reads_values or reads_rounded == (node.op == "Relu"):
+        if reads_values and not reads_rounded and node.op in _IN_FLOAT:
+            self._read_in_float(node)
+        elif not reads_values or reads_rounded == (node.op == "Relu"):
             raise UnsupportedOp
         super().read(node)
         if node.op in _UNROUNDED:
             self._unrounded.add(node.output)
-        if node.op == "MaxPool":
+        if node.op == "MaxPool" and reads_rounded:
             self._params[node.output] = self._shared_params(self._layers[-1].inputs)
 
     def finish(self) -> list[Layer]:
-        return [self._to_int8(layer) for layer in self._layers]
+        return [each for layer in self._layers for each in self._finished(layer)]
 
     def quant_params(self, tensor: str) -> QuantParams | None:
-        return self._params[tensor]
+        return self._params.get(tensor)
+
+    def _read_in_float(self, node: Node) -> None:
+        """Note that a node reads the images, or what layers in float compute, before any rounding.
+
+        Raises:
+            UnsupportedOp: some of it is computed in int8 or rounded, or the node's weights are.
+        """
+        names = node.inputs if node.op == "Concat" else node.inputs[:1]
+        tensors = {piece.tensor for name in names for piece in self._values[name]}
+        is_float = self._unrounded.issuperset(names) and all(map(self._is_float, tensors))
+        is_rounded = not tensors.isdisjoint(self._params)
+        if not is_float or is_rounded or not self._scales.keys().isdisjoint(node.inputs):
+            raise UnsupportedOp
+        self._unrounded.update(node.outputs)
+        if node.op not in _MOVES:
+            self._in_float |= tensors
+
+    def _is_float(self, tensor: str) -> bool:
+        """Return whether a tensor is the images, or computed by a layer in float."""
+        return tensor == self._images or self._computes_floats(self._layers[self._numbers[tensor]])
+
+    def _computes_floats(self, layer: Computation) -> bool:
+        """Return whether a layer is in float: by its weights, or if it has none by what it reads.
+
+        A mean of bytes is in float, too, if nothing rounds it.
+        """
+        if isinstance(layer, Convolution | Linear):
+            return dtype_of(layer) == np.float32
+        is_unrounded_mean = isinstance(layer, Mean) and layer.output not in self._params
+        return is_unrounded_mean or self._reads_floats(layer.inputs)
+
+    def _reads_floats(self, inputs: tuple[ChannelSlice, ...]) -> bool:
+        return not self._in_float.isdisjoint(piece.tensor for piece in inputs)
 
     def _quantize_linear(self, node: Node) -> None:
         """Note the quantization parameters of a layer's output, or check that they stay the same.
@@ -83,6 +128,8 @@ class Int8Reader(FloatReader):
         if name in self._quantized:
             raise UnsupportedOp
         pieces = self._values[name]
+        if any(piece.tensor in self._in_float for piece in pieces):
+            raise UnsupportedOp
         for piece in pieces:
             before = self._params.setdefault(piece.tensor, params)
             if before != params:
@@ -137,30 +184,58 @@ class Int8Reader(FloatReader):
             raise UnsupportedOp
         return QuantParams(scale.item(), zero_point.item())
 
-    def _weights(self, name: str) -> npt.NDArray[np.int8]:
-        weights = self._constants[name]
-        if weights.dtype != np.int8:
-            raise UnsupportedOp
+    def _weights(self, name: str) -> Weights:
+        if name not in self._scales:
+            return super()._weights(name)
+        weights: Weights = self._constants[name]
         return weights
 
     def _convolution(self, node: Node) -> Convolution:
-        return replace(super()._convolution(node), scale=self._scales[node.inputs[1]])
+        return replace(super()._convolution(node), scale=self._scales.get(node.inputs[1]))
 
     def _linear(self, node: Node) -> Linear:
-        return replace(super()._linear(node), scale=self._scales[node.inputs[1]])
+        return replace(super()._linear(node), scale=self._scales.get(node.inputs[1]))
 
     def _average(self, output: str, inputs: tuple[ChannelSlice, ...]) -> Convolution:
         layer = super()._average(output, inputs)
+        if self._reads_floats(inputs):
+            return layer
         share = np.float32(layer.weight.flat[0])
         weight = np.ones(layer.weight.shape, np.int8)
         return replace(layer, weight=weight, scale=np.full(len(weight), share))
 
     def _add(self, node: Node) -> None:
+        (piece,) = self._values[node.inputs[1]]
+        if self._is_float(piece.tensor):
+            self._set(node.inputs[1], self._copied(piece))
         super()._add(node)
         (piece,) = self._values[node.output]
         if piece.tensor in self._clipped:
             raise UnsupportedOp
         self._before_add[piece.tensor] = self._params.pop(piece.tensor).range
+
+    def _copied(self, piece: ChannelSlice) -> tuple[ChannelSlice, ...]:
+        """Return bytes of a layer in float as the output of one in int8, which can add others.
+
+        Raises:
+            UnsupportedOp: there are too many channels to copy.
+        """
+        output, channels = f"{piece.tensor} copied", piece.channels
+        self._copied_weights += channels**2
+        if self._copied_weights > _MOST_COPIED:
+            raise UnsupportedOp
+        copy = Convolution(
+            output=output,
+            inputs=(piece,),
+            weight=np.eye(channels, dtype=np.int8)[:, :, None, None],
+            bias=np.zeros(channels, np.float32),
+            stride=1,
+            groups=1,
+            scale=np.ones(channels, np.float32),
+        )
+        self._append(copy)
+        self._params[output] = self._params[piece.tensor]
+        return self._values[output]
 
     def _shared_params(self, pieces: tuple[ChannelSlice, ...]) -> QuantParams:
         """Return the quantization parameters that all slices have.
@@ -173,7 +248,37 @@ class Int8Reader(FloatReader):
             raise UnsupportedOp
         return first
 
-    def _to_int8(self, layer: Layer) -> Layer:
+    def _finished(self, layer: Computation) -> list[Layer]:
+        """Return a layer in int8; or one in float, and conversions of the bytes around it."""
+        if not self._computes_floats(layer):
+            return [self._to_int8(layer)]
+        layers: list[Layer] = []
+        output = layer.output
+        channels = sum(piece.channels for piece in layer.inputs)
+        if not self._reads_floats(layer.inputs):
+            params = self._shared_params(layer.inputs)
+            whole = self._whole(f"inputs of {output}", channels)
+            layers.append(Dequantize(output=whole.tensor, inputs=layer.inputs, params=params))
+            layer = replace(layer, inputs=(whole,))
+        if output not in self._params:
+            return [*layers, layer]
+        params = self._params[output]
+        floor, ceiling = _byte_bounds(self._clipped.get(output, params.range), params)
+        channels = len(layer.weight) if isinstance(layer, Convolution | Linear) else channels
+        whole = self._whole(f"{output} in float", channels)
+        rounded = Quantize(
+            output=output, inputs=(whole,), params=params, floor=floor, ceiling=ceiling
+        )
+        return [*layers, replace(layer, output=whole.tensor), rounded]
+
+    def _whole(self, name: str, channels: int) -> ChannelSlice:
+        """Return all channels of a tensor of a new name."""
+        while name in self._numbers or name == self._images:
+            name += "_"
+        self._numbers[name] = len(self._numbers)
+        return ChannelSlice(name, 0, channels)
+
+    def _to_int8(self, layer: Computation) -> Layer:
         """Convert a layer to one that reads and writes bytes.
 
         With input bytes ``x``, output bytes ``y`` and int8 weights ``w``, the layer computes ::

@@ -10,7 +10,9 @@ import numpy.typing as npt
 __all__ = [
     "LARGEST_BYTE",
     "ChannelSlice",
+    "Computation",
     "Convolution",
+    "Dequantize",
     "Floats",
     "Layer",
     "Linear",
@@ -18,7 +20,9 @@ __all__ = [
     "Mean",
     "Network",
     "QuantParams",
+    "Quantize",
     "Weights",
+    "dtype_of",
     "only_reader",
     "residual_of",
 ]
@@ -65,17 +69,17 @@ class Convolution:
     residual, clip to ``floor`` and ``ceiling``.
 
     Attributes:
-        weight: ``(out, in / groups, kernel, kernel)``, float32, or int8 in an int8 network.
-        bias: ``(out,)``, in an int8 network in units of the output's bytes.
+        weight: ``(out, in / groups, kernel, kernel)``, float32, or int8 where maps are bytes.
+        bias: ``(out,)``, in int8 in units of the output's bytes.
         residual: The channels that are added to the output.
-        floor: The smallest output: 0 for a ReLU, minus infinity for none; in an int8 network a
-            byte, 0 for none.
-        ceiling: The largest output, in an int8 network a byte.
-        scale: ``(out,)``, the factors from sums of products to bytes of the output; None in a
-            float32 network.
+        floor: The smallest output: 0 for a ReLU, minus infinity for none; in int8 a byte, 0
+            for none.
+        ceiling: The largest output, in int8 a byte.
+        scale: ``(out,)``, the factors from sums of products to bytes of the output; None in
+            float32.
         residual_scale: The factor from bytes of the residual to bytes of the output.
         limits: The smallest and the largest value, in bytes, before the residual is added.
-        padding_value: The value of pixels beyond an edge; in an int8 network the byte for 0.
+        padding_value: The value of pixels beyond an edge; in int8 the byte for 0.
     """
 
     output: str
@@ -133,7 +137,7 @@ class Linear:
     Attributes:
         weight: ``(out, in)``, float32 or int8.
         bias: ``(out,)``, in the units of the logits.
-        scale: ``(out,)``, the factors from sums of products to logits; None in a float32 network.
+        scale: ``(out,)``, the factors from sums of products to logits; None in float32.
     """
 
     output: str
@@ -143,20 +147,63 @@ class Linear:
     scale: Floats | None = None
 
 
-Layer: TypeAlias = Convolution | MaxPool | Mean | Linear
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantize:
+    """Float32 converted to bytes: ``round(value / scale) + zero_point``, a half to the even one.
+
+    Attributes:
+        params: The scale and the zero point of the output.
+        floor: The smallest byte.
+        ceiling: The largest byte.
+    """
+
+    output: str
+    inputs: tuple[ChannelSlice, ...]
+    params: QuantParams
+    floor: float = 0.0
+    ceiling: float = float(LARGEST_BYTE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dequantize:
+    """Bytes converted to the float32 that they mean, by the parameters ``params``."""
+
+    output: str
+    inputs: tuple[ChannelSlice, ...]
+    params: QuantParams
+
+
+Computation: TypeAlias = Convolution | MaxPool | Mean | Linear
+Layer: TypeAlias = Computation | Quantize | Dequantize
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
     """The layers of a network in order, from the images to the mean, and its classifier.
 
+    Layers read and write bytes if their weights are int8, else float32. Where layers of both kinds
+    meet, a ``Quantize`` or ``Dequantize`` stands between them, also between mean and classifier.
+
     Attributes:
-        input_params: The quantization parameters of the images; None in a float32 network.
+        input_params: The quantization parameters of the images; None if they are read in float32.
     """
 
     layers: Sequence[Layer]
     classifier: Linear
     input_params: QuantParams | None = None
+
+    @property
+    def dtypes(self) -> frozenset[type[np.generic]]:
+        """The types of the elements of maps: float32, uint8, or both."""
+        weighted = (
+            x for x in (*self.layers, self.classifier) if isinstance(x, Convolution | Linear)
+        )
+        return frozenset(map(dtype_of, weighted))
+
+
+def dtype_of(layer: Convolution | Linear) -> type[np.generic]:
+    """Return the type of the elements that a layer reads: uint8 if its weights are int8."""
+    return np.uint8 if layer.weight.dtype == np.int8 else np.float32
 
 
 def residual_of(layer: Layer) -> tuple[ChannelSlice, ...]:

@@ -8,11 +8,13 @@ from shufflenet.graph._int8_reader import Int8Reader
 from shufflenet.graph._layers import (
     ChannelSlice,
     Convolution,
+    Dequantize,
     Layer,
     Linear,
     MaxPool,
     Mean,
     Network,
+    Quantize,
 )
 from shufflenet.graph._load import load_onnx
 from shufflenet.graph._nodes import OnnxGraph, read_onnx_graph
@@ -47,11 +49,10 @@ def read_network(path: str | Path) -> tuple[Network, dict[str, str]]:
         feature = "images of a fixed size"
         _require((batch, height, width) == (0, 0, 0))
         is_int8 = any(node.op == "QuantizeLinear" for node in graph.nodes)
-        feature = "layers kept in float among int8 ones"
-        _require(not (is_int8 and _has_float_layers(graph)))
+        among = " among int8 and float layers" if is_int8 and _has_float_layers(graph) else ""
         reader = (Int8Reader if is_int8 else FloatReader)(graph.constants, name, channels)
         for node in graph.nodes:
-            feature = f"a {node.op}"
+            feature = f"a {node.op}{among}"
             reader.read(node)
         feature = "scales too far apart"
         layers = reader.finish()
@@ -89,7 +90,9 @@ def _split_classifier(layers: list[Layer], images: str, logits: str) -> tuple[li
             reads the images, which nothing else does, and the only one both dense and larger than
             1x1; its last two are a mean and the classifier that reads it.
     """
-    stem, *inner, mean, classifier = layers
+    *features, classifier = layers
+    last = features[-1]
+    stem, *inner, mean = features[:-1] if isinstance(last, Quantize | Dequantize) else features
     in_order = (
         isinstance(stem, Convolution)
         and stem.kernel > 1
@@ -98,15 +101,19 @@ def _split_classifier(layers: list[Layer], images: str, logits: str) -> tuple[li
         and not any(piece.tensor == images for layer in layers[1:] for piece in layer.inputs)
         and isinstance(mean, Mean)
         and isinstance(classifier, Linear)
-        and classifier.inputs == (ChannelSlice(mean.output, 0, classifier.weight.shape[1]),)
+        and (
+            last is mean
+            or last.inputs == (ChannelSlice(mean.output, 0, classifier.weight.shape[1]),)
+        )
+        and classifier.inputs == (ChannelSlice(last.output, 0, classifier.weight.shape[1]),)
         and classifier.output == logits
     )
     if not in_order or not isinstance(classifier, Linear):
         raise UnsupportedOp
-    return layers[:-1], classifier
+    return features, classifier
 
 
 def _is_inner(layer: Layer) -> bool:
     if isinstance(layer, Convolution):
         return layer.depthwise or layer.kernel == 1
-    return isinstance(layer, MaxPool)
+    return isinstance(layer, MaxPool | Quantize | Dequantize)

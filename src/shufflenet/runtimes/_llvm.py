@@ -56,8 +56,8 @@ class LlvmClassifier:
     It computes shuffle-free networks of V1's and V2's layers, searched ones too:
 
     - float32 files of ``shufflenet export``;
-    - int8 files of ``shufflenet quantize``, on processors with VNNI, or with AVX2 unless they were
-      written with ``--range full``; none with ``--pixels`` or with layers kept in float.
+    - int8 files of ``shufflenet quantize``, with layers kept in float too, on processors with VNNI,
+      or with AVX2 unless they were written with ``--range full``; none with ``--pixels``.
 
     Before that, everything that the code will read and write is proved to lie in its memory, and
     what would take minutes or gigabytes is refused.
@@ -95,8 +95,7 @@ class LlvmClassifier:
         self._network, metadata = read_network(path)
         self.card, _ = card_from_metadata(path, metadata)
         self._guard = Guard(path, "LLVM", self.card.network.classes)
-        is_int8 = self._network.input_params is not None
-        self._target = target or host_target(int8=is_int8)
+        self._target = target or host_target(int8=np.uint8 in self._network.dtypes)
         self._check(path)
         self._build, self._jit = build, jit
         self._of_shape: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()

@@ -8,6 +8,7 @@ from llvmlite import ir
 from shufflenet.codegen.kernels._amx import AmxBlocks, AmxMultiplier, amx_layout
 from shufflenet.codegen.kernels._avx2 import PairMultiplier
 from shufflenet.codegen.kernels._byte_numbers import ByteNumbers
+from shufflenet.codegen.kernels._conversions import Conversions
 from shufflenet.codegen.kernels._float32 import FloatMultiplier, FloatNumbers
 from shufflenet.codegen.kernels._float_layout import FloatLayout
 from shufflenet.codegen.kernels._gemm import Gemm
@@ -26,7 +27,7 @@ __all__ = ["Kernels", "float_multiplier", "int8_multiplier"]
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """The kernels of one module.
+    """The kernels of one module for maps of float32, or for those of bytes.
 
     Attributes:
         library: The module's functions.
@@ -69,6 +70,11 @@ class Kernels:
     def input(self) -> Input:
         """The kernels of a network's input."""
         return Input(self.library, self.numbers)
+
+    @property
+    def conversions(self) -> Conversions:
+        """The kernels that convert maps of one type to the other."""
+        return Conversions(self.library)
 
     def depthwise(self, kernel: int) -> Kernel:
         """Return the kernel of a depthwise convolution."""

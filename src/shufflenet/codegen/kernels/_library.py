@@ -11,7 +11,7 @@ __all__ = ["Library"]
 
 
 class Library:
-    """The functions of one module.
+    """The functions of one module for maps of one type; another type has a library of its own.
 
     Args:
         module: The module that they are written to.
@@ -30,7 +30,7 @@ class Library:
         No argument of a kernel points to memory that another argument points to.
         """
         if name not in self._kernels:
-            f = self.function(name, signature)
+            f = self.function(self.module.get_unique_name(name), signature)
             f.function.linkage = "internal"
             for argument in f.function.args:
                 if isinstance(argument.type, ir.PointerType):

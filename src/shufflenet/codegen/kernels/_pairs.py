@@ -18,13 +18,13 @@ def fits_pairs(weight: Weights) -> bool:
 
 
 def all_fit_pairs(network: Network) -> bool:
-    """Return whether the weights of all layers fit; depthwise ones are added in 32 bits."""
+    """Return whether the int8 weights of all layers fit; depthwise ones are added in 32 bits."""
     products = [
         layer
         for layer in (*network.layers, network.classifier)
         if isinstance(layer, Linear) or (isinstance(layer, Convolution) and not layer.depthwise)
     ]
-    return all(fits_pairs(_neighbors(layer)) for layer in products)
+    return all(fits_pairs(_neighbors(each)) for each in products if each.weight.dtype == np.int8)
 
 
 def pair_steps(steps: npt.NDArray[np.int8]) -> list[tuple[int, int]]:

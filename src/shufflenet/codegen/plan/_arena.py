@@ -24,7 +24,8 @@ class Buffer:
             the panels of the last group of a grouped convolution.
         border: Pixels around it that hold ``outside`` and are never written.
         outside: The value of the border.
-        at: The element of the arena at which it begins, once it has a place.
+        dtype: The type of its elements.
+        at: The byte of the arena at which it begins, once it has a place.
     """
 
     channels: int
@@ -33,6 +34,7 @@ class Buffer:
     pitch: int
     border: int = 0
     outside: float = 0.0
+    dtype: type[np.generic] = np.float32
     at: int = -1
 
     @property
@@ -70,7 +72,8 @@ class Planes:
     Attributes:
         border: Pixels around each plane that hold ``outside`` and are never written.
         outside: The value of the border.
-        at: The element of the arena at which it begins, once it has a place.
+        dtype: The type of its elements.
+        at: The byte of the arena at which it begins, once it has a place.
     """
 
     channels: int
@@ -78,6 +81,7 @@ class Planes:
     width: int
     border: int
     outside: float = 0.0
+    dtype: type[np.generic] = np.float32
     at: int = -1
 
     @property
@@ -119,12 +123,10 @@ class Memory:
     for that one too, so that it is filled once and not for every image.
 
     Attributes:
-        dtype: The type of the arena's elements.
-        length: Elements of the arena so far.
+        length: Bytes of the arena so far.
         bordered: The maps and planes that have a place of their own in the arena.
     """
 
-    dtype: npt.DTypeLike
     length: int = 0
     bordered: list[Buffer | Planes] = field(default_factory=list)
     _free: dict[tuple[object, ...], list[int]] = field(default_factory=dict)
@@ -133,17 +135,16 @@ class Memory:
     _tables: dict[bytes, tuple[int, npt.NDArray[np.int32]]] = field(default_factory=dict)
     _table_length: int = 0
 
-    def reserve(self, elements: int) -> int:
-        """Return the first element of a new part of the arena, at a cache line; a line is spare.
+    def reserve(self, size: int) -> int:
+        """Return the first byte of a new part of the arena, at a cache line; a line is spare.
 
         Raises:
             TooLargeToCompile: the arena would take more than 1 GB.
         """
-        at, itemsize = self.length, np.dtype(self.dtype).itemsize
-        line = LINE_BYTES // itemsize
-        self.length += -(-elements // line) * line + line
-        if elements < 1 or self.length * itemsize > _MOST_BYTES:
-            taken = f"maps of {self.length * itemsize / 2**30:.3g} GB for images of this size"
+        at = self.length
+        self.length += -(-size // LINE_BYTES) * LINE_BYTES + LINE_BYTES
+        if size < 1 or self.length > _MOST_BYTES:
+            taken = f"maps of {self.length / 2**30:.3g} GB for images of this size"
             raise TooLargeToCompile(taken, f"{_MOST_BYTES >> 30} GB")
         return at
 
@@ -153,7 +154,8 @@ class Memory:
         Raises:
             MapsDoNotFit: it does not.
         """
-        if not 0 <= of.at <= of.at + first < of.at + of.size <= self.length:
+        end = of.at + of.size * np.dtype(of.dtype).itemsize
+        if not (0 <= of.at < end <= self.length and 0 <= first < of.size):
             raise MapsDoNotFit("an address lies outside of its map")
 
     def allocate(self, buffer: Buffer) -> None:
@@ -166,7 +168,7 @@ class Memory:
 
     def allocate_new(self, buffer: Buffer | Planes) -> None:
         """Assign a map a place that no other map had before."""
-        buffer.at = self.reserve(buffer.size)
+        buffer.at = self.reserve(buffer.size * np.dtype(buffer.dtype).itemsize)
         self.bordered.append(buffer)
 
     def release(self, buffer: Buffer) -> None:
@@ -214,4 +216,4 @@ def _offsets(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
 
 
 def _kind(buffer: Buffer) -> tuple[object, ...]:
-    return buffer.height, buffer.width, buffer.pitch, buffer.border, buffer.outside
+    return buffer.height, buffer.width, buffer.pitch, buffer.border, buffer.outside, buffer.dtype

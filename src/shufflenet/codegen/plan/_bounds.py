@@ -1,13 +1,15 @@
 """What is compiled is bounded before any code is written: seconds, and bytes of constants."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
 
 from shufflenet.codegen.kernels import Layout, panel_widths
 from shufflenet.codegen.plan._schedule import Turn
 from shufflenet.codegen.plan._sources import ConcatSource, DepthwiseSource, Slice
 from shufflenet.codegen.plan._steps import Concat, Depthwise, Gemm, Step
 from shufflenet.errors import TooLargeToCompile
-from shufflenet.graph import Linear
+from shufflenet.graph import Linear, dtype_of
 
 __all__ = ["check_bounds"]
 
@@ -19,8 +21,15 @@ _CONSTANT_BYTES = 1 << 30
 _COMPARISONS = 2 * 10**10
 
 
-def check_bounds(turns: Sequence[Turn], classifier: Linear, layout: Layout) -> None:
+def check_bounds(
+    turns: Sequence[Turn], classifier: Linear, layouts: Mapping[type[np.generic], Layout]
+) -> None:
     """Check that code for a network is compiled within about half a minute.
+
+    Args:
+        turns: The steps that are compiled.
+        classifier: The classifier.
+        layouts: How weights lie, by the type of the elements of maps.
 
     Raises:
         TooLargeToCompile: it is not.
@@ -31,14 +40,18 @@ def check_bounds(turns: Sequence[Turn], classifier: Linear, layout: Layout) -> N
     _check(sum(turn.calls for turn in turns), "layers of {} steps for images of this size", _CALLS)
     gathers = {tuple(_sizes(slices)) for slices in _gathered(steps)}
     _check(sum(map(len, gathers)), "channels put together in {} slices", _SLICES)
-    sizes = [_matrix(step) for step in steps if isinstance(step, Gemm)]
+    sizes = [(layouts[x.output.dtype], *_matrix(x)) for x in steps if isinstance(x, Gemm)]
     # Twice: for one image, and for many.
-    sizes += 2 * [(1, classifier.weight.shape[1], len(classifier.weight))]
-    constant_bytes = sum(n * _packed_bytes(layout, read, out) for n, read, out in sizes)
+    last = layouts[dtype_of(classifier)]
+    sizes += 2 * [(last, 1, classifier.weight.shape[1], len(classifier.weight))]
+    constant_bytes = sum(n * _packed_bytes(layout, read, out) for layout, n, read, out in sizes)
     _check(constant_bytes, "weights of {} bytes, packed", _CONSTANT_BYTES)
-    if getattr(layout, "in_pairs", False):
-        compared = sum(n * layout.steps(read) ** 2 * 4 * out for n, read, out in sizes)
-        _check(compared, "weights in {} pairs", _COMPARISONS)
+    compared = sum(
+        n * layout.steps(read) ** 2 * 4 * out
+        for layout, n, read, out in sizes
+        if getattr(layout, "in_pairs", False)
+    )
+    _check(compared, "weights in {} pairs", _COMPARISONS)
 
 
 def _check(number: int, what: str, most: int) -> None:

@@ -1,6 +1,9 @@
 """The steps of a network: which maps are computed, and what is only computed as it is read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
 
 from shufflenet.codegen.kernels import Layout, panel_widths
 from shufflenet.codegen.plan._arena import Buffer, Planes
@@ -12,33 +15,43 @@ from shufflenet.codegen.plan._sources import (
     Source,
     WindowSource,
 )
-from shufflenet.codegen.plan._steps import Concat, Depthwise, Gemm, GlobalMean, Pool, Step
+from shufflenet.codegen.plan._steps import Concat, Convert, Depthwise, Gemm, GlobalMean, Pool, Step
 from shufflenet.errors import MapsDoNotFit
 from shufflenet.graph import (
     ChannelSlice,
     Convolution,
+    Dequantize,
     Layer,
     MaxPool,
     Mean,
+    Quantize,
+    dtype_of,
     only_reader,
     residual_of,
 )
 
 __all__ = ["plan_steps"]
 
+Layouts: TypeAlias = Mapping[type[np.generic], Layout]
 
-def plan_steps(layers: Sequence[Layer], layout: Layout, images: Planes) -> list[Step]:
-    """Return the steps from the images, which the first layer reads, to the mean.
+
+def plan_steps(layers: Sequence[Layer], layouts: Layouts, images: Planes) -> list[Step]:
+    """Return the steps from the images, which the first layer reads, to the last layer.
 
     A depthwise convolution is no step where only a 1x1 convolution reads it: its outputs are
     computed some pixels at a time, just before they are read. Nor is a concatenation, unless a
     window moves over it or it is added.
 
+    Args:
+        layers: The layers but for the classifier.
+        layouts: How channels lie, by the type of a map's elements.
+        images: The planes of the images.
+
     Raises:
         MapsDoNotFit: a layer reads what no layer before it computes, its weights have other
             shapes than its maps, or nothing reads it.
     """
-    planner = _Planner(layers, layout)
+    planner = _Planner(layers, layouts)
     for layer in layers:
         planner.add(layer, images)
     read = {id(source) for step in planner.steps for source in step.inputs}
@@ -50,10 +63,10 @@ def plan_steps(layers: Sequence[Layer], layout: Layout, images: Planes) -> list[
 class _Planner:
     """The steps so far, and their maps by name."""
 
-    def __init__(self, layers: Sequence[Layer], layout: Layout) -> None:
+    def __init__(self, layers: Sequence[Layer], layouts: Layouts) -> None:
         self.steps: list[Step] = []
         self._layers = layers
-        self._layout = layout
+        self._layouts = layouts
         self._edges = _edges(layers)
         self._maps: dict[str, Buffer] = {}
         self._depthwise: dict[str, DepthwiseSource] = {}
@@ -68,23 +81,42 @@ class _Planner:
             case MaxPool():
                 source = self._bordered(layer)
                 size = -(-source.height // 2), -(-source.width // 2)
-                output = self._new_map(layer.output, source.channels, size)
+                output = self._new_map(layer.output, source.channels, size, source.dtype)
                 self.steps.append(Pool(output, source))
             case Mean():
                 source = self._whole(layer.inputs)
                 if source.border:
                     raise MapsDoNotFit("a window moves over the input of the mean")
-                output = self._new_map(layer.output, source.channels, (1, 1))
+                output = self._new_map(layer.output, source.channels, (1, 1), source.dtype)
                 self.steps.append(GlobalMean(output, source, layer))
+            case Quantize():
+                self._add_conversion(layer, np.float32, np.uint8)
+            case Dequantize():
+                self._add_conversion(layer, np.uint8, np.float32)
+
+    def _add_conversion(
+        self, layer: Quantize | Dequantize, before: type[np.generic], after: type[np.generic]
+    ) -> None:
+        """Add a conversion of the slices that a layer reads to one map.
+
+        Raises:
+            MapsDoNotFit: the slices have other elements than it converts.
+        """
+        slices = self._slices(layer.inputs)
+        size = slices[0].buffer.height, slices[0].buffer.width
+        _check_elements([part.buffer for part in slices], before)
+        output = self._new_map(layer.output, sum(part.channels for part in slices), size, after)
+        self.steps.append(Convert(output, slices, layer))
 
     def _add_depthwise(self, layer: Convolution) -> None:
         source = DepthwiseSource(self._bordered(layer), layer)
         _check_shapes(layer, source.buffer.channels)
+        _check_elements(source.inputs, dtype_of(layer))
         reader = only_reader(self._layers, layer)
         if isinstance(reader, Convolution) and reader.kernel == 1 and not reader.depthwise:
             self._depthwise[layer.output] = source
         else:
-            output = self._new_map(layer.output, len(layer.weight), source.size)
+            output = self._new_map(layer.output, len(layer.weight), source.size, dtype_of(layer))
             self.steps.append(Depthwise(output, source))
 
     def _add_convolution(self, layer: Convolution, images: Planes) -> None:
@@ -101,26 +133,37 @@ class _Planner:
         else:
             _check_shapes(layer, sum(piece.channels for piece in layer.inputs))
             source = self._source(layer.inputs)
-        output = self._new_map(layer.output, len(layer.weight), source.size, layer.groups)
+        dtype = dtype_of(layer)
+        output = self._new_map(layer.output, len(layer.weight), source.size, dtype, layer.groups)
         added = self._whole(layer.residual) if layer.residual else None
         if added and (added.height, added.width) != source.size:
             raise MapsDoNotFit("maps of two sizes are added")
         if added and added.channels != len(layer.weight):
             raise MapsDoNotFit("maps of different numbers of channels are added")
         self.steps.append(Gemm(output, source, layer, added))
+        _check_elements(self.steps[-1].inputs, dtype)
 
-    def _new_map(self, name: str, channels: int, size: tuple[int, int], groups: int = 1) -> Buffer:
+    def _new_map(
+        self,
+        name: str,
+        channels: int,
+        size: tuple[int, int],
+        dtype: type[np.generic],
+        groups: int = 1,
+    ) -> Buffer:
         border, outside = self._edges.get(name, (0, 0.0))
-        lanes, per_group = self._layout.lanes, channels // groups
+        layout = self._layouts[dtype]
+        lanes, per_group = layout.lanes, channels // groups
         # The panels of the last group end beyond its channels.
-        end = channels - per_group + sum(panel_widths(self._layout, per_group))
+        end = channels - per_group + sum(panel_widths(layout, per_group))
         self._maps[name] = Buffer(
             channels=channels,
             height=size[0],
             width=size[1],
-            pitch=max(self._layout.vectors(channels), -(-end // lanes)) * lanes,
+            pitch=max(layout.vectors(channels), -(-end // lanes)) * lanes,
             border=border,
             outside=outside,
+            dtype=dtype,
         )
         return self._maps[name]
 
@@ -144,7 +187,7 @@ class _Planner:
 
     def _slice(self, part: Slice) -> Source:
         """Return channels of a map where they lie, or copied without its border."""
-        if part.buffer.border and self._layout.strided_only:
+        if part.buffer.border and self._layouts[part.buffer.dtype].strided_only:
             return ConcatSource([part])
         return SliceSource(part.buffer, part.first)
 
@@ -166,7 +209,9 @@ class _Planner:
             name = f"concat {len(self._concats)}"
             self._edges[name] = max([(0, 0.0), *edges])
             size = slices[0].buffer.height, slices[0].buffer.width
-            output = self._new_map(name, sum(part.channels for part in inputs), size)
+            dtype = slices[0].buffer.dtype
+            output = self._new_map(name, sum(part.channels for part in inputs), size, dtype)
+            _check_elements([part.buffer for part in slices], dtype)
             self.steps.append(Concat(output, slices))
             self._concats[inputs] = output
         return self._concats[inputs]
@@ -183,6 +228,16 @@ class _Planner:
         if len({(part.buffer.height, part.buffer.width) for part in slices}) > 1:
             raise MapsDoNotFit("maps of several sizes are concatenated")
         return slices
+
+
+def _check_elements(maps: Sequence[Buffer], dtype: type[np.generic]) -> None:
+    """Check that maps have elements of a type.
+
+    Raises:
+        MapsDoNotFit: one has not.
+    """
+    if any(each.dtype != dtype for each in maps):
+        raise MapsDoNotFit("a layer reads bytes as float32, or float32 as bytes")
 
 
 def _check_shapes(layer: Convolution, channels: int) -> None:

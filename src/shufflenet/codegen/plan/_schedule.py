@@ -1,6 +1,6 @@
 """The order in which steps are written: some two alternate by strips of rows; maps share memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,7 @@ def place_steps(steps: Sequence[Step], memory: Memory) -> list[Turn]:
         step, following = steps[at], steps[at + 1 : at + 2]
         strips = 1
         if following and last_reader[id(step.output)] == at + 1:
-            strips = _strips(step, following[0], steps, np.dtype(memory.dtype).itemsize)
+            strips = _strips(step, following[0], steps)
         if strips > 1:  # the map between holds as many rows as a strip needs
             step.output.height = 2 * following[0].output.height // strips
             turns.append(Turn([step, following[0]], strips))
@@ -62,13 +62,14 @@ def place_steps(steps: Sequence[Step], memory: Memory) -> list[Turn]:
     return turns
 
 
-def write_turns(w: Writer, turns: Sequence[Turn]) -> None:
-    """Write all steps.
+def write_turns(writers: Mapping[type[np.generic], Writer], turns: Sequence[Turn]) -> None:
+    """Write all steps, each by the writer for the type of its output's elements.
 
     Raises:
         MapsDoNotFit: an address lies outside of a map.
     """
     for turn in turns:
+        w = writers[turn.steps[0].output.dtype]
         if turn.strips > 1:
             step, following = turn.steps
             _write_in_strips(w, step, following, turn.strips)
@@ -89,7 +90,7 @@ def _write(w: Writer, step: Step, source_row: int, output_row: int, rows: int) -
     step.write(w, source_row, output_row, rows)
 
 
-def _strips(step: Step, following: Step, steps: Sequence[Step], itemsize: int) -> int:
+def _strips(step: Step, following: Step, steps: Sequence[Step]) -> int:
     """Return in how many strips two steps alternate: as many as make the map between small enough.
 
     That is possible where a 3x3 window moves at a stride of two over a map with an even number of
@@ -103,7 +104,7 @@ def _strips(step: Step, following: Step, steps: Sequence[Step], itemsize: int) -
         return 1
     if between.border != 1 or between.height != 2 * rows:
         return 1
-    least = between.size * itemsize / _STRIP_BYTES
+    least = between.size * np.dtype(between.dtype).itemsize / _STRIP_BYTES
     return next((n for n in range(1, rows + 1) if rows % n == 0 and n >= least), rows)
 
 

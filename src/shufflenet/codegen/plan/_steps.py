@@ -8,9 +8,9 @@ from shufflenet.codegen.kernels import Array, Layout, Value, index, panel_counts
 from shufflenet.codegen.plan._arena import Buffer
 from shufflenet.codegen.plan._sources import DepthwiseSource, Inputs, Slice, Source, gather
 from shufflenet.codegen.plan._writer import PIXELS, Writer
-from shufflenet.graph import Convolution, Mean
+from shufflenet.graph import Convolution, Dequantize, Mean, Quantize
 
-__all__ = ["Concat", "Depthwise", "Gemm", "GlobalMean", "Pool", "Step"]
+__all__ = ["Concat", "Convert", "Depthwise", "Gemm", "GlobalMean", "Pool", "Step"]
 
 
 class Step(Protocol):
@@ -178,6 +178,53 @@ class Concat:
         offsets = w.pixels(self.output, index(output_row * width))
         output = Inputs(w.place(self.output), offsets, rows * width)
         gather(w, self.slices, index(source_row * width), output, self.output.pitch)
+
+
+@dataclass(slots=True)
+class Convert:
+    """Channels of several maps in one, of the other type of elements."""
+
+    output: Buffer
+    slices: Sequence[Slice]
+    layer: Quantize | Dequantize
+
+    @property
+    def inputs(self) -> Sequence[Buffer]:
+        """The maps."""
+        return [part.buffer for part in self.slices]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of the maps."""
+        return self.slices[0].buffer.height, self.slices[0].buffer.width
+
+    @property
+    def calls(self) -> int:
+        """One for each slice."""
+        return len(self.slices)
+
+    def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
+        """Write a call for all rows of each slice."""
+        width, params, channel = self.output.width, self.layer.params, 0
+        kernel, limits = w.kernels.conversions.dequantize(), {}
+        if isinstance(self.layer, Quantize):
+            kernel = w.kernels.conversions.quantize()
+            ends = ("floor", self.layer.floor), ("ceiling", self.layer.ceiling)
+            limits = {name: end - params.zero_point for name, end in ends}
+        for part in self.slices:
+            kernel.call(
+                w.f,
+                source=w.place(part.buffer, part.first),
+                source_offsets=w.pixels(part.buffer, index(source_row * width)),
+                output=w.place(self.output, channel),
+                output_offsets=w.pixels(self.output, index(output_row * width)),
+                pixels=rows * width,
+                channels=part.channels,
+                scale=params.scale,
+                zero=params.zero_point,
+                **limits,
+            )
+            channel += part.channels
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from llvmlite import ir
 
 from shufflenet.codegen.kernels import (
+    BYTES,
     FLOATS,
     OFFSETS,
     Array,
@@ -21,19 +22,21 @@ from shufflenet.errors import MapsDoNotFit
 
 __all__ = ["PIXELS", "Writer", "dense"]
 
+_POINTERS: dict[type[np.generic], ir.Type] = {np.uint8: BYTES, np.float32: FLOATS}  # to elements
+
 PIXELS = 196  # of a product computed at once: what it reads then stays in the nearest caches
 
 
 @dataclass(slots=True)
 class Writer:
-    """A function under construction that calls kernels.
+    """A function under construction that calls the kernels of one kind of numbers.
 
     Attributes:
         f: The function; its arguments ``arena``, ``constants`` and ``tables`` point to the blocks
             of ``memory``.
-        kernels: The module's kernels.
+        kernels: The module's kernels of bytes, or those of float32.
         memory: What lies in the blocks.
-        scratch: The element of the arena at which a product's inputs are put together.
+        scratch: The byte of the arena at which a product's inputs are put together.
     """
 
     f: Function
@@ -55,7 +58,7 @@ class Writer:
             MapsDoNotFit: the map has no such element, or no place in the arena.
         """
         self.memory.check_place(of, first)
-        return self.f.at(self.f.arguments.arena, of.at + first)
+        return self.f.at(self._in_arena(of.at, of.dtype), first)
 
     def put_together(self, pitch: int) -> Value:
         """Return a pointer to where ``PIXELS`` inputs of so many elements are put together.
@@ -63,9 +66,15 @@ class Writer:
         Raises:
             MapsDoNotFit: so many were not reserved.
         """
-        if not 0 <= self.scratch <= self.scratch + PIXELS * pitch <= self.memory.length:
+        dtype = self.layout.dtype
+        size = PIXELS * pitch * np.dtype(dtype).itemsize
+        if not 0 <= self.scratch <= self.scratch + size <= self.memory.length:
             raise MapsDoNotFit("an address lies outside of the scratch")
-        return self.f.at(self.f.arguments.arena, self.scratch)
+        return self._in_arena(self.scratch, dtype)
+
+    def _in_arena(self, at: int, dtype: type[np.generic]) -> Value:
+        """Return a pointer to elements from a byte of the arena on."""
+        return self.f.bitcast(self.f.at(self.f.arguments.arena, at), _POINTERS[dtype])
 
     def constant(self, values: Array) -> Value:
         """Store constants of any shape; return a pointer to them, to float32 or to words."""
