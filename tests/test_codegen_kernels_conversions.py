@@ -42,8 +42,8 @@ def test_bytes_become_what_they_mean(channels: int) -> None:
 def test_floats_become_the_nearest_bytes(channels: int, floor: int, ceiling: int) -> None:
     kernels = int8_kernels(HOST)
     source = np.random.default_rng(channels).normal(0, 4, PIXELS * PITCH).astype(np.float32)
-    source[2:8] = np.float32([0, np.inf, -np.inf, 1e30, -3e38, 2.5]) * SCALE
-    source[2 + PITCH : 6 + PITCH] = np.float32([0.5, 1.5, -0.5, -2.5]) * SCALE
+    source[2:8] = np.array([0, np.inf, -np.inf, 1e30, -3e38, 2.5 * SCALE], np.float32)
+    source[2 + PITCH : 6 + PITCH] = np.array([0.5, 1.5, -0.5, -2.5], np.float32) * SCALE
     output = np.full(PIXELS * PITCH, 9, np.uint8)
     compiled(kernels, kernels.conversions.quantize(), HOST)(
         source=source,

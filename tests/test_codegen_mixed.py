@@ -10,6 +10,7 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 import pytest
+from onnxruntime.quantization import TensorsData
 
 from quantizing import CLASSES, QUICK, pictures, write_float_file, written
 from random_graphs import quantized, random_model
@@ -17,6 +18,7 @@ from shufflenet.machine import host_target
 from shufflenet.preprocess import normalize
 from shufflenet.quantize import _search, quantize_onnx
 from shufflenet.quantize._layer_noise import layer_name  # layers are kept by their names
+from shufflenet.quantize._prepare import Prepared, build_int8  # likewise
 from shufflenet.runtimes import INT8_AGREEMENT
 from shufflenet.spec import NetworkSpec, Stage, Target, V1Spec
 
@@ -46,10 +48,8 @@ STEM, FC = "conv1.0", "fc"
 UNIT = ("stage2.1.branch2.0", "stage2.1.branch2.2", "stage2.1.branch2.3")
 KEPT = {
     "stem": (STEM,),
-    "pointwise": ("stage2.0.branch1.1",),
     "depthwise": ("stage2.0.branch2.2",),
     "unit": UNIT,
-    "classifier": (FC,),
     "end": ("conv5.0", FC),
     "many": (STEM, "stage2.0.branch1.0", *UNIT, "stage3.0.branch2.2", "stage3.1.branch2.3", FC),
 }
@@ -62,18 +62,15 @@ V1 = V1Spec(
 )
 KEPT_V1 = {
     "stem and its readers": (STEM, "stage2.0.pw1.0"),
-    "averaged and joined": ("stage2.0.pw2.0", "stage3.0.pw2.0"),
-    "reordered": ("stage2.1.pw1.0", "stage2.1.dw.0"),
-    "added": ("stage2.1.pw2.0", "stage3.1.pw2.0"),
+    "joined, reordered and added": ("stage2.0.pw2.0", "stage2.1.dw.0", "stage3.1.pw2.0"),
 }
 
 
 def quantised(folder: Path, kept: Collection[str], spec: NetworkSpec | None = None) -> Path:
     """Write an int8 file with some layers kept in float, which ``quantize`` chooses by itself."""
     photos = written(folder / "photos", pictures(20), CLASSES)
-    build_int8 = _search.build_int8
 
-    def keep(network: _search.Prepared, ranges: object, in_float: object = ()) -> onnx.ModelProto:
+    def keep(network: Prepared, ranges: TensorsData, in_float: object = ()) -> onnx.ModelProto:
         chosen = [layer for layer in network.graph.layers if layer_name(layer) in kept]
         assert len(chosen) == len(kept)
         return build_int8(network, ranges, chosen)
@@ -115,11 +112,10 @@ def apart(logits: Floats, expected: Floats) -> float:
 # --- files of quantize ---
 
 
-@pytest.mark.parametrize("name", ["many", "unit"])
 def test_layers_in_float_compute_what_the_file_means(
-    name: str, file_of: Callable[[str], Path], instructions: Target
+    file_of: Callable[[str], Path], instructions: Target
 ) -> None:
-    path = file_of(name)
+    path = file_of("many")
     classifier = LlvmClassifier(path, threads=1, target=instructions)
     photos = pictures(5)
     images = normalize(photos, classifier.card.preprocess)
@@ -129,29 +125,25 @@ def test_layers_in_float_compute_what_the_file_means(
     assert np.array_equal(classifier.logits_from_pixels(photos), logits)
 
 
-@pytest.mark.parametrize("name", ["stem", "pointwise", "depthwise", "classifier", "end"])
+@pytest.mark.parametrize("name", ["stem", "depthwise", "unit", "end"])
 def test_any_layer_may_be_in_float(name: str, file_of: Callable[[str], Path]) -> None:
     path = file_of(name)
     network, _ = read_network(path)
     assert weights_in_float(network) == len(KEPT[name])
     assert (network.input_params is None) == (STEM in KEPT[name])
-    images = RNG(0).standard_normal((1, 3, 45, 70), np.float32)
-    logits = jit(build(network, HOST, (3, 45, 70))).logits_of(images[0])
+    images = RNG(0).standard_normal((1, 3, 13, 40), np.float32)
+    logits = jit(build(network, HOST, (3, 13, 40))).logits_of(images[0])
     assert apart(logits, answer(onnx.load(path), images)) < 0.01
 
 
 def weights_in_float(network: Network) -> int:
-    layers = [
-        x for x in (*network.layers, network.classifier) if isinstance(x, Convolution | Linear)
-    ]
-    return sum(layer.weight.dtype == np.float32 for layer in layers)
+    layers = (*network.layers, network.classifier)
+    weighted = [x for x in layers if isinstance(x, Convolution | Linear)]
+    return sum(x.weight.dtype == np.float32 for x in weighted)
 
 
-@pytest.mark.parametrize("name", KEPT_V1)
-def test_layers_in_float_are_added_averaged_and_reordered(
-    name: str, file_of: Callable[[str], Path]
-) -> None:
-    path = file_of(name)
+def test_layers_in_float_are_joined_reordered_and_added(file_of: Callable[[str], Path]) -> None:
+    path = file_of("joined, reordered and added")
     network, _ = read_network(path)
     images = RNG(0).standard_normal((1, 3, 72, 72), np.float32)
     logits = jit(build(network, HOST, (3, 72, 72))).logits_of(images[0])
@@ -181,7 +173,7 @@ def test_the_float_layers_of_a_unit_exchange_float32(file_of: Callable[[str], Pa
 # --- random graphs ---
 
 
-@pytest.mark.parametrize("seed", [0, 1, 3, 4, 6, 8])
+@pytest.mark.parametrize("seed", [0, 1, 4, 8])
 def test_random_graphs_with_random_layers_in_float(seed: int, tmp_path: Path) -> None:
     model = random_model(seed)
     layers = [node.output[0] for node in model.graph.node if node.op_type in ("Conv", "Gemm")]

@@ -63,9 +63,8 @@ def convolve(layer: Convolution, values: dict[str, np.ndarray]) -> np.ndarray:
     y = np.clip(sums * scale + layer.bias[:, None, None], *layer.limits)
     if layer.residual:
         y = y + joined(layer.residual, values) * layer.residual_scale
-    return np.asarray(
-        np.clip(np.rint(y) if layer.weight.dtype == np.int8 else y, layer.floor, layer.ceiling)
-    )
+    y = np.rint(y) if layer.weight.dtype == np.int8 else y
+    return np.asarray(np.clip(y, layer.floor, layer.ceiling))
 
 
 def compute(network: Network, images: np.ndarray) -> np.ndarray:
@@ -81,16 +80,12 @@ def compute(network: Network, images: np.ndarray) -> np.ndarray:
         if isinstance(layer, Convolution):
             y = convolve(layer, values)
         elif isinstance(layer, Quantize | Dequantize):
-            x, scale, zero = (
-                joined(layer.inputs, values),
-                layer.params.scale,
-                layer.params.zero_point,
-            )
+            x, means = joined(layer.inputs, values), layer.params
             is_float = not is_float
             if isinstance(layer, Quantize):
-                y = np.clip(np.rint(x / scale) + zero, layer.floor, layer.ceiling)
+                y = np.clip(np.rint(x / means.scale) + means.zero_point, layer.floor, layer.ceiling)
             else:
-                y = (x - zero) * scale
+                y = (x - means.zero_point) * means.scale
         elif isinstance(layer, MaxPool):
             y = windows(joined(layer.inputs, values), 3, 2, layer.padding_value).max((4, 5))
         else:
