@@ -1,4 +1,4 @@
-"""A shuffle-free network of V1's or V2's layers, in float32 or int8, as machine code by LLVM.
+"""A shuffle-free network of V1's or V2's layers, float32 or int8 each, as machine code by LLVM.
 
 Other runtimes compute one operation after the other, each over its whole map. Here channels are
 concatenated, and depthwise convolutions computed, some pixels at a time, just before the 1x1

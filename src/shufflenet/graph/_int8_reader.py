@@ -205,6 +205,11 @@ class Int8Reader(FloatReader):
         return replace(layer, weight=weight, scale=np.full(len(weight), share))
 
     def _add(self, node: Node) -> None:
+        """Make a sum part of the convolution before it, or of a copy where that is in float.
+
+        Raises:
+            UnsupportedOp: the addends are none of layers, or too many are copied.
+        """
         (piece,) = self._values[node.inputs[1]]
         if self._is_float(piece.tensor):
             self._set(node.inputs[1], self._copied(piece))
