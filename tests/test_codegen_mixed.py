@@ -193,11 +193,14 @@ def test_bytes_are_not_read_as_float32(file_of: Callable[[str], Path]) -> None:
 
     for kind in (Quantize, Dequantize):
         (gone,) = (x for x in network.layers if isinstance(x, kind))
-        (piece,) = gone.inputs
+        renamed = {
+            each: replace(each, tensor=gone.inputs[0].tensor)
+            for x in network.layers
+            for each in x.inputs
+            if each.tensor == gone.output
+        }
         layers = [
-            replace(x, inputs=(replace(x.inputs[0], tensor=piece.tensor, first=piece.first),))
-            if x.inputs[0].tensor == gone.output
-            else x
+            replace(x, inputs=tuple(renamed.get(each, each) for each in x.inputs))
             for x in network.layers
             if x is not gone
         ]
