@@ -71,7 +71,7 @@ def test_layers_that_read_what_is_not_there_are_refused(case: str) -> None:
 
 
 def a_map(**fields: int) -> Buffer:
-    return Buffer(**{"channels": 8, "height": 4, "width": 6, "pitch": 8, **fields})
+    return replace(Buffer(channels=8, height=4, width=6, pitch=8), **fields)  # type: ignore[arg-type]  # of numbers
 
 
 def test_an_address_lies_in_its_map_and_its_map_in_the_arena() -> None:
