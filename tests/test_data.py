@@ -282,7 +282,7 @@ def test_json_beside_class_folders_is_no_label(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("members", "sentence"),
     [
-        ({"a.png": b""}, "are in no class folder and have no .cls or .json beside them"),
+        ({"a.png": b""}, "are in no class folder and have no .cls or .json with a label"),
         ({"a.png": b"", "b.png": b"", "a.cls": b"1"}, "an image without a label, 'b.png'"),
         ({"a.png": b"", "a.cls": b"-1"}, "an image without a label, 'a.png'"),
         ({"a.txt": b"text"}, "holds no images"),

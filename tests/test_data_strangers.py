@@ -56,10 +56,10 @@ def names(images: ImageSet) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("members", "sentence"),
     [
-        (labeled(b"[" * 200_000, "0.json"), "have no .cls or .json beside them"),
-        (labeled(b'{"label": true}', "0.json"), "have no .cls or .json beside them"),
-        (labeled(b'{"label": [1]}', "0.json"), "have no .cls or .json beside them"),
-        (labeled(b'{"label": 1e999}', "0.json"), "have no .cls or .json beside them"),
+        (labeled(b"[" * 200_000, "0.json"), "have no .cls or .json with a label"),
+        (labeled(b'{"label": true}', "0.json"), "have no .cls or .json with a label"),
+        (labeled(b'{"label": [1]}', "0.json"), "have no .cls or .json with a label"),
+        (labeled(b'{"label": 1e999}', "0.json"), "have no .cls or .json with a label"),
         (labeled(b'{"label": "a\\nb"}', "0.json"), "labels '0.png' by what is no name of a class"),
         (labeled(b"9" * 5000), "labels '0.png' by what is no name of a class, '9999"),
         (labeled(b"x" * 3_000_000), "labels '0.png' by what is no name of a class, 'xxxx"),

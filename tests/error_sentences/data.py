@@ -182,7 +182,7 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
     (
         errors.ShardsUnlabeled("a.tar"),
         "The data in 'a.tar' holds images that are in no class folder and have no .cls or "
-        ".json beside them. Expected: DATA/<class>/<image>, as a folder, a .tar or a .tar.gz "
+        ".json with a label. Expected: DATA/<class>/<image>, as a folder, a .tar or a .tar.gz "
         "of one; WebDataset shards; parquet with image and label; or a .csv of path and "
         "label.",
     ),

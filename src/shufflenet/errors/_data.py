@@ -243,7 +243,7 @@ class ShardsUnlabeled(DataError):
     """The images of shards have neither labels nor class folders."""
 
     def __init__(self, source: str | Path) -> None:
-        problem = "holds images that are in no class folder and have no .cls or .json beside them"
+        problem = "holds images that are in no class folder and have no .cls or .json with a label"
         super().__init__(source, problem, _LAYOUT)
 
 
