@@ -59,8 +59,8 @@ def _compute(layer: Layer, tensors: dict[str, Map]) -> Map:
         case Mean():
             mean: Map = source.mean((1, 2), keepdims=True) * layer.scale + layer.bias
             return mean
-        case Linear():
-            raise AssertionError("the classifier stands apart")
+        case _:
+            raise AssertionError(f"{type(layer).__name__} is computed elsewhere")
 
 
 def _convolution(layer: Convolution, source: Map) -> Map:

@@ -23,7 +23,7 @@ from shufflenet.convert._pickled_values import (
     Stored,
     Unsafe,
 )
-from shufflenet.outside import open_zip
+from shufflenet.outside.zips import open_zip
 
 __all__ = ["Quantized", "read_torch_file"]
 

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import glob
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -100,7 +99,7 @@ def partial_beside(path: Path) -> Path:
         with contextlib.suppress(OSError):  # another process removed it, or owns it
             if time.time() - _last_changed(left) > _STALE_S:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
-    return path.with_name(f"{name}.{secrets.token_hex(6)}{PARTIAL}")
+    return path.with_name(f"{name}.{os.urandom(6).hex()}{PARTIAL}")
 
 
 def _last_changed(path: Path) -> float:

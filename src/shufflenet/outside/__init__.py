@@ -4,7 +4,6 @@ from shufflenet.outside._files import IrregularFile, open_regular, read_regular
 from shufflenet.outside._json import read_json
 from shufflenet.outside._kinds import FileKind, check_kind, folder_kind, kind_of
 from shufflenet.outside._typed import typed
-from shufflenet.outside._zip import open_zip
 
 __all__ = [
     "FileKind",
@@ -13,7 +12,6 @@ __all__ = [
     "folder_kind",
     "kind_of",
     "open_regular",
-    "open_zip",
     "read_json",
     "read_regular",
     "typed",

@@ -7,13 +7,11 @@ Sources: the formats' own descriptions; for protobuf messages the first fields o
 
 import math
 import struct
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from shufflenet.errors import NotOurFormat, OtherKind, OtherSuffix
-from shufflenet.outside._zip import open_zip
 
 __all__ = ["FileKind", "check_kind", "folder_kind", "kind_of"]
 
@@ -117,9 +115,13 @@ def _kind(stream: BinaryIO, start: bytes) -> FileKind | None:
 
 
 def _zip_kind(stream: BinaryIO) -> FileKind:
+    from zipfile import BadZipFile  # noqa: PLC0415  # slow to load, and files are rarely zips
+
+    from shufflenet.outside.zips import open_zip  # noqa: PLC0415  # likewise
+
     try:
         names = open_zip(stream).namelist()
-    except (zipfile.BadZipFile, OSError):
+    except (BadZipFile, OSError):
         return _TORCH  # whose reader says what is wrong with it
     inner = {name.split("/", 1)[-1] for name in names}
     if "constants.pkl" in inner:

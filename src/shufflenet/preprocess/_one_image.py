@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import jpeg_factory
 
 from shufflenet.errors import ImageError
 from shufflenet.outside import IrregularFile, open_regular, read_regular
@@ -22,6 +23,7 @@ LARGEST_FILE_BYTES = 1 << 29  # of a file: 89 million pixels of 6 bytes
 _MOST_SCANS = 200  # of a progressive JPEG, each of which goes over all pixels; usual are 10
 _HEIC_MISSING = "it is a HEIC image, which needs pillow-heif: pip install 'shufflenet[heic]'"
 _LONGEST_REASON = 120  # characters of what a decoder says
+_JPEG = b"\xff\xd8\xff"
 _MARK_BYTES = 64  # bytes by which a file of another kind is named
 
 _OPENERS = tuple(name for form in IMAGE_FORMATS if form is not HEIC for name in form.pillow)
@@ -88,7 +90,7 @@ def _identify(file: BinaryIO, name: str) -> Image.Image:
         UnidentifiedImageError: it cannot even be told what it is.
     """
     try:
-        return Image.open(file, formats=_OPENERS)
+        return _open_jpeg(file) or Image.open(file, formats=_OPENERS)
     except UnidentifiedImageError as error:
         file.seek(0)
         kind = name_foreign(file.read(_MARK_BYTES))
@@ -97,6 +99,18 @@ def _identify(file: BinaryIO, name: str) -> Image.Image:
         if not kind:
             raise
         raise ImageError(name, f"it is {kind}, not an image of a format that is read") from error
+
+
+def _open_jpeg(file: BinaryIO) -> Image.Image | None:
+    """Open a JPEG, the usual case, without loading Pillow's other formats as its ``open`` does."""
+    file.seek(0)
+    if file.read(len(_JPEG)) != _JPEG:
+        return None
+    file.seek(0)
+    try:
+        return jpeg_factory(file)
+    except SyntaxError:  # whereby Pillow's readers say that it is none
+        return None
 
 
 def _open_heic(file: BinaryIO, name: str) -> Image.Image:

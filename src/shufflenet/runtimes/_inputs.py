@@ -55,7 +55,7 @@ def _plain(array: npt.NDArray[_T], name: str, expected: str) -> npt.NDArray[_T]:
     Raises:
         SpecError: it is something else, or an array with a mask, which libraries would not see.
     """
-    if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+    if not isinstance(array, np.ndarray) or hasattr(array, "mask"):  # np.ma loads slowly
         raise SpecError(name, f"of type {type(array).__name__}", f"a NumPy array, {expected}")
     try:
         # An axis of one element may have any stride and NumPy still says C order; torch refuses it.

@@ -1,4 +1,7 @@
-"""Zip files opened within bounds, before Python's reader takes their word for anything."""
+"""Zip files opened within bounds, before Python's reader takes their word for anything.
+
+In a file of its own, since zipfile loads slowly.
+"""
 
 import os
 import struct
