@@ -58,15 +58,9 @@ from shufflenet.errors._data import (
     NoReadableImages,
     NumberedClasses,
     OneClass,
-    SeveralFoldersOfSplit,
-    SeveralSplits,
     ShardIncomplete,
     ShardsDisagree,
     ShardsUnlabeled,
-    SplitBesideClasses,
-    SplitsInsideClass,
-    SplitsNotChosen,
-    SplitsOrClasses,
     TooFewImages,
     TooFewToSplit,
     UnknownClassFolders,
@@ -184,6 +178,14 @@ from shufflenet.errors._runs import (
     RunInData,
     RunInUse,
     TeacherMismatch,
+)
+from shufflenet.errors._splits import (
+    SeveralFoldersOfSplit,
+    SeveralSplits,
+    SplitBesideClasses,
+    SplitsInsideClass,
+    SplitsNotChosen,
+    SplitsOrClasses,
 )
 from shufflenet.errors._tables import (
     GroundTruthInvalid,
