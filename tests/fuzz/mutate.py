@@ -185,7 +185,9 @@ def _damage_member(rng: Rng, info: tarfile.TarInfo, content: bytes) -> bytes:
 
 def damaged_card(rng: Rng, data: bytes) -> bytes:
     model = onnx.load_from_string(data)
-    entry = next(each for each in model.metadata_props if each.key == "shufflenet")
+    entry = next((each for each in model.metadata_props if each.key == "shufflenet"), None)
+    if entry is None:  # a file of another project
+        return damaged(rng, data)
     entry.value = damaged_json(rng, entry.value.encode()).decode(errors="replace")
     return bytes(model.SerializeToString())
 
