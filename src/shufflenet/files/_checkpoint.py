@@ -14,7 +14,6 @@ from shufflenet.errors import CardMismatch, CardUnreadable, DamagedFile, NoCard,
 from shufflenet.files._atomic import write_atomic
 from shufflenet.files._model_file import open_model
 from shufflenet.files._safetensors import Header, read_header, read_tensors
-from shufflenet.layers import Layer, layers
 from shufflenet.outside import check_kind
 from shufflenet.spec import CARD_KEY, Card
 
@@ -86,25 +85,11 @@ def _card(path: str | Path, header: Header) -> Card:
         card = Card.from_json(header.metadata[CARD_KEY])
     except SpecError as error:
         raise CardUnreadable(path, error) from error
-    shapes = header.shapes
-    differences = []
-    for layer in layers(card.network, 1, 1):  # shapes of weights do not depend on the image's size
-        difference = _difference(shapes.get(f"{layer.name}.weight"), layer)
-        if difference:
-            differences.append(f"{layer.name}.weight {difference}")
-    if differences:
+    from shufflenet.files._compare_shapes import compare_shapes  # noqa: PLC0415  # ONNX needs none
+
+    if differences := compare_shapes(header.shapes, card.network):
         raise CardMismatch(path, card.network.name, differences)
     return card
-
-
-def _difference(shape: tuple[int, ...] | None, layer: Layer) -> str:
-    """Return how a weight differs from that of a layer, as a predicate; empty if it does not."""
-    if shape is None:
-        return "is missing"
-    expected = (layer.out_channels, layer.in_channels // layer.groups, layer.kernel, layer.kernel)
-    if shape == expected or (shape == expected[:2] and layer.kernel == 1):  # a linear layer's
-        return ""
-    return f"has shape {shape}, not {expected}"
 
 
 def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
