@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 from torch import nn
 
@@ -33,6 +34,8 @@ from shufflenet.spec import (
 from shufflenet.zoo import NETWORKS
 
 torch.set_num_threads(1)  # tests run side by side
+settings.register_profile("any machine", deadline=None)  # no test depends on how busy it is
+settings.load_profile("any machine")
 
 Run = Callable[..., tuple[int, str, str]]
 """Runs a command in this process and gives its exit code and what it wrote to both streams."""

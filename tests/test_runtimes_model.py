@@ -162,7 +162,7 @@ def test_openvino_refuses_other_files_in_a_sentence(
     with pytest.raises(CheckpointError, match="does not exist"):
         OpenVinoClassifier(tmp_path / "none.onnx")
     (tmp_path / "a.onnx").write_bytes(b"no model")
-    with pytest.raises(CheckpointError, match="not an ONNX file that OpenVINO can run"):
+    with pytest.raises(CheckpointError, match="is not a complete ONNX file"):
         OpenVinoClassifier(tmp_path / "a.onnx")
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(MissingDependency, match=r"pip install 'shufflenet\[openvino\]'"):
