@@ -16,7 +16,7 @@ from torch import nn
 
 from conftest import Run, write_colours
 from shufflenet.data import ImageSet, open_images
-from shufflenet.errors import RunDiffers, RunError, RunFileDamaged, ShuffleNetError
+from shufflenet.errors import RunDiffers, RunError, RunFileDamaged, ShuffleNetError, WriteError
 from shufflenet.evaluate import evaluate
 from shufflenet.models import load_model_and_card
 from shufflenet.runtimes.pytorch import TorchClassifier
@@ -242,7 +242,8 @@ def test_a_pipe_for_a_checkpoint_does_not_hang(
     copy = copy_of(out, tmp_path / "run")
     (copy / "last.pt").unlink()
     os.mkfifo(copy / "last.pt")
-    assert run(found, copy, TWO, resume=True).finished
+    with pytest.raises(WriteError, match="last.pt': it is no regular file"):  # nor is it replaced
+        run(found, copy, TWO, resume=True)
     assert "using last-but-one.pt instead" in caplog.text
 
 

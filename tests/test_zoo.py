@@ -1,3 +1,4 @@
+import pickle
 import re
 from collections import Counter
 from pathlib import Path
@@ -49,7 +50,7 @@ def test_what_has_no_weights_says_so(tmp_path: Path) -> None:
         find_weights("shufflenet_v2_50")
     with pytest.raises(UnknownName, match="No model is called 'defualt'. Did you mean 'default'"):
         find_weights("defualt")
-    (tmp_path / "a.pth").touch()
+    (tmp_path / "a.pth").write_bytes(pickle.dumps({}, protocol=2))
     with pytest.raises(
         CheckpointError, match=r"Convert it: shufflenet convert .*a.pth --to a.safetensors"
     ):
