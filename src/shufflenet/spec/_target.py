@@ -7,7 +7,18 @@ from shufflenet.errors import SpecError
 
 __all__ = ["TARGETS", "ByteMultiply", "Target"]
 
-ByteMultiply: TypeAlias = Literal["", "AVX2", "AVX-VNNI", "AVX-512 VNNI", "AMX"]
+ByteMultiply: TypeAlias = Literal[
+    "",
+    "AVX2",
+    "AVX-VNNI",
+    "AVX-512 VNNI",
+    "AMX",
+    "NEON",  # widening multiplies
+    "NEON dotprod",
+    "NEON i8mm",
+    "WebAssembly SIMD",
+    "RVV",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +47,8 @@ class Target:
     def __post_init__(self) -> None:
         if self.vector_bytes not in (16, 32, 64):
             raise SpecError("vector_bytes", self.vector_bytes, "16, 32 or 64")
-        if self.registers not in (16, 32):
-            raise SpecError("registers", self.registers, "16 or 32")
+        if self.registers not in (8, 16, 32):
+            raise SpecError("registers", self.registers, "8, 16 or 32")
 
 
 # Names, features and levels are those of LLVM 22; the levels of x86-64 those of its psABI.
