@@ -17,6 +17,7 @@ from shufflenet.files._onnx_card import (
     read_onnx_metadata,
 )
 from shufflenet.files._onnx_file import hash_onnx_graph
+from shufflenet.files._onnx_numbers import check_onnx_numbers
 
 __all__ = [
     "PARTIAL",
@@ -24,6 +25,7 @@ __all__ = [
     "cache_dir",
     "card_from_metadata",
     "check_model_file",
+    "check_onnx_numbers",
     "computes_int8",
     "errors_of",
     "hash_onnx_graph",

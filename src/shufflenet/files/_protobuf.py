@@ -6,10 +6,11 @@ Source: https://protobuf.dev/programming-guides/encoding
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-__all__ = ["Field", "contents", "fields", "number_in", "only"]
+__all__ = ["Field", "contents", "fields", "integers", "number_in", "only"]
 
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5  # types of values on the wire
 _MAX_VARINT_BYTES = 10
+_MAX_PACKED_BYTES = 1 << 16  # of integers side by side in one field
 _MAX_FIELDS = 1_000_000  # of a message: a second; a graph has one for each node and each weight
 
 
@@ -97,6 +98,39 @@ def number_in(file: BinaryIO, message: Field, number: int) -> int | None:
     """
     field = only(file, message, number)
     return None if field is None else field.value
+
+
+def integers(file: BinaryIO, field: Field) -> Iterator[int]:
+    """Yield the integers of a field, signed, of 64 bits: one, or several that are packed.
+
+    Raises:
+        ValueError: the packed ones take too many bytes, or do not end where the field does.
+
+    >>> import io
+    >>> minus_one = bytes([0xFF] * 9 + [1])
+    >>> message = bytes([8 << 3 | 2, 11, 5]) + minus_one  # field 8, 11 bytes
+    >>> file = io.BytesIO(message)
+    >>> [list(integers(file, field)) for field in fields(file, 0, len(message))]
+    [[5, -1]]
+    """
+    if not field.has_length:
+        yield _signed(field.value)
+        return
+    if field.end - field.start > _MAX_PACKED_BYTES:
+        raise ValueError(
+            f"field {field.number} has more than {_MAX_PACKED_BYTES} bytes of integers"
+        )
+    file.seek(field.start)
+    while file.tell() < field.end:
+        yield _signed(_varint(file))
+    if file.tell() != field.end:
+        raise ValueError(f"field {field.number} ends within a number")
+
+
+def _signed(value: int) -> int:
+    """Return the integer of 64 bits in two's complement that a varint encodes."""
+    value &= (1 << 64) - 1  # ten bytes hold 70 bits; readers drop the others
+    return value - (1 << 64) if value >> 63 else value
 
 
 def _varint(file: BinaryIO) -> int:

@@ -17,6 +17,7 @@ from shufflenet.errors import (
     OtherOutput,
     ShuffleNetError,
 )
+from shufflenet.files import check_onnx_numbers
 from shufflenet.runtimes._classifier import Classifier
 
 __all__ = ["Guard", "check_graph", "check_rows", "guarded", "loading"]
@@ -51,10 +52,14 @@ def check_graph(path: str | Path) -> None:
 
     OpenVINO 2026.4 ends the process, or never ends, by graphs that ONNX Runtime refuses: a name
     defined twice, an unknown opset. Nothing is optimized, so that it takes a few milliseconds.
+    Of what ONNX Runtime accepts it is huge strides that end the process.
 
     Raises:
         NotRunnable: ONNX Runtime refuses the graph.
+        UnsoundOnnx: a node has a huge number.
+        DamagedOnnx: the file is not a complete protobuf message.
     """
+    check_onnx_numbers(path)
     import onnxruntime  # noqa: PLC0415  # a tenth of a second that `import shufflenet` saves
 
     options = onnxruntime.SessionOptions()
