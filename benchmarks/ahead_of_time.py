@@ -30,6 +30,8 @@ from shufflenet.runtimes import LlvmClassifier
 from shufflenet.spec import FLOAT32_TOLERANCE
 from shufflenet.zoo import SHIPPED
 
+assert SHIPPED.onnx  # noqa: S101  # it ships
+FILE = SHIPPED.onnx
 SIDE = 80
 ROUNDS, SECONDS = 40, 4.0
 Images = npt.NDArray[np.float32]
@@ -38,7 +40,7 @@ Work = Callable[[], npt.NDArray[np.float32]]
 
 def fixed_sizes(to: Path) -> Path:
     """Write the model that ships for one image, as compilers want it."""
-    model = onnx.load(str(SHIPPED.onnx))
+    model = onnx.load(str(FILE))
     for value, shape in ((model.graph.input[0], (1, 3, SIDE, SIDE)), (model.graph.output[0], None)):
         dims = value.type.tensor_type.shape.dim
         for dim, size in zip(dims, shape or (1, dims[1].dim_value), strict=True):
@@ -58,7 +60,7 @@ def by_onnxruntime(model: Path, images: Images, folder: Path) -> Work:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(model), options, ["CPUExecutionProvider"])
-    return lambda: session.run(None, {"images": images})[0]  # type: ignore[no-any-return]
+    return lambda: session.run(None, {"images": images})[0]
 
 
 def by_iree(model: Path, images: Images, folder: Path) -> Work:
@@ -117,7 +119,7 @@ def by_emx(model: Path, images: Images, folder: Path) -> Work:
 def by_library(model: Path, images: Images, folder: Path) -> Work:
     """Compute by the library that ``shufflenet compile`` writes, as C programs call it."""
     library = folder / "ours.so"
-    compiled = compile_network(SHIPPED.onnx, library, "host")
+    compiled = compile_network(FILE, library, "host")
     code = ctypes.CDLL(str(library))
     block = np.zeros(compiled.memory_bytes + 64, np.uint8)
     memory = ctypes.c_void_p(block.ctypes.data + -block.ctypes.data % 64)
@@ -134,7 +136,7 @@ def by_library(model: Path, images: Images, folder: Path) -> Work:
 
 def by_llvm(model: Path, images: Images, folder: Path) -> Work:
     """Compute by this package's runtime, which compiles when it starts."""
-    classifier = LlvmClassifier(SHIPPED.onnx, threads=1)
+    classifier = LlvmClassifier(FILE, threads=1)
     return lambda: classifier.logits(images)
 
 
