@@ -180,6 +180,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "with --max-drop.",
     ),
     (
+        errors.LinkError("libnet.so", "undefined symbol: memcpy\n>>> referenced by in.o"),
+        "The linker cannot make 'libnet.so': undefined symbol: memcpy. Nothing was written; please "
+        "report this with the model's name and the target.",
+    ),
+    (
         errors.ParityError("The exported file", 0.5, 1e-5),
         "The exported file differs from the network by 0.5, more than the 1e-05 allowed, so "
         "nothing was written. Please report this with the model's name.",

@@ -21,6 +21,7 @@ ShuffleNetError             something the caller can act on; the command line ex
 ├── ParityError             an exported or converted network with another result
 ├── AccuracyLost            an int8 network that classifies too few images correctly
 ├── AnswersChanged          an int8 network that answers too many images otherwise than float
+├── LinkError               a library that the linker could not make of generated code
 ├── NoCacheFolder           no folder to keep files in
 └── WriteError              a file that could not be written; the old file is unchanged
 
@@ -157,6 +158,7 @@ from shufflenet.errors._other_files import (
 from shufflenet.errors._results import (
     AccuracyLost,
     AnswersChanged,
+    LinkError,
     NoCacheFolder,
     ParityError,
     WriteError,
@@ -254,6 +256,7 @@ __all__ = [
     "LabelTextInvalid",
     "LabelsNeeded",
     "LayoutError",
+    "LinkError",
     "LogitsNotFinite",
     "LogitsNotNumbers",
     "LogitsOfOtherImages",

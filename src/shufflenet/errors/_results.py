@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from shufflenet.errors._base import ShuffleNetError
+from shufflenet.errors._base import ShuffleNetError, first_line
 
-__all__ = ["AccuracyLost", "AnswersChanged", "ParityError", "WriteError"]
+__all__ = ["AccuracyLost", "AnswersChanged", "LinkError", "ParityError", "WriteError"]
 
 
 class ParityError(ShuffleNetError):
@@ -38,6 +38,21 @@ class AnswersChanged(ShuffleNetError):
             f"In int8 the network answers {changed} of {images} images otherwise than in float, "
             f"more than the {allowed_percent:g} % allowed, so nothing was written. Calibrate on "
             "more images with --images, or allow more with --max-drop."
+        )
+
+
+class LinkError(ShuffleNetError):
+    """A linker made no library of generated code.
+
+    Args:
+        name: The library's name.
+        reason: The linker's first complaint, of which a line's beginning is shown.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"The linker cannot make {name!r}: {first_line(Exception(reason))}. Nothing was "
+            "written; please report this with the model's name and the target."
         )
 
 

@@ -14,6 +14,7 @@ _OTHERS = {
     "matplotlib": "chart",
     "pyarrow": "parquet",
     "pillow_heif": "heic",
+    "ziglang": "compile",
 }
 
 
