@@ -28,7 +28,10 @@ from shufflenet.codegen.kernels._layout import (
 )
 from shufflenet.codegen.kernels._multiplier import Multiplier
 from shufflenet.codegen.kernels._pairs import all_fit_pairs
+from shufflenet.codegen.kernels._resize import Resize
 from shufflenet.codegen.kernels._signature import Kernel, Signature
+from shufflenet.codegen.kernels._softmax import softmax
+from shufflenet.codegen.kernels._top import top
 
 __all__ = [
     "BYTES",
@@ -44,6 +47,7 @@ __all__ = [
     "Kernels",
     "Layout",
     "Multiplier",
+    "Resize",
     "Signature",
     "Value",
     "aligned",
@@ -54,4 +58,6 @@ __all__ = [
     "int8_multiplier",
     "panel_counts",
     "panel_widths",
+    "softmax",
+    "top",
 ]
