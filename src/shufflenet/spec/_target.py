@@ -50,6 +50,15 @@ class Target:
         if self.registers not in (8, 16, 32):
             raise SpecError("registers", self.registers, "8, 16 or 32")
 
+    @property
+    def is_arm(self) -> bool:
+        """Whether the architecture is AArch64 or 32-bit ARM.
+
+        >>> TARGETS["aarch64-macos"].is_arm
+        True
+        """
+        return self.triple.startswith(("aarch64", "arm"))
+
 
 # Names, features and levels are those of LLVM 22; the levels of x86-64 those of its psABI.
 TARGETS: dict[str, Target] = {

@@ -1,6 +1,6 @@
 """Float32: its numbers, and a multiplier for the vectors of every processor."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from shufflenet.codegen.kernels._depthwise import depthwise_signature
@@ -93,37 +93,50 @@ class FloatNumbers:
 
 @dataclass(frozen=True, slots=True)
 class FloatMultiplier:
-    """Fused multiply-add of float32 vectors."""
+    """Fused multiply-add of float32 vectors.
+
+    On ARM an instruction multiplies a vector by one lane of another: values are loaded four at a
+    time there (``FloatLayout.by_lane``).
+    """
 
     layout: FloatLayout
     blocks: Blocks | None = None
 
     def multiply(self, f: Function, tile: Tile, prefetch: Prefetch) -> None:
-        """Write the inner loop: a step loads the panel's weights and one value of each pixel."""
+        """Write the inner loop: a step takes the panel's weights and one value of each pixel."""
         panel, lanes = tile.panel, self.layout.lanes
         offsets = f.bitcast(panel.weights, OFFSETS)
         first = f.at(panel.weights, _header_words(f, panel.steps, panel.kind))
 
-        def step(number: Value) -> None:
+        def step(number: Value, values: Iterable[Value]) -> None:
             weights = f.at(first, f.mul(number, index(panel.vectors * lanes)))
-            place = f.load_offset(offsets, number) if panel.kind == "runs" else number
             loaded = [f.load_vector(f.at(weights, n * lanes)) for n in range(panel.vectors)]
-            for row, variables in zip(tile.rows, tile.sums, strict=True):
-                value = f.splat(f.load(f.at(row, place)))
+            for value, variables in zip(values, tile.sums, strict=True):
                 for variable, weight in zip(variables, loaded, strict=True):
                     f.store(f.multiply_add(value, weight, f.load(variable)), variable)
 
+        def loaded_values(number: Value) -> Iterator[Value]:
+            place = f.load_offset(offsets, number) if panel.kind == "runs" else number
+            return (f.splat(f.load(f.at(row, place))) for row in tile.rows)
+
+        by_lane, by_runs = self.layout.by_lane, panel.kind == "runs"
+        # Values of four steps, each loaded alone, would not fit the 16 registers of 32-bit ARM.
+        unrolled = 1 if by_lane and by_runs and self.layout.registers < 32 else _UNROLLED
         # The narrower a panel is, the fewer lines of the next one belong to so many steps.
         between = max(1, _UNROLLED * LINE_WORDS // (panel.vectors * lanes))
-        whole = f.and_(panel.steps, index(-_UNROLLED))
-        with f.loop(whole, step=_UNROLLED) as number:
-            for later in range(_UNROLLED):
+        whole = f.and_(panel.steps, index(-unrolled))
+        with f.loop(whole, step=unrolled) as number:
+            fours = []
+            if by_lane and not by_runs:
+                fours = [f.load_vector(f.at(row, number)) for row in tile.rows]
+            for later in range(unrolled):
                 each = f.add(number, index(later))
                 if later % between == 0:
                     prefetch.fetch(f, each)
-                step(each)
+                lane_of_each = [f.shuffle(four, four, [later] * lanes) for four in fours]
+                step(each, lane_of_each or loaded_values(each))
         with f.loop(panel.steps, whole) as number:
-            step(number)
+            step(number, loaded_values(number))
 
     def depthwise(self, library: Library, kernel: int) -> Kernel:
         """Return the kernel of a depthwise convolution: a vector of channels at a time."""

@@ -11,6 +11,9 @@ from shufflenet.graph import Floats, Weights
 __all__ = ["FloatLayout"]
 
 _MOST_PIXELS = 10  # of a tile: for so many, general registers hold the addresses
+# Likewise where each lane of a pixel's values multiplies weights, by the number of registers and
+# the vectors of a panel: as many as LLVM's code for cores in and out of order holds in registers.
+_MOST_PIXELS_BY_LANE = {32: {4: 5, 3: 6, 2: 9}, 16: {2: 4, 3: 3}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +26,12 @@ class FloatLayout:
     Attributes:
         lanes: float32 values of a vector.
         registers: Vectors that the processor holds.
+        by_lane: Whether vectors of values are loaded, each lane of which multiplies weights.
     """
 
     lanes: int
     registers: int
+    by_lane: bool = False
     dtype = np.float32
     epilogue_numbers = 1
     strided_only = False
@@ -42,10 +47,14 @@ class FloatLayout:
 
         >>> FloatLayout(lanes=16, registers=32).most_pixels
         {4: 6, 3: 9, 2: 10}
+        >>> FloatLayout(lanes=4, registers=32, by_lane=True).most_pixels
+        {4: 5, 3: 6, 2: 9}
         """
         # Of 16 registers, panels of four would leave two pixels.
         kinds = (4, 3, 2) if self.registers == 32 else (2, 3)
-        # What is left of the registers holds the weights and a pixel's value.
+        # What is left of the registers holds the weights and a pixel's value, or values of all.
+        if self.by_lane:
+            return {kind: _MOST_PIXELS_BY_LANE[self.registers][kind] for kind in kinds}
         return {kind: min((self.registers - 1 - kind) // kind, _MOST_PIXELS) for kind in kinds}
 
     def vectors(self, channels: int) -> int:

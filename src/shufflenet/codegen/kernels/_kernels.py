@@ -98,7 +98,8 @@ class Kernels:
 def float_multiplier(target: Target) -> Multiplier:
     """Return what multiplies float32 on a target."""
     lanes = target.vector_bytes // 4
-    return FloatMultiplier(FloatLayout(lanes=lanes, registers=target.registers))
+    layout = FloatLayout(lanes=lanes, registers=target.registers, by_lane=target.is_arm)
+    return FloatMultiplier(layout)
 
 
 def int8_multiplier(target: Target) -> Multiplier:
