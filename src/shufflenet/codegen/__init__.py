@@ -8,13 +8,19 @@ convolution that reads them and while they lie in the nearest cache (``docs/perf
 ``object_file`` writes it for any processor that LLVM knows.
 """
 
+from shufflenet.codegen._codes import MESSAGES, Code
+from shufflenet.codegen._interface import Facts
 from shufflenet.codegen._jit import Compiled, jit
 from shufflenet.codegen._module import Module, build, check, missing_instructions
-from shufflenet.codegen._object import object_file
+from shufflenet.codegen._object import ObjectFile, object_file
 
 __all__ = [
+    "MESSAGES",
+    "Code",
     "Compiled",
+    "Facts",
     "Module",
+    "ObjectFile",
     "build",
     "check",
     "jit",

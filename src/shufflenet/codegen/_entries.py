@@ -71,14 +71,19 @@ class Entries:
         self._blocks = Signature({"arena": BYTES, "constants": BYTES, "tables": OFFSETS})
 
     def write(
-        self, turns: Sequence[Turn], classifier: Linear, preprocess: Preprocess | None
+        self,
+        turns: Sequence[Turn],
+        classifier: Linear,
+        preprocess: Preprocess | None,
+        *,
+        batches: bool,
     ) -> None:
         """Write all functions (see ``Module``); of pixels only with a preprocessing."""
         network = self._write_network(turns)
         self._write_features(network)
         if preprocess is not None:
             self._write_features_of_pixels(network, preprocess)
-        self._write_logits(turns[-1].steps[-1].output, classifier)
+        self._write_logits(turns[-1].steps[-1].output, classifier, batches=batches)
         self._write_prepare()
 
     def _write_network(self, turns: Sequence[Turn]) -> Kernel:
@@ -144,12 +149,13 @@ class Entries:
         network.forward(f)
         f.ret_void()
 
-    def _write_logits(self, features: Buffer, layer: Linear) -> None:
+    def _write_logits(self, features: Buffer, layer: Linear, *, batches: bool) -> None:
         """Write the function that computes logits: of one image, or of many, which share weights.
 
         Args:
             features: The map that the classifier reads of one image.
             layer: The classifier.
+            batches: Whether also of many: their weights are stored in another order, once more.
         """
         kernels = self._kernels[features.dtype]
         signature = Signature(
@@ -163,6 +169,10 @@ class Entries:
         )
         f = kernels.library.function("logits", signature)
         w = Writer(f, kernels, self._memory, 0)
+        if not batches:
+            self._write_logits_of_one(w, layer)
+            f.ret_void()
+            return
         with f.if_else(f.icmp_signed("==", f.arguments.images, index(1))) as (one, many):
             with one:
                 self._write_logits_of_one(w, layer)

@@ -1,10 +1,12 @@
 """LLVM set up for a target, and functions optimized for it."""
 
+import re
+
 from llvmlite import binding, ir
 
 from shufflenet.spec import Target
 
-__all__ = ["optimize", "target_machine"]
+__all__ = ["address_bits", "optimize", "target_machine"]
 
 
 def target_machine(target: Target, *, jit: bool) -> binding.TargetMachine:
@@ -21,16 +23,39 @@ def target_machine(target: Target, *, jit: bool) -> binding.TargetMachine:
         cpu=target.cpu,
         features=target.features,
         opt=3,
-        reloc="default" if jit else "pic",
+        reloc="default" if jit else "static" if target.triple.startswith("wasm") else "pic",
         codemodel="jitdefault" if jit else "default",
         abiname=target.abi,
     )
 
 
+def address_bits(machine: binding.TargetMachine) -> int:
+    """Return the bits of an address, which are those of C's ``size_t``."""
+    # Source: llvm.org/docs/LangRef.html#data-layout; 64 where nothing is said.
+    layout = re.search(r"(?:^|-)p:(\d+)", str(machine.target_data))
+    return int(layout.group(1)) if layout else 64
+
+
 def optimize(
-    functions: ir.Module, target: Target, machine: binding.TargetMachine
+    functions: ir.Module,
+    target: Target,
+    machine: binding.TargetMachine,
+    *,
+    freestanding: bool = False,
 ) -> binding.ModuleRef:
-    """Return functions that are optimized for a target and its machine."""
+    """Return functions that are optimized for a target and its machine.
+
+    Args:
+        functions: What LLVM has not seen yet.
+        target: The target.
+        machine: LLVM's machine for it.
+        freestanding: Whether there is no C library, of which loops could become calls.
+    """
+    if freestanding:
+        for function in functions.functions:
+            if not function.is_declaration:
+                function.attributes.add("nounwind")  # else ARM's tables name a function of C++
+                set.add(function.attributes, '"no-builtins"')  # llvmlite knows no such attributes
     code = binding.parse_assembly(str(functions))
     code.triple = target.triple
     code.data_layout = str(machine.target_data)

@@ -75,6 +75,8 @@ def build(
     target: Target,
     shape: tuple[int, int, int],
     preprocess: Preprocess | None = None,
+    *,
+    batches: bool = True,
 ) -> Module:
     """Build the module of a network for images of one shape; this takes tenths of a second.
 
@@ -84,6 +86,8 @@ def build(
         shape: Channels, height and width of images, px.
         preprocess: How pixels become images; without it, or if it subtracts a mean image, the
             module takes no pixels.
+        batches: Whether ``logits`` computes many images too, for which the weights of the
+            classifier are stored a second time; without, it computes one.
 
     Raises:
         CompileError: maps do not fit each other, the first convolution reads another number of
@@ -99,7 +103,7 @@ def build(
     entries = Entries(kernels, memory, images, network.input_params)
     if preprocess is not None and (preprocess.mean_image or shape[0] != COLORS):
         preprocess = None
-    entries.write(turns, network.classifier, preprocess)
+    entries.write(turns, network.classifier, preprocess, batches=batches)
     features, classes = turns[-1].steps[-1].output, len(network.classifier.weight)
     return Module(
         code=code,

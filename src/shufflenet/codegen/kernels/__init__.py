@@ -7,9 +7,12 @@ each of these is one file.
 
 from shufflenet.codegen.kernels._input import COLORS
 from shufflenet.codegen.kernels._ir import (
+    BYTE,
     BYTES,
+    FLOAT,
     FLOATS,
     INDEX,
+    INT32,
     OFFSETS,
     Function,
     Value,
@@ -34,11 +37,14 @@ from shufflenet.codegen.kernels._softmax import softmax
 from shufflenet.codegen.kernels._top import top
 
 __all__ = [
+    "BYTE",
     "BYTES",
     "CLASS_VECTORS",
     "COLORS",
+    "FLOAT",
     "FLOATS",
     "INDEX",
+    "INT32",
     "LINE_BYTES",
     "OFFSETS",
     "Array",

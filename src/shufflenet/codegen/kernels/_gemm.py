@@ -173,8 +173,9 @@ class Gemm:
 
         def write(f: Function) -> None:
             a = f.arguments
-            tiles = f.sdiv(f.add(a.pixels, index(most - 1)), index(most))
-            fewest, larger = f.sdiv(a.pixels, tiles), f.srem(a.pixels, tiles)
+            tiles = f.divide(f.add(a.pixels, index(most - 1)), index(most))
+            fewest = f.divide(a.pixels, tiles)
+            larger = f.sub(a.pixels, f.mul(fewest, tiles))
             larger_size = f.add(fewest, index(1))
             # The next panel is prefetched meanwhile.
             panel = Panel(vectors, kind, a.steps, a.weights)
@@ -250,7 +251,7 @@ class Gemm:
                 variable = f.alloca(ir.ArrayType(INT32, blocks.pixels * row))
                 variable.align = LINE_BYTES
             sums = f.bitcast(variable, OFFSETS)
-            count = f.sdiv(f.add(a.pixels, index(blocks.pixels - 1)), index(blocks.pixels))
+            count = f.divide(f.add(a.pixels, index(blocks.pixels - 1)), index(blocks.pixels))
             panel = Panel(vectors, kind, a.steps, a.weights)
             following = f.at(a.weights, self._panel_words(f, panel))
             ahead_words = self._ahead_words(f, vectors, count)
@@ -300,7 +301,7 @@ class Gemm:
 
     def _ahead_words(self, f: Function, vectors: int, parts: Value) -> Value:
         """Return how many words to prefetch at each step, if a panel is done in so many parts."""
-        return f.add(f.sdiv(index(vectors * self._layout.columns), parts), index(1))
+        return f.add(f.divide(index(vectors * self._layout.columns), parts), index(1))
 
 
 def _call_one_of(

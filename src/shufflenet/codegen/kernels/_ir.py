@@ -41,15 +41,21 @@ class Function(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         name: Its name there.
         types: Names and types of its arguments, in order.
         vector: The vectors that it loads and stores where no other type is given.
+        returns: The type of what it returns; by default nothing.
 
     Attributes:
         arguments: Its arguments by name.
     """
 
     def __init__(
-        self, module: ir.Module, name: str, types: Mapping[str, ir.Type], vector: ir.VectorType
+        self,
+        module: ir.Module,
+        name: str,
+        types: Mapping[str, ir.Type],
+        vector: ir.VectorType,
+        returns: ir.Type | None = None,
     ) -> None:
-        kind = ir.FunctionType(ir.VoidType(), list(types.values()))
+        kind = ir.FunctionType(returns or ir.VoidType(), list(types.values()))
         function = ir.Function(module, kind, name)
         # A kernel inlined at every call would be compiled as often.
         function.attributes.add("noinline")
@@ -135,6 +141,15 @@ class Function(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         is_float = values.type.element == FLOAT
         compare = self.fcmp_ordered if is_float else self.icmp_unsigned
         return self.select(compare(">", values, high), high, values)
+
+    def divide(self, a: Value, b: Value) -> Value:
+        """Divide whole numbers of less than 2**24, rounding down.
+
+        In float32, which is exact for these: some processors have no instruction for integers of 64
+        bits, and would call a function that is not there.
+        """
+        numbers = (self.sitofp(self.trunc(each, INT32), FLOAT) for each in (a, b))
+        return self.sext(self.fptosi(self.fdiv(*numbers), INT32), INDEX)
 
     def prefetch(self, pointer: Value, *, to_write: bool = False) -> None:
         """Prefetch a cache line: to the first level if it will be written, else to the second."""
