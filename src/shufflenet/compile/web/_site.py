@@ -1,0 +1,80 @@
+"""The folder of a page: its files, the modules and their weights, written together."""
+
+import contextlib
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from shufflenet.compile.web._split import split
+from shufflenet.errors import WriteError
+from shufflenet.files import write_together
+
+__all__ = ["write_site"]
+
+_CODE, _RELAXED = "shufflenet.wasm", "shufflenet-relaxed.wasm"
+_WEIGHTS = re.compile(r"weights-[0-9a-f]{12}\.bin")
+_KEEPER = "service-worker.js"  # keeps the other files for when there is no network
+_NOT_KEPT = {_KEEPER, "README.md", "shufflenet.d.ts"}
+
+
+def write_site(folder: str | Path, code: bytes, relaxed: bytes) -> dict[str, int]:
+    """Write the folder of a page, whole or not at all, and return the bytes of each file.
+
+    Args:
+        folder: The folder; if it exists, it must hold nothing but such files, which are replaced.
+        code: The WebAssembly module for every browser.
+        relaxed: The one for browsers with relaxed SIMD; of the same interface, prefix
+            ``shufflenet``.
+
+    Raises:
+        WriteError: the folder holds other files, or a file cannot be written.
+    """
+    folder = Path(folder)
+    files = {path.name: path.read_bytes() for path in sorted(_page().iterdir())}
+    files |= split({_CODE: code, _RELAXED: relaxed})
+    files[_KEEPER] = _keeper(files)
+    stale = _stale(folder, files)
+    existed = folder.exists()
+    try:
+        write_together({folder / name: content for name, content in files.items()})
+    except WriteError:
+        if not existed:
+            with contextlib.suppress(OSError):  # it could not even be made
+                folder.rmdir()
+        raise
+    for path in stale:
+        path.unlink(missing_ok=True)
+    return {name: len(content) for name, content in files.items()}
+
+
+def _page() -> Path:
+    return Path(__file__).parent / "site"
+
+
+def _keeper(files: dict[str, bytes]) -> bytes:
+    """Return the service worker, told which files it keeps and which version they are."""
+    names = sorted(files.keys() - _NOT_KEPT)
+    digest = hashlib.sha256()
+    for name, content in sorted(files.items()):
+        digest.update(f"{name} {len(content)} ".encode() + content)
+    text = files[_KEEPER].decode()
+    text = text.replace('["@FILES@"]', json.dumps(["./", *names]))
+    return text.replace("@VERSION@", digest.hexdigest()[:16]).encode()
+
+
+def _stale(folder: Path, files: dict[str, bytes]) -> list[Path]:
+    """Return the files of an older page that the new one does not replace.
+
+    Raises:
+        WriteError: the path is no folder, or others' files are in it.
+    """
+    if not folder.exists():
+        return []
+    if not folder.is_dir():
+        raise WriteError(folder, "it is no folder, which a page needs")
+    others = [path for path in sorted(folder.iterdir()) if path.name not in files]
+    for path in others:
+        if not _WEIGHTS.fullmatch(path.name):
+            raise WriteError(folder, f"{path.name!r} is in it, which is no file of such a page")
+    return others
