@@ -5,6 +5,7 @@
 each of these is one file.
 """
 
+from shufflenet.codegen.kernels._halves import expand_halves
 from shufflenet.codegen.kernels._input import COLORS
 from shufflenet.codegen.kernels._ir import (
     BYTE,
@@ -59,6 +60,7 @@ __all__ = [
     "aligned",
     "all_fit_pairs",
     "class_panels",
+    "expand_halves",
     "float_multiplier",
     "index",
     "int8_multiplier",
