@@ -123,7 +123,7 @@ def test_int8_needs_a_target_that_multiplies_bytes() -> None:
 
 @pytest.mark.parametrize(
     ("vector_bytes", "registers", "named"),
-    [(8, 16, "vector_bytes"), (48, 16, "vector_bytes"), (16, 8, "registers")],
+    [(8, 16, "vector_bytes"), (48, 16, "vector_bytes"), (16, 4, "registers")],
 )
 def test_targets_that_no_kernel_is_written_for_are_refused(
     vector_bytes: int, registers: int, named: str

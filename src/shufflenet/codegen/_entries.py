@@ -21,9 +21,7 @@ from shufflenet.codegen.kernels import (
     panel_widths,
 )
 from shufflenet.codegen.plan import (
-    PIXELS,
     Buffer,
-    Gemm,
     Memory,
     Planes,
     Turn,
@@ -91,12 +89,8 @@ class Entries:
         f = self._of_images.library.function("network", self._blocks)
         f.function.linkage = "internal"
         f.function.attributes.add("optnone")  # it only calls kernels: nothing would be gained
-        steps = [step for turn in turns for step in turn.steps]
-        widest = max(self._scratch_bytes(step) for step in steps if isinstance(step, Gemm))
-        scratch = self._memory.reserve(max(1, PIXELS * widest))
         writers = {
-            dtype: Writer(f, kernels, self._memory, scratch)
-            for dtype, kernels in self._kernels.items()
+            dtype: Writer(f, kernels, self._memory) for dtype, kernels in self._kernels.items()
         }
         for kernels in self._kernels.values():
             kernels.begin(f)
@@ -106,17 +100,13 @@ class Entries:
         f.ret_void()
         return Kernel(f.function, self._blocks)
 
-    def _scratch_bytes(self, step: Gemm) -> int:
-        """Return the bytes of a pixel's inputs where they are put together."""
-        dtype = step.output.dtype
-        return step.source.pitch(self._kernels[dtype].layout) * np.dtype(dtype).itemsize
-
     def _write_features(self, network: Kernel) -> None:
         """Write the function that computes features of float32 images."""
         signature = self._blocks | Signature({"image": FLOATS})
         f = self._of_images.library.function("features", signature)
-        w, images = Writer(f, self._of_images, self._memory, 0), self._images
+        w, images = Writer(f, self._of_images, self._memory), self._images
         rows = images.channels * images.height
+        self._fill_shared_planes(w)
         self._of_images.input.images().call(
             f,
             source=f.arguments.image,
@@ -134,8 +124,9 @@ class Entries:
         """Write the function that computes features of RGB bytes."""
         signature = self._blocks | Signature({"pixels": BYTES})
         f = self._of_images.library.function("features_of_pixels", signature)
-        w, images = Writer(f, self._of_images, self._memory, 0), self._images
+        w, images = Writer(f, self._of_images, self._memory), self._images
         order = (0, 1, 2) if preprocess.channels == "rgb" else (2, 1, 0)
+        self._fill_shared_planes(w)
         self._of_images.input.pixels(order).call(
             f,
             source=f.arguments.pixels,
@@ -148,6 +139,15 @@ class Entries:
         )
         network.forward(f)
         f.ret_void()
+
+    def _fill_shared_planes(self, w: Writer) -> None:
+        """Write what fills the planes, and so their borders, if their bytes were those of maps."""
+        if self._memory.shares_bytes:
+            self._fill(w, self._images)
+
+    def _fill(self, w: Writer, planes: Buffer | Planes) -> None:
+        fill = w.kernels.moves.fill()
+        fill.call(w.f, output=w.place(planes), elements=planes.size, value=planes.outside)
 
     def _write_logits(self, features: Buffer, layer: Linear, *, batches: bool) -> None:
         """Write the function that computes logits: of one image, or of many, which share weights.
@@ -168,7 +168,7 @@ class Entries:
             }
         )
         f = kernels.library.function("logits", signature)
-        w = Writer(f, kernels, self._memory, 0)
+        w = Writer(f, kernels, self._memory)
         if not batches:
             self._write_logits_of_one(w, layer)
             f.ret_void()
@@ -234,7 +234,5 @@ class Entries:
         )
         outside = [each for each in self._memory.bordered if each.outside]
         for each in (whole, *outside):
-            w = Writer(f, self._kernels[each.dtype], self._memory, 0)
-            fill = w.kernels.moves.fill()
-            fill.call(f, output=w.place(each), elements=each.size, value=each.outside)
+            self._fill(Writer(f, self._kernels[each.dtype], self._memory), each)
         f.ret_void()

@@ -17,7 +17,7 @@ from shufflenet.codegen.kernels import (
     float_multiplier,
     int8_multiplier,
 )
-from shufflenet.codegen.plan import Memory, Planes, Turn, check_bounds, place_steps, plan_steps
+from shufflenet.codegen.plan import Memory, Planes, Turn, check_bounds, plan_turns
 from shufflenet.errors import MapsDoNotFit
 from shufflenet.graph import Convolution, Network, dtype_of
 from shufflenet.spec import Preprocess, Target
@@ -77,6 +77,7 @@ def build(
     preprocess: Preprocess | None = None,
     *,
     batches: bool = True,
+    least_memory: bool = False,
 ) -> Module:
     """Build the module of a network for images of one shape; this takes tenths of a second.
 
@@ -88,6 +89,7 @@ def build(
             module takes no pixels.
         batches: Whether ``logits`` computes many images too, for which the weights of the
             classifier are stored a second time; without, it computes one.
+        least_memory: Whether the arena is as small as possible, which takes more time.
 
     Raises:
         CompileError: maps do not fit each other, the first convolution reads another number of
@@ -99,7 +101,8 @@ def build(
         dtype: Kernels.create(code, multiplier)
         for dtype, multiplier in _multipliers(network, target).items()
     }
-    turns = _turns(network, {t: each.layout for t, each in kernels.items()}, memory, images)
+    layouts = {dtype: each.layout for dtype, each in kernels.items()}
+    turns = _turns(network, layouts, memory, images, least_memory=least_memory)
     entries = Entries(kernels, memory, images, network.input_params)
     if preprocess is not None and (preprocess.mean_image or shape[0] != COLORS):
         preprocess = None
@@ -134,7 +137,12 @@ def check(network: Network, target: Target, shape: tuple[int, int, int]) -> None
 
 
 def _turns(
-    network: Network, layouts: Mapping[type[np.generic], Layout], memory: Memory, images: Planes
+    network: Network,
+    layouts: Mapping[type[np.generic], Layout],
+    memory: Memory,
+    images: Planes,
+    *,
+    least_memory: bool = False,
 ) -> list[Turn]:
     """Return the turns in which the steps of a network are computed, with places for all maps.
 
@@ -142,8 +150,7 @@ def _turns(
         MapsDoNotFit: the layers do not fit each other.
         TooLargeToCompile: there is too much of something.
     """
-    memory.allocate_new(images)
-    turns = place_steps(plan_steps(network.layers, layouts, images), memory)
+    turns = plan_turns(network.layers, layouts, images, memory, least_memory=least_memory)
     features, layer = turns[-1].steps[-1].output, network.classifier
     if layer.weight.shape != (len(layer.bias), features.channels):
         raise MapsDoNotFit("the classifier reads another number of features")

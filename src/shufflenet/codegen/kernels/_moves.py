@@ -143,6 +143,28 @@ class Moves:
 
         return self._library.kernel("fill", signature, write)
 
+    def surround(self) -> Kernel:
+        """Return the kernel that fills the border of a map with a value.
+
+        ``row`` are elements from one row to the next, of which ``side`` lie at each end; ``above``
+        are those of the border's rows, above and below. All are whole vectors.
+        """
+        numbers = dict.fromkeys(("rows", "row", "side", "above"), INDEX)
+        signature = Signature({"output": self._elements, "value": FLOAT} | numbers)
+
+        def write(f: Function) -> None:
+            a, fill = f.arguments, self.fill()
+            fill.forward(f, elements=f.add(a.above, a.side))
+            right = f.at(a.output, a.above, f.sub(a.row, a.side))
+            # The right end of a row lies beside the left end of the next one.
+            with f.loop(f.sub(a.rows, index(1))) as number:
+                ends = f.at(right, f.mul(number, a.row))
+                fill.call(f, output=ends, elements=f.add(a.side, a.side), value=a.value)
+            last = f.at(right, f.mul(f.sub(a.rows, index(1)), a.row))
+            fill.forward(f, output=last, elements=f.add(a.side, a.above))
+
+        return self._library.kernel("surround", signature, write)
+
 
 def window_offsets(f: Function, kernel: int, row: Value, pitch: Value) -> list[Value]:
     """Return the offsets of a square window's pixels from its corner, row by row."""

@@ -2,15 +2,15 @@
 
 from shufflenet.codegen.plan._arena import Buffer, Memory, Planes
 from shufflenet.codegen.plan._bounds import check_bounds
+from shufflenet.codegen.plan._plan import plan_turns
 from shufflenet.codegen.plan._planner import plan_steps
-from shufflenet.codegen.plan._schedule import Turn, place_steps, write_turns
-from shufflenet.codegen.plan._steps import Gemm, Step
+from shufflenet.codegen.plan._schedule import Turn, write_turns
+from shufflenet.codegen.plan._steps import Step
 from shufflenet.codegen.plan._writer import PIXELS, Writer, dense
 
 __all__ = [
     "PIXELS",
     "Buffer",
-    "Gemm",
     "Memory",
     "Planes",
     "Step",
@@ -18,7 +18,7 @@ __all__ = [
     "Writer",
     "check_bounds",
     "dense",
-    "place_steps",
     "plan_steps",
+    "plan_turns",
     "write_turns",
 ]

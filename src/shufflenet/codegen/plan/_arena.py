@@ -125,9 +125,12 @@ class Memory:
     Attributes:
         length: Bytes of the arena so far.
         bordered: The maps and planes that have a place of their own in the arena.
+        shares_bytes: Whether maps of any kind share bytes instead; a map's border is then filled
+            whenever the map is computed.
     """
 
     length: int = 0
+    shares_bytes: bool = False
     bordered: list[Buffer | Planes] = field(default_factory=list)
     _free: dict[tuple[object, ...], list[int]] = field(default_factory=dict)
     _constants: dict[bytes, tuple[int, npt.NDArray[np.uint8]]] = field(default_factory=dict)

@@ -1,29 +1,33 @@
-"""The order in which steps are written: some two alternate by strips of rows; maps share memory."""
+"""The order in which steps are written: some two alternate by strips of rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from shufflenet.codegen.plan._arena import Buffer, Memory
+from shufflenet.codegen.plan._arena import Buffer
 from shufflenet.codegen.plan._sources import DepthwiseSource
 from shufflenet.codegen.plan._steps import Gemm, Pool, Step
-from shufflenet.codegen.plan._writer import Writer
+from shufflenet.codegen.plan._writer import Scratch, Writer
 from shufflenet.errors import MapsDoNotFit
 
-__all__ = ["Turn", "place_steps", "write_turns"]
+__all__ = ["STRIP_BYTES", "Turn", "order_steps", "write_turns"]
 
-# A map larger than this is not computed as a whole before a window moves over it at a stride of
-# two: some rows at a time stay in the second level of the cache.
-_STRIP_BYTES = 160 * 1024
+STRIP_BYTES = 160 * 1024  # some rows at a time stay in the second level of the cache
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A step, or two that alternate by strips of rows."""
+    """A step, or two that alternate by strips of rows, and what products put together."""
 
     steps: Sequence[Step]
     strips: int = 1
+    scratch: Scratch = field(default_factory=Scratch)
+
+    @property
+    def between(self) -> Buffer | None:
+        """The map that is computed in strips, if there is one."""
+        return self.steps[0].output if self.strips > 1 else None
 
     @property
     def calls(self) -> int:
@@ -31,11 +35,13 @@ class Turn:
         return self.strips * sum(step.calls for step in self.steps)
 
 
-def place_steps(steps: Sequence[Step], memory: Memory) -> list[Turn]:
-    """Return the turns in which steps are written, and give their maps places in the arena.
+def order_steps(steps: Sequence[Step], strip_bytes: int = STRIP_BYTES) -> list[Turn]:
+    """Return the turns in which steps are written.
 
-    Raises:
-        TooLargeToCompile: the arena would be too large.
+    Args:
+        steps: The steps.
+        strip_bytes: The largest map that is computed as a whole before a window moves over it at a
+            stride of two, where it need not be.
     """
     last_reader = {id(source): n for n, step in enumerate(steps) for source in step.inputs}
     turns: list[Turn] = []
@@ -44,21 +50,13 @@ def place_steps(steps: Sequence[Step], memory: Memory) -> list[Turn]:
         step, following = steps[at], steps[at + 1 : at + 2]
         strips = 1
         if following and last_reader[id(step.output)] == at + 1:
-            strips = _strips(step, following[0], steps)
+            strips = _strips(step, following[0], steps, strip_bytes)
         if strips > 1:  # the map between holds as many rows as a strip needs
             step.output.height = 2 * following[0].output.height // strips
             turns.append(Turn([step, following[0]], strips))
         else:
             turns.append(Turn([step]))
-        for each in turns[-1].steps:
-            memory.allocate(each.output)
         at += len(turns[-1].steps)
-        done = {id(m): m for each in turns[-1].steps for m in each.inputs}
-        if strips > 1:
-            del done[id(step.output)]  # its place has a row above that no other map has
-        for source in done.values():
-            if last_reader[id(source)] < at:
-                memory.release(source)
     return turns
 
 
@@ -70,11 +68,29 @@ def write_turns(writers: Mapping[type[np.generic], Writer], turns: Sequence[Turn
     """
     for turn in turns:
         w = writers[turn.steps[0].output.dtype]
+        w.scratch = turn.scratch
+        if w.memory.shares_bytes:
+            for step in turn.steps:
+                _surround(w, step.output)
         if turn.strips > 1:
             step, following = turn.steps
             _write_in_strips(w, step, following, turn.strips)
         else:
             _write(w, turn.steps[0], 0, 0, turn.steps[0].output.height)
+
+
+def _surround(w: Writer, of: Buffer) -> None:
+    """Write what fills the border of a map whose bytes were those of others before."""
+    if of.border:
+        w.kernels.moves.surround().call(
+            w.f,
+            output=w.place(of),
+            rows=of.height,
+            row=of.row,
+            side=of.border * of.pitch,
+            above=of.border * of.row,
+            value=of.outside,
+        )
 
 
 def _write(w: Writer, step: Step, source_row: int, output_row: int, rows: int) -> None:
@@ -90,7 +106,7 @@ def _write(w: Writer, step: Step, source_row: int, output_row: int, rows: int) -
     step.write(w, source_row, output_row, rows)
 
 
-def _strips(step: Step, following: Step, steps: Sequence[Step]) -> int:
+def _strips(step: Step, following: Step, steps: Sequence[Step], most_bytes: int) -> int:
     """Return in how many strips two steps alternate: as many as make the map between small enough.
 
     That is possible where a 3x3 window moves at a stride of two over a map with an even number of
@@ -104,7 +120,7 @@ def _strips(step: Step, following: Step, steps: Sequence[Step]) -> int:
         return 1
     if between.border != 1 or between.height != 2 * rows:
         return 1
-    least = between.size * np.dtype(between.dtype).itemsize / _STRIP_BYTES
+    least = between.size * np.dtype(between.dtype).itemsize / most_bytes
     return next((n for n in range(1, rows + 1) if rows % n == 0 and n >= least), rows)
 
 

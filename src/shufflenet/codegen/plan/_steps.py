@@ -68,7 +68,8 @@ class Gemm:
     def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
         """Write a loop over portions of pixels, each a product for every group."""
         width = self.output.width
-        for first, pixels in _portions(w, rows * width):
+        most = w.scratch.pixels if self.source.pitch(w.layout) else PIXELS
+        for first, pixels in _portions(w, rows * width, most):
             inputs = self.source.write(w, w.f.add(first, index(source_row * width)), pixels)
             output = w.f.add(first, index(output_row * width))
             for group in range(self.layer.groups):
@@ -303,9 +304,9 @@ class GlobalMean:
         )
 
 
-def _portions(w: Writer, pixels: int) -> Iterator[tuple[Value, int]]:
+def _portions(w: Writer, pixels: int, most: int) -> Iterator[tuple[Value, int]]:
     """Write a loop over portions of pixels, and the rest: the first of each, and how many."""
-    size = -(-pixels // -(-pixels // PIXELS))
+    size = -(-pixels // -(-pixels // most))
     whole, rest = divmod(pixels, size)
     with w.f.loop(index(whole)) as portion:
         yield w.f.mul(portion, index(size)), size

@@ -20,11 +20,24 @@ from shufflenet.codegen.kernels import (
 from shufflenet.codegen.plan._arena import Buffer, Memory, Planes
 from shufflenet.errors import MapsDoNotFit
 
-__all__ = ["PIXELS", "Writer", "dense"]
+__all__ = ["PIXELS", "Scratch", "Writer", "dense"]
 
 _POINTERS: dict[type[np.generic], ir.Type] = {np.uint8: BYTES, np.float32: FLOATS}  # to elements
 
 PIXELS = 196  # of a product computed at once: what it reads then stays in the nearest caches
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """Where the inputs of a product are put together, some pixels at a time.
+
+    Attributes:
+        at: Its first byte in the arena.
+        pixels: How many pixels it holds.
+    """
+
+    at: int = 0
+    pixels: int = PIXELS
 
 
 @dataclass(slots=True)
@@ -36,13 +49,13 @@ class Writer:
             of ``memory``.
         kernels: The module's kernels of bytes, or those of float32.
         memory: What lies in the blocks.
-        scratch: The byte of the arena at which a product's inputs are put together.
+        scratch: Where the inputs of the product that is written are put together.
     """
 
     f: Function
     kernels: Kernels
     memory: Memory
-    scratch: int
+    scratch: Scratch = field(default_factory=Scratch)
     _offset_tables: dict[tuple[object, ...], int] = field(default_factory=dict)
     _packed: dict[Hashable, list[tuple[int, ir.Type]]] = field(default_factory=dict)
 
@@ -61,16 +74,16 @@ class Writer:
         return self.f.at(self._in_arena(of.at, of.dtype), first)
 
     def put_together(self, pitch: int) -> Value:
-        """Return a pointer to where ``PIXELS`` inputs of so many elements are put together.
+        """Return a pointer to where the inputs of pixels, so many elements each, are put together.
 
         Raises:
             MapsDoNotFit: so many were not reserved.
         """
-        dtype = self.layout.dtype
-        size = PIXELS * pitch * np.dtype(dtype).itemsize
-        if not 0 <= self.scratch <= self.scratch + size <= self.memory.length:
+        dtype, at = self.layout.dtype, self.scratch.at
+        size = self.scratch.pixels * pitch * np.dtype(dtype).itemsize
+        if not 0 <= at <= at + size <= self.memory.length:
             raise MapsDoNotFit("an address lies outside of the scratch")
-        return self._in_arena(self.scratch, dtype)
+        return self._in_arena(at, dtype)
 
     def _in_arena(self, at: int, dtype: type[np.generic]) -> Value:
         """Return a pointer to elements from a byte of the arena on."""

@@ -1,0 +1,44 @@
+"""The plan of a network: its turns, and where maps lie, for speed or for the least memory."""
+
+from collections.abc import Sequence
+
+from shufflenet.codegen.plan._arena import Memory, Planes
+from shufflenet.codegen.plan._places import Layouts, least_bytes, place_closely, place_side_by_side
+from shufflenet.codegen.plan._planner import plan_steps
+from shufflenet.codegen.plan._schedule import STRIP_BYTES, Turn, order_steps
+from shufflenet.graph import Layer
+
+__all__ = ["plan_turns"]
+
+
+def plan_turns(
+    layers: Sequence[Layer],
+    layouts: Layouts,
+    images: Planes,
+    memory: Memory,
+    *,
+    least_memory: bool = False,
+) -> list[Turn]:
+    """Return the turns in which the steps of layers are computed, with places for all maps.
+
+    Args:
+        layers: The layers but for the classifier.
+        layouts: How channels lie, by the type of a map's elements.
+        images: The planes of the images.
+        memory: Where they and the maps get places.
+        least_memory: Whether maps of any kind share bytes, and strips are as low as that needs.
+
+    Raises:
+        MapsDoNotFit: the layers do not fit each other.
+        TooLargeToCompile: the arena would be too large.
+    """
+
+    def ordered(strip_bytes: int) -> list[Turn]:
+        return order_steps(plan_steps(layers, layouts, images), strip_bytes)
+
+    if not least_memory:
+        return place_side_by_side(ordered(STRIP_BYTES), images, memory, layouts)
+    # Every strip is written out: the fewest that need no more than the least memory.
+    sizes = [STRIP_BYTES >> halved for halved in range(10)]
+    best = min(sizes, key=lambda size: least_bytes(ordered(size), images, layouts))
+    return place_closely(ordered(best), images, memory, layouts)
