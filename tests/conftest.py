@@ -158,7 +158,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return main
 
 
-@pytest.fixture(scope="module", params=["AVX2", "AVX-VNNI", "AVX-512 VNNI", "AMX"])
+@pytest.fixture(scope="module", params=["portable", "AVX2", "AVX-VNNI", "AVX-512 VNNI", "AMX"])
 def instructions(request: pytest.FixtureRequest) -> Target:
     """This processor as a target that multiplies bytes as several do, where it has what they do."""
     pytest.importorskip("llvmlite")
@@ -166,6 +166,7 @@ def instructions(request: pytest.FixtureRequest) -> Target:
     features = set(target.features.replace("+", "").split(","))
     is_wide = features >= {"avx512vnni", "avx512bw", "avx512vl"}
     has = {
+        "portable": True,
         "AVX2": "avx2" in features,
         "AVX-VNNI": "avxvnni" in features or is_wide,
         "AVX-512 VNNI": is_wide,

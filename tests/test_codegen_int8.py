@@ -4,7 +4,6 @@ import functools
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +27,7 @@ from shufflenet.graph import Convolution, read_network
 from shufflenet.runtimes import LlvmClassifier
 
 HOST = host_target(int8=False)
-pytestmark = [
-    pytest.mark.xdist_group("codegen int8"),  # a worker makes the int8 file once
-    pytest.mark.skipif(not HOST.multiplies_bytes, reason="this processor lacks AVX2"),
-]
+pytestmark = pytest.mark.xdist_group("codegen int8")  # a worker makes the int8 file once
 
 
 def quantised(folder: Path, spec: NetworkSpec | None = None) -> Path:
@@ -318,24 +314,14 @@ def test_files_that_mean_something_else_are_refused(
         LlvmClassifier(path)
 
 
-def test_weights_of_full_range_need_vnni(
+def test_weights_of_full_range_are_multiplied_exactly(
     int8_file: Path, instructions: Target, tmp_path: Path
 ) -> None:
     path = changed(int8_file, tmp_path / "full.onnx", "weights of full range")
-    if instructions.multiplies_bytes != "AVX2":
-        classifier = LlvmClassifier(path, target=instructions)
-        images = prepared(classifier, 4, 32)
-        (expected,) = session(onnx.load(path)).run(None, {"images": images})
-        assert np.abs(classifier.logits(images) - expected).max() <= 0.02 * np.abs(expected).max()
-        return
-    with pytest.raises(CheckpointError, match="full range.*VNNI.*--runtime onnxruntime"):
-        LlvmClassifier(path, target=instructions)
-
-
-def test_a_processor_without_avx2_is_told(int8_file: Path) -> None:
-    target = replace(HOST, multiplies_bytes="")
-    with pytest.raises(CheckpointError, match="AVX2.*--runtime onnxruntime"):
-        LlvmClassifier(int8_file, target=target)
+    classifier = LlvmClassifier(path, target=instructions)
+    images = prepared(classifier, 4, 32)
+    (expected,) = session(onnx.load(path)).run(None, {"images": images})
+    assert np.abs(classifier.logits(images) - expected).max() <= 0.02 * np.abs(expected).max()
 
 
 def test_pixels_have_the_logits_of_their_normalized_image(classifier: LlvmClassifier) -> None:

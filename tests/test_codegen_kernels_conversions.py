@@ -9,7 +9,6 @@ from kernel_calls import compiled, int8_kernels, offsets
 from shufflenet.machine import host_target
 
 HOST = host_target(int8=True)
-pytestmark = pytest.mark.skipif(not HOST.multiplies_bytes, reason="this processor lacks AVX2")
 
 CHANNELS = (1, 7, 8, 21)
 SCALE, ZERO = np.float32(0.0371), 113

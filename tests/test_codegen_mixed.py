@@ -37,10 +37,7 @@ from shufflenet.graph import (
 from shufflenet.runtimes import LlvmClassifier
 
 HOST = host_target(int8=True)
-pytestmark = [
-    pytest.mark.xdist_group("codegen mixed"),  # a worker makes each file once
-    pytest.mark.skipif(not HOST.multiplies_bytes, reason="this processor lacks AVX2"),
-]
+pytestmark = pytest.mark.xdist_group("codegen mixed")  # a worker makes each file once
 RNG = np.random.default_rng
 Floats = npt.NDArray[np.float32]
 

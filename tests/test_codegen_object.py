@@ -22,7 +22,7 @@ from small_networks import small_network
 SHAPE = (3, 24, 20)
 FACTS = Facts(labels=[Label(f"n{n}", f"näme {n % 3}") for n in range(7)], card='{"näme": 1}')
 ELF = {"aarch64": 183, "armv7": 40, "riscv64": 243, "x86_64": 62}  # e_machine of each architecture
-X86 = [name for name, target in TARGETS.items() if target.multiplies_bytes]
+X86 = [name for name in TARGETS if name.startswith("x86-64")]
 
 
 def kind_of(content: bytes) -> str:
@@ -89,9 +89,9 @@ def test_every_target_gets_its_format(name: str) -> None:
 def test_int8_objects_multiply_by_what_their_target_has(name: str) -> None:
     target = TARGETS[name]
     module = build(small_network(int8=True), target, SHAPE)
-    assert kind_of(object_file(module, FACTS).content) == "ELF x86_64"
-    multiplies = {"AVX2": "pmadd.ub.sw", "AMX": "tdpbusd"}.get(target.multiplies_bytes, "vpdpbusd")
-    assert multiplies in str(module.code)
+    assert kind_of(object_file(module, FACTS).content) == EXPECTED.get(name, "ELF x86_64")
+    multiplies = {"portable": "mul <8 x i32>", "AVX2": "pmadd.ub.sw", "AMX": "tdpbusd"}
+    assert multiplies.get(target.multiplies_bytes, "vpdpbusd") in str(module.code)
 
 
 def test_the_host_is_not_asked_about_other_targets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ def host_with(
 @pytest.mark.parametrize(
     ("features", "permitted", "best"),
     [
-        ("", True, ""),
+        ("", True, "portable"),
         ("avx2", True, "AVX2"),
         ("avx2 avxvnni", True, "AVX-VNNI"),
         ("avx2 avx512vnni", True, "AVX2"),  # without the rest of AVX-512 that is used

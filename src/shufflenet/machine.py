@@ -89,7 +89,7 @@ def _byte_multiply(features: set[str], *, int8: bool) -> ByteMultiply:
         return "AVX-512 VNNI"
     if features >= {"avxvnni", "avx2"}:
         return "AVX-VNNI"
-    return "AVX2" if "avx2" in features else ""
+    return "AVX2" if "avx2" in features else "portable"
 
 
 @cache

@@ -73,11 +73,6 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "which no machine code is generated. Use --runtime onnxruntime.",
     ),
     (
-        errors.MissingInstruction("a.onnx", "weights", "AVX2"),
-        "The file 'a.onnx' has int8 weights, which the LLVM runtime multiplies with AVX2, and"
-        " this processor lacks it. Use --runtime onnxruntime.",
-    ),
-    (
         errors.ModelZooFile("a.onnx"),
         "The file 'a.onnx' is from the ONNX model zoo, which only ONNX Runtime runs "
         "unchanged. Use --runtime onnxruntime.",

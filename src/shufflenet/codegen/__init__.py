@@ -11,7 +11,7 @@ convolution that reads them and while they lie in the nearest cache (``docs/perf
 from shufflenet.codegen._codes import MESSAGES, Code
 from shufflenet.codegen._interface import Facts
 from shufflenet.codegen._jit import Compiled, jit
-from shufflenet.codegen._module import Module, build, check, missing_instructions
+from shufflenet.codegen._module import Module, build, check
 from shufflenet.codegen._object import ObjectFile, object_file
 
 __all__ = [
@@ -24,6 +24,5 @@ __all__ = [
     "build",
     "check",
     "jit",
-    "missing_instructions",
     "object_file",
 ]

@@ -1,6 +1,6 @@
 """A network as a module: functions in LLVM's intermediate representation, and their constants."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ from shufflenet.errors import MapsDoNotFit
 from shufflenet.graph import Convolution, Network, dtype_of
 from shufflenet.spec import Preprocess, Target
 
-__all__ = ["Module", "build", "check", "missing_instructions"]
+__all__ = ["Module", "build", "check"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,6 @@ def build(
     Raises:
         CompileError: maps do not fit each other, the first convolution reads another number of
             channels, or the code would take too long to compile or too much memory to run.
-        ValueError: the target has no instructions that multiply bytes.
     """
     code, memory, images = ir.Module(), Memory(), _planes(network, shape)
     kernels = {
@@ -130,7 +129,6 @@ def check(network: Network, target: Target, shape: tuple[int, int, int]) -> None
     Raises:
         CompileError: maps do not fit each other, the first convolution reads another number of
             channels, or the code would take too long to compile or too much memory to run.
-        ValueError: the target has no instructions that multiply bytes.
     """
     layouts = {dtype: each.layout for dtype, each in _multipliers(network, target).items()}
     _turns(network, layouts, Memory(), _planes(network, shape))
@@ -160,15 +158,6 @@ def _turns(
     return turns
 
 
-def missing_instructions(network: Network, target: Target) -> str:
-    """Return the instructions that a target lacks to compute a network; empty if it lacks none."""
-    if np.uint8 not in network.dtypes:
-        return ""
-    if not target.multiplies_bytes:
-        return "AVX2"
-    return "VNNI" if target.multiplies_bytes == "AVX2" and not all_fit_pairs(network) else ""
-
-
 def _planes(network: Network, shape: tuple[int, int, int]) -> Planes:
     """Return the planes of the images.
 
@@ -189,13 +178,10 @@ def _planes(network: Network, shape: tuple[int, int, int]) -> Planes:
 
 
 def _multipliers(network: Network, target: Target) -> dict[type[np.generic], Multiplier]:
-    """Return what multiplies on a target, by the type of the elements of a network's maps.
-
-    Raises:
-        ValueError: the target has no instructions that multiply bytes.
-    """
-    of: dict[type[np.generic], Callable[[Target], Multiplier]] = {
-        np.uint8: int8_multiplier,
-        np.float32: float_multiplier,
-    }
-    return {dtype: of[dtype](target) for dtype in of if dtype in network.dtypes}
+    """Return what multiplies on a target, by the type of the elements of a network's maps."""
+    of: dict[type[np.generic], Multiplier] = {}
+    if np.uint8 in network.dtypes:
+        of[np.uint8] = int8_multiplier(target, fits_pairs=all_fit_pairs(network))
+    if np.float32 in network.dtypes:
+        of[np.float32] = float_multiplier(target)
+    return of

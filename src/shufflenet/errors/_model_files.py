@@ -21,7 +21,6 @@ __all__ = [
     "FileUnreadable",
     "LogitsNotNumbers",
     "MapsDoNotFit",
-    "MissingInstruction",
     "ModelZooFile",
     "NeedsCheckpoint",
     "NeedsOnnx",
@@ -243,17 +242,6 @@ class MapsDoNotFit(CompileError):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"layers that do not fit each other ({problem})")
-
-
-class MissingInstruction(CheckpointError):
-    """The file's int8 weights need an instruction that this processor lacks."""
-
-    def __init__(self, path: str | Path, weights: str, instruction: str) -> None:
-        problem = (
-            f"has int8 {weights}, which the LLVM runtime multiplies with {instruction}, and this "
-            "processor lacks it"
-        )
-        super().__init__(path, problem, _OTHER_RUNTIME)
 
 
 class ModelZooFile(CheckpointError):

@@ -16,7 +16,6 @@ from shufflenet.errors import (
     CompileError,
     FileMissing,
     MissingDependency,
-    MissingInstruction,
     UnsupportedByRuntime,
 )
 from shufflenet.files import card_from_metadata
@@ -56,8 +55,7 @@ class LlvmClassifier:
     It computes shuffle-free networks of V1's and V2's layers, searched ones too:
 
     - float32 files of ``shufflenet export``;
-    - int8 files of ``shufflenet quantize``, with layers kept in float too, on processors with VNNI,
-      or with AVX2 unless they were written with ``--range full``; none with ``--pixels``.
+    - int8 files of ``shufflenet quantize``, with layers kept in float too; none with ``--pixels``.
 
     Before that, everything that the code will read and write is proved to lie in its memory, and
     what would take minutes or gigabytes is refused.
@@ -79,8 +77,8 @@ class LlvmClassifier:
 
         Raises:
             FileMissing: there is no such file.
-            CheckpointError: the file is missing, damaged, has no card, has layers of another
-                kind, or is in int8 and the processor lacks instructions to multiply it.
+            CheckpointError: the file is missing, damaged, has no card, or has layers of another
+                kind.
             MissingDependency: llvmlite or onnx is not installed.
             SpecError: the number of threads is none that can be.
         """
@@ -109,18 +107,10 @@ class LlvmClassifier:
         """Check that code can be generated for the file's network.
 
         Raises:
-            MissingInstruction: the target lacks an instruction that the int8 weights need.
             UnsupportedByRuntime: the layers do not fit each other.
         """
-        from shufflenet.codegen import (  # noqa: PLC0415  # other runtimes do without
-            check,
-            missing_instructions,
-        )
+        from shufflenet.codegen import check  # noqa: PLC0415  # other runtimes do without
 
-        missing = missing_instructions(self._network, self._target)
-        if missing:
-            weights = "weights of full range" if missing == "VNNI" else "weights"
-            raise MissingInstruction(path, weights, missing)
         side = self.card.preprocess.crop_px
         try:
             check(self._network, self._target, (self.card.network.in_channels, side, side))

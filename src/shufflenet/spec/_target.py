@@ -8,7 +8,7 @@ from shufflenet.errors import SpecError
 __all__ = ["TARGETS", "ByteMultiply", "Target"]
 
 ByteMultiply: TypeAlias = Literal[
-    "",
+    "portable",  # by what LLVM has for every processor
     "AVX2",
     "AVX-VNNI",
     "AVX-512 VNNI",
@@ -32,8 +32,7 @@ class Target:
         abi: LLVM's name of the calling convention where the triple leaves it open.
         vector_bytes: Bytes of the vectors that float32 code is written with.
         registers: Vector registers.
-        multiplies_bytes: The instructions that int8 code multiplies by; empty if there are none
-            that are known.
+        multiplies_bytes: The instructions that int8 code multiplies by.
     """
 
     triple: str
@@ -42,7 +41,7 @@ class Target:
     abi: str = ""
     vector_bytes: int = 16
     registers: int = 16
-    multiplies_bytes: ByteMultiply = ""
+    multiplies_bytes: ByteMultiply = "portable"
 
     def __post_init__(self) -> None:
         if self.vector_bytes not in (16, 32, 64):

@@ -1,8 +1,8 @@
 """The loops that a network's time goes into, each written once for every size and processor.
 
 ``Layout`` says what products, panels, tiles and steps are. ``Gemm`` writes products of any numbers
-(``Numbers``: float32 or bytes) by any instruction set (``Multiplier``: float32, AVX2, VNNI, AMX);
-each of these is one file.
+(``Numbers``: float32 or bytes) by any instruction set (``Multiplier``: float32, AVX2, VNNI, AMX,
+what every processor has); each of these is one file.
 """
 
 from shufflenet.codegen.kernels._halves import expand_halves

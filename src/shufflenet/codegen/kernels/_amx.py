@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from llvmlite import ir
 
-from shufflenet.codegen.kernels._byte_numbers import header_words
+from shufflenet.codegen.kernels._byte_numbers import ByteNumbers, header_words
 from shufflenet.codegen.kernels._int8_layout import Int8Layout
 from shufflenet.codegen.kernels._ir import BYTE, BYTES, Function, Value, index
 from shufflenet.codegen.kernels._layout import LINE_BYTES
@@ -85,6 +85,11 @@ class AmxMultiplier:
     def layout(self) -> Int8Layout:
         """How it wants its operands to lie."""
         return self.dots.layout
+
+    @property
+    def numbers(self) -> ByteNumbers:
+        """Those of VNNI."""
+        return self.dots.numbers
 
     def multiply(self, f: Function, tile: Tile, prefetch: Prefetch) -> None:
         """Write the inner loop of a tile by VNNI."""

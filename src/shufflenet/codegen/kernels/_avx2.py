@@ -7,7 +7,7 @@ from functools import reduce
 import numpy as np
 from llvmlite import ir
 
-from shufflenet.codegen.kernels._byte_numbers import depthwise, header_words
+from shufflenet.codegen.kernels._byte_numbers import ByteNumbers, depthwise, header_words
 from shufflenet.codegen.kernels._byte_vectors import interleave
 from shufflenet.codegen.kernels._int8_layout import LANES, Int8Layout
 from shufflenet.codegen.kernels._ir import BYTE, INT16, INT32, Function, Value, index
@@ -15,6 +15,7 @@ from shufflenet.codegen.kernels._library import Library
 from shufflenet.codegen.kernels._multiplier import Blocks, Tile
 from shufflenet.codegen.kernels._prefetch import Prefetch
 from shufflenet.codegen.kernels._signature import Kernel
+from shufflenet.codegen.kernels._x86_bytes import round_to_bytes_of_x86
 
 __all__ = ["PAIR_LAYOUT", "PairMultiplier"]
 
@@ -46,6 +47,11 @@ class PairMultiplier:
     layout: Int8Layout = PAIR_LAYOUT
     blocks: Blocks | None = None
 
+    @property
+    def numbers(self) -> ByteNumbers:
+        """Bytes, packed as x86 does."""
+        return ByteNumbers(_COLUMNS, round_to_bytes_of_x86)
+
     def multiply(self, f: Function, tile: Tile, prefetch: Prefetch) -> None:
         """Write the inner loops: over pairs of steps, and over the other steps."""
         panel = tile.panel
@@ -60,7 +66,7 @@ class PairMultiplier:
 
     def depthwise(self, library: Library, kernel: int) -> Kernel:
         """Return the kernel of a depthwise convolution: two taps at a time, as int16."""
-        return depthwise(library, self.layout, kernel, _filter_sums)
+        return depthwise(library, self.layout, self.numbers, kernel, _filter_sums)
 
 
 def _add_steps(f: Function, tile: Tile, number: Value, *, together: int) -> None:

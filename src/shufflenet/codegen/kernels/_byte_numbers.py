@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from llvmlite import ir
 
-from shufflenet.codegen.kernels._byte_vectors import load_as_sums, pack_bytes, round_to_int
+from shufflenet.codegen.kernels._byte_vectors import ToBytes, load_as_sums
 from shufflenet.codegen.kernels._depthwise import depthwise_signature
 from shufflenet.codegen.kernels._int8_layout import LANES, Int8Layout
 from shufflenet.codegen.kernels._ir import (
@@ -29,7 +29,9 @@ from shufflenet.graph import LARGEST_BYTE
 
 __all__ = ["ByteNumbers", "FilterSums", "depthwise", "header_words"]
 
-_SHORT = 8  # lanes of vectors where speed matters little
+_MOST_LANES = 8  # of vectors where speed matters little
+
+_ALL_BYTES = ir.Constant(FLOAT, 0.0), ir.Constant(FLOAT, float(LARGEST_BYTE))
 
 # Writes the sums of a width of channels: of pointers to the bytes of each tap, a pointer to the
 # weights as ``Int8Layout.pack_filters`` lays them out, and the width.
@@ -44,9 +46,11 @@ class ByteNumbers:
 
     Attributes:
         columns: int32 sums that a vector holds.
+        to_bytes: How results become bytes.
     """
 
     columns: int
+    to_bytes: ToBytes
     element = BYTE
     word = INT32
 
@@ -92,10 +96,8 @@ class ByteNumbers:
             for number, result in enumerate(results):
                 f.store_vector(result, f.at(output, number * lanes))
         else:
-            packed = pack_bytes(f, [round_to_int(f, result) for result in results])
-            limits = (epilogue.floor, epilogue.ceiling)
-            ends = (f.splat(f.fptoui(limit, BYTE), packed.type) for limit in limits)
-            f.store_vector(f.clamp(packed, *ends), output)
+            limits = epilogue.floor, epilogue.ceiling
+            f.store_vector(self.to_bytes(f, results, limits), output)
 
     def encode(self, f: Function, values: Value, scale: Value, zero: Value) -> Value:
         """Quantize the values of an image: ``values * scale + zero``, rounded, from 0 to 255."""
@@ -104,7 +106,7 @@ class ByteNumbers:
         largest = f.splat(float(LARGEST_BYTE), floats)
         # What is rounded must be in the range of int32; NaN becomes the largest byte.
         cut = f.select(f.fcmp_ordered("<", scaled, largest), scaled, largest)
-        return pack_bytes(f, [round_to_int(f, cut)])
+        return self.to_bytes(f, [cut], _ALL_BYTES)
 
     def mean(self, library: Library) -> Kernel:
         """Return the kernel of the mean over all pixels."""
@@ -122,14 +124,15 @@ class ByteNumbers:
 
         def write(f: Function) -> None:
             a = f.arguments
-            floats, of_sums = ir.VectorType(FLOAT, _SHORT), ir.VectorType(INT32, _SHORT)
+            lanes = min(self.columns, _MOST_LANES)
+            floats, of_sums = ir.VectorType(FLOAT, lanes), ir.VectorType(INT32, lanes)
             with f.loop(a.channels, step=LANES) as channel:
-                variables = [f.variable(of_sums) for _ in range(LANES // _SHORT)]
+                variables = [f.variable(of_sums) for _ in range(LANES // lanes)]
                 for variable in variables:
                     f.store(f.splat(0, of_sums), variable)
                 with f.loop(a.pixels) as pixel:
                     pointer = f.at(a.source, f.mul(pixel, a.pitch), channel)
-                    values = load_as_sums(f, pointer, len(variables), _SHORT)
+                    values = load_as_sums(f, pointer, len(variables), lanes)
                     for variable, value in zip(variables, values, strict=True):
                         f.store(f.add(f.load(variable), value), variable)
                 factor, offset = f.splat(a.factor, floats), f.splat(a.bias, floats)
@@ -137,8 +140,8 @@ class ByteNumbers:
                     f.multiply_add(f.sitofp(f.load(variable), floats), factor, offset)
                     for variable in variables
                 ]
-                rounded = [round_to_int(f, result) for result in results]
-                f.store_vector(pack_bytes(f, rounded), f.at(a.output, channel))
+                bytes_ = self.to_bytes(f, results, _ALL_BYTES)
+                f.store_vector(bytes_, f.at(a.output, channel))
 
         return library.kernel("mean", signature, write)
 
@@ -148,18 +151,20 @@ def header_words(f: Function, steps: Value) -> Value:
     return f.and_(f.add(steps, index(LINE_WORDS)), index(-LINE_WORDS))
 
 
-def depthwise(library: Library, layout: Int8Layout, kernel: int, sums_of: FilterSums) -> Kernel:
+def depthwise(
+    library: Library, layout: Int8Layout, numbers: ByteNumbers, kernel: int, sums_of: FilterSums
+) -> Kernel:
     """Return the kernel of a depthwise convolution: a width of channels at a time.
 
     Args:
         library: The module's functions.
         layout: Of weights, and which widths of channels are computed at once.
+        numbers: What maps hold.
         kernel: The side of a window.
         sums_of: Writes the sums of a width of channels.
     """
     whole_taps = -(-(kernel**2) // layout.taps) * layout.taps
     words = whole_taps * np.dtype(layout.filter_dtype).itemsize // 4
-    numbers = ByteNumbers(layout.columns)
 
     def write(f: Function) -> None:
         a = f.arguments

@@ -1,59 +1,76 @@
-"""How int32 sums become bytes in the order of channels, and bytes sums, by instructions of x86.
+"""How float32 results become bytes in the order of channels, and bytes sums, on any processor.
 
-What packs or unpacks vectors works on parts of 16 bytes. Sums are therefore kept in an order in
+Some processors pack or unpack vectors by parts of 16 bytes. Sums are therefore kept in an order in
 which bytes in the order of channels come out (``lane_order``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from llvmlite import ir
 
 from shufflenet.codegen.kernels._int8_layout import lane_order
-from shufflenet.codegen.kernels._ir import BYTE, INT16, INT32, Function, Value
+from shufflenet.codegen.kernels._ir import BYTE, INT32, Function, Value
 from shufflenet.graph import LARGEST_BYTE
 
-__all__ = ["interleave", "load_as_sums", "pack_bytes", "round_to_int"]
+__all__ = [
+    "ToBytes",
+    "cut_to_bytes",
+    "interleave",
+    "load_as_sums",
+    "round_to_bytes",
+    "round_to_int",
+    "split_lanes",
+]
 
 _PART = 16  # bytes
 
 
+# Writes what rounds one, two or four vectors of float32, in the lanes of sums (``lane_order``), to
+# bytes in the order of channels, a half to the even one. The limits are scalars, integers from 0 to
+# 255; NaN becomes the lower one.
+ToBytes: TypeAlias = Callable[[Function, Sequence[Value], tuple[Value, Value]], Value]
+
+# 1.5 * 2**23. Between 2**23 and 2**24 the distance of float32 is one: what is added to this number
+# is rounded to an integer, a half to the even one, which then stands in the low bits. LLVM's own
+# rounding becomes calls of a library where a processor has no such instruction.
+_INTEGERS_FROM = 12582912.0
+_THEIR_BITS = 0x4B400000
+
+
 def round_to_int(f: Function, values: Value) -> Value:
-    """Round a vector of float32 to the nearest int32, a half to the even one."""
-    sums = ir.VectorType(INT32, values.type.count)
-    if sums.count < 16:
-        name = {4: "x86.sse2.cvtps2dq", 8: "x86.avx.cvt.ps2dq.256"}[sums.count]
-        return f.intrinsic(name, sums, values)
-    all_lanes, current_mode = ir.Constant(INT16, -1), ir.Constant(INT32, 4)
-    zeros = f.splat(0, sums)
-    name = "x86.avx512.mask.cvtps2dq.512"
-    return f.intrinsic(name, sums, values, zeros, all_lanes, current_mode)
+    """Round a vector of float32, each between -2**22 and 2**22, to int32; halves to even."""
+    bits = _integer_bits(f, values)
+    return f.sub(bits, f.splat(_THEIR_BITS, bits.type))
 
 
-def pack_bytes(f: Function, sums: Sequence[Value]) -> Value:
-    """Pack one, two or four vectors of int32 to bytes, limited to 0 and 255."""
-    lanes = sums[0].type.count
-    if len(sums) == 1:
-        low, high = (f.splat(end, sums[0].type) for end in (0, LARGEST_BYTE))
-        above = f.select(f.icmp_signed("<", sums[0], low), low, sums[0])
-        cut = f.select(f.icmp_signed(">", above, high), high, above)
-        return f.trunc(cut, ir.VectorType(BYTE, lanes))
-    shorts = [_pack_shorts(f, *sums[at : at + 2]) for at in range(0, len(sums), 2)]
-    if len(sums) == 4:
-        return _pack_shorts_to_bytes(f, *shorts)
-    # Halves of one vector are packed as if they were two, and their parts put in order.
-    halves = [f.shuffle(shorts[0], shorts[0], half) for half in _split(range(2 * lanes), 2)]
-    packed = _pack_shorts_to_bytes(f, *halves)
-    eights = _split(range(2 * lanes), 2 * lanes // 8)
-    return f.shuffle(
-        packed, packed, [lane for eight in eights[::2] + eights[1::2] for lane in eight]
-    )
+def round_to_bytes(f: Function, values: Sequence[Value], limits: tuple[Value, Value]) -> Value:
+    """Round vectors of float32 whose lanes are in the order of channels, on any processor."""
+    low, high = (f.splat(limit, values[0].type) for limit in limits)
+    vectors = []
+    for each in values:
+        above = f.select(f.fcmp_ordered(">", each, low), each, low)
+        cut = f.select(f.fcmp_ordered("<", above, high), above, high)
+        vectors.append(_integer_bits(f, cut))  # of which the lowest byte is the integer
+    while len(vectors) > 1:
+        pairs = zip(vectors[::2], vectors[1::2], strict=True)
+        vectors = [f.shuffle(a, b, range(2 * a.type.count)) for a, b in pairs]
+    return f.trunc(vectors[0], ir.VectorType(BYTE, vectors[0].type.count))
+
+
+def cut_to_bytes(f: Function, sums: Value) -> Value:
+    """Convert one vector of int32 to bytes, limited to 0 and 255."""
+    low, high = (f.splat(end, sums.type) for end in (0, LARGEST_BYTE))
+    above = f.select(f.icmp_signed("<", sums, low), low, sums)
+    cut = f.select(f.icmp_signed(">", above, high), high, above)
+    return f.trunc(cut, ir.VectorType(BYTE, sums.type.count))
 
 
 def load_as_sums(f: Function, pointer: Value, vectors: int, lanes: int) -> list[Value]:
     """Load bytes of channels as int32, in the lanes that their sums have."""
     loaded = f.load_vector(pointer, ir.VectorType(BYTE, vectors * lanes))
     sums = ir.VectorType(INT32, lanes)
-    orders = _split(lane_order(vectors, lanes), vectors)
+    orders = split_lanes(lane_order(vectors, lanes), vectors)
     return [f.zext(f.shuffle(loaded, loaded, order), sums) for order in orders]
 
 
@@ -73,21 +90,16 @@ def interleave(f: Function, a: Value, b: Value) -> list[Value]:
     ]
 
 
-def _split(values: Sequence[int], vectors: int) -> list[list[int]]:
-    """Split a list of lanes into those of each vector."""
-    lanes = len(values) // vectors
-    return [list(values[start : start + lanes]) for start in range(0, len(values), lanes)]
+def split_lanes(lanes: Sequence[int], vectors: int) -> list[list[int]]:
+    """Split a list of lanes into those of each vector.
+
+    >>> split_lanes([0, 2, 1, 3], 2)
+    [[0, 2], [1, 3]]
+    """
+    count = len(lanes) // vectors
+    return [list(lanes[start : start + count]) for start in range(0, len(lanes), count)]
 
 
-def _pack_shorts(f: Function, a: Value, b: Value) -> Value:
-    """Pack two vectors of int32 to one of int16, part by part."""
-    lanes = a.type.count
-    name = {4: "sse2.packssdw.128", 8: "avx2.packssdw", 16: "avx512.packssdw.512"}[lanes]
-    return f.intrinsic(f"x86.{name}", ir.VectorType(INT16, 2 * lanes), a, b)
-
-
-def _pack_shorts_to_bytes(f: Function, a: Value, b: Value) -> Value:
-    """Pack two vectors of int16 to one of bytes, part by part."""
-    lanes = a.type.count
-    name = {8: "sse2.packuswb.128", 16: "avx2.packuswb", 32: "avx512.packuswb.512"}[lanes]
-    return f.intrinsic(f"x86.{name}", ir.VectorType(BYTE, 2 * lanes), a, b)
+def _integer_bits(f: Function, values: Value) -> Value:
+    moved = f.fadd(values, f.splat(_INTEGERS_FROM, values.type))
+    return f.bitcast(moved, ir.VectorType(INT32, values.type.count))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from llvmlite import ir
 
-from shufflenet.codegen.kernels._byte_vectors import pack_bytes, round_to_int
+from shufflenet.codegen.kernels._byte_vectors import cut_to_bytes, round_to_int
 from shufflenet.codegen.kernels._ir import (
     BYTE,
     BYTES,
@@ -46,10 +46,10 @@ class Conversions:
         def convert(f: Function, values: Value) -> Value:
             a = f.arguments
             scaled = f.fdiv(values, f.splat(a.scale, _FLOATS))
-            # What is rounded must be in the range of int32.
+            # What is rounded must not be too large for it.
             limits = (f.splat(end, _FLOATS) for end in (a.floor, a.ceiling))
             rounded = round_to_int(f, f.clamp(scaled, *limits))
-            return pack_bytes(f, [f.add(rounded, f.splat(a.zero, _INTS))])
+            return cut_to_bytes(f, f.add(rounded, f.splat(a.zero, _INTS)))
 
         limits = Signature({"floor": FLOAT, "ceiling": FLOAT})
         signature = _signature(FLOATS, BYTES) | limits

@@ -102,6 +102,11 @@ class FloatMultiplier:
     layout: FloatLayout
     blocks: Blocks | None = None
 
+    @property
+    def numbers(self) -> FloatNumbers:
+        """float32."""
+        return FloatNumbers(self.layout.lanes)
+
     def multiply(self, f: Function, tile: Tile, prefetch: Prefetch) -> None:
         """Write the inner loop: a step takes the panel's weights and one value of each pixel."""
         panel, lanes = tile.panel, self.layout.lanes
@@ -161,7 +166,7 @@ class FloatMultiplier:
                     result = f.maximum(f.fadd(*sums), least)
                     f.store_vector(result, f.at(there, f.load_offset(a.output_offsets, pixel)))
 
-        signature = depthwise_signature(FloatNumbers(lanes))
+        signature = depthwise_signature(self.numbers)
         return library.kernel(f"depthwise_{kernel}", signature, write)
 
 

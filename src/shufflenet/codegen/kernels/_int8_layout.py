@@ -24,11 +24,13 @@ class Int8Layout:
     A step of a product multiplies four bytes of a pixel by four weights of each channel. A panel
     begins with a header of int32 words, padded to whole cache lines: how many pairs of steps there
     are whose products can be added in 16 bits, then the offset of each step's bytes from the pixel,
-    those of pairs first. The weights follow, step by step in the same order, ``(steps, width, 4)``.
+    those of pairs first. The weights follow, step by step in the same order,
+    ``(steps, 4 / together, width, together)``.
 
     Attributes:
         columns: int32 sums that a vector holds.
         most_pixels: Most pixels of a tile by the vectors of its panel, in the order of panels.
+        together: Inputs whose products one instruction adds to each sum: four, two or one.
         in_pairs: Whether products of two steps are added in 16 bits where they fit.
         taps: Taps of a depthwise convolution that one instruction multiplies and adds.
         filter_dtype: The type of depthwise weights.
@@ -45,6 +47,7 @@ class Int8Layout:
     filter_dtype: type[np.generic]
     filter_vectors: int
     filter_widths: Sequence[int]
+    together: int = STEP
     whole_steps: int = 1
     strided_only: bool = False
     dtype = np.uint8
@@ -82,7 +85,20 @@ class Int8Layout:
         in_pairs = self.in_pairs and kind != "logits"
         panels = np.split(wide, np.cumsum(widths)[:-1], axis=1)
         steps = [word_steps(panel, len(runs)) for panel in panels]
-        return np.concatenate([_pack_panel(each, offsets, in_pairs=in_pairs) for each in steps])
+        packed = [self._pack_panel(each, offsets, in_pairs=in_pairs) for each in steps]
+        return np.concatenate(packed)
+
+    def _pack_panel(
+        self, steps: npt.NDArray[np.int8], offsets: Sequence[int], *, in_pairs: bool
+    ) -> Array:
+        """Pack one panel, ``(steps, width, 4)``, behind its header."""
+        pairs = pair_steps(steps) if in_pairs else []
+        paired = [step for pair in pairs for step in pair]
+        order = [*paired, *(step for step in range(len(steps)) if step not in set(paired))]
+        header = np.array([len(pairs), *(offsets[step] for step in order)], np.int32)
+        header = np.pad(header, (0, -len(header) % LINE_WORDS))
+        parts = steps[order].reshape(*steps.shape[:2], -1, self.together).swapaxes(1, 2)
+        return np.concatenate([header, parts.ravel().view(np.int32)])
 
     def pack_epilogue(
         self, scale: Floats | None, bias: Floats, widths: Sequence[int], kind: Kind = ""
@@ -144,13 +160,3 @@ def _pack_epilogue(
     both = np.stack([pad_rows(values, sum(widths))[order] for values in (scale, bias)])
     parts = np.split(both, np.cumsum(widths)[:-1], axis=1)
     return np.concatenate([part.ravel() for part in parts])
-
-
-def _pack_panel(steps: npt.NDArray[np.int8], offsets: Sequence[int], *, in_pairs: bool) -> Array:
-    """Pack one panel, ``(steps, width, 4)``, behind its header."""
-    pairs = pair_steps(steps) if in_pairs else []
-    paired = [step for pair in pairs for step in pair]
-    order = [*paired, *(step for step in range(len(steps)) if step not in set(paired))]
-    header = np.array([len(pairs), *(offsets[step] for step in order)], np.int32)
-    header = np.pad(header, (0, -len(header) % LINE_WORDS))
-    return np.concatenate([header, np.ascontiguousarray(steps[order]).view(np.int32).ravel()])

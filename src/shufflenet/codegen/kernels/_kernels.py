@@ -7,9 +7,8 @@ from llvmlite import ir
 
 from shufflenet.codegen.kernels._amx import AmxBlocks, AmxMultiplier, amx_layout
 from shufflenet.codegen.kernels._avx2 import PairMultiplier
-from shufflenet.codegen.kernels._byte_numbers import ByteNumbers
 from shufflenet.codegen.kernels._conversions import Conversions
-from shufflenet.codegen.kernels._float32 import FloatMultiplier, FloatNumbers
+from shufflenet.codegen.kernels._float32 import FloatMultiplier
 from shufflenet.codegen.kernels._float_layout import FloatLayout
 from shufflenet.codegen.kernels._gemm import Gemm
 from shufflenet.codegen.kernels._input import Input
@@ -18,6 +17,7 @@ from shufflenet.codegen.kernels._layout import Layout
 from shufflenet.codegen.kernels._library import Library
 from shufflenet.codegen.kernels._moves import Moves
 from shufflenet.codegen.kernels._multiplier import Multiplier, Numbers
+from shufflenet.codegen.kernels._portable import PortableMultiplier, pair_layout
 from shufflenet.codegen.kernels._signature import Kernel
 from shufflenet.codegen.kernels._vnni import DotMultiplier, dot_layout
 from shufflenet.spec import Target
@@ -31,24 +31,22 @@ class Kernels:
 
     Attributes:
         library: The module's functions.
-        numbers: What maps hold.
         multiplier: What multiplies.
     """
 
     library: Library
-    numbers: Numbers
     multiplier: Multiplier
 
     @classmethod
     def create(cls, module: ir.Module, multiplier: Multiplier) -> "Kernels":
         """Return the kernels of a module that multiply by an instruction set; none is written."""
         layout = multiplier.layout
-        numbers: Numbers
-        if layout.dtype == np.float32:
-            numbers = FloatNumbers(layout.lanes)
-        else:
-            numbers = ByteNumbers(layout.columns)
-        return cls(Library(module, numbers.element, layout.lanes), numbers, multiplier)
+        return cls(Library(module, multiplier.numbers.element, layout.lanes), multiplier)
+
+    @property
+    def numbers(self) -> Numbers:
+        """What maps hold."""
+        return self.multiplier.numbers
 
     @property
     def layout(self) -> Layout:
@@ -102,11 +100,12 @@ def float_multiplier(target: Target) -> Multiplier:
     return FloatMultiplier(layout)
 
 
-def int8_multiplier(target: Target) -> Multiplier:
-    """Return what multiplies bytes on a target.
+def int8_multiplier(target: Target, *, fits_pairs: bool = True) -> Multiplier:
+    """Return what multiplies bytes on a target: what every processor has, if nothing better.
 
-    Raises:
-        ValueError: the target has no such instructions.
+    Args:
+        target: The processor.
+        fits_pairs: Whether products of neighbors can be added in 16 bits, as AVX2 does.
     """
     match target.multiplies_bytes:
         case "AMX":
@@ -115,7 +114,7 @@ def int8_multiplier(target: Target) -> Multiplier:
             return DotMultiplier(dot_layout(16))
         case "AVX-VNNI":
             return DotMultiplier(dot_layout(8))
-        case "AVX2":
+        case "AVX2" if fits_pairs:
             return PairMultiplier()
-        case "":
-            raise ValueError(f"{target.triple} has no instructions that multiply bytes")
+        case _:
+            return PortableMultiplier(pair_layout(target.registers))

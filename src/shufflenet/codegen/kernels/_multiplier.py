@@ -152,6 +152,10 @@ class Multiplier(Protocol):
         """How it wants its operands to lie."""
 
     @property
+    def numbers(self) -> Numbers:
+        """What the maps hold that it multiplies."""
+
+    @property
     def blocks(self) -> Blocks | None:
         """What multiplies many pixels at once, if it has such instructions."""
 

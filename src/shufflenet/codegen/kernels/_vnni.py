@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from llvmlite import ir
 
-from shufflenet.codegen.kernels._byte_numbers import depthwise, header_words
+from shufflenet.codegen.kernels._byte_numbers import ByteNumbers, depthwise, header_words
 from shufflenet.codegen.kernels._byte_vectors import interleave
 from shufflenet.codegen.kernels._int8_layout import LANES, Int8Layout
 from shufflenet.codegen.kernels._ir import BYTE, INT16, INT32, Function, Value, index
@@ -15,6 +15,7 @@ from shufflenet.codegen.kernels._multiplier import Blocks, Tile
 from shufflenet.codegen.kernels._prefetch import Prefetch
 from shufflenet.codegen.kernels._signature import Kernel
 from shufflenet.codegen.kernels._word_steps import STEP
+from shufflenet.codegen.kernels._x86_bytes import round_to_bytes_of_x86
 
 __all__ = ["DotMultiplier", "dot_layout"]
 
@@ -51,6 +52,11 @@ class DotMultiplier:
     layout: Int8Layout
     blocks: Blocks | None = None
 
+    @property
+    def numbers(self) -> ByteNumbers:
+        """Bytes, packed as x86 does."""
+        return ByteNumbers(self.layout.columns, round_to_bytes_of_x86)
+
     def multiply(self, f: Function, tile: Tile, prefetch: Prefetch) -> None:
         """Write the inner loop: a step loads the panel's weights and four bytes of each pixel."""
         panel, columns = tile.panel, self.layout.columns
@@ -71,7 +77,7 @@ class DotMultiplier:
 
     def depthwise(self, library: Library, kernel: int) -> Kernel:
         """Return the kernel of a depthwise convolution: four taps at a time."""
-        return depthwise(library, self.layout, kernel, self._filter_sums)
+        return depthwise(library, self.layout, self.numbers, kernel, self._filter_sums)
 
     def _filter_sums(
         self, f: Function, taps: Sequence[Value], weights: Value, width: int

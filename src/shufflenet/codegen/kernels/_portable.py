@@ -1,0 +1,121 @@
+"""Products of bytes by what LLVM has for every processor, and by its instruction for pairs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from llvmlite import ir
+
+from shufflenet.codegen.kernels._byte_numbers import ByteNumbers, depthwise, header_words
+from shufflenet.codegen.kernels._byte_vectors import interleave, round_to_bytes
+from shufflenet.codegen.kernels._int8_layout import LANES, Int8Layout
+from shufflenet.codegen.kernels._ir import (
+    BYTE,
+    BYTES,
+    INT16,
+    INT32,
+    Function,
+    Value,
+    index,
+)
+from shufflenet.codegen.kernels._library import Library
+from shufflenet.codegen.kernels._multiplier import Blocks, Tile
+from shufflenet.codegen.kernels._prefetch import Prefetch
+from shufflenet.codegen.kernels._signature import Kernel
+from shufflenet.codegen.kernels._word_steps import STEP
+
+__all__ = ["MultiplyPairs", "PortableMultiplier", "multiply_pairs", "pair_layout"]
+
+_COLUMNS = 4
+_BYTES, _SUMS = ir.VectorType(BYTE, _COLUMNS), ir.VectorType(INT32, _COLUMNS)
+_EIGHT_BYTES, _SHORTS = (ir.VectorType(kind, 2 * _COLUMNS) for kind in (BYTE, INT16))
+
+# Writes the product of two vectors of int16, whose neighboring products are added to int32.
+MultiplyPairs: TypeAlias = Callable[[Function, Value, Value], Value]
+
+
+def multiply_pairs(f: Function, a: Value, b: Value) -> Value:
+    """Multiply vectors of int16, and add neighboring products to int32, on any processor."""
+    wide = ir.VectorType(INT32, 2 * _COLUMNS)
+    products = f.mul(f.sext(a, wide), f.sext(b, wide))
+    even, odd = (f.shuffle(products, products, range(of, wide.count, 2)) for of in (0, 1))
+    return f.add(even, odd)
+
+
+def pair_layout(registers: int) -> Int8Layout:
+    """Return the layout for vectors of 16 bytes, of which the processor holds so many."""
+    return Int8Layout(
+        columns=_COLUMNS,
+        most_pixels={2: 5, 1: 6} if registers < 32 else {4: 5, 2: 8, 1: 8},
+        together=2,
+        in_pairs=False,
+        taps=2,
+        filter_dtype=np.int16,
+        filter_vectors=LANES // _COLUMNS,
+        filter_widths=[LANES],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PortableMultiplier:
+    """Bytes are widened to int16, whose products by pairs no int32 sum of a network overflows."""
+
+    layout: Int8Layout
+    multiply_pairs: MultiplyPairs = multiply_pairs
+    blocks: Blocks | None = None
+
+    @property
+    def numbers(self) -> ByteNumbers:
+        """Bytes, whose sums are in the order of channels."""
+        return ByteNumbers(_COLUMNS, round_to_bytes)
+
+    def multiply(self, f: Function, tile: Tile, prefetch: Prefetch) -> None:
+        """Write the inner loop: a step multiplies two bytes of each pixel, then the next two."""
+        panel = tile.panel
+        offsets = f.at(panel.weights, 1)
+        first = f.at(panel.weights, header_words(f, panel.steps))
+        halves = range(0, STEP, 2)
+        with f.loop(panel.steps) as number:
+            channel = f.load_offset(offsets, number)
+            words = f.mul(number, index(panel.vectors * _COLUMNS))
+            weights = f.bitcast(f.at(first, words), BYTES)
+            prefetch.fetch(f, number)
+            values = [self._pairs(f, f.at(row, channel)) for row in tile.rows]
+            for half in halves:
+                start = half * panel.vectors * _COLUMNS
+                for vector in range(panel.vectors):
+                    at = start + vector * _EIGHT_BYTES.count
+                    weight = f.sext(f.load_vector(f.at(weights, at), _EIGHT_BYTES), _SHORTS)
+                    for pairs, variables in zip(values, tile.sums, strict=True):
+                        product = self.multiply_pairs(f, pairs[half // 2], weight)
+                        f.store(f.add(f.load(variables[vector]), product), variables[vector])
+
+    def _pairs(self, f: Function, pointer: Value) -> list[Value]:
+        """Load four bytes: the first two as int16 again and again, and the last two likewise."""
+        word = f.splat(f.load_unaligned(pointer, INT32), _SUMS)
+        values = f.bitcast(word, ir.VectorType(BYTE, LANES))
+        orders = [[half, half + 1] * _COLUMNS for half in range(0, STEP, 2)]
+        return [f.zext(f.shuffle(values, values, order), _SHORTS) for order in orders]
+
+    def depthwise(self, library: Library, kernel: int) -> Kernel:
+        """Return the kernel of a depthwise convolution: two taps at a time, as int16."""
+        return depthwise(library, self.layout, self.numbers, kernel, self._filter_sums)
+
+    def _filter_sums(
+        self, f: Function, taps: Sequence[Value], weights: Value, width: int
+    ) -> list[Value]:
+        sums = [f.splat(0, _SUMS)] * (width // _COLUMNS)
+        nothing = f.splat(0, _SHORTS)
+        for tap in range(0, len(taps), 2):
+            for start in range(0, width, _EIGHT_BYTES.count):
+                values = [
+                    f.zext(f.load_vector(f.at(each, start), _EIGHT_BYTES), _SHORTS)
+                    for each in taps[tap : tap + 2]
+                ]
+                both = interleave(f, *values, *[nothing] * (2 - len(values)))
+                for number, pairs in enumerate(both, start // _COLUMNS):
+                    at = tap * width // 2 + number * _COLUMNS
+                    tap_weights = f.load_vector(f.at(weights, at), _SHORTS)
+                    sums[number] = f.add(sums[number], self.multiply_pairs(f, pairs, tap_weights))
+        return sums
