@@ -2,10 +2,12 @@
 
 import ctypes
 import json
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("llvmlite")
 from llvmlite import binding
@@ -13,15 +15,19 @@ from llvmlite import binding
 from shufflenet.codegen import MESSAGES, Code, Compiled, Facts, Module, build, jit, object_file
 from shufflenet.codegen.kernels import aligned
 from shufflenet.machine import host_target
+from shufflenet.preprocess import resize_and_crop
 from shufflenet.recipes import preprocess_for
 from shufflenet.spec import Label
 from small_networks import small_network
 
 SHAPE, CLASSES = (3, 24, 20), 7
+HOW = preprocess_for(24)
 FACTS = Facts(
     labels=[Label(f"n{n}", f"näme {n % 3}") for n in range(CLASSES)],
     card='{"näme": 1}',
     proof={"logits": [1, 2]},
+    preprocess=HOW,
+    most_source_px=300,
 )
 
 Argument: TypeAlias = np.ndarray | int | None
@@ -42,8 +48,8 @@ class Linked:
         address = self.engine.get_function_address(f"net_{name}")
         assert address, name
         kinds = [ctypes.c_int32 if isinstance(each, int) else ctypes.c_void_p for each in arguments]
-        if name == "prepare":
-            kinds[1] = ctypes.c_size_t
+        if name in ("prepare", "classify", "resize"):  # bytes of all, of a row
+            kinds[1 if name == "prepare" else 4] = ctypes.c_ssize_t
         values = [each.ctypes.data if isinstance(each, np.ndarray) else each for each in arguments]
         result: object = ctypes.CFUNCTYPE(returns, *kinds)(address)(*values)
         return result
@@ -57,9 +63,6 @@ class Linked:
         memory[:] = 99  # of whatever was there before
         assert self.call("prepare", memory, self.made.memory_bytes) == Code.OK
         return memory
-
-
-HOW = preprocess_for(32)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +101,59 @@ def test_an_object_computes_what_the_compiled_module_does(
         assert logits[CLASSES] == 99  # padding stays in the working memory
 
 
+@pytest.mark.parametrize("pixel_bytes", [3, 4])
+def test_a_photo_is_resized_and_classified(net: Linked, pixel_bytes: int) -> None:
+    rng = np.random.default_rng(0)
+    for width, height, spare in ((31, 50, 0), (300, 77, 5), (24, 24, 64), (1, 1, 1)):
+        rows = rng.integers(0, 256, (height, width * pixel_bytes + spare), np.uint8)
+        photo = rows[:, : width * pixel_bytes].reshape(height, width, pixel_bytes)[..., :3]
+        whole = resize_and_crop(Image.fromarray(photo), replace(HOW, crop_px=24))
+        expected = whole[:, 2:22]  # 20 of 24 columns
+        memory = net.memory()
+        size = width, height, rows.shape[1], pixel_bytes
+        cropped, logits = np.zeros((24, 20, 3), np.uint8), np.empty(CLASSES, np.float32)
+        assert net.call("resize", memory, rows, *size, cropped) == Code.OK
+        assert np.array_equal(cropped, expected)
+        assert net.call("logits", memory, cropped, logits) == Code.OK
+        probabilities = np.full(CLASSES + 1, 99, np.float32)
+        assert net.call("classify", memory, rows, *size, probabilities) == Code.OK
+        powers = np.exp(logits.astype(np.float64) - logits.max())
+        assert np.allclose(probabilities[:-1], powers / powers.sum(), rtol=1e-5, atol=0)
+        assert probabilities[-1] == 99
+        flipped, size = rows[::-1].copy(), (width, height, -rows.shape[1], pixel_bytes)
+        assert net.call("resize", memory, flipped[-1:], *size, cropped) == Code.OK
+        assert np.array_equal(cropped, expected)
+
+
+def test_impossible_photos_are_refused(net: Linked) -> None:
+    memory, photo = net.memory(), np.zeros((40, 40, 4), np.uint8)
+    for name, output in (
+        ("classify", np.full(CLASSES, 9, np.float32)),
+        ("resize", np.full((24, 20, 3), 9, np.uint8)),
+    ):
+        for arguments, code in (
+            ((0, 40, 160, 4), Code.BAD_IMAGE_SIZE),
+            ((40, -1, 160, 4), Code.BAD_IMAGE_SIZE),
+            ((301, 1, 4096, 4), Code.BAD_IMAGE_SIZE),
+            ((1, 2**31 - 1, 4096, 4), Code.BAD_IMAGE_SIZE),
+            ((-(2**31), 1, 4096, 4), Code.BAD_IMAGE_SIZE),
+            ((40, 40, 160, 2), Code.BAD_STRIDE),
+            ((40, 40, 200, 5), Code.BAD_STRIDE),
+            ((40, 40, 159, 4), Code.BAD_STRIDE),
+            ((40, 40, -119, 3), Code.BAD_STRIDE),
+            ((40, 40, 0, 3), Code.BAD_STRIDE),
+        ):
+            assert net.call(name, memory, photo, *arguments, output) == code
+        good = (40, 40, 160, 4)
+        assert net.call(name, None, photo, *good, output) == Code.NULL_POINTER
+        assert net.call(name, memory, None, *good, output) == Code.NULL_POINTER
+        assert net.call(name, memory, photo, *good, None) == Code.NULL_POINTER
+        assert net.call(name, memory[1:], photo, *good, output) == Code.MEMORY_MISALIGNED
+        fresh = aligned(net.made.memory_bytes, np.uint8)
+        assert net.call(name, fresh, photo, *good, output) == Code.MEMORY_NOT_PREPARED
+        assert (output == 9).all()
+
+
 def test_what_is_stated_of_the_network(net: Linked) -> None:
     for number, each in enumerate(FACTS.labels):
         assert net.text("label", number) == each.name
@@ -113,6 +169,7 @@ def test_what_is_stated_of_the_network(net: Linked) -> None:
         "classes": CLASSES,
         "memory_bytes": net.made.memory_bytes,
         "memory_alignment": 64,
+        "most_source_px": 300,
         "logits": [1, 2],
     }
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,10 +21,14 @@ from shufflenet.codegen.kernels import (
     LINE_BYTES,
     OFFSETS,
     Function,
+    Library,
+    Resize,
     Value,
     index,
+    softmax,
+    top,
 )
-from shufflenet.spec import Label
+from shufflenet.spec import Label, Preprocess
 
 __all__ = ["Facts", "Interface", "WorkingMemory"]
 
@@ -34,38 +39,53 @@ _NULL = ir.Constant(BYTES, None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a compiled file states of its network, beside computing it.
+    """What a compiled file states of its network, beside computing it, and how it reads photos.
 
     Attributes:
         labels: One for each class.
         card: The card as JSON.
-        proof: More fields of what ``shufflenet_proof`` returns: an image and its logits.
+        proof: More fields of what the function ``proof`` returns: an image and its logits.
+        preprocess: How photos become images; it counts only if the module takes pixels.
+        most_source_px: The longest side of a photo.
     """
 
     labels: Sequence[Label]
     card: str
     proof: Mapping[str, object] = field(default_factory=dict)
+    preprocess: Preprocess | None = None
+    most_source_px: int = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class WorkingMemory:
-    """The places in the memory that a caller gives. A cache line with the stamp comes first.
+    """The places in the memory that a caller gives, as bytes. A line with a stamp comes first.
+
+    The photo is not needed any more when logits are written, so these lie in the same place.
 
     Attributes:
-        arena: The byte at which the arena begins.
-        logits: The byte at which the logits begin, padded to whole panels.
-        end: The bytes of all.
+        arena: Where the arena begins.
+        logits: Where logits begin, padded to whole panels.
+        cropped: Where the resized and cropped photo begins.
+        scratch: Where the scratch of the resize begins.
+        end: Where everything ends.
     """
 
     arena: int
     logits: int
+    cropped: int
+    scratch: int
     end: int
 
     @classmethod
-    def of(cls, module: Module) -> "WorkingMemory":
-        """Return the places for a module."""
-        logits = LINE_BYTES + _lines(module.arena_bytes)
-        return cls(LINE_BYTES, logits, logits + _lines(4 * module.logits_pitch))
+    def of(cls, module: Module, scratch_bytes: int | None) -> "WorkingMemory":
+        """Return the places for a module, and for the scratch of the resize if there is one."""
+        after = LINE_BYTES + _lines(module.arena_bytes)
+        scratch = end = after
+        if scratch_bytes is not None:
+            scratch += _lines(math.prod(module.shape))
+            end = scratch + _lines(scratch_bytes)
+        end = max(end, after + _lines(4 * module.logits_pitch))
+        return cls(arena=LINE_BYTES, logits=after, cropped=after, scratch=scratch, end=end)
 
 
 class Interface:
@@ -86,22 +106,31 @@ class Interface:
     def __init__(self, module: Module, facts: Facts, prefix: str, address_bits: int) -> None:
         self.code = ir.Module()
         self.names: list[str] = []
-        self.memory = WorkingMemory.of(module)
         self._module, self._facts, self._prefix = module, facts, prefix
+        self._library = Library(self.code, FLOAT, 4)
         self._size = ir.IntType(address_bits)
+        self._how = facts.preprocess if module.takes_pixels else None
+        self.memory = WorkingMemory.of(module, self._scratch_bytes())
         self._blocks = {
             "constants": data(self.code, "constants", module.constants),
             "tables": data(self.code, "tables", module.tables).bitcast(OFFSETS),
         }
-        words = np.frombuffer(_digest(module, facts), np.uint64)[: _STAMP.count]
+        words = np.frombuffer(_digest(module, facts.card, self.memory), np.uint64)[: _STAMP.count]
         self._stamp = ir.Constant(_STAMP, [int(word) for word in words])
 
+    def _scratch_bytes(self) -> int | None:
+        if self._how is None:
+            return None
+        size, most = self._module.shape[1:], self._facts.most_source_px
+        return Resize(self._library).scratch_bytes(self._how, size, most)
+
     def write(self) -> None:
-        """Write all functions."""
+        """Write all functions, in the order of the header."""
         self._write_prepare()
         images = {"logits_of_image": ("features", FLOATS)}
-        if self._module.takes_pixels:
-            images["logits"] = ("features_of_pixels", BYTES)
+        if self._how is not None:
+            self._write_photos(self._how)
+            images = {"logits": ("features_of_pixels", BYTES), **images}
         for name, (features, kind) in images.items():
             f = self._begin(name, {"memory": BYTES, "image": kind, "logits": FLOATS})
             self._check_memory(f, "image", "logits")
@@ -114,7 +143,7 @@ class Interface:
     def _begin(self, name: str, types: Mapping[str, ir.Type], returns: ir.Type = INT32) -> Function:
         """Begin a function that C calls."""
         name = f"{self._prefix}_{name}"
-        f = Function(self.code, name, types, ir.VectorType(FLOAT, 4), returns)
+        f = Function(self.code, name, types, self._library.vector, returns)
         self.names.append(name)
         if self._size.width == INDEX.width:  # calling conventions of some extend 32 bits to 64
             for each in (*f.function.args, f.function.return_value):
@@ -188,44 +217,66 @@ class Interface:
         with f.loop(index(self._module.classes)) as number:
             f.store(f.load(f.at(logits, number)), f.at(f.arguments.logits, number))
 
-    def _write_top(self) -> None:
-        """Write the choice of the k largest values: each the first below the one before.
+    def _write_photos(self, how: Preprocess) -> None:
+        """Write the functions that resize photos, and classify them."""
+        size, most = self._module.shape[1:], self._facts.most_source_px
+        resize = Resize(self._library).kernel(how, size, most)
+        photo = {"memory": BYTES, "pixels": BYTES, "width": INT32, "height": INT32}
+        photo |= {"row_bytes": self._size, "pixel_bytes": INT32}
+        for name, output, kind in (
+            ("resize", "cropped", BYTES),
+            ("classify", "probabilities", FLOATS),
+        ):
+            f = self._begin(name, {**photo, output: kind})
+            self._check_memory(f, "pixels", output)
+            self._check_photo(f)
+            a = f.arguments
+            cropped = a.cropped if name == "resize" else f.at(a.memory, self.memory.cropped)
+            sides = {side: f.sext(vars(a)[side], INDEX) for side in ("width", "height")}
+            resize.call(
+                f,
+                pixels=a.pixels,
+                row_bytes=self._index(f, a.row_bytes),
+                pixel_bytes=f.sext(a.pixel_bytes, INDEX),
+                **sides,
+                scratch=f.at(a.memory, self.memory.scratch),
+                output=cropped,
+            )
+            if name == "classify":
+                self._compute(f, "features_of_pixels", cropped)
+                softmax(self._library).call(
+                    f,
+                    logits=self._padded_logits(f),
+                    count=self._module.classes,
+                    probabilities=a.probabilities,
+                )
+            self._return(f, Code.OK)
 
-        It takes no memory, and k passes over the values. A NaN counts as minus infinity.
-        """
+    def _check_photo(self, f: Function) -> None:
+        a, most = f.arguments, self._facts.most_source_px
+        for side in (a.width, a.height):  # as an unsigned number, a negative one is large
+            beyond = f.icmp_unsigned(">=", f.sub(side, _int(1)), _int(most))
+            self._refuse(f, beyond, Code.BAD_IMAGE_SIZE)
+        other = f.icmp_unsigned(">", f.sub(a.pixel_bytes, _int(3)), _int(1))
+        self._refuse(f, other, Code.BAD_STRIDE)
+        pitch, zero = a.row_bytes, ir.Constant(self._size, 0)
+        pitch = f.select(f.icmp_signed("<", pitch, zero), f.sub(zero, pitch), pitch)
+        row = f.mul(a.width, a.pixel_bytes)
+        row = row if self._size == INT32 else f.zext(row, self._size)
+        self._refuse(f, f.icmp_unsigned("<", pitch, row), Code.BAD_STRIDE)
+
+    def _index(self, f: Function, value: Value) -> Value:
+        return value if self._size == INDEX else f.sext(value, INDEX)
+
+    def _write_top(self) -> None:
         f = self._begin("top", {"values": FLOATS, "k": INT32, "classes": OFFSETS})
-        a, classes = f.arguments, _int(self._module.classes)
+        a, classes = f.arguments, self._module.classes
         self._refuse_null(f, "values", "classes")
         # As an unsigned number, a negative one is large.
-        k = f.sub(a.k, _int(1))
-        self._refuse(f, f.icmp_unsigned(">=", k, classes), Code.BAD_COUNT)
-        lowest, infinity = ir.Constant(FLOAT, -np.inf), ir.Constant(FLOAT, np.inf)
-        last, last_class = f.variable(FLOAT), f.variable(INT32)
-        best, best_class = f.variable(FLOAT), f.variable(INT32)
-        f.store(infinity, last)
-        f.store(_int(-1), last_class)
-        with f.loop(f.sext(a.k, INDEX)) as rank:
-            f.store(lowest, best)
-            f.store(_int(-1), best_class)
-            with f.loop(f.sext(classes, INDEX)) as number:
-                this = f.trunc(number, INT32)
-                value = f.load(f.at(a.values, number))
-                value = f.select(f.fcmp_unordered("uno", value, value), lowest, value)
-                is_left = f.or_(
-                    f.fcmp_ordered("<", value, f.load(last)),
-                    f.and_(
-                        f.fcmp_ordered("==", value, f.load(last)),
-                        f.icmp_signed(">", this, f.load(last_class)),
-                    ),
-                )
-                is_first = f.icmp_signed("<", f.load(best_class), _int(0))
-                is_better = f.or_(is_first, f.fcmp_ordered(">", value, f.load(best)))
-                takes = f.and_(is_left, is_better)
-                f.store(f.select(takes, value, f.load(best)), best)
-                f.store(f.select(takes, this, f.load(best_class)), best_class)
-            f.store(f.load(best), last)
-            f.store(f.load(best_class), last_class)
-            f.store(f.load(best_class), f.at(a.classes, rank))
+        beyond = f.icmp_unsigned(">=", f.sub(a.k, _int(1)), _int(classes))
+        self._refuse(f, beyond, Code.BAD_COUNT)
+        k = f.sext(a.k, INDEX)
+        top(self._library).call(f, values=a.values, count=classes, k=k, numbers=a.classes)
         self._return(f, Code.OK)
 
     def _write_texts(self) -> None:
@@ -259,14 +310,15 @@ class Interface:
             "classes": self._module.classes,
             "memory_bytes": self.memory.end,
             "memory_alignment": LINE_BYTES,
+            "most_source_px": self._facts.most_source_px if self._how else 0,
             **self._facts.proof,
         }
 
 
-def _digest(module: Module, facts: Facts) -> bytes:
+def _digest(module: Module, card: str, memory: WorkingMemory) -> bytes:
     """Return what distinguishes a compiled network from every other."""
-    digest = hashlib.sha256(repr((module.shape, module.arena_bytes, module.target)).encode())
-    for part in (facts.card.encode(), module.constants.tobytes(), module.tables.tobytes()):
+    digest = hashlib.sha256(repr((module.shape, module.target, memory)).encode())
+    for part in (card.encode(), module.constants.tobytes(), module.tables.tobytes()):
         digest.update(part)
     return digest.digest()
 

@@ -30,6 +30,7 @@ from shufflenet.codegen.kernels._layout import (
     panel_counts,
     panel_widths,
 )
+from shufflenet.codegen.kernels._library import Library
 from shufflenet.codegen.kernels._multiplier import Multiplier
 from shufflenet.codegen.kernels._pairs import all_fit_pairs
 from shufflenet.codegen.kernels._resize import Resize
@@ -53,6 +54,7 @@ __all__ = [
     "Kernel",
     "Kernels",
     "Layout",
+    "Library",
     "Multiplier",
     "Resize",
     "Signature",
