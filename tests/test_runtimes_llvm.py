@@ -23,7 +23,7 @@ from tolerance import FLOAT32_RELATIVE
 
 pytest.importorskip("llvmlite")
 
-from shufflenet.codegen import Compiled
+from shufflenet.native import Compiled
 from shufflenet.runtimes import LlvmClassifier, _llvm
 
 assert SHIPPED.onnx
@@ -179,7 +179,10 @@ def test_bad_files_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("package", ["llvmlite", "onnx"])
-def test_a_package_that_is_missing_is_named(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_is_missing_is_named(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path))  # where no code is kept
     take_away(package, monkeypatch)
     with pytest.raises(MissingDependency, match=r"shufflenet\[llvm\]"):
         open_model(runtime="llvm")

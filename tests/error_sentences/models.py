@@ -9,6 +9,10 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "shufflenet list.",
     ),
     (
+        errors.FileChanged("a.onnx"),
+        "The file 'a.onnx' was changed while it was in use. Open it again.",
+    ),
+    (
         errors.PublishedUnderOtherName("a.pth", "net.torchvision"),
         "The file 'a.pth' does not exist. The published file with that filename is called "
         "'net.torchvision' here.",

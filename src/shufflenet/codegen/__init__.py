@@ -4,25 +4,25 @@ Other runtimes compute one operation after the other, each over its whole map. H
 concatenated, and depthwise convolutions computed, some pixels at a time, just before the 1x1
 convolution that reads them and while they lie in the nearest cache (``docs/performance.md``).
 
-``build`` turns a network and a ``Target`` into a ``Module``; ``jit`` compiles and runs it here,
-``object_file`` writes it for any processor that LLVM knows.
+``build`` turns a network and a ``Target`` into a ``Module``; ``compile_module`` and ``jit`` compile
+it for this machine, ``object_file`` writes it for any processor that LLVM knows.
 """
 
 from shufflenet.codegen._codes import MESSAGES, Code
 from shufflenet.codegen._interface import Facts
-from shufflenet.codegen._jit import Compiled, jit
+from shufflenet.codegen._jit import compile_module, jit
 from shufflenet.codegen._module import Module, build, check
 from shufflenet.codegen._object import ObjectFile, object_file
 
 __all__ = [
     "MESSAGES",
     "Code",
-    "Compiled",
     "Facts",
     "Module",
     "ObjectFile",
     "build",
     "check",
+    "compile_module",
     "jit",
     "object_file",
 ]

@@ -17,6 +17,7 @@ __all__ = [
     "DamagedCheck",
     "DamagedFile",
     "DamagedOnnx",
+    "FileChanged",
     "FileMissing",
     "FileUnreadable",
     "LogitsNotNumbers",
@@ -62,6 +63,13 @@ class FileMissing(CheckpointError):
     def __init__(self, path: str | Path) -> None:
         remedy = "Check the path, or see the names you can use: shufflenet list."
         super().__init__(path, "does not exist", remedy)
+
+
+class FileChanged(CheckpointError):
+    """The file is not the one that was opened any more."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path, "was changed while it was in use", "Open it again.")
 
 
 class PublishedUnderOtherName(CheckpointError):

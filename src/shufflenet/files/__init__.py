@@ -9,7 +9,7 @@ from shufflenet.files._checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from shufflenet.files._model_file import check_model_file, errors_of
+from shufflenet.files._model_file import check_model_file, errors_of, hash_content
 from shufflenet.files._onnx_card import (
     card_from_metadata,
     computes_int8,
@@ -18,6 +18,7 @@ from shufflenet.files._onnx_card import (
 )
 from shufflenet.files._onnx_file import hash_onnx_graph
 from shufflenet.files._onnx_numbers import check_onnx_numbers
+from shufflenet.files._private import make_private, read_private
 
 __all__ = [
     "PARTIAL",
@@ -28,13 +29,16 @@ __all__ = [
     "check_onnx_numbers",
     "computes_int8",
     "errors_of",
+    "hash_content",
     "hash_onnx_graph",
+    "make_private",
     "narrow",
     "partial_beside",
     "read_card",
     "read_checkpoint",
     "read_onnx_card",
     "read_onnx_metadata",
+    "read_private",
     "write_atomic",
     "write_checkpoint",
     "write_together",

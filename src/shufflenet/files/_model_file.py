@@ -1,14 +1,15 @@
 """A file of weights that a user names, opened: errors of the system become this package's."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from shufflenet.errors import FileMissing, FileUnreadable, NotAFile
 from shufflenet.outside import IrregularFile, check_kind, open_regular
 
-__all__ = ["check_model_file", "errors_of", "open_model"]
+__all__ = ["check_model_file", "errors_of", "hash_content", "open_model"]
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def errors_of(path: str | Path) -> Iterator[None]:
 
 
 @contextmanager
-def open_model(path: str | Path) -> Iterator[BinaryIO]:
+def open_model(path: str | Path) -> Iterator[BufferedReader]:
     """Open a file of weights to read its bytes; errors are as in ``errors_of``."""
     with errors_of(path), open_regular(path) as file:
         yield file
@@ -48,3 +49,9 @@ def check_model_file(path: str | Path) -> None:
     """
     with open_model(path) as file:
         check_kind(path, file, Path(path).suffix.lower())
+
+
+def hash_content(path: str | Path) -> str:
+    """Compute the SHA-256 of a file of weights, in hexadecimal digits; see ``errors_of``."""
+    with open_model(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,11 +14,12 @@ import numpy.typing as npt
 
 from shufflenet.errors import (
     CompileError,
+    FileChanged,
     FileMissing,
     MissingDependency,
     UnsupportedByRuntime,
 )
-from shufflenet.files import card_from_metadata
+from shufflenet.files import card_from_metadata, hash_content, read_onnx_metadata
 from shufflenet.machine import PerProcess, check_threads, cores, host_target
 from shufflenet.preprocess import normalize
 from shufflenet.runtimes._classifier import missing_package
@@ -30,7 +31,8 @@ from shufflenet.spec import RUNTIMES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shufflenet.codegen import Compiled
+    from shufflenet.graph import Network
+    from shufflenet.native import Compiled, NativeCode
     from shufflenet.spec import Arithmetic, Target
 
 __all__ = ["LlvmClassifier", "open_file"]
@@ -61,7 +63,9 @@ class LlvmClassifier:
     what would take minutes or gigabytes is refused.
 
     Generating code for images of a new shape takes one to three seconds, and longer for large ones.
-    For an int8 file it is generated when the file is opened, to check what it computes.
+    It is kept in ``files.cache_dir() / "code"`` for this file, processor and version, and then
+    takes milliseconds; what is kept has passed the proofs. For an int8 file code is generated when
+    the file is opened, to check what it computes.
     """
 
     def __init__(
@@ -84,38 +88,63 @@ class LlvmClassifier:
         """
         check_threads(threads)
         try:
-            from shufflenet.codegen import build, jit  # noqa: PLC0415  # other runtimes do without
-            from shufflenet.graph import read_network  # noqa: PLC0415  # likewise
+            from shufflenet.native import Compiled, KeptCode  # noqa: PLC0415  # as in _generate
         except ModuleNotFoundError as error:
             raise MissingDependency(*missing_package(RUNTIMES["llvm"], error)) from error
         if not Path(path).is_file():
             raise FileMissing(path)
-        self._network, metadata = read_network(path)
+        self._path, self._content = Path(path).absolute(), hash_content(path)
+        metadata = read_onnx_metadata(path)
         self.card, _ = card_from_metadata(path, metadata)
         self._guard = Guard(path, "LLVM", self.card.network.classes)
-        self._target = target or host_target(int8=np.uint8 in self._network.dtypes)
-        self._check(path)
-        self._build, self._jit = build, jit
+        self._network: Network | None = None
+        self._target = target or host_target(int8=self.card.int8 is not None)
+        self._link, self._kept = Compiled, KeptCode(self._content, self._target)
         self._of_shape: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
         self._lock = PerProcess(threading.Lock)
+        side = self.card.preprocess.crop_px
+        shape = (self.card.network.in_channels, side, side)
+        if code := self._kept.read(shape):
+            self._of_shape[shape] = self._link(code)
+        else:
+            self._check(shape)
         threads = threads or cores()
         pool = partial(ThreadPoolExecutor, threads, "shufflenet-llvm")
         self._pool = PerProcess(pool) if threads > 1 else None
         check_int8(self.logits_from_pixels, self.card, metadata, path)
 
-    def _check(self, path: str | Path) -> None:
-        """Check that code can be generated for the file's network.
+    def _check(self, shape: tuple[int, int, int]) -> None:
+        """Check that code can be generated for the file's network and images of a shape.
 
         Raises:
             UnsupportedByRuntime: the layers do not fit each other.
         """
-        from shufflenet.codegen import check  # noqa: PLC0415  # other runtimes do without
+        network = self._read_network()
+        from shufflenet.codegen import check  # noqa: PLC0415  # as in _generate
 
-        side = self.card.preprocess.crop_px
         try:
-            check(self._network, self._target, (self.card.network.in_channels, side, side))
+            check(network, self._target, shape)
         except CompileError as error:
-            raise UnsupportedByRuntime(path, error.feature, "LLVM") from error
+            raise UnsupportedByRuntime(self._path, error.feature, "LLVM") from error
+
+    def _read_network(self) -> Network:
+        """Read the file's layers, if that was not done before.
+
+        Raises:
+            CheckpointError: the file is damaged or has layers of another kind.
+            FileChanged: it is another one than when it was opened.
+            MissingDependency: onnx is not installed.
+        """
+        if self._network is None:
+            try:
+                from shufflenet.graph import read_network  # noqa: PLC0415  # as in _generate
+            except ModuleNotFoundError as error:
+                raise MissingDependency(*missing_package(RUNTIMES["llvm"], error)) from error
+            network, _ = read_network(self._path)
+            if hash_content(self._path) != self._content:
+                raise FileChanged(self._path)
+            self._network = network
+        return self._network
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.
@@ -173,7 +202,20 @@ class LlvmClassifier:
             return self._of_shape[shape]
 
     def _compile(self, shape: tuple[int, ...]) -> Compiled:
+        code = self._kept.read(shape)
+        if code is None:
+            code = self._generate(shape)
+            self._kept.write(code)
+        return self._link(code)
+
+    def _generate(self, shape: tuple[int, ...]) -> NativeCode:
+        """Generate the code for images ``(channels, h, w)``.
+
+        What that needs is imported here: kept code does without, and so do other runtimes.
+        """
+        network = self._read_network()
+        from shufflenet.codegen import build, compile_module  # noqa: PLC0415  # see above
+
         channels, height, width = shape
-        network, how = self._network, self.card.preprocess
-        module = self._build(network, self._target, (channels, height, width), how)
-        return self._jit(module)
+        module = build(network, self._target, (channels, height, width), self.card.preprocess)
+        return compile_module(module)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.graph import Floats, Weights
+from shufflenet.native import LINE_BYTES, aligned
 
 __all__ = [
     "CLASS_VECTORS",
@@ -22,8 +23,7 @@ __all__ = [
     "panel_widths",
 ]
 
-LINE_BYTES = 64  # of a cache line
-LINE_WORDS = 16  # likewise; a word is one float32 weight, or four int8 weights
+LINE_WORDS = 16  # of a cache line; a word is one float32 weight, or four int8 weights
 
 CLASS_VECTORS = 8  # vectors of classes that the classifier computes at once for one image
 
@@ -129,14 +129,6 @@ def panel_counts(layout: Layout, widths: Sequence[int]) -> dict[int, int]:
 def class_panels(layout: Layout, classes: int) -> int:
     """Return how many panels of ``CLASS_VECTORS`` vectors hold classes."""
     return -(-classes // (CLASS_VECTORS * layout.columns))
-
-
-def aligned(elements: int, dtype: npt.DTypeLike) -> Array:
-    """Return zeros, ``(elements,)``, that begin at a cache line."""
-    size = elements * np.dtype(dtype).itemsize
-    block = np.zeros(size + LINE_BYTES, np.uint8)
-    start = -block.ctypes.data % LINE_BYTES
-    return block[start : start + size].view(dtype)
 
 
 def pad_rows(values: Array, length: int) -> Array:

@@ -1,0 +1,166 @@
+"""Machine code kept in the cache folder: by file, processor, versions and shape of images.
+
+A kept file holds the hash of all that follows it. Damaged ones, and those that others than this
+user could have written, are passed over: the code is compiled again and replaces them.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import numpy as np
+
+from shufflenet import __version__
+from shufflenet.errors import NoCacheFolder, SpecError, WriteError
+from shufflenet.files import cache_dir, make_private, read_private, write_atomic
+from shufflenet.native._code import NativeCode, Sizes
+from shufflenet.outside import read_json, typed
+from shufflenet.spec import Target
+
+__all__ = ["KeptCode"]
+
+_log = logging.getLogger(__name__)
+
+_MAGIC = b"shufflenet machine code, 1\n"
+_HASH_BYTES, _LENGTH_BYTES = 32, 8
+_SUFFIX = ".code"
+_MOST_FILES, _MOST_BYTES = 64, 1 << 30  # of all kept files; of one that ships, 6 MB
+# What decides which code is made of a file.
+_SOURCES = ("codegen", "graph", "native", "preprocess", "spec", "int8.py", "machine.py")
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What a kept file says of itself: what it is for, and the bytes of its parts."""
+
+    key: str
+    triple: str
+    sizes: Sizes
+    functions: int
+    constants: int
+    tables: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCode:
+    """The machine code of one file for one processor.
+
+    Attributes:
+        content: The SHA-256 of the file, whose card says how pixels become images.
+        target: The processor.
+    """
+
+    content: str
+    target: Target
+
+    def read(self, shape: tuple[int, ...]) -> NativeCode | None:
+        """Read the code for images ``(channels, height, width)``; None if it is not kept."""
+        key = self._key(shape)
+        try:
+            path = _folder() / (key + _SUFFIX)
+            code = _parse(read_private(path, _MOST_BYTES), key)
+            with contextlib.suppress(OSError):
+                os.utime(path)  # those unused for longest are removed
+        except FileNotFoundError:
+            return None
+        except (OSError, NoCacheFolder, ValueError) as error:  # a SpecError is a ValueError
+            _log.info("Kept machine code is not used: %s", error)
+            return None
+        return code if code.sizes.shape == shape else None
+
+    def write(self, code: NativeCode) -> None:
+        """Write code; where it cannot be written it is not kept."""
+        key = self._key(code.sizes.shape)
+        try:
+            folder = _folder()
+            make_private(folder)
+            write_atomic(folder / (key + _SUFFIX), _format(code, key))
+            _remove_oldest(folder)
+        except (OSError, WriteError, NoCacheFolder) as error:
+            _log.info("Machine code is not kept: %s", error)
+
+    def _key(self, shape: tuple[int, ...]) -> str:
+        """Return the hash of all that code depends on."""
+        facts = [self.content, shape, asdict(self.target), _versions()]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+@cache
+def _versions() -> list[object]:
+    """Return the versions of what makes code: of an installation, and of each file of its sources.
+
+    A version alone would not tell the states of a checkout apart.
+    """
+    package = Path(__file__).parents[1]
+    states = ((str(p.relative_to(package)), p.stat()) for p in sorted(_sources(package)))
+    sources = [[name, state.st_size, state.st_mtime_ns] for name, state in states]
+    return [__version__, llvmlite.__version__, sources]
+
+
+def _sources(package: Path) -> Iterator[Path]:
+    for name in _SOURCES:
+        path = package / name
+        yield from path.rglob("*.py") if path.is_dir() else [path]
+
+
+def _folder() -> Path:
+    """Return the folder of kept code.
+
+    Raises:
+        NoCacheFolder: the cache folder is not known.
+    """
+    return cache_dir() / "code"
+
+
+def _format(code: NativeCode, key: str) -> bytes:
+    """Return the content of a file that keeps code."""
+    parts = code.functions, code.constants.tobytes(), code.tables.astype("<i4").tobytes()
+    header = _Header(key, code.triple, code.sizes, *map(len, parts))
+    text = json.dumps(asdict(header)).encode()
+    body = b"".join([len(text).to_bytes(_LENGTH_BYTES, "little"), text, *parts])
+    return _MAGIC + hashlib.sha256(body).digest() + body
+
+
+def _parse(content: bytes, key: str) -> NativeCode:
+    """Return the code in a kept file.
+
+    Raises:
+        SpecError: it was cut or changed, or is for something else.
+    """
+    view = memoryview(content)
+    start = len(_MAGIC) + _HASH_BYTES
+    body = view[start:]
+    if view[: len(_MAGIC)] != _MAGIC or hashlib.sha256(body).digest() != view[len(_MAGIC) : start]:
+        raise SpecError("a kept file", "damaged", "whole")
+    length = int.from_bytes(body[:_LENGTH_BYTES], "little")
+    text, parts = body[_LENGTH_BYTES:][:length], body[_LENGTH_BYTES + length :]
+    header = typed(read_json(bytes(text)), _Header, "header")
+    ends = np.cumsum([header.functions, header.constants, header.tables])
+    if header.key != key or min(header.constants, header.tables) < 0 or ends[-1] != len(parts):
+        raise SpecError("a kept file", "of something else", "of this file and processor")
+    return NativeCode(
+        triple=header.triple,
+        functions=bytes(parts[: ends[0]]),
+        constants=np.frombuffer(parts[ends[0] : ends[1]], np.uint8),
+        tables=np.frombuffer(parts[ends[1] : ends[2]], "<i4").astype(np.int32),
+        sizes=header.sizes,
+    )
+
+
+def _remove_oldest(folder: Path) -> None:
+    """Remove the files that were not used for longest, beyond a number of them or of bytes."""
+    states = sorted(
+        ((p.stat(), p) for p in folder.glob(f"*{_SUFFIX}")), key=lambda x: -x[0].st_mtime
+    )
+    total = 0
+    for number, (state, path) in enumerate(states):
+        total += state.st_size
+        if number and (number >= _MOST_FILES or total > _MOST_BYTES):
+            path.unlink(missing_ok=True)
