@@ -12,9 +12,10 @@ from PIL import Image
 pytest.importorskip("llvmlite")
 from llvmlite import binding
 
-from shufflenet.codegen import MESSAGES, Code, Compiled, Facts, Module, build, jit, object_file
+from shufflenet.codegen import MESSAGES, Code, Facts, Module, build, jit, object_file
 from shufflenet.codegen.kernels import aligned
 from shufflenet.machine import host_target
+from shufflenet.native import Compiled
 from shufflenet.preprocess import resize_and_crop
 from shufflenet.recipes import preprocess_for
 from shufflenet.spec import Label

@@ -17,7 +17,6 @@ from pathlib import Path
 import llvmlite
 import numpy as np
 
-from shufflenet import __version__
 from shufflenet.errors import NoCacheFolder, SpecError, WriteError
 from shufflenet.files import cache_dir, make_private, read_private, write_atomic
 from shufflenet.native._code import NativeCode, Sizes
@@ -32,8 +31,9 @@ _MAGIC = b"shufflenet machine code, 1\n"
 _HASH_BYTES, _LENGTH_BYTES = 32, 8
 _SUFFIX = ".code"
 _MOST_FILES, _MOST_BYTES = 64, 1 << 30  # of all kept files; of one that ships, 6 MB
-# What decides which code is made of a file.
-_SOURCES = ("codegen", "graph", "native", "preprocess", "spec", "int8.py", "machine.py")
+# What decides which code is made of a file, and this package's version.
+_SOURCES = ("codegen", "graph", "native", "preprocess", "spec")
+_SOURCE_FILES = ("__init__.py", "int8.py", "machine.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +101,13 @@ def _versions() -> list[object]:
     package = Path(__file__).parents[1]
     states = ((str(p.relative_to(package)), p.stat()) for p in sorted(_sources(package)))
     sources = [[name, state.st_size, state.st_mtime_ns] for name, state in states]
-    return [__version__, llvmlite.__version__, sources]
+    return [llvmlite.__version__, sources]
 
 
 def _sources(package: Path) -> Iterator[Path]:
-    for name in _SOURCES:
-        path = package / name
-        yield from path.rglob("*.py") if path.is_dir() else [path]
+    for room in _SOURCES:
+        yield from (package / room).rglob("*.py")
+    yield from (package / name for name in _SOURCE_FILES)
 
 
 def _folder() -> Path:
