@@ -96,12 +96,14 @@ class Function(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         return self.load(self.bitcast(pointer, kind.as_pointer()), align=1)
 
     def load_vector(self, pointer: Value, kind: ir.VectorType | None = None) -> Value:
-        """Load a vector from any address."""
-        return self.load_unaligned(pointer, kind or self._vector)
+        """Load a vector: float32 from a multiple of four bytes, others from any address."""
+        kind = kind or self._vector
+        return self.load(self.bitcast(pointer, kind.as_pointer()), align=_alignment(kind))
 
     def store_vector(self, vector: Value, pointer: Value) -> None:
-        """Store a vector to any address."""
-        self.store(vector, self.bitcast(pointer, vector.type.as_pointer()), align=1)
+        """Store a vector where ``load_vector`` would load it."""
+        address = self.bitcast(pointer, vector.type.as_pointer())
+        self.store(vector, address, align=_alignment(vector.type))
 
     def variable(self, kind: ir.VectorType | None = None) -> Value:
         """Return a variable for a vector, which LLVM turns into a register."""
@@ -161,3 +163,8 @@ class Function(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
         declared = self.module.globals.get(f"llvm.{name}")
         return self.call(declared or ir.Function(self.module, kind, f"llvm.{name}"), arguments)
+
+
+def _alignment(kind: ir.VectorType) -> int:
+    # Processors without vectors load bytes one by one where they know no more of an address.
+    return 4 if kind.element == FLOAT else 1
