@@ -30,8 +30,8 @@ class Target:
         cpu: LLVM's name of the processor; empty for the architecture's baseline.
         features: LLVM's list of features, such as ``+avx2,+fma``.
         abi: LLVM's name of the calling convention where the triple leaves it open.
-        vector_bytes: Bytes of the vectors that float32 code is written with.
-        registers: Vector registers.
+        vector_bytes: Bytes of the vectors that float32 code is written with; 4 without vectors.
+        registers: Registers of such vectors.
         multiplies_bytes: The instructions that int8 code multiplies by.
     """
 
@@ -44,8 +44,8 @@ class Target:
     multiplies_bytes: ByteMultiply = "portable"
 
     def __post_init__(self) -> None:
-        if self.vector_bytes not in (16, 32, 64):
-            raise SpecError("vector_bytes", self.vector_bytes, "16, 32 or 64")
+        if self.vector_bytes not in (4, 16, 32, 64):
+            raise SpecError("vector_bytes", self.vector_bytes, "4, 16, 32 or 64")
         if self.registers not in (8, 16, 32):
             raise SpecError("registers", self.registers, "8, 16 or 32")
 
@@ -64,6 +64,16 @@ TARGETS: dict[str, Target] = {
     "aarch64-linux": Target(triple="aarch64-unknown-linux-gnu", registers=32),
     "aarch64-macos": Target(triple="arm64-apple-macosx11.0.0", registers=32),
     "armv7-linux": Target(triple="armv7-unknown-linux-gnueabihf", features="+neon,+vfp4"),
+    # Hard float, as boards' projects set it. Of 32 single registers, 24 hold sums.
+    "cortex-m4": Target(
+        triple="thumbv7em-unknown-none-eabihf", cpu="cortex-m4", vector_bytes=4, registers=32
+    ),
+    "cortex-m7": Target(
+        triple="thumbv7em-unknown-none-eabihf", cpu="cortex-m7", vector_bytes=4, registers=32
+    ),
+    "cortex-m33": Target(
+        triple="thumbv8m.main-unknown-none-eabihf", cpu="cortex-m33", vector_bytes=4, registers=32
+    ),
     "riscv64-linux": Target(
         triple="riscv64-unknown-linux-gnu", features="+m,+a,+f,+d,+c", abi="lp64d", registers=32
     ),

@@ -126,7 +126,9 @@ class Function(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
 
     def multiply_add(self, a: Value, b: Value, c: Value) -> Value:
         """Compute ``a * b + c`` of float32 vectors, rounded once where the processor can."""
-        return self.intrinsic(f"fmuladd.v{a.type.count}f32", a.type, a, b, c)
+        declared = self._intrinsic(f"fmuladd.v{a.type.count}f32", a.type, [a, b, c])
+        # Allowed by its name; the flag reminds LLVM of it where it splits vectors.
+        return self.call(declared, [a, b, c], fastmath=("contract",))
 
     def maximum(self, a: Value, b: Value) -> Value:
         """Compute the larger of two vectors, lane by lane; a NaN in ``a`` stays one, as in ReLU.
@@ -160,9 +162,12 @@ class Function(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
 
     def intrinsic(self, name: str, result: ir.Type, *arguments: Value) -> Value:
         """Call the LLVM intrinsic ``llvm.<name>``, an instruction of some processors."""
+        return self.call(self._intrinsic(name, result, arguments), arguments)
+
+    def _intrinsic(self, name: str, result: ir.Type, arguments: Sequence[Value]) -> Value:
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
         declared = self.module.globals.get(f"llvm.{name}")
-        return self.call(declared or ir.Function(self.module, kind, f"llvm.{name}"), arguments)
+        return declared or ir.Function(self.module, kind, f"llvm.{name}")
 
 
 def _alignment(kind: ir.VectorType) -> int:
