@@ -43,10 +43,12 @@ WAYS = [
 
 
 @cache
-def resizer(how: Preprocess, size: tuple[int, int]) -> Callable[[Pixels], Pixels]:
+def resizer(
+    how: Preprocess, size: tuple[int, int], *, has_doubles: bool = True
+) -> Callable[[Pixels], Pixels]:
     """The kernel for one way of resizing, with its scratch, for ``(height, width, bytes)``."""
     kernels = float_kernels(HOST)
-    resize = Resize(kernels.library)
+    resize = Resize(kernels.library, has_doubles=has_doubles)
     call = compiled(kernels, resize.kernel(how, size, MOST_PX), HOST)
     scratch_bytes = resize.scratch_bytes(how, size, MOST_PX)
     scratch, output_bytes = aligned(scratch_bytes + GUARD, np.uint8), size[0] * size[1] * 3
@@ -85,8 +87,8 @@ def expected(image: Pixels, how: Preprocess) -> Pixels:
     return _weighted_sum(np.ascontiguousarray(columns.swapaxes(0, 1)), *_taps(down))
 
 
-def check(image: Pixels, how: Preprocess) -> None:
-    found = resizer(how, (how.crop_px, how.crop_px))(image)
+def check(image: Pixels, how: Preprocess, *, has_doubles: bool = True) -> None:
+    found = resizer(how, (how.crop_px, how.crop_px), has_doubles=has_doubles)(image)
     assert np.array_equal(found, expected(np.ascontiguousarray(image[..., :3]), how))
 
 
@@ -98,6 +100,13 @@ def test_every_size_is_resized_as_preprocess_does(how: Preprocess) -> None:
     sizes += [(int(h), int(w)) for h, w in rng.integers(1, 400, (10, 2))]
     for number, (height, width) in enumerate(sizes):
         check(rng.integers(0, 256, (height, width, 3 + number % 2), np.uint8), how)
+
+
+@pytest.mark.parametrize("how", WAYS, ids=lambda how: f"{how.resizer} {how.resize_px}")
+def test_a_processor_without_float64_resizes_the_same(how: Preprocess) -> None:
+    rng = np.random.default_rng(how.resize_px)
+    for number, size in enumerate([*rng.integers(1, 400, (25, 2)), (1, 1), (3, 300), (300, 3)]):
+        check(rng.integers(0, 256, (*size, 3 + number % 2), np.uint8), how, has_doubles=False)
 
 
 @pytest.mark.parametrize("value", [0, 255])

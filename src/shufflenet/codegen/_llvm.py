@@ -6,7 +6,7 @@ from llvmlite import binding, ir
 
 from shufflenet.spec import Target
 
-__all__ = ["address_bits", "optimize", "target_machine"]
+__all__ = ["address_bits", "has_doubles", "optimize", "target_machine"]
 
 
 def target_machine(target: Target, *, jit: bool) -> binding.TargetMachine:
@@ -34,6 +34,21 @@ def address_bits(machine: binding.TargetMachine) -> int:
     # Source: llvm.org/docs/LangRef.html#data-layout; 64 where nothing is said.
     layout = re.search(r"(?:^|-)p:(\d+)", str(machine.target_data))
     return int(layout.group(1)) if layout else 64
+
+
+def has_doubles(machine: binding.TargetMachine) -> bool:
+    """Whether a machine computes float64 by instructions, rather than by functions of a library."""
+    probe = ir.Module()
+    double = ir.DoubleType()
+    f = ir.IRBuilder(
+        ir.Function(probe, ir.FunctionType(double, [double]), "probe").append_basic_block()
+    )
+    (number,) = f.function.args
+    f.ret(f.fmul(number, number))
+    code = binding.parse_assembly(str(probe))
+    code.triple, code.data_layout = machine.triple, str(machine.target_data)
+    # LLVM's name of the function, or that of ARM's standard.
+    return not re.search(r"__(muldf3|aeabi_dmul)\b", machine.emit_assembly(code))
 
 
 def optimize(

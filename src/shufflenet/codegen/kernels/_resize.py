@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
+from shufflenet.codegen.kernels._doubles import Doubles, HardwareDoubles
 from shufflenet.codegen.kernels._ir import (
     BYTE,
     BYTES,
@@ -27,6 +28,7 @@ from shufflenet.codegen.kernels._resize_passes import (
 from shufflenet.codegen.kernels._resize_sides import Side, resized_sides
 from shufflenet.codegen.kernels._resize_windows import OpencvWindows, PillowWindows
 from shufflenet.codegen.kernels._signature import Kernel, Signature
+from shufflenet.codegen.kernels._soft_doubles import SoftDoubles
 from shufflenet.errors import SpecError
 from shufflenet.spec import Preprocess
 
@@ -60,6 +62,14 @@ class _Scratch:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Tools:
+    """What the kernel is written with: the module's functions, and how float64 is computed."""
+
+    library: Library
+    doubles: Doubles
+
+
 class Resize:
     """The kernel that makes the input's bytes from pixels of any size.
 
@@ -70,10 +80,13 @@ class Resize:
 
     Args:
         library: The module's functions.
+        has_doubles: Whether the processor computes float64. Without, weights are computed by
+            integers, hundreds of operations each, and are the same.
     """
 
-    def __init__(self, library: Library) -> None:
-        self._library = library
+    def __init__(self, library: Library, *, has_doubles: bool = True) -> None:
+        doubles = HardwareDoubles() if has_doubles else SoftDoubles(library)
+        self._tools = _Tools(library, doubles)
 
     def scratch_bytes(self, how: Preprocess, size: tuple[int, int], most_source_px: int) -> int:
         """Return how many bytes the kernel needs as scratch, which begins at a cache line.
@@ -112,9 +125,9 @@ class Resize:
         name = f"resize_{how.resize_px}_{how.resizer}_{how.longer_side}_{how.crop_offset}"
 
         def write(f: Function) -> None:
-            _Writer(f, self._library, how, size, place).write()
+            _Writer(f, self._tools, how, size, place).write()
 
-        return self._library.kernel(
+        return self._tools.library.kernel(
             "{}_{}x{}_{}".format(name, *size, most_source_px), signature, write
         )
 
@@ -142,7 +155,7 @@ class _Writer:
 
     Args:
         f: The function that is written.
-        library: The module's functions.
+        tools: What it is written with.
         how: How images are resized.
         size: The height and the width that are kept, px.
         place: Where the parts of the scratch lie.
@@ -151,7 +164,7 @@ class _Writer:
     def __init__(
         self,
         f: Function,
-        library: Library,
+        tools: _Tools,
         how: Preprocess,
         size: tuple[int, int],
         place: _Scratch,
@@ -160,27 +173,30 @@ class _Writer:
         self._how = how
         self._height, self._width = size
         self._place = place
-        self._passes = Passes(library, _sums(how))
-        self._library = library
+        self._passes = Passes(tools.library, _sums(how))
+        self._tools = tools
         self._element = _sums(how).element
 
     def write(self) -> None:
         f, a = self._f, self._f.arguments
         source = f.trunc(a.width, INT32), f.trunc(a.height, INT32)
-        across, down = resized_sides(f, source, self._how.resize_px, self._how.longer_side)
+        how, doubles = self._how, self._tools.doubles
+        across, down = resized_sides(f, doubles, source, how.resize_px, how.longer_side)
         self._write_columns(across)
         self._write_rows(down)
 
     def _window_kernel(self, *, down: bool) -> Kernel:
+        library, doubles = self._tools.library, self._tools.doubles
         if self._how.resizer == "pillow":
-            return PillowWindows(self._library).kernel()
-        return OpencvWindows(self._library, repeats_border=down).kernel()
+            return PillowWindows(library, doubles).kernel()
+        return OpencvWindows(library, doubles, repeats_border=down).kernel()
 
     def _write_columns(self, side: Side) -> None:
         """Write the windows and the weights of all kept columns to the scratch."""
         f, a = self._f, self._f.arguments
         first = side.write_first(f, self._width, self._how.crop_offset)
-        ratio = side.write_ratio(f, inverted=self._how.resizer == "opencv")
+        inverted = self._how.resizer == "opencv"
+        ratio = side.write_ratio(f, self._tools.doubles, inverted=inverted)
         at = f.variable(INDEX)
         f.store(index(0), at)
         windows, weights = self._ints(self._place.across), self._ints(self._place.across_weights)
@@ -212,7 +228,8 @@ class _Writer:
         """Write the kept rows, one by one, from the source rows of each one's window."""
         f = self._f
         first = side.write_first(f, self._height, self._how.crop_offset)
-        ratio = side.write_ratio(f, inverted=self._how.resizer == "opencv")
+        inverted = self._how.resizer == "opencv"
+        ratio = side.write_ratio(f, self._tools.doubles, inverted=inverted)
         window, weights = self._ints(self._place.down), self._ints(self._place.down_weights)
         # The source rows of the last window: from where, and up to where they are resized.
         start, end = f.variable(INDEX), f.variable(INDEX)

@@ -5,11 +5,10 @@ from typing import Literal
 
 from llvmlite import ir
 
+from shufflenet.codegen.kernels._doubles import Doubles
 from shufflenet.codegen.kernels._ir import INT32, Function, Value
 
-__all__ = ["DOUBLE", "Side", "resized_sides", "round_half_to_even"]
-
-DOUBLE = ir.DoubleType()
+__all__ = ["Side", "resized_sides"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +32,17 @@ class Side:
         # A half is rounded to the even number: up where the number below is odd.
         return f.add(half, f.and_(f.and_(spare, half), _int(1)))
 
-    def write_ratio(self, f: Function, *, inverted: bool) -> Value:
+    def write_ratio(self, f: Function, doubles: Doubles, *, inverted: bool) -> Value:
         """Write the source pixels of a resized one; ``inverted`` divides as OpenCV does."""
-        source, resized = (f.sitofp(px, DOUBLE) for px in (self.source_px, self.resized_px))
+        source, resized = (doubles.from_int(f, px) for px in (self.source_px, self.resized_px))
         if inverted:
-            return f.fdiv(ir.Constant(DOUBLE, 1.0), f.fdiv(resized, source))
-        return f.fdiv(source, resized)
+            return doubles.divide(f, doubles.number(1), doubles.divide(f, resized, source))
+        return doubles.divide(f, source, resized)
 
 
 def resized_sides(
     f: Function,
+    doubles: Doubles,
     source: tuple[Value, Value],
     shorter_px: int,
     longer_side: Literal["floor", "round", "half-up"],
@@ -51,22 +51,24 @@ def resized_sides(
 
     Args:
         f: The function that is written.
+        doubles: How float64 is computed.
         source: The width and the height of the image, int32.
         shorter_px: The length that the shorter side becomes.
         longer_side: The rounding of the longer one.
     """
     width, height = source
     is_upright = f.icmp_signed("<=", width, height)
-    short = f.sitofp(f.select(is_upright, width, height), DOUBLE)
-    long = f.sitofp(f.select(is_upright, height, width), DOUBLE)
-    px = ir.Constant(DOUBLE, float(shorter_px))
+    short = doubles.from_int(f, f.select(is_upright, width, height))
+    long = doubles.from_int(f, f.select(is_upright, height, width))
+    px = doubles.number(shorter_px)
     if longer_side == "floor":  # the product is exact
-        scaled = f.fptosi(f.fdiv(f.fmul(px, long), short), INT32)
+        scaled = doubles.to_int(f, doubles.divide(f, doubles.multiply(f, px, long), short))
     elif longer_side == "round":
-        scaled = round_half_to_even(f, f.fmul(long, f.fdiv(px, short)))
+        exact = doubles.multiply(f, long, doubles.divide(f, px, short))
+        scaled = _round_half_to_even(f, doubles, exact)
     else:
-        exact = f.fmul(f.fdiv(px, short), long)
-        scaled = f.fptosi(f.fadd(exact, ir.Constant(DOUBLE, 0.5)), INT32)
+        exact = doubles.multiply(f, doubles.divide(f, px, short), long)
+        scaled = doubles.to_int(f, doubles.add(f, exact, doubles.number(0.5)))
     shorter = _int(shorter_px)
     return (
         Side(width, f.select(is_upright, shorter, scaled)),
@@ -74,15 +76,14 @@ def resized_sides(
     )
 
 
-def round_half_to_even(f: Function, value: Value) -> Value:
-    """Round a float of any width, from 0 up, to the nearest int32; a half to the even one."""
-    kind = value.type
-    whole = f.fptosi(value, INT32)
-    rest = f.fsub(value, f.sitofp(whole, kind))
-    half = ir.Constant(kind, 0.5)
+def _round_half_to_even(f: Function, doubles: Doubles, value: Value) -> Value:
+    """Round a float64 from 0 up to the nearest int32; a half to the even one."""
+    whole = doubles.to_int(f, value)
+    rest = doubles.subtract(f, value, doubles.from_int(f, whole))
+    half = doubles.number(0.5)
     is_odd = f.trunc(whole, ir.IntType(1))
-    at_half = f.and_(f.fcmp_ordered("==", rest, half), is_odd)
-    return f.add(whole, f.zext(f.or_(f.fcmp_ordered(">", rest, half), at_half), INT32))
+    at_half = f.and_(f.not_(doubles.is_less(f, rest, half)), is_odd)
+    return f.add(whole, f.zext(f.or_(doubles.is_less(f, half, rest), at_half), INT32))
 
 
 def _int(value: int) -> Value:
