@@ -55,3 +55,10 @@ def test_any_bytes_come_back(expand: Call) -> None:
         assert stored(expand, words) == words.nbytes
         words[rng.random(lines) < 0.5] = np.float32(-0.375).view(np.uint32)
         assert stored(expand, words) <= words.nbytes
+
+
+def test_what_saves_too_little_is_stored_as_it_is() -> None:
+    words = np.full((100, LINE), 1 / 3, np.float32)
+    for halved, saves in ((15, False), (25, True)):
+        words[:halved] = 1
+        assert (Halves.where_smaller(words.view(np.uint8).ravel()) is not None) == saves

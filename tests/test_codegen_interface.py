@@ -3,7 +3,7 @@
 import ctypes
 import json
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pytest
@@ -37,8 +37,8 @@ Argument: TypeAlias = np.ndarray | int | None
 class Linked:
     """An object loaded into this process, as a linker would do."""
 
-    def __init__(self, module: Module) -> None:
-        self.made = object_file(module, FACTS, "net")
+    def __init__(self, module: Module, weights: Literal["float32", "float16"] = "float32") -> None:
+        self.made = object_file(module, FACTS, "net", weights=weights)
         empty = binding.parse_assembly("")
         machine = binding.Target.from_triple(module.target.triple).create_target_machine()
         self.engine = binding.create_mcjit_compiler(empty, machine)
@@ -100,6 +100,22 @@ def test_an_object_computes_what_the_compiled_module_does(
         assert linked.call("logits", memory, pixels, logits) == Code.OK
         assert np.array_equal(logits[:CLASSES], compiled.logits_of_pixels(pixels)[0])
         assert logits[CLASSES] == 99  # padding stays in the working memory
+
+
+def test_weights_as_float16_compute_the_same_from_fewer_bytes(
+    modules: dict[bool, Module], net: Linked
+) -> None:
+    expanded, constants = Linked(modules[False], "float16"), modules[False].constants
+    assert expanded.made.weights_bytes < net.made.weights_bytes - constants.nbytes / 10
+    grown = expanded.made.memory_bytes - net.made.memory_bytes
+    assert 0 < grown == constants.nbytes
+    image, plain = np.random.default_rng(1).standard_normal(SHAPE, np.float32), net.memory()
+    logits = np.zeros((2, CLASSES), np.float32)
+    assert net.call("logits_of_image", plain, image, logits[0]) == Code.OK
+    assert expanded.call("logits_of_image", expanded.memory(), image, logits[1]) == Code.OK
+    assert np.array_equal(logits[0], logits[1])
+    refused = expanded.call("logits_of_image", plain, image, logits[1])
+    assert refused == Code.MEMORY_NOT_PREPARED
 
 
 @pytest.mark.parametrize("pixel_bytes", [3, 4])

@@ -26,6 +26,17 @@ class Halves:
     stored: npt.NDArray[np.uint8]
     runs: npt.NDArray[np.int32]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all."""
+        return self.stored.nbytes + self.runs.nbytes
+
+    @classmethod
+    def where_smaller(cls, constants: npt.NDArray[np.uint8]) -> "Halves | None":
+        """Store constants if that takes a tenth less bytes; else return None."""
+        halves = cls.of(constants)
+        return halves if 10 * halves.nbytes <= 9 * constants.nbytes else None
+
     @classmethod
     def of(cls, constants: npt.NDArray[np.uint8]) -> "Halves":
         """Store constants, whole cache lines, ``(bytes,)``; whatever they are, they come back."""

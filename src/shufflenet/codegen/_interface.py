@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 
 from shufflenet.codegen._codes import MESSAGES, NO_CODE, Code
+from shufflenet.codegen._halves import Halves
+from shufflenet.codegen._llvm import address_bits, has_doubles
 from shufflenet.codegen._module import Module
 from shufflenet.codegen._texts import data, texts
 from shufflenet.codegen.kernels import (
@@ -24,6 +26,7 @@ from shufflenet.codegen.kernels import (
     Library,
     Resize,
     Value,
+    expand_halves,
     index,
     softmax,
     top,
@@ -67,6 +70,7 @@ class WorkingMemory:
         logits: Where logits begin, padded to whole panels.
         cropped: Where the resized and cropped photo begins.
         scratch: Where the scratch of the resize begins.
+        constants: Where constants begin, if they are stored as float16.
         end: Where everything ends.
     """
 
@@ -74,18 +78,26 @@ class WorkingMemory:
     logits: int
     cropped: int
     scratch: int
+    constants: int
     end: int
 
     @classmethod
-    def of(cls, module: Module, scratch_bytes: int | None) -> "WorkingMemory":
-        """Return the places for a module, and for the scratch of the resize if there is one."""
+    def of(cls, module: Module, scratch_bytes: int | None, constants_bytes: int) -> "WorkingMemory":
+        """Return the places for a module, its constants, and the scratch of a resize, if any."""
         after = LINE_BYTES + _lines(module.arena_bytes)
         scratch = end = after
         if scratch_bytes is not None:
             scratch += _lines(math.prod(module.shape))
             end = scratch + _lines(scratch_bytes)
-        end = max(end, after + _lines(4 * module.logits_pitch))
-        return cls(arena=LINE_BYTES, logits=after, cropped=after, scratch=scratch, end=end)
+        constants = max(end, after + _lines(4 * module.logits_pitch))
+        return cls(
+            arena=LINE_BYTES,
+            logits=after,
+            cropped=after,
+            scratch=scratch,
+            constants=constants,
+            end=constants + constants_bytes,
+        )
 
 
 class Interface:
@@ -95,7 +107,9 @@ class Interface:
         module: The network.
         facts: What is stated of it.
         prefix: The prefix of all names.
-        address_bits: The bits of an address of the target.
+        machine: LLVM's machine for the target.
+        halves: The constants as float16, which are expanded into the working memory; without, they
+            are stored as they are, and read in place.
 
     Attributes:
         code: The functions, which call those of the module.
@@ -103,18 +117,27 @@ class Interface:
         memory: The places in the working memory.
     """
 
-    def __init__(self, module: Module, facts: Facts, prefix: str, address_bits: int) -> None:
+    def __init__(
+        self,
+        module: Module,
+        facts: Facts,
+        prefix: str,
+        machine: binding.TargetMachine,
+        halves: Halves | None = None,
+    ) -> None:
         self.code = ir.Module()
         self.names: list[str] = []
         self._module, self._facts, self._prefix = module, facts, prefix
         self._library = Library(self.code, FLOAT, 4)
-        self._size = ir.IntType(address_bits)
+        self._resize = Resize(self._library, has_doubles=has_doubles(machine))
+        self._size = ir.IntType(address_bits(machine))
         self._how = facts.preprocess if module.takes_pixels else None
-        self.memory = WorkingMemory.of(module, self._scratch_bytes())
-        self._blocks = {
-            "constants": data(self.code, "constants", module.constants),
-            "tables": data(self.code, "tables", module.tables).bitcast(OFFSETS),
-        }
+        self._halves = halves
+        expanded_bytes = module.constants.nbytes if halves else 0
+        self.memory = WorkingMemory.of(module, self._scratch_bytes(), expanded_bytes)
+        stored = halves.stored if halves else module.constants
+        self._constants = data(self.code, "constants", stored)
+        self._tables = data(self.code, "tables", module.tables).bitcast(OFFSETS)
         words = np.frombuffer(_digest(module, facts.card, self.memory), np.uint64)[: _STAMP.count]
         self._stamp = ir.Constant(_STAMP, [int(word) for word in words])
 
@@ -122,7 +145,7 @@ class Interface:
         if self._how is None:
             return None
         size, most = self._module.shape[1:], self._facts.most_source_px
-        return Resize(self._library).scratch_bytes(self._how, size, most)
+        return self._resize.scratch_bytes(self._how, size, most)
 
     def write(self) -> None:
         """Write all functions, in the order of the header."""
@@ -181,7 +204,7 @@ class Interface:
         self._refuse(f, f.or_(*lanes), Code.MEMORY_NOT_PREPARED)
 
     def _call(self, f: Function, name: str, **arguments: Value) -> None:
-        """Write a call of a function of the module, with the blocks that it takes."""
+        """Write a call of a function of the module."""
         declared = self.code.globals.get(name)
         kinds = [argument.type for argument in arguments.values()]
         kind = ir.FunctionType(ir.VoidType(), kinds)
@@ -195,6 +218,15 @@ class Interface:
         too_small = f.icmp_unsigned("<", f.arguments.bytes, needed)
         self._refuse(f, too_small, Code.MEMORY_TOO_SMALL)
         self._call(f, "prepare", arena=f.at(f.arguments.memory, self.memory.arena))
+        if self._halves is not None:
+            runs = data(self.code, "runs", self._halves.runs).bitcast(OFFSETS)
+            expand_halves(self._library).call(
+                f,
+                stored=self._constants,
+                runs=runs,
+                pairs=len(self._halves.runs) // 2,
+                output=f.at(f.arguments.memory, self.memory.constants),
+            )
         f.store_vector(self._stamp, f.arguments.memory)
         self._return(f, Code.OK)
 
@@ -202,12 +234,14 @@ class Interface:
         """Write what computes the logits of an image into the working memory."""
         memory, module = f.arguments.memory, self._module
         arena = f.at(memory, self.memory.arena)
-        self._call(f, features, arena=arena, **self._blocks, image=image)
+        constants = f.at(memory, self.memory.constants) if self._halves else self._constants
+        blocks = {"constants": constants, "tables": self._tables}
+        self._call(f, features, arena=arena, **blocks, image=image)
         place = f.at(arena, module.features_at)
         if module.dtype == np.float32:
             place = f.bitcast(place, FLOATS)
         logits = self._padded_logits(f)
-        self._call(f, "logits", features=place, **self._blocks, logits=logits, images=index(1))
+        self._call(f, "logits", features=place, **blocks, logits=logits, images=index(1))
 
     def _padded_logits(self, f: Function) -> Value:
         return f.bitcast(f.at(f.arguments.memory, self.memory.logits), FLOATS)
@@ -220,7 +254,7 @@ class Interface:
     def _write_photos(self, how: Preprocess) -> None:
         """Write the functions that resize photos, and classify them."""
         size, most = self._module.shape[1:], self._facts.most_source_px
-        resize = Resize(self._library).kernel(how, size, most)
+        resize = self._resize.kernel(how, size, most)
         photo = {"memory": BYTES, "pixels": BYTES, "width": INT32, "height": INT32}
         photo |= {"row_bytes": self._size, "pixel_bytes": INT32}
         for name, output, kind in (

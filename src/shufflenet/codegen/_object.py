@@ -1,9 +1,11 @@
 """A module as a relocatable object file, constants included, to be linked elsewhere."""
 
 from dataclasses import dataclass
+from typing import Literal
 
+from shufflenet.codegen._halves import Halves
 from shufflenet.codegen._interface import Facts, Interface
-from shufflenet.codegen._llvm import address_bits, optimize, target_machine
+from shufflenet.codegen._llvm import optimize, target_machine
 from shufflenet.codegen._module import Module
 
 __all__ = ["ObjectFile", "object_file"]
@@ -26,7 +28,13 @@ class ObjectFile:
     weights_bytes: int
 
 
-def object_file(module: Module, facts: Facts, prefix: str = "shufflenet") -> ObjectFile:
+def object_file(
+    module: Module,
+    facts: Facts,
+    prefix: str = "shufflenet",
+    *,
+    weights: Literal["float32", "float16"] = "float32",
+) -> ObjectFile:
     """Return an object file of the module's target.
 
     It defines the functions of ``Interface`` and nothing else, and needs nothing: it can be linked
@@ -37,9 +45,15 @@ def object_file(module: Module, facts: Facts, prefix: str = "shufflenet") -> Obj
         module: The network.
         facts: What the file states of it.
         prefix: The prefix of all names.
+        weights: How float32 weights are stored: as they are, and read in place; or as float16 where
+            that is exact, for half the bytes, and expanded by ``prepare`` into the working memory,
+            which grows by all of them. Logits are the same. If it saves less than a tenth, as with
+            int8 weights, they are stored as they are.
     """
     machine = target_machine(module.target, jit=False)
-    interface = Interface(module, facts, prefix, address_bits(machine))
+    halves = Halves.where_smaller(module.constants) if weights == "float16" else None
+    stored_bytes = halves.nbytes if halves else module.constants.nbytes
+    interface = Interface(module, facts, prefix, machine, halves)
     interface.write()
     code = optimize(module.code, module.target, machine, freestanding=True)
     code.link_in(optimize(interface.code, module.target, machine, freestanding=True))
@@ -51,5 +65,5 @@ def object_file(module: Module, facts: Facts, prefix: str = "shufflenet") -> Obj
         content=machine.emit_object(code),
         names=tuple(interface.names),
         memory_bytes=interface.memory.end,
-        weights_bytes=module.constants.nbytes + module.tables.nbytes,
+        weights_bytes=stored_bytes + module.tables.nbytes,
     )
