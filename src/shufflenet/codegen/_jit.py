@@ -28,6 +28,7 @@ def compile_module(module: Module) -> NativeCode:
             logits_pitch=module.logits_pitch,
             takes_pixels=module.takes_pixels,
             images=PIXELS,
+            threads=module.threads,
         ),
     )
 

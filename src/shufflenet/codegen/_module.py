@@ -7,7 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 
-from shufflenet.codegen._entries import Entries, padded_classes
+from shufflenet.codegen._classifier import padded_classes
+from shufflenet.codegen._entries import Entries
+from shufflenet.codegen._input import InputPlanes
+from shufflenet.codegen._network import NetworkCalls
+from shufflenet.codegen._together import Together
 from shufflenet.codegen.kernels import (
     COLORS,
     Kernels,
@@ -39,7 +43,18 @@ class Module:
     - ``logits(features, constants, tables, float *logits, int64_t images)`` computes the logits of
       images whose features, ``(images, features_pitch)``, lie side by side.
 
-    Several threads may call them at once, each with its own arena.
+    Several threads may call them at once, each with its own arena. If the module is for several
+    threads, there are functions by which they compute the logits of one image together in one
+    arena:
+
+    - ``begin_image(arena, int64_t image_number)``, which one of them calls first; the number is one
+      more than that of the image before in this arena, up to 2**31;
+    - ``logits_of_image_part(arena, constants, tables, const float *image, float *logits,
+      int64_t thread, int64_t image_number, void (*rest)(void))``, which all call, each with another
+      ``thread`` from 0 to ``threads - 1``. When the one of thread 0 returns, the logits are
+      computed, by those that had come until then. Threads that wait for long call ``rest``, which
+      may be null.
+    - ``logits_of_pixels_part``, likewise of ``(height, width, 3)`` RGB bytes.
 
     Attributes:
         code: The functions.
@@ -54,6 +69,7 @@ class Module:
         classes: The number of classes.
         logits_pitch: float32 values of one image's logits, padded.
         takes_pixels: Whether there is ``features_of_pixels``.
+        threads: How many threads may compute an image together.
     """
 
     code: ir.Module
@@ -68,6 +84,7 @@ class Module:
     classes: int
     logits_pitch: int
     takes_pixels: bool
+    threads: int
 
 
 def build(
@@ -78,6 +95,7 @@ def build(
     *,
     batches: bool = True,
     least_memory: bool = False,
+    threads: int = 1,
 ) -> Module:
     """Build the module of a network for images of one shape; this takes tenths of a second.
 
@@ -90,23 +108,31 @@ def build(
         batches: Whether ``logits`` computes many images too, for which the weights of the
             classifier are stored a second time; without, it computes one.
         least_memory: Whether the arena is as small as possible, which takes more time.
+        threads: How many threads may compute an image together; one with ``least_memory``.
 
     Raises:
         CompileError: maps do not fit each other, the first convolution reads another number of
             channels, or the code would take too long to compile or too much memory to run.
     """
-    code, memory, images = ir.Module(), Memory(), _planes(network, shape)
+    code, memory, images = (
+        ir.Module(),
+        Memory(1 if least_memory else threads),
+        _planes(network, shape),
+    )
     kernels = {
         dtype: Kernels.create(code, multiplier)
         for dtype, multiplier in _multipliers(network, target).items()
     }
     layouts = {dtype: each.layout for dtype, each in kernels.items()}
     turns = _turns(network, layouts, memory, images, least_memory=least_memory)
-    entries = Entries(kernels, memory, images, network.input_params)
     if preprocess is not None and (preprocess.mean_image or shape[0] != COLORS):
         preprocess = None
-    entries.write(turns, network.classifier, preprocess, batches=batches)
-    features, classes = turns[-1].steps[-1].output, len(network.classifier.weight)
+    calls = NetworkCalls.create(kernels, memory, turns)
+    planes = InputPlanes(images, network.input_params)
+    if memory.threads > 1:
+        Together(calls, planes, target).write(network.classifier, preprocess)
+    Entries(calls, planes).write(network.classifier, preprocess, batches=batches)
+    features, classes = calls.features, len(network.classifier.weight)
     return Module(
         code=code,
         target=target,
@@ -120,6 +146,7 @@ def build(
         classes=classes,
         logits_pitch=padded_classes(kernels[features.dtype].layout, classes),
         takes_pixels=preprocess is not None,
+        threads=memory.threads,
     )
 
 

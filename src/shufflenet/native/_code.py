@@ -27,6 +27,7 @@ class Sizes:
         logits_pitch: float32 values of one image's logits, padded.
         takes_pixels: Whether there is ``features_of_pixels``.
         images: The most images whose logits are computed in one call.
+        threads: How many threads may compute one image together.
     """
 
     shape: tuple[int, int, int]
@@ -38,12 +39,15 @@ class Sizes:
     logits_pitch: int
     takes_pixels: bool
     images: int
+    threads: int = 1
 
     def __post_init__(self) -> None:
         numbers = (*self.shape, self.arena_bytes, self.features_pitch, self.classes, self.images)
         end = self.features_at + self.features_pitch * np.dtype(self.dtype).itemsize
         fits = 0 <= self.features_at < end <= self.arena_bytes and self.classes <= self.logits_pitch
-        if not fits or not all(0 < number < _MOST for number in (*numbers, self.logits_pitch)):
+        if not fits or not all(
+            0 < number < _MOST for number in (*numbers, self.logits_pitch, self.threads)
+        ):
             raise SpecError("the sizes of machine code", self, "positive, and fit each other")
 
 

@@ -55,10 +55,12 @@ class KeptCode:
     Attributes:
         content: The SHA-256 of the file, whose card says how pixels become images.
         target: The processor.
+        threads: How many threads may compute one image together.
     """
 
     content: str
     target: Target
+    threads: int = 1
 
     def read(self, shape: tuple[int, ...]) -> NativeCode | None:
         """Read the code for images ``(channels, height, width)``; None if it is not kept."""
@@ -88,7 +90,7 @@ class KeptCode:
 
     def _key(self, shape: tuple[int, ...]) -> str:
         """Return the hash of all that code depends on."""
-        facts = [self.content, shape, asdict(self.target), _versions()]
+        facts = [self.content, shape, asdict(self.target), self.threads, _versions()]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

@@ -1,8 +1,10 @@
 """Machine code of a network, run on this machine."""
 
 import ctypes
+import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,6 +18,8 @@ from shufflenet.native._memory import LINE_BYTES, Array, aligned
 __all__ = ["Compiled"]
 
 _Floats: TypeAlias = npt.NDArray[np.float32]
+_Part: TypeAlias = Callable[..., None]
+_Submit: TypeAlias = Callable[..., object]
 
 
 class Compiled:
@@ -37,6 +41,13 @@ class Compiled:
         if code.sizes.takes_pixels:
             self._features_of_pixels = self._function("features_of_pixels", *pointers)
         self._logits = self._function("logits", *pointers, ctypes.c_int64)
+        if code.sizes.threads > 1:
+            number, pointer = ctypes.c_int64, ctypes.c_void_p
+            part = [*pointers, pointer, number, number, pointer]
+            self._begin_image = self._function("begin_image", pointer, number)
+            self._part_of_image = self._function("logits_of_image_part", *part)
+            if code.sizes.takes_pixels:
+                self._part_of_pixels = self._function("logits_of_pixels_part", *part)
         self._own = threading.local()
 
     def features(self, image: _Floats) -> Array:
@@ -67,29 +78,78 @@ class Compiled:
             self._logits(block.ctypes.data, *self._addresses, output, len(rows))
         return logits[:, : sizes.classes]
 
-    def logits_of(self, image: _Floats) -> _Floats:
-        """Compute the logits, ``(1, classes)``, of one image, ``(channels, height, width)``."""
+    def logits_of(self, image: _Floats, submit: _Submit | None = None) -> _Floats:
+        """Compute the logits, ``(1, classes)``, of one image, ``(channels, height, width)``.
+
+        Args:
+            image: The image.
+            submit: Calls a function with arguments in another thread; several compute the image
+                together then, if the code is for several. It may be late, or never call it.
+        """
+        if submit and self._sizes.threads > 1:
+            image = _checked(image, np.float32, self._sizes.shape)
+            return self._classify_together(self._part_of_image, image, submit)
         return self._classify(self._run_floats(image))
 
-    def logits_of_pixels(self, pixels: npt.NDArray[np.uint8]) -> _Floats:
-        """Compute the logits, ``(1, classes)``, of one image, ``(height, width, 3)`` RGB."""
+    def logits_of_pixels(
+        self, pixels: npt.NDArray[np.uint8], submit: _Submit | None = None
+    ) -> _Floats:
+        """Compute the logits, ``(1, classes)``, of one image, ``(height, width, 3)`` RGB.
+
+        Args:
+            pixels: The image.
+            submit: See ``logits_of``.
+        """
+        if submit and self._sizes.threads > 1:
+            pixels = self._checked_pixels(pixels)
+            return self._classify_together(self._part_of_pixels, pixels, submit)
         return self._classify(self._run_pixels(pixels))
 
     def _run_floats(self, image: _Floats) -> "_Arena":
         return self._run(self._features, _checked(image, np.float32, self._sizes.shape))
 
     def _run_pixels(self, pixels: npt.NDArray[np.uint8]) -> "_Arena":
-        channels, height, width = self._sizes.shape
-        return self._run(
-            self._features_of_pixels, _checked(pixels, np.uint8, (height, width, channels))
-        )
+        return self._run(self._features_of_pixels, self._checked_pixels(pixels))
 
-    def _run(self, compute: Callable[..., None], image: Array) -> "_Arena":
-        """Compute an image's features in this thread's arena."""
+    def _checked_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        channels, height, width = self._sizes.shape
+        return _checked(pixels, np.uint8, (height, width, channels))
+
+    def _own_arena(self) -> "_Arena":
+        """Return this thread's arena."""
         if not hasattr(self._own, "arena"):
             self._own.arena = _Arena(self._sizes)
             self._prepare(self._own.arena.address)
         arena: _Arena = self._own.arena
+        return arena
+
+    def _classify_together(self, part: _Part, image: Array, submit: _Submit) -> _Floats:
+        """Compute an image's logits in this thread's arena, with the help of others."""
+        arena, image = self._own_arena(), np.ascontiguousarray(image)
+        address = image.ctypes.data
+        arena.images = number = arena.images + 1
+        self._begin_image(arena.address, number)
+        try:
+            for thread in range(1, self._sizes.threads):
+                # The image is kept for as long as others may read it.
+                submit(self._compute_part, part, arena, image, (address, thread, number))
+            self._compute_part(part, arena, image, (address, 0, number))
+        except BaseException:
+            del self._own.arena  # others may still compute in it
+            raise
+        return arena.logits[:, : self._sizes.classes].copy()
+
+    def _compute_part(
+        self, part: _Part, arena: "_Arena", image: Array, numbers: tuple[int, int, int]
+    ) -> None:
+        """Compute portions of an image: its address, this thread and the image's number."""
+        address, thread, number = numbers
+        logits = arena.logits_address
+        part(arena.address, *self._addresses, address, logits, thread, number, _rest())
+
+    def _run(self, compute: Callable[..., None], image: Array) -> "_Arena":
+        """Compute an image's features in this thread's arena."""
+        arena = self._own_arena()
         image = np.ascontiguousarray(image)  # kept until the code has read it
         compute(arena.address, *self._addresses, image.ctypes.data)
         return arena
@@ -112,9 +172,11 @@ class _Arena:
         address: Its first byte.
         features: The part of it that the classifier reads.
         logits: The logits of one image, padded to whole panels.
+        images: How many images threads have computed in it together.
     """
 
     def __init__(self, sizes: Sizes) -> None:
+        self.images = 0
         self._block = aligned(sizes.arena_bytes, np.uint8)  # kept: the code reads it
         length = sizes.features_pitch * np.dtype(sizes.dtype).itemsize
         self.features = self._block[sizes.features_at :][:length].view(sizes.dtype)
@@ -134,6 +196,18 @@ def _link(code: NativeCode) -> binding.ExecutionEngine:
     engine.add_object_file(binding.ObjectFileRef.from_data(code.functions))
     engine.finalize_object()
     return engine
+
+
+@cache
+def _rest() -> int | None:
+    """Return the address of the function by which a thread offers its core to others, if any."""
+    windows = sys.platform == "win32"
+    library, name = ("kernel32", "SwitchToThread") if windows else (None, "sched_yield")
+    try:
+        function = getattr(ctypes.CDLL(library), name)
+    except (AttributeError, OSError, TypeError):
+        return None
+    return ctypes.cast(function, ctypes.c_void_p).value
 
 
 def _checked(values: Array, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> Array:

@@ -24,6 +24,7 @@ from shufflenet.machine import PerProcess, check_threads, cores, host_target
 from shufflenet.preprocess import normalize
 from shufflenet.runtimes._classifier import missing_package
 from shufflenet.runtimes._guard import Guard
+from shufflenet.runtimes._helpers import Helpers
 from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.runtimes._int8 import check_int8
 from shufflenet.spec import RUNTIMES
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["LlvmClassifier", "open_file"]
 
 _MOST_SHAPES = 4
+_MOST_TOGETHER = 8  # threads that compute one image: small maps have few pixels for each
 _T = TypeVar("_T", bound=np.generic)
 
 
@@ -75,8 +77,8 @@ class LlvmClassifier:
 
         Args:
             path: A file that ``shufflenet export`` or ``shufflenet quantize`` wrote.
-            threads: How many images are computed at a time, each by one thread; one a core, unless
-                given.
+            threads: How many compute a batch, an image each, or a single image together, of which
+                more than eight do not help; one a core, unless given.
             target: The processor that code is generated for: this one, unless given.
 
         Raises:
@@ -99,7 +101,13 @@ class LlvmClassifier:
         self._guard = Guard(path, "LLVM", self.card.network.classes)
         self._network: Network | None = None
         self._target = target or host_target(int8=self.card.int8 is not None)
-        self._link, self._kept = Compiled, KeptCode(self._content, self._target)
+        threads = threads or cores()
+        self._together = min(threads, _MOST_TOGETHER)
+        helpers = partial(Helpers, self._together - 1)
+        self._helpers = PerProcess(helpers) if threads > 1 else None
+        pool = partial(ThreadPoolExecutor, threads, "shufflenet-llvm")
+        self._pool = PerProcess(pool) if threads > 1 else None
+        self._link, self._kept = Compiled, KeptCode(self._content, self._target, self._together)
         self._of_shape: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
         self._lock = PerProcess(threading.Lock)
         side = self.card.preprocess.crop_px
@@ -108,9 +116,6 @@ class LlvmClassifier:
             self._of_shape[shape] = self._link(code)
         else:
             self._check(shape)
-        threads = threads or cores()
-        pool = partial(ThreadPoolExecutor, threads, "shufflenet-llvm")
-        self._pool = PerProcess(pool) if threads > 1 else None
         check_int8(self.logits_from_pixels, self.card, metadata, path)
 
     def _check(self, shape: tuple[int, int, int]) -> None:
@@ -158,8 +163,8 @@ class LlvmClassifier:
 
     def _logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         compiled = self._compiled_for(batch.shape[1:])
-        if len(batch) == 1:  # callers in several threads need not wait for those of the pool
-            return compiled.logits_of(batch[0])
+        if len(batch) == 1:  # callers in several threads wait for none that has not begun
+            return compiled.logits_of(batch[0], self._submit())
         return compiled.logits(self._map(compiled.features, batch))
 
     def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -179,8 +184,12 @@ class LlvmClassifier:
     def _logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         compiled = self._compiled_for((pixels.shape[3], *pixels.shape[1:3]))
         if len(pixels) == 1:  # as in logits
-            return compiled.logits_of_pixels(pixels[0])
+            return compiled.logits_of_pixels(pixels[0], self._submit())
         return compiled.logits(self._map(compiled.features_of_pixels, pixels))
+
+    def _submit(self) -> Callable[..., None] | None:
+        """Return what has a call executed by another thread of this process; None without any."""
+        return self._helpers.get().submit if self._helpers else None
 
     def _map(
         self,
@@ -217,5 +226,11 @@ class LlvmClassifier:
         from shufflenet.codegen import build, compile_module  # noqa: PLC0415  # see above
 
         channels, height, width = shape
-        module = build(network, self._target, (channels, height, width), self.card.preprocess)
+        module = build(
+            network,
+            self._target,
+            (channels, height, width),
+            self.card.preprocess,
+            threads=self._together,
+        )
         return compile_module(module)

@@ -5,6 +5,7 @@
 what every processor has); each of these is one file.
 """
 
+from shufflenet.codegen.kernels._claims import Claims
 from shufflenet.codegen.kernels._halves import expand_halves
 from shufflenet.codegen.kernels._input import COLORS
 from shufflenet.codegen.kernels._ir import (
@@ -50,6 +51,7 @@ __all__ = [
     "LINE_BYTES",
     "OFFSETS",
     "Array",
+    "Claims",
     "Function",
     "Kernel",
     "Kernels",

@@ -24,16 +24,24 @@ class Library:
         self.vector = ir.VectorType(element, lanes)
         self._kernels: dict[str, Kernel] = {}
 
-    def kernel(self, name: str, signature: Signature, write: Callable[[Function], None]) -> Kernel:
+    def kernel(
+        self,
+        name: str,
+        signature: Signature,
+        write: Callable[[Function], None],
+        *,
+        alone: bool = True,
+    ) -> Kernel:
         """Return the kernel of a name; ``write`` writes its body if it does not exist yet.
 
-        No argument of a kernel points to memory that another argument points to.
+        No argument of a kernel points to memory that another argument points to or, if ``alone``,
+        that another thread writes.
         """
         if name not in self._kernels:
             f = self.function(self.module.get_unique_name(name), signature)
             f.function.linkage = "internal"
             for argument in f.function.args:
-                if isinstance(argument.type, ir.PointerType):
+                if alone and isinstance(argument.type, ir.PointerType):
                     argument.add_attribute("noalias")
             self._kernels[name] = Kernel(f.function, signature)
             write(f)

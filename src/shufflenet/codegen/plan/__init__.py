@@ -6,18 +6,22 @@ from shufflenet.codegen.plan._plan import plan_turns
 from shufflenet.codegen.plan._planner import plan_steps
 from shufflenet.codegen.plan._schedule import Turn, write_turns
 from shufflenet.codegen.plan._steps import Step
+from shufflenet.codegen.plan._team import TEAM, Team, parts_of
 from shufflenet.codegen.plan._writer import PIXELS, Writer, dense
 
 __all__ = [
     "PIXELS",
+    "TEAM",
     "Buffer",
     "Memory",
     "Planes",
     "Step",
+    "Team",
     "Turn",
     "Writer",
     "check_bounds",
     "dense",
+    "parts_of",
     "plan_steps",
     "plan_turns",
     "write_turns",

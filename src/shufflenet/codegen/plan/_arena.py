@@ -26,6 +26,7 @@ class Buffer:
         outside: The value of the border.
         dtype: The type of its elements.
         at: The byte of the arena at which it begins, once it has a place.
+        own: Whether each thread has one of its own; then ``at`` is a byte of the thread's part.
     """
 
     channels: int
@@ -36,6 +37,7 @@ class Buffer:
     outside: float = 0.0
     dtype: type[np.generic] = np.float32
     at: int = -1
+    own: bool = False
 
     @property
     def row(self) -> int:
@@ -123,13 +125,18 @@ class Memory:
     for that one too, so that it is filled once and not for every image.
 
     Attributes:
+        threads: How many threads compute an image together; if several, each has a part of the
+            arena of its own.
         length: Bytes of the arena so far.
+        own_length: Bytes of each thread's part so far.
         bordered: The maps and planes that have a place of their own in the arena.
         shares_bytes: Whether maps of any kind share bytes instead; a map's border is then filled
             whenever the map is computed.
     """
 
+    threads: int = 1
     length: int = 0
+    own_length: int = 0
     shares_bytes: bool = False
     bordered: list[Buffer | Planes] = field(default_factory=list)
     _free: dict[tuple[object, ...], list[int]] = field(default_factory=dict)
@@ -145,11 +152,33 @@ class Memory:
             TooLargeToCompile: the arena would take more than 1 GB.
         """
         at = self.length
-        self.length += -(-size // LINE_BYTES) * LINE_BYTES + LINE_BYTES
-        if size < 1 or self.length > _MOST_BYTES:
-            taken = f"maps of {self.length / 2**30:.3g} GB for images of this size"
-            raise TooLargeToCompile(taken, f"{_MOST_BYTES >> 30} GB")
+        self.length += _lines(size)
+        self._check_length(size)
         return at
+
+    def reserve_own(self, size: int) -> int:
+        """Return the first byte of a new part of each thread's part, likewise.
+
+        Raises:
+            TooLargeToCompile: the arena would take more than 1 GB.
+        """
+        if self.threads == 1:
+            return self.reserve(size)
+        at = self.own_length
+        self.own_length += _lines(size)
+        self._check_length(size)
+        return at
+
+    def _check_length(self, size: int) -> None:
+        """Check that something has a size, and that the arena is not too large.
+
+        Raises:
+            TooLargeToCompile: it is.
+        """
+        length = self.length + self.threads * self.own_length
+        if size < 1 or length > _MOST_BYTES:
+            taken = f"maps of {length / 2**30:.3g} GB for images of this size"
+            raise TooLargeToCompile(taken, f"{_MOST_BYTES >> 30} GB")
 
     def check_place(self, of: Buffer | Planes, first: int) -> None:
         """Check that a map lies in the arena, and that an element lies in the map.
@@ -158,7 +187,8 @@ class Memory:
             MapsDoNotFit: it does not.
         """
         end = of.at + of.size * np.dtype(of.dtype).itemsize
-        if not (0 <= of.at < end <= self.length and 0 <= first < of.size):
+        length = self.own_length if isinstance(of, Buffer) and of.own else self.length
+        if not (0 <= of.at < end <= length and 0 <= first < of.size):
             raise MapsDoNotFit("an address lies outside of its map")
 
     def allocate(self, buffer: Buffer) -> None:
@@ -168,6 +198,19 @@ class Memory:
             buffer.at = free.pop()
         else:
             self.allocate_new(buffer)
+
+    def allocate_own(self, buffer: Buffer) -> None:
+        """Assign a map that is divided by threads a place in the part of each, if there are many.
+
+        Raises:
+            TooLargeToCompile: the arena would be too large.
+        """
+        if self.threads == 1:
+            self.allocate(buffer)
+            return
+        buffer.own = True
+        buffer.at = self.reserve_own(buffer.size * np.dtype(buffer.dtype).itemsize)
+        self.bordered.append(buffer)
 
     def allocate_new(self, buffer: Buffer | Planes) -> None:
         """Assign a map a place that no other map had before."""
@@ -216,6 +259,11 @@ def _offsets(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     if values.max() > np.iinfo(np.int32).max:
         raise SpecError("the size of images", "too large for maps of 2**31 values", "smaller")
     return values.astype(np.int32).ravel()
+
+
+def _lines(size: int) -> int:
+    """Return the bytes of whole cache lines that hold so many, and one to spare."""
+    return -(-size // LINE_BYTES) * LINE_BYTES + LINE_BYTES
 
 
 def _kind(buffer: Buffer) -> tuple[object, ...]:

@@ -32,14 +32,17 @@ def place_side_by_side(
     last = _last_readers(turns)
     for number, turn in enumerate(turns):
         for step in turn.steps:
-            memory.allocate(step.output)
+            if step.output is turn.between:
+                memory.allocate_own(step.output)
+            else:
+                memory.allocate(step.output)
         done = {id(source): source for step in turn.steps for source in step.inputs}
         for key, source in done.items():
             # The place of a map in strips has a row above that no other map has.
             if last[key] == number and source is not turn.between:
                 memory.release(source)
     widest = max(_scratch_bytes(turn, layouts) for turn in turns)
-    scratch = Scratch(memory.reserve(max(1, PIXELS * widest)))
+    scratch = Scratch(memory.reserve_own(max(1, PIXELS * widest)))
     return [replace(turn, scratch=scratch) for turn in turns]
 
 

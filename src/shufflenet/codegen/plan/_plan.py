@@ -10,6 +10,9 @@ from shufflenet.graph import Layer
 
 __all__ = ["plan_turns"]
 
+# Where threads share an image, a map of two strips is computed whole: few rows divide unevenly.
+_WHOLE_STRIPS = 2
+
 
 def plan_turns(
     layers: Sequence[Layer],
@@ -32,9 +35,10 @@ def plan_turns(
         MapsDoNotFit: the layers do not fit each other.
         TooLargeToCompile: the arena would be too large.
     """
+    whole_bytes = _WHOLE_STRIPS * STRIP_BYTES if memory.threads > 1 else 0
 
     def ordered(strip_bytes: int) -> list[Turn]:
-        return order_steps(plan_steps(layers, layouts, images), strip_bytes)
+        return order_steps(plan_steps(layers, layouts, images), strip_bytes, whole_bytes)
 
     if not least_memory:
         return place_side_by_side(ordered(STRIP_BYTES), images, memory, layouts)

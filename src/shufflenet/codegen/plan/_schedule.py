@@ -35,13 +35,16 @@ class Turn:
         return self.strips * sum(step.calls for step in self.steps)
 
 
-def order_steps(steps: Sequence[Step], strip_bytes: int = STRIP_BYTES) -> list[Turn]:
+def order_steps(
+    steps: Sequence[Step], strip_bytes: int = STRIP_BYTES, whole_bytes: int = 0
+) -> list[Turn]:
     """Return the turns in which steps are written.
 
     Args:
         steps: The steps.
-        strip_bytes: The largest map that is computed as a whole before a window moves over it at a
-            stride of two, where it need not be.
+        strip_bytes: The largest part of a map that is computed before a window moves over it at a
+            stride of two.
+        whole_bytes: The largest map that is computed as a whole all the same.
     """
     last_reader = {id(source): n for n, step in enumerate(steps) for source in step.inputs}
     turns: list[Turn] = []
@@ -50,7 +53,7 @@ def order_steps(steps: Sequence[Step], strip_bytes: int = STRIP_BYTES) -> list[T
         step, following = steps[at], steps[at + 1 : at + 2]
         strips = 1
         if following and last_reader[id(step.output)] == at + 1:
-            strips = _strips(step, following[0], steps, strip_bytes)
+            strips = _strips(step, following[0], steps, strip_bytes, whole_bytes)
         if strips > 1:  # the map between holds as many rows as a strip needs
             step.output.height = 2 * following[0].output.height // strips
             turns.append(Turn([step, following[0]], strips))
@@ -106,7 +109,9 @@ def _write(w: Writer, step: Step, source_row: int, output_row: int, rows: int) -
     step.write(w, source_row, output_row, rows)
 
 
-def _strips(step: Step, following: Step, steps: Sequence[Step], most_bytes: int) -> int:
+def _strips(
+    step: Step, following: Step, steps: Sequence[Step], most_bytes: int, whole_bytes: int
+) -> int:
     """Return in how many strips two steps alternate: as many as make the map between small enough.
 
     That is possible where a 3x3 window moves at a stride of two over a map with an even number of
@@ -120,7 +125,8 @@ def _strips(step: Step, following: Step, steps: Sequence[Step], most_bytes: int)
         return 1
     if between.border != 1 or between.height != 2 * rows:
         return 1
-    least = between.size * np.dtype(between.dtype).itemsize / most_bytes
+    size = between.size * np.dtype(between.dtype).itemsize
+    least = 1 if size <= whole_bytes else size / most_bytes
     return next((n for n in range(1, rows + 1) if rows % n == 0 and n >= least), rows)
 
 
@@ -135,22 +141,46 @@ def _window_input(step: Step) -> Buffer | None:
 
 def _write_in_strips(w: Writer, step: Step, following: Step, strips: int) -> None:
     """Write two steps that alternate, between them a map of as many rows as a strip needs."""
-    rows = following.output.height // strips
+    rows, most = following.output.height, following.output.height // strips
+    if not w.team:
+        _write_rows(w, step, following, range(rows), most)
+        return
+    for portion in w.team.choose(rows, min(strips, w.threads)):
+        _write_rows(w.alone(), step, following, portion, most)
+
+
+def _write_rows(w: Writer, step: Step, following: Step, rows: range, most: int) -> None:
+    """Write some rows of the second step's output, in strips of ``most`` rows.
+
+    What a thread claims begins with the last row before it of the map between, computed again.
+
+    Raises:
+        MapsDoNotFit: a step computes rows that no map holds.
+    """
     between = step.output
-    top, bottom = w.place(between), w.place(between, between.height * between.row)
-    moves = w.kernels.moves
-    moves.fill().call(w.f, output=top, elements=between.row, value=between.outside)
-    for strip in range(strips):
-        _write(w, step, 2 * rows * strip, 0, 2 * rows)
-        _write(w, following, 0, rows * strip, rows)
-        if strip < strips - 1:
-            zero = w.table([0])
-            moves.copy().call(
-                w.f,
-                source=bottom,
-                source_offsets=zero,
-                output=top,
-                output_offsets=zero,
-                rows=1,
-                elements=between.row,
-            )
+    if rows.start:
+        _write(w, step, 2 * rows.start - 1, 0, 1)
+        _copy_to_top(w, between, 1)
+    else:
+        fill, top = w.kernels.moves.fill(), w.place(between)
+        fill.call(w.f, output=top, elements=between.row, value=between.outside)
+    for start in range(rows.start, rows.stop, most):
+        count = min(most, rows.stop - start)
+        _write(w, step, 2 * start, 0, 2 * count)
+        _write(w, following, 0, start, count)
+        if start + count < rows.stop:
+            _copy_to_top(w, between, 2 * count)
+
+
+def _copy_to_top(w: Writer, between: Buffer, number: int) -> None:
+    """Write the copy of a map's last row, the ``number``-th, to the row above its first."""
+    zero = w.table([0])
+    w.kernels.moves.copy().call(
+        w.f,
+        source=w.place(between, number * between.row),
+        source_offsets=zero,
+        output=w.place(between),
+        output_offsets=zero,
+        rows=1,
+        elements=between.row,
+    )

@@ -46,7 +46,7 @@ class Inputs:
 
     values: Value
     offsets: Value
-    pixels: int
+    pixels: Value | int
 
 
 class Source(Protocol):
@@ -66,7 +66,7 @@ class Source(Protocol):
     def runs(self) -> list[int]:
         """Return the offsets from a pixel at which its inputs begin: equal runs, one or more."""
 
-    def write(self, w: Writer, first: Value, pixels: int) -> Inputs:
+    def write(self, w: Writer, first: Value, pixels: Value | int) -> Inputs:
         """Write what computes or puts together the inputs of some pixels."""
 
 
@@ -105,7 +105,7 @@ class WindowSource:
         """Return the offsets of the window's rows in each plane."""
         return self.planes.taps(self.kernel)
 
-    def write(self, w: Writer, first: Value, pixels: int) -> Inputs:
+    def write(self, w: Writer, first: Value, pixels: Value | int) -> Inputs:
         """Write nothing but the addresses."""
         offsets = w.corners(self.planes, self.stride, first)
         return Inputs(w.place(self.planes), offsets, pixels)
@@ -136,7 +136,7 @@ class SliceSource:
         """Return one run."""
         return [0]
 
-    def write(self, w: Writer, first: Value, pixels: int) -> Inputs:
+    def write(self, w: Writer, first: Value, pixels: Value | int) -> Inputs:
         """Write nothing but the addresses."""
         values = w.place(self.buffer, self.first_channel)
         return Inputs(values, w.pixels(self.buffer, first), pixels)
@@ -166,7 +166,7 @@ class ConcatSource:
         """Return one run."""
         return [0]
 
-    def write(self, w: Writer, first: Value, pixels: int) -> Inputs:
+    def write(self, w: Writer, first: Value, pixels: Value | int) -> Inputs:
         """Write the copy of some pixels to the scratch."""
         pitch = self.pitch(w.layout)
         output = Inputs(w.put_together(pitch), w.table(dense(pitch)), pixels)
@@ -200,7 +200,7 @@ class DepthwiseSource:
         """Return one run."""
         return [0]
 
-    def write(self, w: Writer, first: Value, pixels: int) -> Inputs:
+    def write(self, w: Writer, first: Value, pixels: Value | int) -> Inputs:
         """Write the computation of some pixels to the scratch."""
         pitch = self.pitch(w.layout)
         output = Inputs(w.put_together(pitch), w.table(dense(pitch)), pixels)

@@ -7,6 +7,7 @@ from typing import Protocol
 from shufflenet.codegen.kernels import Array, Layout, Value, index, panel_counts, panel_widths
 from shufflenet.codegen.plan._arena import Buffer
 from shufflenet.codegen.plan._sources import DepthwiseSource, Inputs, Slice, Source, gather
+from shufflenet.codegen.plan._team import parts_of
 from shufflenet.codegen.plan._writer import PIXELS, Writer
 from shufflenet.graph import Convolution, Dequantize, Mean, Quantize
 
@@ -146,9 +147,10 @@ class Depthwise:
     def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
         """Write one call for all rows."""
         width = self.output.width
-        offsets = w.pixels(self.output, index(output_row * width))
-        output = Inputs(w.place(self.output), offsets, rows * width)
-        self.source.compute(w, index(source_row * width), output)
+        for first, pixels in _all(w, rows * width):
+            offsets = w.pixels(self.output, w.plus(first, output_row * width))
+            output = Inputs(w.place(self.output), offsets, pixels)
+            self.source.compute(w, w.plus(first, source_row * width), output)
 
 
 @dataclass(slots=True)
@@ -176,9 +178,11 @@ class Concat:
     def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
         """Write one call for all rows."""
         width = self.output.width
-        offsets = w.pixels(self.output, index(output_row * width))
-        output = Inputs(w.place(self.output), offsets, rows * width)
-        gather(w, self.slices, index(source_row * width), output, self.output.pitch)
+        for first, pixels in _all(w, rows * width):
+            offsets = w.pixels(self.output, w.plus(first, output_row * width))
+            output = Inputs(w.place(self.output), offsets, pixels)
+            source = w.plus(first, source_row * width)
+            gather(w, self.slices, source, output, self.output.pitch)
 
 
 @dataclass(slots=True)
@@ -206,7 +210,13 @@ class Convert:
 
     def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
         """Write a call for all rows of each slice."""
-        width, params, channel = self.output.width, self.layer.params, 0
+        width = self.output.width
+        for first, pixels in _all(w, rows * width):
+            source, output = (w.plus(first, row * width) for row in (source_row, output_row))
+            self._write_pixels(w, source, output, pixels)
+
+    def _write_pixels(self, w: Writer, source: Value, output: Value, pixels: Value | int) -> None:
+        params, channel = self.layer.params, 0
         kernel, limits = w.kernels.conversions.dequantize(), {}
         if isinstance(self.layer, Quantize):
             kernel = w.kernels.conversions.quantize()
@@ -216,10 +226,10 @@ class Convert:
             kernel.call(
                 w.f,
                 source=w.place(part.buffer, part.first),
-                source_offsets=w.pixels(part.buffer, index(source_row * width)),
+                source_offsets=w.pixels(part.buffer, source),
                 output=w.place(self.output, channel),
-                output_offsets=w.pixels(self.output, index(output_row * width)),
-                pixels=rows * width,
+                output_offsets=w.pixels(self.output, output),
+                pixels=pixels,
                 channels=part.channels,
                 scale=params.scale,
                 zero=params.zero_point,
@@ -253,17 +263,18 @@ class Pool:
     def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
         """Write one call for all rows."""
         width = self.output.width
-        w.kernels.moves.max_pool().call(
-            w.f,
-            source=w.place(self.source),
-            windows=w.windows(self.source, 3, 2, index(source_row * width)),
-            pixels=rows * width,
-            channels=self.output.pitch,
-            row=self.source.row,
-            pitch=self.source.pitch,
-            output=w.place(self.output),
-            output_offsets=w.pixels(self.output, index(output_row * width)),
-        )
+        for first, pixels in _all(w, rows * width):
+            w.kernels.moves.max_pool().call(
+                w.f,
+                source=w.place(self.source),
+                windows=w.windows(self.source, 3, 2, w.plus(first, source_row * width)),
+                pixels=pixels,
+                channels=self.output.pitch,
+                row=self.source.row,
+                pitch=self.source.pitch,
+                output=w.place(self.output),
+                output_offsets=w.pixels(self.output, w.plus(first, output_row * width)),
+            )
 
 
 @dataclass(slots=True)
@@ -291,21 +302,33 @@ class GlobalMean:
 
     def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
         """Write one call; there is one row."""
-        pixels = self.source.height * self.source.width
-        w.kernels.mean().call(
-            w.f,
-            source=w.place(self.source),
-            pixels=pixels,
-            channels=self.output.pitch,
-            pitch=self.source.pitch,
-            factor=self.layer.scale / pixels,
-            bias=self.layer.bias,
-            output=w.place(self.output),
-        )
+        pixels, lanes = self.source.height * self.source.width, w.layout.lanes
+        # A portion is whole vectors of channels.
+        vectors = self.output.pitch // lanes
+        for first, count in w.parts(vectors, min(vectors, w.threads)):
+            channel = w.times(first, lanes)
+            w.kernels.mean().call(
+                w.f,
+                source=w.f.at(w.place(self.source), channel),
+                pixels=pixels,
+                channels=w.times(count, lanes),
+                pitch=self.source.pitch,
+                factor=self.layer.scale / pixels,
+                bias=self.layer.bias,
+                output=w.f.at(w.place(self.output), channel),
+            )
 
 
-def _portions(w: Writer, pixels: int, most: int) -> Iterator[tuple[Value, int]]:
+def _all(w: Writer, pixels: int, most: int = PIXELS) -> Iterator[tuple[Value | int, Value | int]]:
+    """Write what computes all pixels at once, or a loop over the portions of a team's thread."""
+    return w.parts(pixels, parts_of(pixels, most, w.threads))
+
+
+def _portions(w: Writer, pixels: int, most: int) -> Iterator[tuple[Value, Value | int]]:
     """Write a loop over portions of pixels, and the rest: the first of each, and how many."""
+    if w.team:
+        yield from _all(w, pixels, most)
+        return
     size = -(-pixels // -(-pixels // most))
     whole, rest = divmod(pixels, size)
     with w.f.loop(index(whole)) as portion:

@@ -1,7 +1,7 @@
 """What steps write their code with: the function, its kernels, and the addresses in memory."""
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,10 @@ from shufflenet.codegen.kernels import (
     Kernels,
     Layout,
     Value,
+    index,
 )
 from shufflenet.codegen.plan._arena import Buffer, Memory, Planes
+from shufflenet.codegen.plan._team import Team
 from shufflenet.errors import MapsDoNotFit
 
 __all__ = ["PIXELS", "Scratch", "Writer", "dense"]
@@ -32,7 +34,7 @@ class Scratch:
     """Where the inputs of a product are put together, some pixels at a time.
 
     Attributes:
-        at: Its first byte in the arena.
+        at: Its first byte in the arena or, where threads have parts of their own, in each of them.
         pixels: How many pixels it holds.
     """
 
@@ -50,12 +52,16 @@ class Writer:
         kernels: The module's kernels of bytes, or those of float32.
         memory: What lies in the blocks.
         scratch: Where the inputs of the product that is written are put together.
+        own: Pointer to the thread's own part of the arena, where threads have such parts.
+        team: What divides the work among the threads, if there are several.
     """
 
     f: Function
     kernels: Kernels
     memory: Memory
     scratch: Scratch = field(default_factory=Scratch)
+    own: Value | None = None
+    team: Team | None = None
     _offset_tables: dict[tuple[object, ...], int] = field(default_factory=dict)
     _packed: dict[Hashable, list[tuple[int, ir.Type]]] = field(default_factory=dict)
 
@@ -71,7 +77,8 @@ class Writer:
             MapsDoNotFit: the map has no such element, or no place in the arena.
         """
         self.memory.check_place(of, first)
-        return self.f.at(self._in_arena(of.at, of.dtype), first)
+        own = self.own if isinstance(of, Buffer) and of.own else None
+        return self.f.at(self._in_arena(of.at, of.dtype, own), first)
 
     def put_together(self, pitch: int) -> Value:
         """Return a pointer to where the inputs of pixels, so many elements each, are put together.
@@ -81,13 +88,45 @@ class Writer:
         """
         dtype, at = self.layout.dtype, self.scratch.at
         size = self.scratch.pixels * pitch * np.dtype(dtype).itemsize
-        if not 0 <= at <= at + size <= self.memory.length:
+        end = self.memory.own_length if self.own else self.memory.length
+        if not 0 <= at <= at + size <= end:
             raise MapsDoNotFit("an address lies outside of the scratch")
-        return self._in_arena(at, dtype)
+        return self._in_arena(at, dtype, self.own)
 
-    def _in_arena(self, at: int, dtype: type[np.generic]) -> Value:
-        """Return a pointer to elements from a byte of the arena on."""
-        return self.f.bitcast(self.f.at(self.f.arguments.arena, at), _POINTERS[dtype])
+    def _in_arena(self, at: int, dtype: type[np.generic], own: Value | None) -> Value:
+        """Return a pointer to elements from a byte of the arena, or of an own part of it, on."""
+        return self.f.bitcast(self.f.at(own or self.f.arguments.arena, at), _POINTERS[dtype])
+
+    def plus(self, first: Value | int, pixels: int) -> Value:
+        """Return the number of a pixel that lies so many pixels after another."""
+        if isinstance(first, int):
+            return index(first + pixels)
+        return self.f.add(first, index(pixels))
+
+    @property
+    def threads(self) -> int:
+        """How many threads compute what is written together."""
+        return self.team.threads if self.team else 1
+
+    def times(self, number: Value | int, factor: int) -> Value | int:
+        """Return a number multiplied by a constant."""
+        return number * factor if isinstance(number, int) else self.f.mul(number, index(factor))
+
+    def parts(self, size: int, parts: int) -> Iterator[tuple[Value | int, Value | int]]:
+        """Write a loop over the portions that a team's thread claims, or all of it without a team.
+
+        Args:
+            size: How many elements are divided.
+            parts: Into how many portions, of sizes that differ by one at most.
+        """
+        if self.team:
+            yield from self.team.divide(size, parts)
+        else:
+            yield 0, size
+
+    def alone(self) -> "Writer":
+        """Return a writer of the same function for what one thread computes alone."""
+        return replace(self, team=None)
 
     def constant(self, values: Array) -> Value:
         """Store constants of any shape; return a pointer to them, to float32 or to words."""

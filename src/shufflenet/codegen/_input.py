@@ -1,0 +1,69 @@
+"""What brings an image into the planes that the first convolution reads."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shufflenet.codegen.kernels import BYTES, COLORS, FLOATS, Signature
+from shufflenet.codegen.plan import Planes, Writer
+from shufflenet.graph import QuantParams
+from shufflenet.preprocess import affine
+from shufflenet.spec import Preprocess
+
+__all__ = ["InputPlanes"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputPlanes:
+    """The planes of the images.
+
+    Attributes:
+        planes: Where they lie.
+        params: The quantization parameters of the images, if they are read as bytes.
+    """
+
+    planes: Planes
+    params: QuantParams | None
+
+    def argument(self, preprocess: Preprocess | None) -> Signature:
+        """Return the argument that ``write`` reads."""
+        return Signature({"pixels": BYTES} if preprocess else {"image": FLOATS})
+
+    def write(self, w: Writer, preprocess: Preprocess | None, rows: range) -> None:
+        """Write what brings some rows of float32 images, or of RGB bytes, into the planes.
+
+        Args:
+            w: The function that is written; its argument ``image`` points to float32
+                ``(channels, height, width)``, or ``pixels`` to bytes ``(height, width, 3)``.
+            preprocess: How bytes become images; None for float32 images.
+            rows: Which rows of every plane.
+        """
+        images = self.planes
+        numbers = (np.arange(images.channels)[:, None] * images.height + rows).ravel()
+        encoding = {
+            "scale": 1 / self.params.scale if self.params else 1.0,
+            "zero": float(self.params.zero_point) if self.params else 0.0,
+        }
+        if preprocess is None:
+            w.kernels.input.images().call(
+                w.f,
+                source=w.f.arguments.image,
+                source_offsets=w.table(numbers * images.width),
+                output=w.place(images),
+                output_offsets=w.table(images.rows()[numbers]),
+                rows=len(numbers),
+                elements=images.width,
+                **encoding,
+            )
+            return
+        order = (0, 1, 2) if preprocess.channels == "rgb" else (2, 1, 0)
+        w.kernels.input.pixels(order).call(
+            w.f,
+            source=w.f.at(w.f.arguments.pixels, rows.start * images.width * COLORS),
+            output=w.place(images),
+            output_offsets=w.table(images.rows()[numbers]),
+            rows=len(rows),
+            columns=images.width,
+            colors=w.constant(np.concatenate(affine(preprocess)).astype(np.float32)),
+            **encoding,
+        )
