@@ -1,7 +1,11 @@
 /** The page: takes photos, lets the worker classify them, shows what it answers. */
 
 const find = (id) => document.getElementById(id);
-const percent = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const percent = new Intl.NumberFormat("en", {
+  style: "percent",
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+});
 const count = new Intl.NumberFormat("en");
 const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
 let latest = 0; // the number of the last photo; answers to those before are passed over
@@ -14,7 +18,8 @@ worker.onmessage = ({ data }) => {
   else if (data.error) showProblem(data.error);
   else showAnswers(data.answers, data.milliseconds);
 };
-worker.onerror = () => showProblem("The page cannot be started: it needs a browser of 2023 or later.");
+worker.onerror = () =>
+  showProblem("The page cannot be started: it needs a browser of 2023 or later.");
 
 function begin(card) {
   isReady = true;
@@ -54,7 +59,9 @@ function showProblem(sentence) {
 function showAnswers(answers, milliseconds) {
   find("classes").replaceChildren(...answers.map(showAnswer));
   const [{ label, probability }] = answers;
-  say(`${firstName(label)}, ${percent.format(probability)}. Answered in ${Math.round(milliseconds)} ms on this device.`);
+  say(
+    `${firstName(label)}, ${percent.format(probability)}. Answered in ${Math.round(milliseconds)} ms on this device.`,
+  );
 }
 
 function showAnswer({ id, index, label, probability }) {
@@ -84,16 +91,25 @@ function element(tag, name = "", text = "") {
 }
 
 function showCard({ name, labels, origin, accuracy, published, int8, preprocess }) {
-  const facts = [["Name", name], ["Classes", count.format(labels)]];
+  const facts = [
+    ["Name", name],
+    ["Classes", count.format(labels)],
+  ];
   if (origin.data) facts.push(["Trained on", origin.data]);
   if (origin.licence) facts.push(["License", origin.licence]);
   const counted = int8?.int8_accuracy ?? accuracy;
   if (counted?.images) {
     const share = (right) => percent.format(right / counted.images);
     const what = int8?.judged_by === "float" ? "The same answer as in float32" : "Accuracy";
-    facts.push([what, `${share(counted.top1)} of ${count.format(counted.images)} images, ${share(counted.top5)} among its first five`]);
+    facts.push([
+      what,
+      `${share(counted.top1)} of ${count.format(counted.images)} images, ${share(counted.top5)} among its first five`,
+    ]);
   } else if (published) {
-    facts.push(["Accuracy, as published", `${published.top1_percent} %, ${published.top5_percent} % among its first five`]);
+    facts.push([
+      "Accuracy, as published",
+      `${published.top1_percent} %, ${published.top5_percent} % among its first five`,
+    ]);
   }
   facts.push(["Photos are seen at", `${preprocess.crop_px} × ${preprocess.crop_px} pixels`]);
   const rows = facts.map(([term, fact]) => [element("dt", "", term), element("dd", "", fact)]);
@@ -114,7 +130,8 @@ document.ondragover = (event) => {
   event.preventDefault();
   find("frame").classList.add("over");
 };
-document.ondragleave = ({ relatedTarget }) => relatedTarget ?? find("frame").classList.remove("over");
+document.ondragleave = ({ relatedTarget }) =>
+  relatedTarget ?? find("frame").classList.remove("over");
 document.ondrop = (event) => {
   event.preventDefault();
   find("frame").classList.remove("over");
@@ -126,7 +143,9 @@ const video = find("video");
 find("camera").hidden = !navigator.mediaDevices?.getUserMedia;
 find("camera").onclick = async () => {
   try {
-    video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+    video.srcObject = await navigator.mediaDevices.getUserMedia({
+      video: { facingMode: "environment" },
+    });
   } catch {
     showProblem("The camera cannot be used: there is none, or this page may not use it.");
     return;

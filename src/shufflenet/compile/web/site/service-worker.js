@@ -12,7 +12,9 @@ oninstall = (event) => {
 onactivate = (event) => {
   const stale = (name) => name.startsWith(PREFIX) && name !== PREFIX + VERSION;
   event.waitUntil(
-    caches.keys().then((names) => Promise.all(names.filter(stale).map((name) => caches.delete(name)))),
+    caches
+      .keys()
+      .then((names) => Promise.all(names.filter(stale).map((name) => caches.delete(name)))),
   );
 };
 

@@ -28,13 +28,29 @@ export interface Accuracy {
 /** The facts about a network: where it comes from, under which license, how good it is. */
 export interface Card {
   readonly name: string;
-  readonly network: { readonly name: string; readonly classes: number; readonly [field: string]: unknown };
-  readonly preprocess: { readonly resize_px: number; readonly crop_px: number; readonly [field: string]: unknown };
+  readonly network: {
+    readonly name: string;
+    readonly classes: number;
+    readonly [field: string]: unknown;
+  };
+  readonly preprocess: {
+    readonly resize_px: number;
+    readonly crop_px: number;
+    readonly [field: string]: unknown;
+  };
   /** The identifier and the name of each class. */
   readonly labels: readonly (readonly [id: string, name: string])[];
-  readonly origin: { readonly data: string; readonly licence: string; readonly [field: string]: unknown };
+  readonly origin: {
+    readonly data: string;
+    readonly licence: string;
+    readonly [field: string]: unknown;
+  };
   readonly accuracy: Accuracy | null;
-  readonly published: { readonly top1_percent: number; readonly top5_percent: number; readonly source: string } | null;
+  readonly published: {
+    readonly top1_percent: number;
+    readonly top5_percent: number;
+    readonly source: string;
+  } | null;
   readonly int8: { readonly int8_accuracy: Accuracy; readonly [field: string]: unknown } | null;
 }
 

@@ -10,7 +10,6 @@ export class ShuffleNetError extends Error {
 
 // A module with one instruction of relaxed SIMD: whether it is valid tells whether they exist here.
 const RELAXED = "AGFzbQEAAAABBQFgAAF7AwIBAAoPAQ0AQQH9D0EC/Q/9gAIL";
-const LONGEST_PX = 8192; // the longest side of an image that is resized in WebAssembly
 const STRIP_PX = 1 << 22; // a canvas holds that many pixels of an image at a time
 const LINE_BYTES = 64;
 
@@ -35,22 +34,37 @@ export async function load(source) {
 /** A network. Only `load` makes one. */
 class Model {
   #memory;
-  #call; // the functions, by what follows the prefix
+  #longest; // px, of the side of an image that is resized in WebAssembly
+  #call; // the functions, by what follows the prefix and its underscore
   #at; // the addresses: of working memory, probabilities, classes and pixels
 
   constructor(exports) {
-    const prefix = Object.keys(exports).find((name) => name.endsWith("_logits_of_image"))?.slice(0, -15);
-    if (!prefix) throw new ShuffleNetError("This WebAssembly is no network that shufflenet compile wrote.");
+    const prefix = Object.keys(exports)
+      .find((name) => name.endsWith("_logits_of_image"))
+      ?.slice(0, -15);
+    if (!prefix)
+      throw new ShuffleNetError("This WebAssembly is no network that shufflenet compile wrote.");
     const functions = Object.entries(exports).filter(([name]) => name.startsWith(prefix));
-    this.#call = Object.fromEntries(functions.map(([name, each]) => [name.slice(prefix.length), each]));
-    if (!this.#call.classify) throw new ShuffleNetError("This network takes no photos: its preprocessing is not compiled.");
+    this.#call = Object.fromEntries(
+      functions.map(([name, each]) => [name.slice(prefix.length), each]),
+    );
+    if (!this.#call.classify)
+      throw new ShuffleNetError("This network takes no photos: its preprocessing is not compiled.");
     this.#memory = exports.memory;
     this.card = JSON.parse(this.#text(this.#call.card()));
-    const { memory_bytes: bytes } = JSON.parse(this.#text(this.#call.proof()));
+    const { memory_bytes: bytes, most_source_px: longest } = JSON.parse(
+      this.#text(this.#call.proof()),
+    );
+    this.#longest = longest;
     const work = aligned(exports.__heap_base.value);
     const probabilities = aligned(work + bytes);
     const classes = probabilities + 4 * this.card.labels.length;
-    this.#at = { work, probabilities, classes, pixels: aligned(classes + 4 * this.card.labels.length) };
+    this.#at = {
+      work,
+      probabilities,
+      classes,
+      pixels: aligned(classes + 4 * this.card.labels.length),
+    };
     this.#reserve(this.#at.pixels);
     this.#check(this.#call.prepare(work, bytes));
   }
@@ -58,9 +72,11 @@ class Model {
   /** Return the k most probable classes of an image, the most probable first. */
   async classify(image, { k = 5 } = {}) {
     const classes = this.card.labels.length;
-    if (!Number.isInteger(k) || k < 1) throw new ShuffleNetError(`k is ${k}, but must be a whole number of at least 1.`);
-    if (image && ArrayBuffer.isView(image.data)) return this.#classify(image, [image.data], Math.min(k, classes));
-    const bitmap = await decode(image, this.card.preprocess.exif);
+    if (!Number.isInteger(k) || k < 1)
+      throw new ShuffleNetError(`k is ${k}, but must be a whole number of at least 1.`);
+    if (image && ArrayBuffer.isView(image.data))
+      return this.#classify(image, [image.data], Math.min(k, classes));
+    const bitmap = await decode(image, this.card.preprocess.exif, this.#longest);
     try {
       return this.#classify(bitmap, strips(bitmap), Math.min(k, classes));
     } finally {
@@ -82,7 +98,9 @@ class Model {
       end += part.length;
     }
     const { work, probabilities, classes, pixels } = this.#at;
-    this.#check(this.#call.classify(work, pixels, width, height, width * bytes, bytes, probabilities));
+    this.#check(
+      this.#call.classify(work, pixels, width, height, width * bytes, bytes, probabilities),
+    );
     this.#check(this.#call.top(probabilities, k, classes));
     const values = new Float32Array(this.#memory.buffer, probabilities);
     return [...new Int32Array(this.#memory.buffer, classes, k)].map((index) => {
@@ -112,7 +130,9 @@ class Model {
 }
 
 function besideThis() {
-  const relaxed = WebAssembly.validate(Uint8Array.from(atob(RELAXED), (each) => each.charCodeAt(0)));
+  const relaxed = WebAssembly.validate(
+    Uint8Array.from(atob(RELAXED), (each) => each.charCodeAt(0)),
+  );
   return new URL(relaxed ? "shufflenet-relaxed.wasm" : "shufflenet.wasm", import.meta.url);
 }
 
@@ -136,18 +156,23 @@ async function read(address) {
 
 /** Read the weights that a module of code names, to the addresses that it states. */
 async function readWeights({ weights, segments }, address, { exports }) {
-  if (!address) throw new ShuffleNetError(`This WebAssembly needs ${weights} beside it: load it by its address.`);
+  if (!address)
+    throw new ShuffleNetError(
+      `This WebAssembly needs ${weights} beside it: load it by its address.`,
+    );
   const bytes = new Uint8Array(await read(new URL(weights, address)));
   const memory = new Uint8Array(exports.memory.buffer);
   for (const [to, from, length] of segments) {
-    if (from + length > bytes.length) throw new ShuffleNetError(`The file ${weights} is cut: load it again.`);
+    if (from + length > bytes.length)
+      throw new ShuffleNetError(`The file ${weights} is cut: load it again.`);
     memory.set(bytes.subarray(from, from + length), to);
   }
 }
 
 /** Return an image as a bitmap: upright, its colors as they are stored, not beyond the longest side. */
-async function decode(image, upright) {
-  if (!globalThis.createImageBitmap) throw new ShuffleNetError("Here an image must be pixels: {data, width, height}.");
+async function decode(image, upright, longest) {
+  if (!globalThis.createImageBitmap)
+    throw new ShuffleNetError("Here an image must be pixels: {data, width, height}.");
   // Colors stay as they are stored, as Pillow leaves them, whatever profile the file names.
   const asStored = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
   const source = image instanceof Blob && !upright ? await withoutExif(image) : image;
@@ -157,11 +182,15 @@ async function decode(image, upright) {
   } catch {
     throw new ShuffleNetError("This is no image that can be read here.");
   }
-  const scale = LONGEST_PX / Math.max(bitmap.width, bitmap.height);
+  const scale = longest / Math.max(bitmap.width, bitmap.height);
   if (scale >= 1) return bitmap;
   const side = (px) => Math.max(1, Math.round(px * scale));
   const [resizeWidth, resizeHeight] = [side(bitmap.width), side(bitmap.height)];
-  const smaller = await createImageBitmap(bitmap, { resizeWidth, resizeHeight, resizeQuality: "high" });
+  const smaller = await createImageBitmap(bitmap, {
+    resizeWidth,
+    resizeHeight,
+    resizeQuality: "high",
+  });
   bitmap.close();
   return smaller;
 }
@@ -170,9 +199,14 @@ async function decode(image, upright) {
 async function withoutExif(blob) {
   const bytes = new DataView(await blob.arrayBuffer());
   let at = 2;
-  while (at + 4 <= bytes.byteLength && bytes.getUint16(0) === 0xffd8 && bytes.getUint16(at) >= 0xffe0) {
+  while (
+    at + 4 <= bytes.byteLength &&
+    bytes.getUint16(0) === 0xffd8 &&
+    bytes.getUint16(at) >= 0xffe0
+  ) {
     const end = at + 2 + bytes.getUint16(at + 2);
-    if (bytes.getUint16(at) === 0xffe1) return new Blob([blob.slice(0, at), blob.slice(end)], { type: blob.type });
+    if (bytes.getUint16(at) === 0xffe1)
+      return new Blob([blob.slice(0, at), blob.slice(end)], { type: blob.type });
     at = end;
   }
   return blob;
@@ -182,7 +216,9 @@ async function withoutExif(blob) {
 function* strips(bitmap) {
   const { width, height } = bitmap;
   const most = Math.max(1, Math.floor(STRIP_PX / width));
-  const context = new OffscreenCanvas(width, Math.min(most, height)).getContext("2d", { willReadFrequently: true });
+  const context = new OffscreenCanvas(width, Math.min(most, height)).getContext("2d", {
+    willReadFrequently: true,
+  });
   context.globalCompositeOperation = "copy";
   context.imageSmoothingEnabled = false;
   for (let top = 0; top < height; top += most) {
