@@ -46,6 +46,7 @@ def test_weights_that_modules_share_are_written_once(tmp_path: Path) -> None:
     written = {path.name: path.read_bytes() for path in (tmp_path / "site").iterdir()}
     assert sizes == {name: len(content) for name, content in written.items()}
     (weights,) = (name for name in written if name.startswith("weights-"))
+    assert f'WEIGHTS = "{weights}";'.encode() in written["shufflenet.js"]
     assert written[weights] == WEIGHTS + b"only here" + b"there"
     n = len(WEIGHTS)
     code, relaxed = written["shufflenet.wasm"], written["shufflenet-relaxed.wasm"]
@@ -111,7 +112,7 @@ def test_nothing_of_the_page_comes_from_elsewhere(tmp_path: Path) -> None:
     for name, text in page.items():
         addresses = set(re.findall(r"\w+://[\w./-]+", text))
         assert addresses <= {"http://www.w3.org/2000/svg"}, name
-    policy = re.findall(r'Content-Security-Policy" content="([^"]*)"', page["index.html"])[0]
+    policy = re.findall(r'Content-Security-Policy"\s+content="([^"]*)"', page["index.html"])[0]
     assert policy.startswith("default-src 'none'; ")
     assert not re.search(
         r"unsafe-(inline|eval)'|https?:|\*", policy.replace("'wasm-unsafe-eval'", "")

@@ -14,6 +14,7 @@ __all__ = ["write_site"]
 
 _CODE, _RELAXED = "shufflenet.wasm", "shufflenet-relaxed.wasm"
 _WEIGHTS = re.compile(r"weights-[0-9a-f]{12}\.bin")
+_MODULE = "shufflenet.js"
 _KEEPER = "service-worker.js"  # keeps the other files for when there is no network
 _NOT_KEPT = {_KEEPER, "README.md", "shufflenet.d.ts"}
 
@@ -33,6 +34,8 @@ def write_site(folder: str | Path, code: bytes, relaxed: bytes) -> dict[str, int
     folder = Path(folder)
     files = {path.name: path.read_bytes() for path in sorted(_page().iterdir())}
     files |= split({_CODE: code, _RELAXED: relaxed})
+    (weights,) = filter(_WEIGHTS.fullmatch, files)
+    files[_MODULE] = files[_MODULE].replace(b"@WEIGHTS@", weights.encode())
     files[_KEEPER] = _keeper(files)
     stale = _stale(folder, files)
     existed = folder.exists()

@@ -10,12 +10,16 @@ export class ShuffleNetError extends Error {
 
 // A module with one instruction of relaxed SIMD: whether it is valid tells whether they exist here.
 const RELAXED = "AGFzbQEAAAABBQFgAAF7AwIBAAoPAQ0AQQH9D0EC/Q/9gAIL";
+const WEIGHTS = "@WEIGHTS@"; // the file of weights beside this module
 const STRIP_PX = 1 << 22; // a canvas holds that many pixels of an image at a time
 const LINE_BYTES = 64;
 
 /** Load a network: the one beside this module, or that of a .wasm file's address or bytes. */
 export async function load(source) {
   const address = isBytes(source) ? undefined : await addressOf(source ?? besideThis());
+  // The weights, most of all bytes, are not left to wait until the code is there.
+  const early = source === undefined ? read(new URL(WEIGHTS, import.meta.url)) : undefined;
+  early?.catch(() => {}); // told where they are awaited
   let module, instance;
   try {
     module = await WebAssembly.compile(address ? await read(address) : source);
@@ -27,7 +31,15 @@ export async function load(source) {
     );
   }
   const [about] = WebAssembly.Module.customSections(module, "shufflenet");
-  if (about) await readWeights(JSON.parse(new TextDecoder().decode(about)), address, instance);
+  if (about) {
+    const { weights, segments } = JSON.parse(new TextDecoder().decode(about));
+    if (!address)
+      throw new ShuffleNetError(
+        `This WebAssembly needs ${weights} beside it: load it by its address.`,
+      );
+    const content = await (weights === WEIGHTS && early ? early : read(new URL(weights, address)));
+    copyWeights(weights, new Uint8Array(content), segments, instance.exports.memory);
+  }
   return new Model(instance.exports);
 }
 
@@ -154,18 +166,13 @@ async function read(address) {
   }
 }
 
-/** Read the weights that a module of code names, to the addresses that it states. */
-async function readWeights({ weights, segments }, address, { exports }) {
-  if (!address)
-    throw new ShuffleNetError(
-      `This WebAssembly needs ${weights} beside it: load it by its address.`,
-    );
-  const bytes = new Uint8Array(await read(new URL(weights, address)));
-  const memory = new Uint8Array(exports.memory.buffer);
+/** Copy weights to the addresses that a module of code states. */
+function copyWeights(name, weights, segments, { buffer }) {
+  const memory = new Uint8Array(buffer);
   for (const [to, from, length] of segments) {
-    if (from + length > bytes.length)
-      throw new ShuffleNetError(`The file ${weights} is cut: load it again.`);
-    memory.set(bytes.subarray(from, from + length), to);
+    if (from + length > weights.length)
+      throw new ShuffleNetError(`The file ${name} is cut: load it again.`);
+    memory.set(weights.subarray(from, from + length), to);
   }
 }
 
