@@ -23,7 +23,7 @@ MACHINES = {
     "armv7-linux": Machine(
         "arm-linux-gnueabihf-gcc", ("qemu-arm", "-cpu", "max"), ("-mfpu=neon-vfpv4",)
     ),
-    "riscv64-linux": Machine("riscv64-linux-gnu-gcc", ("qemu-riscv64", "-cpu", "max")),
+    "riscv64-linux": Machine("riscv64-linux-gnu-gcc", ("qemu-riscv64", "-cpu", "rv64,v=true")),
 }
 
 
