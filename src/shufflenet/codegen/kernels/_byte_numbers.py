@@ -164,7 +164,7 @@ def depthwise(
         sums_of: Writes the sums of a width of channels.
     """
     whole_taps = -(-(kernel**2) // layout.taps) * layout.taps
-    words = whole_taps * np.dtype(layout.filter_dtype).itemsize // 4
+    words = whole_taps * np.dtype(layout.filter_dtype).itemsize // 4 + bool(layout.subtracted)
 
     def write(f: Function) -> None:
         a = f.arguments

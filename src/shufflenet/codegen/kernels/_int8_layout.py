@@ -36,6 +36,10 @@ class Int8Layout:
         filter_dtype: The type of depthwise weights.
         filter_vectors: Vectors of sums that a depthwise convolution computes at once.
         filter_widths: Channels that it computes at once; each width as often as it fits.
+        subtracted: What is subtracted from values before they are multiplied. What that takes from
+            each sum stands before the weights: of a panel as one step more, ``(width,)``, and of
+            a depthwise convolution as taps more. A panel's header then begins with four times
+            this byte, instead of the number of pairs.
         whole_steps: Steps that a product's inputs in one run are padded to a multiple of.
         strided_only: Whether products read pixels at equal distances only.
     """
@@ -48,6 +52,7 @@ class Int8Layout:
     filter_vectors: int
     filter_widths: Sequence[int]
     together: int = STEP
+    subtracted: int = 0
     whole_steps: int = 1
     strided_only: bool = False
     dtype = np.uint8
@@ -67,16 +72,18 @@ class Int8Layout:
         return panels
 
     def steps(self, inputs: int, runs: int = 1) -> int:
-        """Return the steps of a product: one for four inputs of a run."""
+        """Return the steps of a product: one for four inputs of a run, and that of ``subtracted``."""
         steps = runs * -(-inputs // runs // STEP)
-        return steps if runs > 1 else -(-steps // self.whole_steps) * self.whole_steps
+        whole = steps if runs > 1 else -(-steps // self.whole_steps) * self.whole_steps
+        return whole + bool(self.subtracted)
 
     def pack(
         self, weight: Weights, widths: Sequence[int], kind: Kind = "", runs: Sequence[int] = (0,)
     ) -> Array:
         """Pack weights, ``(in, out)``, panel by panel: ``(words,)``."""
         if len(runs) == 1:
-            weight = pad_rows(weight, STEP * self.steps(len(weight)))
+            whole_steps = self.steps(len(weight)) - bool(self.subtracted)
+            weight = pad_rows(weight, STEP * whole_steps)
         wide = np.pad(weight, [(0, 0), (0, sum(widths) - weight.shape[1])])
         wide = wide[:, self._channel_order(widths, kind)]
         length = len(weight) // len(runs)
@@ -95,10 +102,16 @@ class Int8Layout:
         pairs = pair_steps(steps) if in_pairs else []
         paired = [step for pair in pairs for step in pair]
         order = [*paired, *(step for step in range(len(steps)) if step not in set(paired))]
-        header = np.array([len(pairs), *(offsets[step] for step in order)], np.int32)
-        header = np.pad(header, (0, -len(header) % LINE_WORDS))
+        first = [self._first_sums(steps, (0, 2))] if self.subtracted else []
+        head = int(np.full(4, self.subtracted, np.uint8).view(np.int32)[0]) or len(pairs)
+        numbers = [head, *[0] * len(first), *(offsets[step] for step in order)]
+        header = np.pad(np.array(numbers, np.int32), (0, -len(numbers) % LINE_WORDS))
         parts = steps[order].reshape(*steps.shape[:2], -1, self.together).swapaxes(1, 2)
-        return np.concatenate([header, parts.ravel().view(np.int32)])
+        return np.concatenate([header, *first, parts.ravel().view(np.int32)])
+
+    def _first_sums(self, weights: Weights, axes: int | tuple[int, ...]) -> npt.NDArray[np.int32]:
+        """Return what sums begin with, since ``subtracted`` is taken from values."""
+        return self.subtracted * weights.sum(axes, np.int32)
 
     def pack_epilogue(
         self, scale: Floats | None, bias: Floats, widths: Sequence[int], kind: Kind = ""
@@ -121,7 +134,11 @@ class Int8Layout:
             widths += [width] * ((channels - sum(widths)) // width)
         order = _channel_order(widths, [self.filter_vectors] * len(widths))
         whole = np.pad(weight, [(0, channels - len(weight)), (0, -weight.shape[1] % self.taps)])
-        taps = whole.astype(self.filter_dtype)[order].reshape(len(order), -1, self.taps)
+        taps = whole.astype(self.filter_dtype)[order]
+        if self.subtracted:
+            first = self._first_sums(taps, 1)[:, None].view(self.filter_dtype)
+            taps = np.concatenate([first, taps], axis=1)
+        taps = taps.reshape(len(order), -1, self.taps)
         blocks = np.split(taps, np.cumsum(widths)[:-1])
         packed = np.concatenate([block.swapaxes(0, 1).ravel() for block in blocks])
         return packed, _pack_epilogue(scale, bias, widths, order)

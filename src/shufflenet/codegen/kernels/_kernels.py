@@ -17,6 +17,7 @@ from shufflenet.codegen.kernels._layout import Layout
 from shufflenet.codegen.kernels._library import Library
 from shufflenet.codegen.kernels._moves import Moves
 from shufflenet.codegen.kernels._multiplier import Multiplier, Numbers
+from shufflenet.codegen.kernels._neon_dots import NeonDotMultiplier, neon_dot_layout
 from shufflenet.codegen.kernels._portable import PortableMultiplier, pair_layout
 from shufflenet.codegen.kernels._signature import Kernel
 from shufflenet.codegen.kernels._vnni import DotMultiplier, dot_layout
@@ -114,6 +115,10 @@ def int8_multiplier(target: Target, *, fits_pairs: bool = True) -> Multiplier:
             return DotMultiplier(dot_layout(16))
         case "AVX-VNNI":
             return DotMultiplier(dot_layout(8))
+        case "NEON i8mm":
+            return NeonDotMultiplier(neon_dot_layout())
+        case "NEON dotprod":
+            return NeonDotMultiplier(neon_dot_layout(subtracted=128))
         case "AVX2" if fits_pairs:
             return PairMultiplier()
         case _:

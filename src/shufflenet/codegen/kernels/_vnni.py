@@ -7,9 +7,9 @@ import numpy as np
 from llvmlite import ir
 
 from shufflenet.codegen.kernels._byte_numbers import ByteNumbers, depthwise, header_words
-from shufflenet.codegen.kernels._byte_vectors import interleave
+from shufflenet.codegen.kernels._dot_filters import dot_filter_sums
 from shufflenet.codegen.kernels._int8_layout import LANES, Int8Layout
-from shufflenet.codegen.kernels._ir import BYTE, INT16, INT32, Function, Value, index
+from shufflenet.codegen.kernels._ir import BYTE, INT32, Function, Value, index
 from shufflenet.codegen.kernels._library import Library
 from shufflenet.codegen.kernels._multiplier import Blocks, Tile
 from shufflenet.codegen.kernels._prefetch import Prefetch
@@ -82,21 +82,9 @@ class DotMultiplier:
     def _filter_sums(
         self, f: Function, taps: Sequence[Value], weights: Value, width: int
     ) -> list[Value]:
-        columns = width // _FILTER_VECTORS
-        of_bytes, sums = ir.VectorType(BYTE, width), ir.VectorType(INT32, columns)
-        shorts = ir.VectorType(INT16, width // 2)
-        values = [f.load_vector(tap, of_bytes) for tap in taps]
-        values += [f.splat(0, of_bytes)] * (-len(values) % STEP)
-        totals = [f.splat(0, sums)] * _FILTER_VECTORS
-        for start in range(0, len(values), STEP):
-            twos = (interleave(f, *values[at : at + 2]) for at in (start, start + 2))
-            pairs = zip(*([f.bitcast(two, shorts) for two in both] for both in twos), strict=True)
-            fours = [four for pair in pairs for four in interleave(f, *pair)]
-            for number, four in enumerate(fours):
-                at = start // STEP * width + number * columns
-                four_weights = f.load_vector(f.at(weights, at), sums)
-                totals[number] = _add_dots(f, totals[number], f.bitcast(four, sums), four_weights)
-        return totals
+        sums = ir.VectorType(INT32, width // _FILTER_VECTORS)
+        values = [f.load_vector(tap, ir.VectorType(BYTE, width)) for tap in taps]
+        return dot_filter_sums(f, values, weights, [f.splat(0, sums)] * _FILTER_VECTORS, _add_dots)
 
 
 def _add_dots(f: Function, total: Value, values: Value, weights: Value) -> Value:

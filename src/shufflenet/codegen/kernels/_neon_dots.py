@@ -1,0 +1,132 @@
+"""Products of bytes by AArch64's dot products: one instruction adds four of them to each sum."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from llvmlite import ir
+
+from shufflenet.codegen.kernels._arm_bytes import round_to_bytes_of_arm
+from shufflenet.codegen.kernels._byte_numbers import ByteNumbers, depthwise, header_words
+from shufflenet.codegen.kernels._dot_filters import dot_filter_sums
+from shufflenet.codegen.kernels._int8_layout import LANES, Int8Layout
+from shufflenet.codegen.kernels._ir import BYTE, INT32, Function, Value, index
+from shufflenet.codegen.kernels._library import Library
+from shufflenet.codegen.kernels._multiplier import Blocks, Tile
+from shufflenet.codegen.kernels._prefetch import Prefetch
+from shufflenet.codegen.kernels._signature import Kernel
+from shufflenet.codegen.kernels._word_steps import STEP
+
+__all__ = ["NeonDotMultiplier", "neon_dot_layout"]
+
+_COLUMNS = 4
+_TOGETHER = LANES // STEP  # steps whose values one vector of a pixel's bytes holds
+_BYTES, _SUMS = ir.VectorType(BYTE, LANES), ir.VectorType(INT32, _COLUMNS)
+
+
+def neon_dot_layout(subtracted: int = 0) -> Int8Layout:
+    """Return the layout for 32 vectors of four sums.
+
+    Args:
+        subtracted: 128 for processors that multiply signed bytes only, else 0.
+    """
+    return Int8Layout(
+        columns=_COLUMNS,
+        # As many as registers hold, with 16 bytes of each pixel and the weights of a step.
+        most_pixels={4: 5, 2: 8, 1: 8},
+        in_pairs=False,
+        taps=STEP,
+        filter_dtype=np.int8,
+        filter_vectors=LANES // _COLUMNS,
+        filter_widths=[LANES],
+        subtracted=subtracted,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NeonDotMultiplier:
+    """``usdot`` of values and weights or, of values less 128, ``sdot``; no sum overflows."""
+
+    layout: Int8Layout
+    blocks: Blocks | None = None
+
+    @property
+    def numbers(self) -> ByteNumbers:
+        """Bytes, whose sums are in the order of channels."""
+        return ByteNumbers(_COLUMNS, round_to_bytes_of_arm)
+
+    def multiply(self, f: Function, tile: Tile, prefetch: Prefetch) -> None:
+        """Write the inner loops: over vectors of each pixel's bytes, and over the steps left.
+
+        Inputs in several runs need not continue where a step ends: they are taken step by step.
+        """
+        panel = tile.panel
+        first = f.at(panel.weights, header_words(f, panel.steps))
+        before = int(bool(self.layout.subtracted))  # steps that are none
+        # Loaded, for what LLVM knows to be constant it would subtract for each step.
+        subtracted = f.bitcast(f.splat(f.load(panel.weights), _SUMS), _BYTES)
+        if before:
+            for vector in range(panel.vectors):
+                begin = f.load_vector(f.at(first, vector * _COLUMNS), _SUMS)
+                for variables in tile.sums:
+                    f.store(begin, variables[vector])
+        whole = index(before)
+        if panel.kind != "runs":
+            steps = f.and_(f.sub(panel.steps, index(before)), index(-_TOGETHER))
+            whole = f.add(whole, steps)
+            with f.loop(whole, index(before), step=_TOGETHER) as number:
+                channel = f.mul(f.sub(number, index(before)), index(STEP))
+                loaded = [f.load_vector(f.at(row, channel), _BYTES) for row in tile.rows]
+                words = [f.bitcast(self._as_multiplied(f, each, subtracted), _SUMS) for each in loaded]
+                for lane in range(_TOGETHER):
+                    values = [f.shuffle(word, word, [lane] * _COLUMNS) for word in words]
+                    self._add_step(f, tile, f.add(number, index(lane)), values, prefetch)
+        offsets = f.at(panel.weights, 1)
+        with f.loop(panel.steps, whole) as number:
+            channel = f.load_offset(offsets, number)
+            splats = [
+                f.splat(f.load_unaligned(f.at(row, channel), INT32), _SUMS) for row in tile.rows
+            ]
+            values = [
+                f.bitcast(self._as_multiplied(f, f.bitcast(splat, _BYTES), subtracted), _SUMS)
+                for splat in splats
+            ]
+            self._add_step(f, tile, number, values, prefetch)
+
+    def _add_step(
+        self, f: Function, tile: Tile, number: Value, values: Sequence[Value], prefetch: Prefetch
+    ) -> None:
+        """Add the products of one step; ``values`` hold each pixel's four bytes in every lane."""
+        panel = tile.panel
+        first = f.at(panel.weights, header_words(f, panel.steps))
+        weights = f.at(first, f.mul(number, index(panel.vectors * _COLUMNS)))
+        prefetch.fetch(f, number)
+        loaded = [f.load_vector(f.at(weights, n * _COLUMNS), _SUMS) for n in range(panel.vectors)]
+        for value, variables in zip(values, tile.sums, strict=True):
+            for variable, weight in zip(variables, loaded, strict=True):
+                f.store(self._add_dots(f, f.load(variable), value, weight), variable)
+
+    def depthwise(self, library: Library, kernel: int) -> Kernel:
+        """Return the kernel of a depthwise convolution: four taps at a time."""
+        return depthwise(library, self.layout, self.numbers, kernel, self._filter_sums)
+
+    def _filter_sums(
+        self, f: Function, taps: Sequence[Value], weights: Value, width: int
+    ) -> list[Value]:
+        constant = f.splat(-128, _BYTES)
+        values = [self._as_multiplied(f, f.load_vector(tap, _BYTES), constant) for tap in taps]
+        vectors = range(0, width, _COLUMNS)
+        sums = [f.splat(0, _SUMS) for _ in vectors]
+        if self.layout.subtracted:
+            sums = [f.load_vector(f.at(weights, at), _SUMS) for at in vectors]
+            weights = f.at(weights, width)
+        return dot_filter_sums(f, values, weights, sums, self._add_dots)
+
+    def _as_multiplied(self, f: Function, values: Value, subtracted: Value) -> Value:
+        """Make bytes signed ones, less 128, where only such are multiplied."""
+        return f.xor(values, subtracted) if self.layout.subtracted else values
+
+    def _add_dots(self, f: Function, total: Value, values: Value, weights: Value) -> Value:
+        name = "sdot" if self.layout.subtracted else "usdot"
+        both = (f.bitcast(each, _BYTES) for each in (values, weights))
+        return f.intrinsic(f"aarch64.neon.{name}.v4i32.v16i8", _SUMS, total, *both)
