@@ -19,7 +19,11 @@ class Machine(NamedTuple):
 # By the name of a row of ``spec.TARGETS``.
 MACHINES = {
     "x86-64": Machine("gcc", ()),
-    "aarch64-linux": Machine("aarch64-linux-gnu-gcc", ("qemu-aarch64", "-cpu", "max")),
+    "aarch64-linux": Machine("aarch64-linux-gnu-gcc", ("qemu-aarch64", "-cpu", "cortex-a72")),
+    "aarch64-linux-dotprod": Machine(
+        "aarch64-linux-gnu-gcc", ("qemu-aarch64", "-cpu", "neoverse-n1")
+    ),
+    "aarch64-linux-i8mm": Machine("aarch64-linux-gnu-gcc", ("qemu-aarch64", "-cpu", "max")),
     "armv7-linux": Machine(
         "arm-linux-gnueabihf-gcc", ("qemu-arm", "-cpu", "max"), ("-mfpu=neon-vfpv4",)
     ),

@@ -5,27 +5,27 @@ from pathlib import Path
 import numpy as np
 
 from cross import build_program, run_program
-from shufflenet.codegen import Module, object_file
+from shufflenet.codegen import Facts, Module, object_file
 from shufflenet.graph import Floats
+from shufflenet.spec import Label
 
 _SOURCE = """
 #include <stdint.h>
 #include <stdio.h>
 
-extern const int64_t shufflenet_arena_bytes;
-void shufflenet_prepare(void *arena);
-void shufflenet_run(void *arena, const float *image, float *logits);
+int32_t shufflenet_prepare(void *memory, size_t bytes);
+int32_t shufflenet_logits_of_image(void *memory, const float *image, float *logits);
 
-static _Alignas(64) unsigned char arena[%(arena)d];
+static _Alignas(64) unsigned char memory[%(memory)d];
 static float image[%(image)d], logits[%(logits)d];
 
 int main(void)
 {
-    if (shufflenet_arena_bytes != sizeof arena)
+    if (shufflenet_prepare(memory, sizeof memory))
         return 1;
-    shufflenet_prepare(arena);
     while (fread(image, sizeof image, 1, stdin) == 1) {
-        shufflenet_run(arena, image, logits);
+        if (shufflenet_logits_of_image(memory, image, logits))
+            return 2;
         fwrite(logits, sizeof logits, 1, stdout);
     }
     return 0;
@@ -35,14 +35,16 @@ int main(void)
 
 def logits_elsewhere(machine: str, module: Module, images: Floats, folder: Path) -> Floats:
     """Compute logits, ``(n, classes)``, of images on a machine of ``cross.MACHINES``."""
+    labels = [Label(f"n{number}", f"class {number}") for number in range(module.classes)]
+    compiled = object_file(module, Facts(labels=labels, card="{}"))
     sizes = {
-        "arena": module.arena_bytes,
+        "memory": compiled.memory_bytes,
         "image": images[0].size,
-        "logits": module.logits_pitch,
+        "logits": module.classes,
     }
-    main, compiled = folder / "main.c", folder / "network.o"
+    main, network = folder / "main.c", folder / "network.o"
     main.write_text(_SOURCE % sizes)
-    compiled.write_bytes(object_file(module))
-    program = build_program(machine, [main, compiled], folder / "program")
+    network.write_bytes(compiled.content)
+    program = build_program(machine, [main, network], folder / "program")
     output = run_program(machine, program, content=images.astype("<f4").tobytes())
-    return np.frombuffer(output, "<f4").reshape(len(images), -1)[:, : module.classes]
+    return np.frombuffer(output, "<f4").reshape(len(images), -1)

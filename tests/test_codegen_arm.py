@@ -1,6 +1,8 @@
 """Compiled networks on ARM processors, which qemu plays, against this machine's."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -9,19 +11,50 @@ pytest.importorskip("llvmlite")
 
 from cross_networks import logits_elsewhere
 from shufflenet.codegen import build, jit
+from shufflenet.graph import Convolution, Floats, Linear, Network
 from shufflenet.machine import host_target
 from shufflenet.spec import TARGETS
 from small_networks import small_network
 from tolerance import FLOAT32_RELATIVE
 
+AnyLayer = TypeVar("AnyLayer", Convolution, Linear)
+
 SHAPE = (3, 24, 20)
 IMAGES = np.random.default_rng(0).standard_normal((3, *SHAPE), np.float32)
+
+
+def logits_here(network: Network) -> Floats:
+    here = jit(build(network, host_target(int8=False), SHAPE))
+    return np.concatenate([here.logits_of(image) for image in IMAGES])
+
+
+def with_extreme_weights(network: Network) -> Network:
+    """Let weights be -128 and 127 above all, whose products are the largest that there are."""
+    rng = np.random.default_rng(1)
+
+    def changed(layer: AnyLayer) -> AnyLayer:
+        weight = rng.choice([-128, -128, 127, 3], layer.weight.shape).astype(np.int8)
+        return replace(layer, weight=weight)
+
+    layers = tuple(
+        replace(changed(each), ceiling=255.0) if isinstance(each, Convolution) else each
+        for each in network.layers
+    )
+    return replace(network, layers=layers, classifier=changed(network.classifier))
 
 
 @pytest.mark.parametrize("name", ["aarch64-linux", "armv7-linux"])
 def test_float32_on_arm(name: str, tmp_path: Path) -> None:
     network = small_network()
-    here = jit(build(network, host_target(int8=False), SHAPE))
-    expected = np.concatenate([here.logits_of(image) for image in IMAGES])
+    expected = logits_here(network)
     actual = logits_elsewhere(name, build(network, TARGETS[name], SHAPE), IMAGES, tmp_path)
     assert np.abs(actual - expected).max() <= FLOAT32_RELATIVE * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", ["aarch64-linux", "aarch64-linux-dotprod", "aarch64-linux-i8mm"])
+def test_int8_on_arm_is_equal_to_the_bit(name: str, tmp_path: Path) -> None:
+    network = with_extreme_weights(small_network(int8=True))
+    expected = logits_here(network)
+    actual = logits_elsewhere(name, build(network, TARGETS[name], SHAPE), IMAGES, tmp_path)
+    assert np.array_equal(actual, expected)
+    assert np.unique(expected).size > 10

@@ -47,6 +47,9 @@ def host_with(
         (AVX512_VNNI, True, "AVX-512 VNNI"),
         (f"{AVX512_VNNI} avxvnni amx-tile amx-int8", True, "AMX"),
         (f"{AVX512_VNNI} avxvnni amx-tile amx-int8", False, "AVX-512 VNNI"),
+        ("neon fp-armv8", True, "portable"),
+        ("neon fp-armv8 dotprod", True, "NEON dotprod"),
+        ("neon fp-armv8 dotprod i8mm", True, "NEON i8mm"),
     ],
 )
 def test_the_fastest_instructions_are_found(
@@ -54,6 +57,15 @@ def test_the_fastest_instructions_are_found(
 ) -> None:
     monkeypatch.setattr(machine, "amx_permitted", lambda: permitted)
     assert host_with(features, monkeypatch).multiplies_bytes == best
+
+
+@pytest.mark.parametrize(("cpu", "best"), [("apple-m1", "NEON dotprod"), ("apple-m4", "NEON i8mm")])
+def test_apple_processors_are_known_by_name(
+    cpu: str, best: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binding, "get_host_cpu_name", lambda: cpu)
+    target = host_with("", monkeypatch, triple="arm64-apple-darwin25.0.0")
+    assert (target.cpu, target.multiplies_bytes, target.registers) == (cpu, best, 32)
 
 
 def test_amx_is_asked_for_only_by_what_multiplies_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

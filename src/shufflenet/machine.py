@@ -65,19 +65,26 @@ def host_target(*, int8: bool) -> Target:
     """
     from llvmlite import binding  # noqa: PLC0415  # only what generates code needs it
 
-    features = binding.get_host_cpu_features()
-    has = {name for name, is_there in features.items() if is_there}
+    features, cpu = binding.get_host_cpu_features(), binding.get_host_cpu_name()
+    has = {name for name, is_there in features.items() if is_there} | _known_of(cpu)
     triple = binding.get_process_triple()
     is_wide = "avx512f" in has
     is_arm = triple.startswith(("aarch64", "arm64"))
     return Target(
         triple=triple,
-        cpu=binding.get_host_cpu_name(),
+        cpu=cpu,
         features=features.flatten(),
         vector_bytes=64 if is_wide else 32 if "avx" in has else 16,
         registers=32 if is_wide or is_arm else 16,
         multiplies_bytes=_byte_multiply(has, int8=int8),
     )
+
+
+def _known_of(cpu: str) -> set[str]:
+    """Return features of Apple's processors, which LLVM may know by their names only."""
+    if not cpu.startswith("apple-m"):
+        return set()
+    return {"dotprod"} if cpu == "apple-m1" else {"dotprod", "i8mm"}
 
 
 def _byte_multiply(features: set[str], *, int8: bool) -> ByteMultiply:
@@ -89,7 +96,12 @@ def _byte_multiply(features: set[str], *, int8: bool) -> ByteMultiply:
         return "AVX-512 VNNI"
     if features >= {"avxvnni", "avx2"}:
         return "AVX-VNNI"
-    return "AVX2" if "avx2" in features else "portable"
+    known: list[tuple[str, ByteMultiply]] = [
+        ("avx2", "AVX2"),
+        ("i8mm", "NEON i8mm"),
+        ("dotprod", "NEON dotprod"),
+    ]
+    return next((multiply for feature, multiply in known if feature in features), "portable")
 
 
 @cache

@@ -62,7 +62,24 @@ class Target:
 # Names, features and levels are those of LLVM 22; the levels of x86-64 those of its psABI.
 TARGETS: dict[str, Target] = {
     "aarch64-linux": Target(triple="aarch64-unknown-linux-gnu", registers=32),
-    "aarch64-macos": Target(triple="arm64-apple-macosx11.0.0", registers=32),
+    "aarch64-linux-dotprod": Target(
+        triple="aarch64-unknown-linux-gnu",
+        features="+v8.2a,+dotprod",
+        registers=32,
+        multiplies_bytes="NEON dotprod",
+    ),
+    "aarch64-linux-i8mm": Target(
+        triple="aarch64-unknown-linux-gnu",
+        features="+v8.2a,+dotprod,+i8mm",
+        registers=32,
+        multiplies_bytes="NEON i8mm",
+    ),
+    "aarch64-macos": Target(
+        triple="arm64-apple-macosx11.0.0",
+        cpu="apple-m1",
+        registers=32,
+        multiplies_bytes="NEON dotprod",
+    ),
     "armv7-linux": Target(triple="armv7-unknown-linux-gnueabihf", features="+neon,+vfp4"),
     # Hard float, as boards' projects set it. Of 32 single registers, 24 hold sums.
     "cortex-m4": Target(

@@ -8,39 +8,43 @@ from shufflenet.codegen.kernels._ir import BYTE, INT16, INT32, Function, Value
 
 __all__ = ["round_to_bytes_of_arm"]
 
-_PART = 8  # lanes of the vectors that narrower numbers come out as
+_LANES = 4  # float32 values of a vector
 
 
 def round_to_bytes_of_arm(
     f: Function, values: Sequence[Value], limits: tuple[Value, Value]
 ) -> Value:
-    """Round vectors of float32, of four lanes in the order of channels, a half to the even one."""
-    shorts = [_round_to_shorts(f, each) for each in values]
-    if len(shorts) == 1:
-        packed = _narrow(f, "sqxtun", _joined(f, shorts * 2), BYTE)
-        ends = [_byte(f, limit, packed.type) for limit in limits]
-        return f.shuffle(clamped := f.clamp(packed, *ends), clamped, range(4))
-    eights = [_joined(f, shorts[at : at + 2]) for at in range(0, len(shorts), 2)]
-    packed = [_narrow(f, "sqxtun", eight, BYTE) for eight in eights]
-    whole = packed[0] if len(packed) == 1 else _joined(f, packed)
-    return f.clamp(whole, *(_byte(f, limit, whole.type) for limit in limits))
+    """Round vectors of float32 whose lanes are in the order of channels, a half to the even one."""
+    lanes = len(values) * values[0].type.count
+    fours = [
+        f.shuffle(each, each, range(at, at + _LANES)) if each.type.count > _LANES else each
+        for each in values
+        for at in range(0, each.type.count, _LANES)
+    ]
+    # Of a single four, the other half of a vector of eight is the same, and cut off at the end.
+    shorts = [_round_to_shorts(f, four) for four in fours * (2 if len(fours) == 1 else 1)]
+    parts = [
+        _narrow(f, "sqxtun", _joined(f, shorts[at : at + 2]), BYTE)
+        for at in range(0, len(shorts), 2)
+    ]
+    whole = _joined(f, parts) if len(parts) == 2 else parts[0]
+    clamped = f.clamp(whole, *(f.splat(f.fptoui(limit, BYTE), whole.type) for limit in limits))
+    return clamped if clamped.type.count == lanes else f.shuffle(clamped, clamped, range(lanes))
 
 
 def _round_to_shorts(f: Function, values: Value) -> Value:
-    integers = f.intrinsic("aarch64.neon.fcvtns.v4i32.v4f32", ir.VectorType(INT32, 4), values)
+    name = f"aarch64.neon.fcvtns.v{_LANES}i32.v{_LANES}f32"
+    integers = f.intrinsic(name, ir.VectorType(INT32, _LANES), values)
     return _narrow(f, "sqxtn", integers, INT16)
 
 
 def _narrow(f: Function, name: str, values: Value, element: ir.Type) -> Value:
-    """Convert to numbers of half the bits, limited to what these can be."""
+    """Convert to integers of half the bits, limited to what these can be."""
     narrow = ir.VectorType(element, values.type.count)
     suffix = f"v{narrow.count}i{element.width}"
     return f.intrinsic(f"aarch64.neon.{name}.{suffix}", narrow, values)
 
 
 def _joined(f: Function, pair: Sequence[Value]) -> Value:
-    return f.shuffle(*pair, range(2 * pair[0].type.count))
-
-
-def _byte(f: Function, limit: Value, kind: ir.VectorType) -> Value:
-    return f.splat(f.fptoui(limit, BYTE), kind)
+    first, second = pair
+    return f.shuffle(first, second, range(2 * first.type.count))

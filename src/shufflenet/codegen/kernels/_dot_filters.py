@@ -6,7 +6,7 @@ from typing import TypeAlias
 from llvmlite import ir
 
 from shufflenet.codegen.kernels._byte_vectors import interleave
-from shufflenet.codegen.kernels._ir import INT16, INT32, Function, Value
+from shufflenet.codegen.kernels._ir import INT16, Function, Value
 from shufflenet.codegen.kernels._word_steps import STEP
 
 __all__ = ["AddDots", "dot_filter_sums"]

@@ -38,8 +38,7 @@ class Int8Layout:
         filter_widths: Channels that it computes at once; each width as often as it fits.
         subtracted: What is subtracted from values before they are multiplied. What that takes from
             each sum stands before the weights: of a panel as one step more, ``(width,)``, and of
-            a depthwise convolution as taps more. A panel's header then begins with four times
-            this byte, instead of the number of pairs.
+            a depthwise convolution as taps more.
         whole_steps: Steps that a product's inputs in one run are padded to a multiple of.
         strided_only: Whether products read pixels at equal distances only.
     """
@@ -72,7 +71,7 @@ class Int8Layout:
         return panels
 
     def steps(self, inputs: int, runs: int = 1) -> int:
-        """Return the steps of a product: one for four inputs of a run, and that of ``subtracted``."""
+        """Return the steps of a product: one for four inputs of a run; one for ``subtracted``."""
         steps = runs * -(-inputs // runs // STEP)
         whole = steps if runs > 1 else -(-steps // self.whole_steps) * self.whole_steps
         return whole + bool(self.subtracted)
@@ -103,15 +102,15 @@ class Int8Layout:
         paired = [step for pair in pairs for step in pair]
         order = [*paired, *(step for step in range(len(steps)) if step not in set(paired))]
         first = [self._first_sums(steps, (0, 2))] if self.subtracted else []
-        head = int(np.full(4, self.subtracted, np.uint8).view(np.int32)[0]) or len(pairs)
-        numbers = [head, *[0] * len(first), *(offsets[step] for step in order)]
+        numbers = [len(pairs), *[0] * len(first), *(offsets[step] for step in order)]
         header = np.pad(np.array(numbers, np.int32), (0, -len(numbers) % LINE_WORDS))
         parts = steps[order].reshape(*steps.shape[:2], -1, self.together).swapaxes(1, 2)
         return np.concatenate([header, *first, parts.ravel().view(np.int32)])
 
     def _first_sums(self, weights: Weights, axes: int | tuple[int, ...]) -> npt.NDArray[np.int32]:
         """Return what sums begin with, since ``subtracted`` is taken from values."""
-        return self.subtracted * weights.sum(axes, np.int32)
+        totals: npt.NDArray[np.int32] = self.subtracted * weights.sum(axes, np.int32)
+        return totals
 
     def pack_epilogue(
         self, scale: Floats | None, bias: Floats, widths: Sequence[int], kind: Kind = ""

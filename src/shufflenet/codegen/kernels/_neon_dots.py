@@ -63,8 +63,6 @@ class NeonDotMultiplier:
         panel = tile.panel
         first = f.at(panel.weights, header_words(f, panel.steps))
         before = int(bool(self.layout.subtracted))  # steps that are none
-        # Loaded, for what LLVM knows to be constant it would subtract for each step.
-        subtracted = f.bitcast(f.splat(f.load(panel.weights), _SUMS), _BYTES)
         if before:
             for vector in range(panel.vectors):
                 begin = f.load_vector(f.at(first, vector * _COLUMNS), _SUMS)
@@ -77,7 +75,7 @@ class NeonDotMultiplier:
             with f.loop(whole, index(before), step=_TOGETHER) as number:
                 channel = f.mul(f.sub(number, index(before)), index(STEP))
                 loaded = [f.load_vector(f.at(row, channel), _BYTES) for row in tile.rows]
-                words = [f.bitcast(self._as_multiplied(f, each, subtracted), _SUMS) for each in loaded]
+                words = [f.bitcast(self._as_multiplied(f, each), _SUMS) for each in loaded]
                 for lane in range(_TOGETHER):
                     values = [f.shuffle(word, word, [lane] * _COLUMNS) for word in words]
                     self._add_step(f, tile, f.add(number, index(lane)), values, prefetch)
@@ -88,7 +86,7 @@ class NeonDotMultiplier:
                 f.splat(f.load_unaligned(f.at(row, channel), INT32), _SUMS) for row in tile.rows
             ]
             values = [
-                f.bitcast(self._as_multiplied(f, f.bitcast(splat, _BYTES), subtracted), _SUMS)
+                f.bitcast(self._as_multiplied(f, f.bitcast(splat, _BYTES)), _SUMS)
                 for splat in splats
             ]
             self._add_step(f, tile, number, values, prefetch)
@@ -113,8 +111,7 @@ class NeonDotMultiplier:
     def _filter_sums(
         self, f: Function, taps: Sequence[Value], weights: Value, width: int
     ) -> list[Value]:
-        constant = f.splat(-128, _BYTES)
-        values = [self._as_multiplied(f, f.load_vector(tap, _BYTES), constant) for tap in taps]
+        values = [self._as_multiplied(f, f.load_vector(tap, _BYTES)) for tap in taps]
         vectors = range(0, width, _COLUMNS)
         sums = [f.splat(0, _SUMS) for _ in vectors]
         if self.layout.subtracted:
@@ -122,11 +119,14 @@ class NeonDotMultiplier:
             weights = f.at(weights, width)
         return dot_filter_sums(f, values, weights, sums, self._add_dots)
 
-    def _as_multiplied(self, f: Function, values: Value, subtracted: Value) -> Value:
+    def _as_multiplied(self, f: Function, values: Value) -> Value:
         """Make bytes signed ones, less 128, where only such are multiplied."""
-        return f.xor(values, subtracted) if self.layout.subtracted else values
+        return f.xor(values, f.splat(-128, _BYTES)) if self.layout.subtracted else values
 
     def _add_dots(self, f: Function, total: Value, values: Value, weights: Value) -> Value:
-        name = "sdot" if self.layout.subtracted else "usdot"
-        both = (f.bitcast(each, _BYTES) for each in (values, weights))
-        return f.intrinsic(f"aarch64.neon.{name}.v4i32.v16i8", _SUMS, total, *both)
+        values, weights = (f.bitcast(each, _BYTES) for each in (values, weights))
+        # LLVM knows the instructions that take a lane of values by these orders of operands.
+        name, a, b = "usdot", values, weights
+        if self.layout.subtracted:
+            name, a, b = "sdot", weights, values
+        return f.intrinsic(f"aarch64.neon.{name}.v4i32.v16i8", _SUMS, total, a, b)
