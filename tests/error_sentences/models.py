@@ -198,4 +198,31 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "Cannot write 'a.onnx': No space left on device. What was there before is unchanged; "
         "make room or choose another place, then run the command again.",
     ),
+    (
+        errors.UnknownTarget("aarch64-linx", ["host", "aarch64-linux"]),
+        "'aarch64-linx' is neither a target nor one of LLVM's triples that code is written for. "
+        "Did you mean 'aarch64-linux'?",
+    ),
+    (
+        errors.UnknownTarget("vax", ["host"]),
+        "'vax' is neither a target nor one of LLVM's triples that code is written for. See all: "
+        "shufflenet compile --list-targets.",
+    ),
+    (
+        errors.UnknownProcessor("processor", "cortex-a761", "aarch64-linux", ["cortex-a76"]),
+        "LLVM knows no processor 'cortex-a761' of aarch64-linux. Did you mean 'cortex-a76'?",
+    ),
+    (
+        errors.UnknownProcessor("feature", "+x", "wasm32-unknown-unknown", ["+simd128"]),
+        "LLVM knows no feature '+x' of wasm32-unknown-unknown. See all: --features help.",
+    ),
+    (
+        errors.OtherBinary("a.so", ".o, .a or .wasm", "wasm32"),
+        "The file 'a.so' must end in .o, .a or .wasm to be compiled for wasm32.",
+    ),
+    (
+        errors.NotCompilable("a.onnx", "a Transpose"),
+        "The file 'a.onnx' has a Transpose, for which no machine code is written. Compile what "
+        "shufflenet export or shufflenet quantize wrote of a V1 or V2.",
+    ),
 ]

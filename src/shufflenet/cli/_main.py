@@ -48,6 +48,7 @@ _MODULES = {
     "export": "_export",
     "quantize": "_quantize",
     "convert": "_convert",
+    "compile": "_compile",
     "benchmark": "_benchmark",
 }
 

@@ -258,8 +258,8 @@ class Interface:
         photo = {"memory": BYTES, "pixels": BYTES, "width": INT32, "height": INT32}
         photo |= {"row_bytes": self._size, "pixel_bytes": INT32}
         for name, output, kind in (
-            ("resize", "cropped", BYTES),
             ("classify", "probabilities", FLOATS),
+            ("resize", "cropped", BYTES),
         ):
             f = self._begin(name, {**photo, output: kind})
             self._check_memory(f, "pixels", output)

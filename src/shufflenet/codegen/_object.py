@@ -7,6 +7,7 @@ from shufflenet.codegen._halves import Halves
 from shufflenet.codegen._interface import Facts, Interface
 from shufflenet.codegen._llvm import optimize, target_machine
 from shufflenet.codegen._module import Module
+from shufflenet.codegen.kernels import LINE_BYTES
 
 __all__ = ["ObjectFile", "object_file"]
 
@@ -19,12 +20,14 @@ class ObjectFile:
         content: ELF, Mach-O, COFF or WebAssembly.
         names: The functions that it defines, in the order of the header.
         memory_bytes: The bytes of working memory that each caller gives.
+        alignment: What the address of that memory must be a multiple of.
         weights_bytes: The bytes of weights and tables in it.
     """
 
     content: bytes
     names: tuple[str, ...]
     memory_bytes: int
+    alignment: int
     weights_bytes: int
 
 
@@ -65,5 +68,6 @@ def object_file(
         content=machine.emit_object(code),
         names=tuple(interface.names),
         memory_bytes=interface.memory.end,
+        alignment=LINE_BYTES,
         weights_bytes=stored_bytes + module.tables.nbytes,
     )

@@ -3,6 +3,9 @@
 ShuffleNetError             something the caller can act on; the command line exits with 1
 ├── SpecError               an argument or a field with an impossible value; a ValueError too
 ├── UnknownName             a name that is in no list of choices; a ValueError too
+├── UnknownTarget           a target that no code is written for; a ValueError too
+├── UnknownProcessor        a processor or a feature that LLVM does not know; a ValueError too
+├── OtherBinary             a file that a target is not compiled into; a ValueError too
 ├── NoWeights               a network where a set of weights is needed; a ValueError too
 ├── MissingDependency       a package that only an extra installs
 ├── ImageError              a file that is not a readable image
@@ -38,6 +41,12 @@ from shufflenet.errors._arguments import (
 )
 from shufflenet.errors._base import (
     ShuffleNetError,
+)
+from shufflenet.errors._compiling import (
+    NotCompilable,
+    OtherBinary,
+    UnknownProcessor,
+    UnknownTarget,
 )
 from shufflenet.errors._data import (
     AmbiguousClass,
@@ -287,6 +296,7 @@ __all__ = [
     "NoSuchKey",
     "NoWeights",
     "NotAFile",
+    "NotCompilable",
     "NotComputable",
     "NotDeployable",
     "NotJson",
@@ -297,6 +307,7 @@ __all__ = [
     "NumbersTooFarApart",
     "Offline",
     "OneClass",
+    "OtherBinary",
     "OtherInt8Logits",
     "OtherKind",
     "OtherOutput",
@@ -346,7 +357,9 @@ __all__ = [
     "UnknownClassFolders",
     "UnknownDataFormat",
     "UnknownName",
+    "UnknownProcessor",
     "UnknownSource",
+    "UnknownTarget",
     "UnlabeledImage",
     "UnsafeContent",
     "UnsoundOnnx",

@@ -211,6 +211,7 @@ class UnsupportedByRuntime(CheckpointError):
     """
 
     def __init__(self, path: str | Path, feature: str, runtime: str) -> None:
+        self.feature = feature
         problem = f"has {feature}, which the {runtime} runtime does not support"
         super().__init__(path, problem, _OTHER_RUNTIME)
 

@@ -1,5 +1,6 @@
 """The values that pass between rooms: frozen, hashable dataclasses of plain Python values."""
 
+from shufflenet.spec._binary import BINARIES, Binary
 from shufflenet.spec._bounds import MAX_CARD_BYTES
 from shufflenet.spec._card import CARD_KEY, Accuracy, Card, Int8, Label, Origin, Published
 from shufflenet.spec._extras import find_extra
@@ -20,6 +21,7 @@ from shufflenet.spec._stages import Activation, SearchedStage, Stage, UnitKind
 from shufflenet.spec._target import TARGETS, ByteMultiply, Target
 
 __all__ = [
+    "BINARIES",
     "CARD_KEY",
     "FLOAT32_TOLERANCE",
     "FORMATS",
@@ -29,6 +31,7 @@ __all__ = [
     "Accuracy",
     "Activation",
     "Arithmetic",
+    "Binary",
     "ByteMultiply",
     "Card",
     "Format",

@@ -1,0 +1,215 @@
+"""``shufflenet compile``."""
+
+import argparse
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shufflenet.cli._options import Commands, add_command, positive
+from shufflenet.cli._output import add_json, print_json, print_line, print_note, print_table
+from shufflenet.spec import BINARIES, TARGETS
+
+if TYPE_CHECKING:
+    from shufflenet.compile import CompiledFile
+
+__all__ = ["add_compile"]
+
+_HELP = "help"  # as the value of --cpu or --features, it prints what there is
+_HOST = "host"
+
+
+def add_compile(commands: Commands) -> None:
+    """Add ``shufflenet compile``."""
+    parser = add_command(
+        commands,
+        _compile,
+        "compile",
+        "write a model as machine code with an interface for C, for any processor, without a "
+        "runtime",
+        "  shufflenet compile default --to net.so\n"
+        "  shufflenet compile default --to net.a --target aarch64-linux --cpu cortex-a76\n"
+        "  shufflenet compile int8.onnx --to net.o --target thumbv7em-none-eabihf --cpu cortex-m7\n"
+        "  shufflenet compile default --to net.wasm --target wasm32\n"
+        "  shufflenet compile --list-targets\n",
+    )
+    parser.set_defaults(extra="compile")
+    parser.add_argument(
+        "model",
+        nargs="?",
+        metavar="NAME|FILE",
+        help="a checkpoint's name from `shufflenet list`, an .onnx file, float32 or int8, a "
+        ".safetensors file, or the folder of a training run",
+    )
+    kinds = "; ".join(
+        f"{each.suffix}: {each.title}{f' for {each.systems}' if each.systems else ''}"
+        for each in BINARIES.values()
+    )
+    parser.add_argument(
+        "--to",
+        type=Path,
+        metavar="FILE",
+        help=f"where to write; the suffix chooses what ({kinds}). A C header is written beside it",
+    )
+    _add_processor(parser)
+    _add_network(parser)
+    parser.add_argument("--list-targets", action="store_true", help="print the targets, and exit")
+    add_json(parser)
+
+
+def _add_processor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--target",
+        default=_HOST,
+        metavar="TARGET",
+        help="a name of --list-targets, one of LLVM's triples such as aarch64-linux-musl, or host, "
+        "which is this machine (default: host)",
+    )
+    parser.add_argument(
+        "--cpu",
+        default="",
+        metavar="NAME",
+        help="LLVM's name of the processor, such as cortex-a76; the code then may need all of its "
+        "instructions; help prints all names of the target (default: every processor of the "
+        "target)",
+    )
+    parser.add_argument(
+        "--features",
+        default="",
+        metavar="LIST",
+        help="LLVM's names of instructions that the processor has too, such as +dotprod,+i8mm; "
+        "help prints all names of the target",
+    )
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--image-px",
+        type=_size,
+        metavar="H[,W]",
+        help="height and width of the images that the network sees; smaller ones take less time "
+        "and memory, and may cost accuracy (default: the model's own)",
+    )
+    parser.add_argument(
+        "--most-source-px",
+        type=positive,
+        default=8192,
+        metavar="N",
+        help="longest side of the photos that are classified; working memory grows with it "
+        "(default: 8192)",
+    )
+    parser.add_argument(
+        "--least-memory",
+        action="store_true",
+        help="take as little working memory as possible, and more time",
+    )
+    parser.add_argument(
+        "--prefix",
+        default="shufflenet",
+        metavar="NAME",
+        help="what the names of the functions begin with; networks of one program need different "
+        "ones (default: shufflenet)",
+    )
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Parse a height and a width, or one number for both.
+
+    Raises:
+        ArgumentTypeError: the text is something else.
+    """
+    found = re.fullmatch(r"([0-9]{1,6})(?:,([0-9]{1,6}))?", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of px nor HEIGHT,WIDTH")
+    height = int(found.group(1))
+    return height, int(found.group(2) or height)
+
+
+def _compile(args: argparse.Namespace) -> int:
+    if args.list_targets:
+        return _list_targets(args)
+    if _HELP in (args.cpu, args.features):
+        return _list_words(args)
+    if not args.model or not args.to:
+        print_note("Name a model and where to write: shufflenet compile default --to net.so.")
+        return 2
+    if args.to.suffix not in BINARIES:
+        print_note(f"--to {str(args.to)!r} must end in {' or '.join(BINARIES)}.")
+        return 2
+    from shufflenet.compile import compile_network
+    from shufflenet.hub import ONNX, resolve
+
+    with tempfile.TemporaryDirectory(prefix="shufflenet-") as folder:
+        source = resolve(args.model, (ONNX,), folder=Path(folder))
+        print_note("Compiling takes some seconds ...")
+        compiled = compile_network(
+            source,
+            args.to,
+            args.target,
+            cpu=args.cpu,
+            features=args.features,
+            image_px=args.image_px,
+            prefix=args.prefix,
+            least_memory=args.least_memory,
+            most_source_px=args.most_source_px,
+        )
+    if args.json:
+        print_json(compiled)
+    else:
+        _print_result(compiled)
+    return 0
+
+
+def _print_result(compiled: "CompiledFile") -> None:
+    processor = f", {compiled.cpu}" if compiled.cpu else ""
+    print_line(f"{compiled.path}: {compiled.model} for {compiled.triple}{processor}")
+    print_line(
+        f"code {compiled.code_bytes:,} bytes, weights {compiled.weights_bytes:,} bytes, working "
+        f"memory {compiled.memory_bytes:,} bytes for each caller"
+    )
+    beside = ", ".join(filter(None, (compiled.header, compiled.import_library)))
+    print_line(f"beside it: {beside}")
+    if compiled.max_abs_difference is None:
+        print_line(
+            "It cannot run on this machine, so what it computes is not checked. Check it where it "
+            f"runs: shufflenet verify {compiled.path}"
+        )
+    else:
+        print_line(
+            f"logits differ from ONNX Runtime's by at most {compiled.max_abs_difference:.1e}, the "
+            f"largest is {compiled.max_abs_logit:.1f}"
+        )
+
+
+def _list_targets(args: argparse.Namespace) -> int:
+    from shufflenet.compile import object_format
+
+    rows = [
+        {
+            "target": name,
+            "triple": target.triple,
+            "cpu": target.cpu,
+            "int8 by": target.multiplies_bytes,
+            "files": " ".join(
+                each.suffix for each in BINARIES.values() if object_format(target) in each.formats
+            ),
+        }
+        for name, target in TARGETS.items()
+    ]
+    if args.json:
+        print_json(rows)
+    else:
+        print_table(rows)
+    return 0
+
+
+def _list_words(args: argparse.Namespace) -> int:
+    from shufflenet.compile import find_target, words_of
+
+    words = words_of(find_target(args.target).triple)
+    known = words.cpus if args.cpu == _HELP else words.features
+    if args.json:
+        print_json(known)
+    else:
+        print_table([{"name": name, "": says} for name, says in known.items()])
+    return 0

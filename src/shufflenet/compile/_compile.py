@@ -1,0 +1,60 @@
+"""A network compiled ahead of time, and written."""
+
+from pathlib import Path
+
+from shufflenet.compile._make import MOST_SOURCE_PX, CompiledFile, Order, make
+from shufflenet.compile._targets import HOST
+from shufflenet.files import write_together
+
+__all__ = ["compile_network"]
+
+
+def compile_network(
+    path: str | Path,
+    to: str | Path,
+    target: str = HOST,
+    *,
+    cpu: str = "",
+    features: str = "",
+    image_px: tuple[int, int] | None = None,
+    prefix: str = "shufflenet",
+    least_memory: bool = False,
+    most_source_px: int = MOST_SOURCE_PX,
+) -> CompiledFile:
+    """Compile a network for a processor, and write it with its C header beside it.
+
+    Args:
+        path: An ONNX file that ``shufflenet export`` or ``shufflenet quantize`` wrote.
+        to: Where to write; the suffix is one of ``spec.BINARIES`` that the target has.
+        target: A name of ``spec.TARGETS``, ``host`` for this machine, or one of LLVM's triples.
+        cpu: LLVM's name of the processor; the target's own unless given.
+        features: LLVM's list of features, such as ``+dotprod``, added to the target's.
+        image_px: Height and width of images; those of the card unless given.
+        prefix: The prefix of all names in C.
+        least_memory: Whether working memory is as small as possible, which takes more time.
+        most_source_px: The longest side of photos that are resized; working memory grows with it.
+
+    Raises:
+        SpecError: a name or a size is none that can be.
+        UnknownTarget: there is no such target.
+        UnknownProcessor: LLVM knows no such processor or feature.
+        OtherBinary: the target has no files of that suffix.
+        NotCompilable: no machine code is written for the network.
+        CheckpointError: the file is missing, damaged, or has no card.
+        MissingDependency: a shared library or a WebAssembly module needs a linker.
+        LinkError: the linker failed.
+        ParityError: the file computes something else; nothing is written.
+        WriteError: the file cannot be written; one that was there before is unchanged.
+    """
+    order = Order(
+        target=target,
+        cpu=cpu,
+        features=features,
+        image_px=image_px,
+        prefix=prefix,
+        least_memory=least_memory,
+        most_source_px=most_source_px,
+    )
+    made = make(Path(path), Path(to), order)
+    write_together(made.files)
+    return made.report

@@ -1,0 +1,116 @@
+"""The gate behind every compiled file: where this machine can run it, it must compute the same."""
+
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from shufflenet.codegen import Code
+from shufflenet.errors import ParityError
+from shufflenet.runtimes import INT8_AGREEMENT, OnnxClassifier
+from shufflenet.spec import FLOAT32_TOLERANCE, Card
+
+__all__ = ["Reference", "check_here", "reference"]
+
+_NOISE = 2  # images beside the one of squares
+
+# How the process ends that runs a file: by a signal, or on Windows STATUS_ILLEGAL_INSTRUCTION; or
+# with the file's own code.
+_LACKS_INSTRUCTIONS = (-signal.SIGILL, 0xC000001D, Code.UNSUPPORTED_PROCESSOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Images, and the logits that ONNX Runtime computes of the source file.
+
+    Attributes:
+        images: RGB bytes ``(n, h, w, 3)``, or prepared images ``(n, c, h, w)`` where the file takes
+            no bytes. The first shows squares.
+        logits: ``(n, classes)``.
+        tolerance: The largest difference that is accepted.
+    """
+
+    images: npt.NDArray[np.generic]
+    logits: npt.NDArray[np.float32]
+    tolerance: float
+
+
+def reference(path: Path, card: Card, size: tuple[int, int]) -> Reference:
+    """Compute the logits of a few images by ONNX Runtime.
+
+    Args:
+        path: The ONNX file that is compiled.
+        card: Its card.
+        size: Height and width of the images, px.
+
+    Raises:
+        CheckpointError: the file cannot be computed.
+    """
+    classifier, rng = OnnxClassifier(path, threads=1), np.random.default_rng(0)
+    images: npt.NDArray[np.generic]
+    if card.network.in_channels == 3 and not card.preprocess.mean_image:
+        noise = rng.integers(0, 256, (_NOISE, *size, 3), np.uint8)
+        pixels = np.concatenate([squares(*size)[None], noise])
+        images, logits = pixels, classifier.logits_from_pixels(pixels)
+    else:
+        floats = rng.standard_normal((_NOISE + 1, card.network.in_channels, *size), np.float32)
+        images, logits = floats, classifier.logits(floats)
+    of_all = INT8_AGREEMENT if card.int8 else FLOAT32_TOLERANCE
+    largest = max(1.0, float(np.abs(logits).max()))
+    return Reference(images, logits, of_all * largest)
+
+
+def squares(height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Return an image, ``(height, width, 3)``, of eight by eight squares in random colors.
+
+    It is that of ``runtimes.check_image``, whose logits int8 files hold, of any size.
+    """
+    colors = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    rows, columns = (np.arange(side) * 8 // side for side in (height, width))
+    image: npt.NDArray[np.uint8] = colors[rows][:, columns]
+    return image
+
+
+def check_here(content: bytes, name: str, prefix: str, expected: Reference) -> float | None:
+    """Run a compiled file here, and return how far its logits are from the reference.
+
+    It runs in a process of its own, which a wrong instruction would end.
+
+    Args:
+        content: An object or a shared library of this machine's system and architecture.
+        name: A name with the file's suffix.
+        prefix: The prefix of its functions.
+        expected: What it should compute.
+
+    Returns:
+        The largest difference, or None if this processor lacks instructions that the file uses.
+
+    Raises:
+        ParityError: the difference is larger than accepted, or the file does not run.
+    """
+    with tempfile.TemporaryDirectory(prefix="shufflenet-run-") as place:
+        folder = Path(place)
+        file, images, logits = (folder / each for each in (name, "images.npy", "logits.npy"))
+        file.write_bytes(content)
+        np.save(images, expected.images)
+        # -P: the folder of this room is no place to import from.
+        command = [sys.executable, "-P", str(Path(__file__).with_name("_run_object.py"))]
+        done = subprocess.run(
+            [*command, str(file), prefix, str(images), str(logits)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode in _LACKS_INSTRUCTIONS:
+            return None
+        difference = np.inf
+        if done.returncode == 0:
+            difference = float(np.abs(np.load(logits) - expected.logits).max())
+    if not difference <= expected.tolerance:  # so written, NaN is refused too
+        raise ParityError("The compiled file", difference, expected.tolerance)
+    return difference

@@ -1,0 +1,88 @@
+"""Which instructions a processor of LLVM's has, seen in what LLVM makes of small functions."""
+
+from dataclasses import replace
+
+from llvmlite import binding
+
+from shufflenet.spec import ByteMultiply, Target
+
+__all__ = ["with_instructions"]
+
+_ADD = """
+define void @add(ptr %p, ptr %q) {{
+  %a = load {vector}, ptr %p
+  %b = load {vector}, ptr %q
+  %c = {add} {vector} %a, %b
+  store {vector} %c, ptr %p
+  ret void
+}}
+"""
+# A sum of products of bytes, as one instruction of VNNI.
+_REDUCE = """
+define i32 @reduce(ptr %p, ptr %q) {
+  %a = load <32 x i8>, ptr %p
+  %b = load <32 x i8>, ptr %q
+  %x = zext <32 x i8> %a to <32 x i32>
+  %y = sext <32 x i8> %b to <32 x i32>
+  %z = mul <32 x i32> %x, %y
+  %s = call i32 @llvm.vector.reduce.add(<32 x i32> %z)
+  ret i32 %s
+}
+"""
+# Likewise of ARM's dotprod, and where the second bytes have a sign, of its i8mm.
+_DOT = """
+define <4 x i32> @dot(<4 x i32> %sum, <16 x i8> %a, <16 x i8> %b) {{
+  %x = zext <16 x i8> %a to <16 x i32>
+  %y = {extended} <16 x i8> %b to <16 x i32>
+  %z = mul <16 x i32> %x, %y
+  %s = call <4 x i32> @llvm.vector.partial.reduce.add(<4 x i32> %sum, <16 x i32> %z)
+  ret <4 x i32> %s
+}}
+"""
+
+
+def with_instructions(target: Target) -> Target:
+    """Return a target with the vectors and multiplies of bytes that its processor has."""
+    match binding.Target.from_triple(target.triple).name:
+        case "x86-64":
+            return _with_x86(target)
+        case "aarch64":
+            return replace(target, registers=32, multiplies_bytes=_neon(target))
+        case "riscv32" | "riscv64":
+            return replace(target, registers=32)
+        case _:
+            return target
+
+
+def _with_x86(target: Target) -> Target:
+    if "zmm" in _assembly(target, _ADD.format(vector="<16 x float>", add="fadd")):
+        vector_bytes, registers = 64, 32
+    else:
+        has_avx = "ymm" in _assembly(target, _ADD.format(vector="<8 x float>", add="fadd"))
+        vector_bytes, registers = 32 if has_avx else 16, 16
+    multiplies: ByteMultiply = "portable"
+    if "ymm" in _assembly(target, _ADD.format(vector="<32 x i8>", add="add")):
+        multiplies = "AVX2"
+        if "vpdpbusd" in _assembly(target, _REDUCE):
+            multiplies = "AVX-512 VNNI" if vector_bytes == 64 else "AVX-VNNI"
+    return replace(
+        target, vector_bytes=vector_bytes, registers=registers, multiplies_bytes=multiplies
+    )
+
+
+def _neon(target: Target) -> ByteMultiply:
+    if "usdot" in _assembly(target, _DOT.format(extended="sext")):
+        return "NEON i8mm"
+    return "NEON dotprod" if "udot" in _assembly(target, _DOT.format(extended="zext")) else "NEON"
+
+
+def _assembly(target: Target, functions: str) -> str:
+    """Return what LLVM makes of functions, as text."""
+    binding.initialize_all_asmprinters()
+    machine = binding.Target.from_triple(target.triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=2
+    )
+    code = binding.parse_assembly(functions)
+    code.triple, code.data_layout = target.triple, str(machine.target_data)
+    text: str = machine.emit_assembly(code)
+    return text
