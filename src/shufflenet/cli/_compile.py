@@ -49,7 +49,7 @@ def add_compile(commands: Commands) -> None:
         "--to",
         type=Path,
         metavar="FILE",
-        help=f"where to write; the suffix chooses what ({kinds}). A C header is written beside it",
+        help=f"where to write; the suffix chooses what ({kinds}). A C header is written beside it; required, but for lists",
     )
     _add_processor(parser)
     _add_network(parser)
@@ -97,6 +97,13 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="longest side of the photos that are classified; working memory grows with it "
         "(default: 8192)",
+    )
+    parser.add_argument(
+        "--weights",
+        choices=["float32", "float16"],
+        default="float32",
+        help="how the file stores float32 weights; float16: in half the bytes, where that is "
+        "exact, and expanded into working memory, which grows by all of them (default: float32)",
     )
     parser.add_argument(
         "--least-memory",
@@ -150,6 +157,7 @@ def _compile(args: argparse.Namespace) -> int:
             features=args.features,
             image_px=args.image_px,
             prefix=args.prefix,
+            weights=args.weights,
             least_memory=args.least_memory,
             most_source_px=args.most_source_px,
         )

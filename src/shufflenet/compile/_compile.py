@@ -1,6 +1,7 @@
 """A network compiled ahead of time, and written."""
 
 from pathlib import Path
+from typing import Literal
 
 from shufflenet.compile._make import MOST_SOURCE_PX, CompiledFile, Order, make
 from shufflenet.compile._targets import HOST
@@ -18,6 +19,7 @@ def compile_network(
     features: str = "",
     image_px: tuple[int, int] | None = None,
     prefix: str = "shufflenet",
+    weights: Literal["float32", "float16"] = "float32",
     least_memory: bool = False,
     most_source_px: int = MOST_SOURCE_PX,
 ) -> CompiledFile:
@@ -31,6 +33,8 @@ def compile_network(
         features: LLVM's list of features, such as ``+dotprod``, added to the target's.
         image_px: Height and width of images; those of the card unless given.
         prefix: The prefix of all names in C.
+        weights: How float32 weights are stored: ``float16``, where that is exact, for half the
+            bytes in the file and more working memory, in which they are expanded.
         least_memory: Whether working memory is as small as possible, which takes more time.
         most_source_px: The longest side of photos that are resized; working memory grows with it.
 
@@ -52,6 +56,7 @@ def compile_network(
         features=features,
         image_px=image_px,
         prefix=prefix,
+        weights=weights,
         least_memory=least_memory,
         most_source_px=most_source_px,
     )

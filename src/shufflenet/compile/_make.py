@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from llvmlite import binding
@@ -42,6 +43,7 @@ class Order:
     features: str = ""
     image_px: tuple[int, int] | None = None
     prefix: str = "shufflenet"
+    weights: Literal["float32", "float16"] = "float32"
     least_memory: bool = False
     most_source_px: int = MOST_SOURCE_PX
 
@@ -49,6 +51,8 @@ class Order:
         if not _IDENTIFIER.fullmatch(self.prefix):
             expected = "the beginning of a name in C: letters, digits and _"
             raise SpecError("prefix", self.prefix, expected)
+        if self.weights not in ("float32", "float16"):
+            raise SpecError("weights", self.weights, "'float32' or 'float16'")
         for name, size, most in (
             ("image_px", self.image_px or (1, 1), _MOST_IMAGE_PX),
             ("most_source_px", (self.most_source_px,), _LARGEST_SOURCE_PX),
@@ -136,7 +140,7 @@ def make(path: Path, to: Path, order: Order) -> Made:
         preprocess=card.preprocess,
         most_source_px=order.most_source_px,
     )
-    made = object_file(module, facts, order.prefix)
+    made = object_file(module, facts, order.prefix, weights=order.weights)
     files = _files(made, to, binary)
     difference = _difference(files[to], made, binary, target, order, expected)
     beside = to.with_suffix(".h")
