@@ -49,7 +49,8 @@ def add_compile(commands: Commands) -> None:
         "--to",
         type=Path,
         metavar="FILE",
-        help=f"where to write; the suffix chooses what ({kinds}). A C header is written beside it; required, but for lists",
+        help=f"where to write; the suffix chooses what ({kinds}). A C header is written beside it; "
+        "required",
     )
     _add_processor(parser)
     _add_network(parser)
