@@ -29,7 +29,6 @@ from shufflenet.files import (
     write_checkpoint,
 )
 from shufflenet.labels import label_set
-from shufflenet.recipes import preprocess_for
 from shufflenet.spec import CARD_KEY, Card, Origin
 from shufflenet.zoo import Weights, find_network, find_weights, run_checkpoint
 
@@ -274,6 +273,8 @@ def write_untrained(name: str, folder: Path) -> Path:
     except ModuleNotFoundError as error:
         what = "A network without weights"
         raise MissingDependency(what, error.name or "torch", "torch") from error
+    from shufflenet.recipes import preprocess_for  # noqa: PLC0415  # time that predictions save
+
     spec = find_network(name)
     card = Card(
         name=name,

@@ -1,7 +1,6 @@
 """Options that several commands share, and how commands are added."""
 
 import argparse
-import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeAlias, get_args
@@ -108,6 +107,8 @@ class _StoreOnce(argparse.Action):
 
 def refuse_unknown(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> NoReturn:
     """Exit with code 2 because of unknown arguments; the message suggests the nearest option."""
+    import difflib
+
     known = [option for action in parser._actions for option in action.option_strings]
     near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""

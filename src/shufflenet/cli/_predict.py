@@ -1,7 +1,6 @@
 """``shufflenet predict``."""
 
 import argparse
-import csv
 import dataclasses
 import sys
 import time
@@ -84,6 +83,8 @@ def _print_as_json(path: str, result: "_Result") -> None:
 
 def _csv_writer() -> "Callable[[str, _Result], None]":
     """Return a function that prints an image's rows: names as they are, but not on a terminal."""
+    import csv
+
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(("path", "rank", "index", "label", "probability"))
     name = printable if sys.stdout.isatty() else _unchanged

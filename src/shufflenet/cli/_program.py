@@ -1,28 +1,19 @@
 """The process around a command: its streams, its environment, its exit code."""
 
 import atexit
-import gc
+import contextlib
 import os
-import signal
 import sys
 
 from shufflenet.cli._main import main, report_output
 
 __all__ = ["run"]
 
-_OBJECTS_BETWEEN_COLLECTIONS = 100_000
-
 
 def run() -> int:
-    """Run a command with this process's streams, and return the exit code.
-
-    The garbage collector runs less often, since imports create many objects and few cycles, and not
-    at exit, when the system frees all memory: ``predict`` of one photo takes a ninth less time.
-    """
+    """Run a command with this process's streams, and return the exit code."""
     codes: list[int] = []
-    atexit.register(_leave_if_interrupted, codes)  # the first registered is the last called
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    atexit.register(gc.freeze)
+    atexit.register(_leave, codes)  # the first registered is the last called
     _open_closed_streams()
     _forget_tqdm_settings()
     try:
@@ -37,12 +28,16 @@ def run() -> int:
     return code
 
 
-def _leave_if_interrupted(codes: list[int]) -> None:
-    """End the process with the code of an interrupt.
+def _leave(codes: list[int]) -> None:
+    """End the process with its code, after all else that is done at exit.
 
-    Python itself would end it by the signal if Ctrl-C came in code that a library runs from C.
+    Python itself would destroy each object, though the system frees all memory, and would end the
+    process by the signal if Ctrl-C came in code that a library runs from C.
     """
-    if codes == [128 + signal.SIGINT]:
+    if codes:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # it is closed; what matters was flushed
+                stream.flush()
         os._exit(codes[0])
 
 

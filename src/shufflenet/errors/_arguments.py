@@ -1,6 +1,5 @@
 """Errors in arguments: values out of range, unknown names, packages that are not installed."""
 
-import difflib
 from collections.abc import Iterable
 
 from shufflenet.errors._base import ShuffleNetError, shown
@@ -35,6 +34,8 @@ class UnknownName(ShuffleNetError, ValueError):
     """Nothing of that kind has that name."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        import difflib  # noqa: PLC0415  # time that predictions save
+
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"Known: {', '.join(known)}." if len(known) <= 12 else "See all: shufflenet list."

@@ -16,9 +16,9 @@ from shufflenet.files._onnx_card import (
     read_onnx_card,
     read_onnx_metadata,
 )
-from shufflenet.files._onnx_file import hash_onnx_graph
+from shufflenet.files._onnx_file import hash_onnx_graph, read_onnx_file
 from shufflenet.files._onnx_numbers import check_onnx_numbers
-from shufflenet.files._private import make_private, read_private
+from shufflenet.files._private import make_private, open_private
 
 __all__ = [
     "PARTIAL",
@@ -33,12 +33,13 @@ __all__ = [
     "hash_onnx_graph",
     "make_private",
     "narrow",
+    "open_private",
     "partial_beside",
     "read_card",
     "read_checkpoint",
     "read_onnx_card",
+    "read_onnx_file",
     "read_onnx_metadata",
-    "read_private",
     "write_atomic",
     "write_checkpoint",
     "write_together",

@@ -28,7 +28,8 @@ def read_onnx_card(path: str | Path) -> Card:
         CheckpointError: the file is missing or damaged, has a card of another network, or has no
             card and is no published file.
     """
-    return card_from_metadata(path, read_onnx_metadata(path))[0]
+    file = read_onnx_file(path)
+    return card_from_metadata(path, file.metadata, file)[0]
 
 
 def computes_int8(path: str | Path) -> bool:
@@ -37,14 +38,20 @@ def computes_int8(path: str | Path) -> bool:
     Raises:
         CheckpointError: the file is missing or damaged, or has no card and is no published file.
     """
-    card, published = card_from_metadata(path, read_onnx_metadata(path))
+    file = read_onnx_file(path)
+    card, published = card_from_metadata(path, file.metadata, file)
     return card.int8 is not None or (published is not None and published.quantized)
 
 
 def card_from_metadata(
-    path: str | Path, metadata: Mapping[str, str]
+    path: str | Path, metadata: Mapping[str, str], file: OnnxFile | None = None
 ) -> tuple[Card, Weights | None]:
     """Parse the card in an ONNX file's metadata, or make that of the published file that it is.
+
+    Args:
+        path: The file.
+        metadata: Its metadata.
+        file: What was read of it; it is read here, unless given.
 
     Returns:
         The card, and the catalogue's entry if the file is a published one without a card.
@@ -65,7 +72,7 @@ def card_from_metadata(
                 raise CardUnreadable(path, error) from error
             raise NoCard(path) from error
         return published_card(published), published
-    if differences := list(_differences(card, read_onnx_file(path))):
+    if differences := list(_differences(card, file or read_onnx_file(path))):
         raise CardMismatch(path, card.network.name, differences)
     return card, None
 

@@ -3,11 +3,12 @@
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
 
 from shufflenet.outside import open_regular
 
-__all__ = ["make_private", "read_private"]
+__all__ = ["make_private", "open_private"]
 
 _ROOT = 0
 _BY_GROUP, _BY_ANYONE = stat.S_IWGRP, stat.S_IWOTH
@@ -23,35 +24,29 @@ def make_private(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def read_private(path: Path, limit_bytes: int) -> bytes:
-    """Read a file that nobody but this user and the system's can have written or put there.
+def open_private(path: Path) -> BufferedReader:
+    """Open a file to read that nobody but this user and the system's can have written or put there.
 
     Checked are the owners and permissions of the file and of every folder above it, links
     followed. Others may write where names of this user's files are safe from them, as in ``/tmp``.
     On Windows, where permissions are no such bits, the file must lie in the user's own folder.
 
-    Args:
-        path: The file.
-        limit_bytes: More than this is refused.
-
     Raises:
         FileNotFoundError: there is no such file.
         PermissionError: others can write it, or replace it.
-        OSError: it is too large, no regular file, or cannot be read.
+        OSError: it is no regular file, or cannot be read.
     """
     folder = Path(os.path.realpath(path.parent))
     if not hasattr(os, "geteuid"):
         safe = Path.home().resolve() in folder.parents
     else:
         safe = all(_is_safe_folder(os.stat(each)) for each in (folder, *folder.parents))
-    with open_regular(folder / path.name) as file:
-        status = os.fstat(file.fileno())
-        if not safe or not _is_own(status) or _others_write(status):
-            raise PermissionError(errno.EPERM, "others can write it", str(path))
-        content = file.read(limit_bytes + 1)
-    if len(content) > limit_bytes:
-        raise OSError(errno.EFBIG, "it is too large", str(path))
-    return content
+    file = open_regular(folder / path.name)
+    status = os.fstat(file.fileno())
+    if safe and _is_own(status) and not _others_write(status):
+        return file
+    file.close()
+    raise PermissionError(errno.EPERM, "others can write it", str(path))
 
 
 def _is_safe_folder(status: os.stat_result) -> bool:

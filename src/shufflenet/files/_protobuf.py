@@ -41,19 +41,21 @@ def fields(file: BinaryIO, start: int, end: int) -> Iterator[Field]:
     count = 0
     while start < end:
         file.seek(start)
-        number, kind = divmod(_varint(file), 8)
+        head = file.read(2 * _MAX_VARINT_BYTES)
+        key, at = _varint(head, 0)
+        number, kind = divmod(key, 8)
         if number == 0:
             raise ValueError("a field has the number 0")
         value = length = 0
         if kind == _VARINT:
-            value = _varint(file)
+            value, at = _varint(head, at)
         elif kind == _LENGTH:
-            length = _varint(file)
+            length, at = _varint(head, at)
         elif kind in (_EIGHT_BYTES, _FOUR_BYTES):
             length = 8 if kind == _EIGHT_BYTES else 4
         else:
             raise ValueError(f"field {number} is of the unknown type {kind}")
-        start = file.tell()
+        start += at
         if length > end - start:
             raise ValueError(f"field {number} ends after its message does")
         if (count := count + 1) > _MAX_FIELDS:
@@ -104,7 +106,7 @@ def integers(file: BinaryIO, field: Field) -> Iterator[int]:
     """Yield the integers of a field, signed, of 64 bits: one, or several that are packed.
 
     Raises:
-        ValueError: the packed ones take too many bytes, or do not end where the field does.
+        ValueError: the packed ones take too many bytes, or the last one does not end.
 
     >>> import io
     >>> minus_one = bytes([0xFF] * 9 + [1])
@@ -121,10 +123,10 @@ def integers(file: BinaryIO, field: Field) -> Iterator[int]:
             f"field {field.number} has more than {_MAX_PACKED_BYTES} bytes of integers"
         )
     file.seek(field.start)
-    while file.tell() < field.end:
-        yield _signed(_varint(file))
-    if file.tell() != field.end:
-        raise ValueError(f"field {field.number} ends within a number")
+    content, at = file.read(field.end - field.start), 0
+    while at < len(content):
+        value, at = _varint(content, at)
+        yield _signed(value)
 
 
 def _signed(value: int) -> int:
@@ -133,22 +135,20 @@ def _signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
-def _varint(file: BinaryIO) -> int:
-    """Read an unsigned integer, seven bits a byte, the lowest first.
+def _varint(content: bytes, at: int) -> tuple[int, int]:
+    """Read an unsigned integer, seven bits a byte, the lowest first, and return where it ends.
 
     Raises:
         ValueError: it does not end.
 
-    >>> import io
-    >>> _varint(io.BytesIO(bytes([0b10010110, 0b1])))
-    150
+    >>> _varint(bytes([0b10010110, 0b1]), 0)
+    (150, 2)
     """
     value = 0
-    for place in range(_MAX_VARINT_BYTES):
-        byte = file.read(1)
-        if not byte:
-            raise ValueError("it ends within a number")
-        value |= (byte[0] & 0x7F) << 7 * place
-        if byte[0] < 0x80:
-            return value
+    for place, byte in enumerate(content[at : at + _MAX_VARINT_BYTES]):
+        value |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            return value, at + place + 1
+    if len(content) - at < _MAX_VARINT_BYTES:
+        raise ValueError("it ends within a number")
     raise ValueError("a number has more than 64 bits")

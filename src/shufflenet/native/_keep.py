@@ -5,6 +5,7 @@ user could have written, are passed over: the code is compiled again and replace
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import logging
@@ -16,10 +17,12 @@ from pathlib import Path
 
 import llvmlite
 import numpy as np
+import numpy.typing as npt
 
 from shufflenet.errors import NoCacheFolder, SpecError, WriteError
-from shufflenet.files import cache_dir, make_private, read_private, write_atomic
+from shufflenet.files import cache_dir, make_private, open_private, write_atomic
 from shufflenet.native._code import NativeCode, Sizes
+from shufflenet.native._memory import LINE_BYTES, aligned
 from shufflenet.outside import read_json, typed
 from shufflenet.spec import Target
 
@@ -29,6 +32,7 @@ _log = logging.getLogger(__name__)
 
 _MAGIC = b"shufflenet machine code, 1\n"
 _HASH_BYTES, _LENGTH_BYTES = 32, 8
+_START = len(_MAGIC) + _HASH_BYTES + _LENGTH_BYTES  # where the header begins
 _SUFFIX = ".code"
 _MOST_FILES, _MOST_BYTES = 64, 1 << 30  # of all kept files; of one that ships, 6 MB
 # What decides which code is made of a file, and this package's version.
@@ -43,9 +47,9 @@ class _Header:
     key: str
     triple: str
     sizes: Sizes
-    functions: int
     constants: int
     tables: int
+    functions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class KeptCode:
         key = self._key(shape)
         try:
             path = _folder() / (key + _SUFFIX)
-            code = _parse(read_private(path, _MOST_BYTES), key)
+            code = _parse(_read(path), key)
             with contextlib.suppress(OSError):
                 os.utime(path)  # those unused for longest are removed
         except FileNotFoundError:
@@ -121,37 +125,51 @@ def _folder() -> Path:
     return cache_dir() / "code"
 
 
+def _read(path: Path) -> npt.NDArray[np.uint8]:
+    """Read a kept file to memory that begins at a cache line, as the constants in it do.
+
+    Raises:
+        OSError: it is missing, too large, or others can write it.
+    """
+    with open_private(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > _MOST_BYTES:
+            raise OSError(errno.EFBIG, "it is too large", str(path))
+        content = aligned(size, np.uint8)
+        return content[: file.readinto(content.data)]
+
+
 def _format(code: NativeCode, key: str) -> bytes:
     """Return the content of a file that keeps code."""
-    parts = code.functions, code.constants.tobytes(), code.tables.astype("<i4").tobytes()
+    parts = code.constants.tobytes(), code.tables.astype("<i4").tobytes(), code.functions
     header = _Header(key, code.triple, code.sizes, *map(len, parts))
     text = json.dumps(asdict(header)).encode()
+    text += b" " * (-(_START + len(text)) % LINE_BYTES)
     body = b"".join([len(text).to_bytes(_LENGTH_BYTES, "little"), text, *parts])
     return _MAGIC + hashlib.sha256(body).digest() + body
 
 
-def _parse(content: bytes, key: str) -> NativeCode:
-    """Return the code in a kept file.
+def _parse(content: npt.NDArray[np.uint8], key: str) -> NativeCode:
+    """Return the code in a kept file, whose arrays are parts of its content.
 
     Raises:
         SpecError: it was cut or changed, or is for something else.
     """
-    view = memoryview(content)
-    start = len(_MAGIC) + _HASH_BYTES
-    body = view[start:]
-    if view[: len(_MAGIC)] != _MAGIC or hashlib.sha256(body).digest() != view[len(_MAGIC) : start]:
+    body = content[len(_MAGIC) + _HASH_BYTES :]
+    if content[: -len(body)].tobytes() != _MAGIC + hashlib.sha256(body.data).digest():
         raise SpecError("a kept file", "damaged", "whole")
-    length = int.from_bytes(body[:_LENGTH_BYTES], "little")
-    text, parts = body[_LENGTH_BYTES:][:length], body[_LENGTH_BYTES + length :]
-    header = typed(read_json(bytes(text)), _Header, "header")
-    ends = np.cumsum([header.functions, header.constants, header.tables])
-    if header.key != key or min(header.constants, header.tables) < 0 or ends[-1] != len(parts):
+    length = int.from_bytes(body[:_LENGTH_BYTES].tobytes(), "little")
+    text, parts = content[_START : _START + length], content[_START + length :]
+    header = typed(read_json(text.tobytes()), _Header, "header")
+    lengths = [header.constants, header.tables, header.functions]
+    if header.key != key or min(lengths) < 0 or sum(lengths) != len(parts):
         raise SpecError("a kept file", "of something else", "of this file and processor")
+    constants, tables, functions = np.split(parts, np.cumsum(lengths[:2]))
     return NativeCode(
         triple=header.triple,
-        functions=bytes(parts[: ends[0]]),
-        constants=np.frombuffer(parts[ends[0] : ends[1]], np.uint8),
-        tables=np.frombuffer(parts[ends[1] : ends[2]], "<i4").astype(np.int32),
+        functions=functions.tobytes(),
+        constants=constants,
+        tables=tables.view("<i4").astype(np.int32, copy=False),
         sizes=header.sizes,
     )
 

@@ -32,7 +32,7 @@ class Compiled:
         """Link code for this processor into this process."""
         self._sizes = code.sizes
         # Kept, for the code reads them by their addresses.
-        self._blocks = [_copy_aligned(block) for block in (code.constants, code.tables)]
+        self._blocks = [_at_cache_line(block) for block in (code.constants, code.tables)]
         self._addresses = [block.ctypes.data for block in self._blocks]
         self._engine = _link(code)
         pointers = [ctypes.c_void_p] * 4
@@ -222,7 +222,10 @@ def _checked(values: Array, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> Arr
     return values
 
 
-def _copy_aligned(values: Array) -> Array:
+def _at_cache_line(values: Array) -> Array:
+    """Return values, or a copy of them, that begin at a cache line."""
+    if values.ctypes.data % LINE_BYTES == 0:
+        return values
     block = aligned(len(values), values.dtype)
     block[:] = values
     return block

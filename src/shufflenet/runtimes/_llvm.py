@@ -19,7 +19,7 @@ from shufflenet.errors import (
     MissingDependency,
     UnsupportedByRuntime,
 )
-from shufflenet.files import card_from_metadata, hash_content, read_onnx_metadata
+from shufflenet.files import card_from_metadata, hash_content, read_onnx_file
 from shufflenet.machine import PerProcess, check_threads, cores, host_target
 from shufflenet.preprocess import normalize
 from shufflenet.runtimes._classifier import missing_package
@@ -96,8 +96,8 @@ class LlvmClassifier:
         if not Path(path).is_file():
             raise FileMissing(path)
         self._path, self._content = Path(path).absolute(), hash_content(path)
-        metadata = read_onnx_metadata(path)
-        self.card, _ = card_from_metadata(path, metadata)
+        file = read_onnx_file(path)
+        self.card, _ = card_from_metadata(path, file.metadata, file)
         self._guard = Guard(path, "LLVM", self.card.network.classes)
         self._network: Network | None = None
         self._target = target or host_target(int8=self.card.int8 is not None)
@@ -116,7 +116,7 @@ class LlvmClassifier:
             self._of_shape[shape] = self._link(code)
         else:
             self._check(shape)
-        check_int8(self.logits_from_pixels, self.card, metadata, path)
+        check_int8(self.logits_from_pixels, self.card, file.metadata, path)
 
     def _check(self, shape: tuple[int, int, int]) -> None:
         """Check that code can be generated for the file's network and images of a shape.
