@@ -52,15 +52,17 @@ class Entries:
         signature = self._blocks | self._images.argument(preprocess)
         f = self._of_images.library.function(name, signature)
         w = Writer(f, self._of_images, self._memory)
-        self._fill_shared_planes(w)
-        self._images.write(w, preprocess, range(self._images.planes.height))
+        images = self._images
+        if self._network.turns[0].of_images:
+            self._network.write_images(
+                f, images.planes, lambda row, rows: images.write(w, preprocess, range(rows), row)
+            )
+        else:
+            if self._memory.shares_bytes:  # the borders of planes were bytes of maps
+                self._fill(w, images.planes)
+            images.write(w, preprocess, range(images.height))
         network.forward(f)
         f.ret_void()
-
-    def _fill_shared_planes(self, w: Writer) -> None:
-        """Write what fills the planes, and so their borders, if their bytes were those of maps."""
-        if self._memory.shares_bytes:
-            self._fill(w, self._images.planes)
 
     def _fill(self, w: Writer, planes: Buffer | Planes) -> None:
         fill = w.kernels.moves.fill()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shufflenet.codegen.kernels import BYTES, COLORS, FLOATS, Signature
-from shufflenet.codegen.plan import Planes, Writer
+from shufflenet.codegen.plan import Planes, Row, Writer
 from shufflenet.graph import QuantParams
 from shufflenet.preprocess import affine
 from shufflenet.spec import Preprocess
@@ -20,16 +20,18 @@ class InputPlanes:
     Attributes:
         planes: Where they lie.
         params: The quantization parameters of the images, if they are read as bytes.
+        height: Rows of the images, of which the planes may hold a strip.
     """
 
     planes: Planes
     params: QuantParams | None
+    height: int
 
     def argument(self, preprocess: Preprocess | None) -> Signature:
         """Return the argument that ``write`` reads."""
         return Signature({"pixels": BYTES} if preprocess else {"image": FLOATS})
 
-    def write(self, w: Writer, preprocess: Preprocess | None, rows: range) -> None:
+    def write(self, w: Writer, preprocess: Preprocess | None, rows: range, before: Row = 0) -> None:
         """Write what brings some rows of float32 images, or of RGB bytes, into the planes.
 
         Args:
@@ -37,9 +39,10 @@ class InputPlanes:
                 ``(channels, height, width)``, or ``pixels`` to bytes ``(height, width, 3)``.
             preprocess: How bytes become images; None for float32 images.
             rows: Which rows of every plane.
+            before: Rows of the images before those of the planes.
         """
-        images = self.planes
-        numbers = (np.arange(images.channels)[:, None] * images.height + rows).ravel()
+        images, channels = self.planes, np.arange(self.planes.channels)[:, None]
+        numbers = (channels * images.height + rows).ravel()
         encoding = {
             "scale": 1 / self.params.scale if self.params else 1.0,
             "zero": float(self.params.zero_point) if self.params else 0.0,
@@ -47,8 +50,8 @@ class InputPlanes:
         if preprocess is None:
             w.kernels.input.images().call(
                 w.f,
-                source=w.f.arguments.image,
-                source_offsets=w.table(numbers * images.width),
+                source=w.f.at(w.f.arguments.image, w.times(before, images.width)),
+                source_offsets=w.table((channels * self.height + rows).ravel() * images.width),
                 output=w.place(images),
                 output_offsets=w.table(images.rows()[numbers]),
                 rows=len(numbers),
@@ -59,7 +62,9 @@ class InputPlanes:
         order = (0, 1, 2) if preprocess.channels == "rgb" else (2, 1, 0)
         w.kernels.input.pixels(order).call(
             w.f,
-            source=w.f.at(w.f.arguments.pixels, rows.start * images.width * COLORS),
+            source=w.f.at(
+                w.f.arguments.pixels, w.times(w.plus(before, rows.start), images.width * COLORS)
+            ),
             output=w.place(images),
             output_offsets=w.table(images.rows()[numbers]),
             rows=len(rows),

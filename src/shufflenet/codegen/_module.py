@@ -128,7 +128,7 @@ def build(
     if preprocess is not None and (preprocess.mean_image or shape[0] != COLORS):
         preprocess = None
     calls = NetworkCalls.create(kernels, memory, turns)
-    planes = InputPlanes(images, network.input_params)
+    planes = InputPlanes(images, network.input_params, shape[1])
     if memory.threads > 1:
         Together(calls, planes, target).write(network.classifier, preprocess)
     Entries(calls, planes).write(network.classifier, preprocess, batches=batches)

@@ -1,12 +1,23 @@
 """The calls that compute the features of an image in its planes, by one thread or by a team."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from shufflenet.codegen.kernels import Function, Kernels, Value, index
-from shufflenet.codegen.plan import Buffer, Memory, Planes, Team, Turn, Writer, write_turns
+from shufflenet.codegen.plan import (
+    Buffer,
+    Memory,
+    Planes,
+    ReadImages,
+    Team,
+    Turn,
+    Writer,
+    write_turn_of_images,
+    write_turns,
+)
 
 __all__ = ["NetworkCalls"]
 
@@ -44,14 +55,27 @@ class NetworkCalls:
 
     def write(self, f: Function, team: Team | None = None) -> None:
         """Write the computation of all steps into a function: by one thread, or by a team's."""
+        with self._writers(f, team) as writers:
+            # Where images are read in strips, the first turn is written where they are read.
+            write_turns(writers, self.turns[self.turns[0].of_images :])
+
+    def write_images(self, f: Function, images: Planes, read: ReadImages) -> None:
+        """Write the first turn, in strips for which images are read."""
+        with self._writers(f) as writers:
+            write_turn_of_images(writers, self.turns[0], images, read)
+
+    @contextmanager
+    def _writers(
+        self, f: Function, team: Team | None = None
+    ) -> Iterator[Mapping[type[np.generic], Writer]]:
+        """Yield the writers of a function, between what must stand before and after kernels."""
         own = self._own_part(f, f.arguments.thread if team else index(0))
-        writers = {
+        for kernels in self.kernels.values():
+            kernels.begin(f)
+        yield {
             dtype: Writer(f, kernels, self.memory, own=own, team=team)
             for dtype, kernels in self.kernels.items()
         }
-        for kernels in self.kernels.values():
-            kernels.begin(f)
-        write_turns(writers, self.turns)
         for kernels in self.kernels.values():
             kernels.end(f)
 

@@ -1,11 +1,12 @@
 """The plan of a network: its turns, and where maps lie, for speed or for the least memory."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from shufflenet.codegen.plan._arena import Memory, Planes
 from shufflenet.codegen.plan._places import Layouts, least_bytes, place_closely, place_side_by_side
 from shufflenet.codegen.plan._planner import plan_steps
-from shufflenet.codegen.plan._schedule import STRIP_BYTES, Turn, order_steps
+from shufflenet.codegen.plan._schedule import STRIP_BYTES, Turn, order_steps, strip_images
 from shufflenet.graph import Layer
 
 __all__ = ["plan_turns"]
@@ -27,7 +28,7 @@ def plan_turns(
     Args:
         layers: The layers but for the classifier.
         layouts: How channels lie, by the type of a map's elements.
-        images: The planes of the images.
+        images: The planes of the images; they become those of a strip if the first turn says so.
         memory: Where they and the maps get places.
         least_memory: Whether maps of any kind share bytes, and strips are as low as that needs.
 
@@ -35,14 +36,19 @@ def plan_turns(
         MapsDoNotFit: the layers do not fit each other.
         TooLargeToCompile: the arena would be too large.
     """
-    whole_bytes = _WHOLE_STRIPS * STRIP_BYTES if memory.threads > 1 else 0
-
-    def ordered(strip_bytes: int) -> list[Turn]:
-        return order_steps(plan_steps(layers, layouts, images), strip_bytes, whole_bytes)
-
     if not least_memory:
-        return place_side_by_side(ordered(STRIP_BYTES), images, memory, layouts)
-    # Every strip is written out: the fewest that need no more than the least memory.
-    sizes = [STRIP_BYTES >> halved for halved in range(10)]
-    best = min(sizes, key=lambda size: least_bytes(ordered(size), images, layouts))
-    return place_closely(ordered(best), images, memory, layouts)
+        whole_bytes = _WHOLE_STRIPS * STRIP_BYTES if memory.threads > 1 else 0
+        turns = order_steps(plan_steps(layers, layouts, images), STRIP_BYTES, whole_bytes)
+        return place_side_by_side(turns, images, memory, layouts)
+
+    def in_strips(planes: Planes, strip_bytes: int) -> list[Turn]:
+        first, *others = order_steps(plan_steps(layers, layouts, planes), strip_bytes)
+        return [strip_images(first, planes, strip_bytes), *others]
+
+    def least(strip_bytes: int) -> int:
+        planes = replace(images)
+        return least_bytes(in_strips(planes, strip_bytes), planes, layouts)
+
+    # Low strips take more time: the highest that need no more than the least memory.
+    turns = in_strips(images, min((STRIP_BYTES >> halved for halved in range(12)), key=least))
+    return place_closely(turns, images, memory, layouts)

@@ -1,33 +1,40 @@
-"""The order in which steps are written: some two alternate by strips of rows."""
+"""The order in which steps are computed: some two alternate by strips of rows."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from shufflenet.codegen.plan._arena import Buffer
-from shufflenet.codegen.plan._sources import DepthwiseSource
+from shufflenet.codegen.plan._arena import Buffer, Planes
+from shufflenet.codegen.plan._sources import DepthwiseSource, WindowSource
 from shufflenet.codegen.plan._steps import Gemm, Pool, Step
-from shufflenet.codegen.plan._writer import Scratch, Writer
-from shufflenet.errors import MapsDoNotFit
+from shufflenet.codegen.plan._writer import Scratch
 
-__all__ = ["STRIP_BYTES", "Turn", "order_steps", "write_turns"]
+__all__ = ["STRIP_BYTES", "Turn", "order_steps", "strip_images"]
 
 STRIP_BYTES = 160 * 1024  # some rows at a time stay in the second level of the cache
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A step, or two that alternate by strips of rows, and what products put together."""
+    """A step, or two that alternate by strips of rows.
+
+    Attributes:
+        steps: The step, or both.
+        strips: How many strips there are.
+        of_images: Whether the images are brought into their planes by as many strips.
+        scratch: Where products put their inputs together.
+    """
 
     steps: Sequence[Step]
     strips: int = 1
+    of_images: bool = False
     scratch: Scratch = field(default_factory=Scratch)
 
     @property
     def between(self) -> Buffer | None:
         """The map that is computed in strips, if there is one."""
-        return self.steps[0].output if self.strips > 1 else None
+        return self.steps[0].output if len(self.steps) > 1 else None
 
     @property
     def calls(self) -> int:
@@ -63,50 +70,29 @@ def order_steps(
     return turns
 
 
-def write_turns(writers: Mapping[type[np.generic], Writer], turns: Sequence[Turn]) -> None:
-    """Write all steps, each by the writer for the type of its output's elements.
+def strip_images(turn: Turn, images: Planes, strip_bytes: int) -> Turn:
+    """Return the first turn in strips for which the images are read, if that is possible.
 
-    Raises:
-        MapsDoNotFit: an address lies outside of a map.
+    Then the planes hold as many rows as a strip needs.
+
+    Args:
+        turn: The turn that reads the images.
+        images: Their planes.
+        strip_bytes: The largest planes that are not read in strips.
     """
-    for turn in turns:
-        w = writers[turn.steps[0].output.dtype]
-        w.scratch = turn.scratch
-        if w.memory.shares_bytes:
-            for step in turn.steps:
-                _surround(w, step.output)
-        if turn.strips > 1:
-            step, following = turn.steps
-            _write_in_strips(w, step, following, turn.strips)
-        else:
-            _write(w, turn.steps[0], 0, 0, turn.steps[0].output.height)
-
-
-def _surround(w: Writer, of: Buffer) -> None:
-    """Write what fills the border of a map whose bytes were those of others before."""
-    if of.border:
-        w.kernels.moves.surround().call(
-            w.f,
-            output=w.place(of),
-            rows=of.height,
-            row=of.row,
-            side=of.border * of.pitch,
-            above=of.border * of.row,
-            value=of.outside,
-        )
-
-
-def _write(w: Writer, step: Step, source_row: int, output_row: int, rows: int) -> None:
-    """Write some rows of a step, which its inputs make and its output holds.
-
-    Raises:
-        MapsDoNotFit: they do not.
-    """
-    height, width = step.size
-    fits = 0 <= source_row < source_row + rows <= height and width == step.output.width
-    if not fits or not 0 <= output_row < output_row + rows <= step.output.height:
-        raise MapsDoNotFit("a layer computes rows that no map holds")
-    step.write(w, source_row, output_row, rows)
+    stem, *following = turn.steps
+    if not isinstance(stem, Gemm) or not isinstance(stem.source, WindowSource):
+        return turn
+    # As between two steps: each strip needs one row of the strip before.
+    if (stem.source.kernel, stem.source.stride, images.border, images.height % 2) != (3, 2, 1, 0):
+        return turn
+    strips = turn.strips
+    if not following:
+        strips = _fewest_strips(images.height // 2, _bytes(images), strip_bytes)
+    if strips == 1:
+        return turn
+    images.height //= strips
+    return replace(turn, strips=strips, of_images=True)
 
 
 def _strips(
@@ -125,9 +111,8 @@ def _strips(
         return 1
     if between.border != 1 or between.height != 2 * rows:
         return 1
-    size = between.size * np.dtype(between.dtype).itemsize
-    least = 1 if size <= whole_bytes else size / most_bytes
-    return next((n for n in range(1, rows + 1) if rows % n == 0 and n >= least), rows)
+    size = _bytes(between)
+    return 1 if size <= whole_bytes else _fewest_strips(rows, size, most_bytes)
 
 
 def _window_input(step: Step) -> Buffer | None:
@@ -139,48 +124,11 @@ def _window_input(step: Step) -> Buffer | None:
     return None
 
 
-def _write_in_strips(w: Writer, step: Step, following: Step, strips: int) -> None:
-    """Write two steps that alternate, between them a map of as many rows as a strip needs."""
-    rows, most = following.output.height, following.output.height // strips
-    if not w.team:
-        _write_rows(w, step, following, range(rows), most)
-        return
-    for portion in w.team.choose(rows, min(strips, w.threads)):
-        _write_rows(w.alone(), step, following, portion, most)
+def _fewest_strips(rows: int, size: int, most_bytes: int) -> int:
+    """Return the fewest strips of equal rows that make a map of a size small enough."""
+    strips = (n for n in range(1, rows + 1) if rows % n == 0 and n * most_bytes >= size)
+    return next(strips, rows)
 
 
-def _write_rows(w: Writer, step: Step, following: Step, rows: range, most: int) -> None:
-    """Write some rows of the second step's output, in strips of ``most`` rows.
-
-    What a thread claims begins with the last row before it of the map between, computed again.
-
-    Raises:
-        MapsDoNotFit: a step computes rows that no map holds.
-    """
-    between = step.output
-    if rows.start:
-        _write(w, step, 2 * rows.start - 1, 0, 1)
-        _copy_to_top(w, between, 1)
-    else:
-        fill, top = w.kernels.moves.fill(), w.place(between)
-        fill.call(w.f, output=top, elements=between.row, value=between.outside)
-    for start in range(rows.start, rows.stop, most):
-        count = min(most, rows.stop - start)
-        _write(w, step, 2 * start, 0, 2 * count)
-        _write(w, following, 0, start, count)
-        if start + count < rows.stop:
-            _copy_to_top(w, between, 2 * count)
-
-
-def _copy_to_top(w: Writer, between: Buffer, number: int) -> None:
-    """Write the copy of a map's last row, the ``number``-th, to the row above its first."""
-    zero = w.table([0])
-    w.kernels.moves.copy().call(
-        w.f,
-        source=w.place(between, number * between.row),
-        source_offsets=zero,
-        output=w.place(between),
-        output_offsets=zero,
-        rows=1,
-        elements=between.row,
-    )
+def _bytes(of: Buffer | Planes) -> int:
+    return of.size * np.dtype(of.dtype).itemsize

@@ -8,7 +8,7 @@ from shufflenet.codegen.kernels import Array, Layout, Value, index, panel_counts
 from shufflenet.codegen.plan._arena import Buffer
 from shufflenet.codegen.plan._sources import DepthwiseSource, Inputs, Slice, Source, gather
 from shufflenet.codegen.plan._team import parts_of
-from shufflenet.codegen.plan._writer import PIXELS, Writer
+from shufflenet.codegen.plan._writer import PIXELS, Row, Writer
 from shufflenet.graph import Convolution, Dequantize, Mean, Quantize
 
 __all__ = ["Concat", "Convert", "Depthwise", "Gemm", "GlobalMean", "Pool", "Step"]
@@ -31,7 +31,7 @@ class Step(Protocol):
     def calls(self) -> int:
         """Calls of kernels that ``write`` writes, or a few times as many."""
 
-    def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
+    def write(self, w: Writer, source_row: Row, output_row: Row, rows: int) -> None:
         """Write the code that computes some rows of pixels.
 
         Args:
@@ -66,13 +66,13 @@ class Gemm:
         """One call for each group, and what puts the inputs together; then again for the rest."""
         return 2 * (self.layer.groups + len(self.source.inputs))
 
-    def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
+    def write(self, w: Writer, source_row: Row, output_row: Row, rows: int) -> None:
         """Write a loop over portions of pixels, each a product for every group."""
         width = self.output.width
         most = w.scratch.pixels if self.source.pitch(w.layout) else PIXELS
         for first, pixels in _portions(w, rows * width, most):
-            inputs = self.source.write(w, w.f.add(first, index(source_row * width)), pixels)
-            output = w.f.add(first, index(output_row * width))
+            inputs = self.source.write(w, w.plus(first, w.times(source_row, width)), pixels)
+            output = w.plus(first, w.times(output_row, width))
             for group in range(self.layer.groups):
                 self._write_group(w, group, inputs, output)
 
@@ -144,13 +144,13 @@ class Depthwise:
         """One."""
         return 1
 
-    def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
+    def write(self, w: Writer, source_row: Row, output_row: Row, rows: int) -> None:
         """Write one call for all rows."""
         width = self.output.width
         for first, pixels in _all(w, rows * width):
-            offsets = w.pixels(self.output, w.plus(first, output_row * width))
+            offsets = w.pixels(self.output, w.plus(first, w.times(output_row, width)))
             output = Inputs(w.place(self.output), offsets, pixels)
-            self.source.compute(w, w.plus(first, source_row * width), output)
+            self.source.compute(w, w.plus(first, w.times(source_row, width)), output)
 
 
 @dataclass(slots=True)
@@ -175,13 +175,13 @@ class Concat:
         """One, of a kernel as long as there are slices."""
         return len(self.slices)
 
-    def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
+    def write(self, w: Writer, source_row: Row, output_row: Row, rows: int) -> None:
         """Write one call for all rows."""
         width = self.output.width
         for first, pixels in _all(w, rows * width):
-            offsets = w.pixels(self.output, w.plus(first, output_row * width))
+            offsets = w.pixels(self.output, w.plus(first, w.times(output_row, width)))
             output = Inputs(w.place(self.output), offsets, pixels)
-            source = w.plus(first, source_row * width)
+            source = w.plus(first, w.times(source_row, width))
             gather(w, self.slices, source, output, self.output.pitch)
 
 
@@ -208,11 +208,13 @@ class Convert:
         """One for each slice."""
         return len(self.slices)
 
-    def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
+    def write(self, w: Writer, source_row: Row, output_row: Row, rows: int) -> None:
         """Write a call for all rows of each slice."""
         width = self.output.width
         for first, pixels in _all(w, rows * width):
-            source, output = (w.plus(first, row * width) for row in (source_row, output_row))
+            source, output = (
+                w.plus(first, w.times(row, width)) for row in (source_row, output_row)
+            )
             self._write_pixels(w, source, output, pixels)
 
     def _write_pixels(self, w: Writer, source: Value, output: Value, pixels: Value | int) -> None:
@@ -260,20 +262,20 @@ class Pool:
         """One."""
         return 1
 
-    def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
+    def write(self, w: Writer, source_row: Row, output_row: Row, rows: int) -> None:
         """Write one call for all rows."""
         width = self.output.width
         for first, pixels in _all(w, rows * width):
             w.kernels.moves.max_pool().call(
                 w.f,
                 source=w.place(self.source),
-                windows=w.windows(self.source, 3, 2, w.plus(first, source_row * width)),
+                windows=w.windows(self.source, 3, 2, w.plus(first, w.times(source_row, width))),
                 pixels=pixels,
                 channels=self.output.pitch,
                 row=self.source.row,
                 pitch=self.source.pitch,
                 output=w.place(self.output),
-                output_offsets=w.pixels(self.output, w.plus(first, output_row * width)),
+                output_offsets=w.pixels(self.output, w.plus(first, w.times(output_row, width))),
             )
 
 
@@ -300,7 +302,7 @@ class GlobalMean:
         """One."""
         return 1
 
-    def write(self, w: Writer, source_row: int, output_row: int, rows: int) -> None:
+    def write(self, w: Writer, source_row: Row, output_row: Row, rows: int) -> None:
         """Write one call; there is one row."""
         pixels, lanes = self.source.height * self.source.width, w.layout.lanes
         # A portion is whole vectors of channels.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,9 @@ from shufflenet.codegen.plan._arena import Buffer, Memory, Planes
 from shufflenet.codegen.plan._team import Team
 from shufflenet.errors import MapsDoNotFit
 
-__all__ = ["PIXELS", "Scratch", "Writer", "dense"]
+__all__ = ["PIXELS", "Row", "Scratch", "Writer", "dense"]
+
+Row: TypeAlias = Value | int  # the number of a row of pixels, computed or known
 
 _POINTERS: dict[type[np.generic], ir.Type] = {np.uint8: BYTES, np.float32: FLOATS}  # to elements
 
@@ -97,11 +100,11 @@ class Writer:
         """Return a pointer to elements from a byte of the arena, or of an own part of it, on."""
         return self.f.bitcast(self.f.at(own or self.f.arguments.arena, at), _POINTERS[dtype])
 
-    def plus(self, first: Value | int, pixels: int) -> Value:
+    def plus(self, first: Value | int, pixels: Value | int) -> Value:
         """Return the number of a pixel that lies so many pixels after another."""
-        if isinstance(first, int):
+        if isinstance(first, int) and isinstance(pixels, int):
             return index(first + pixels)
-        return self.f.add(first, index(pixels))
+        return self.f.add(*(index(n) if isinstance(n, int) else n for n in (first, pixels)))
 
     @property
     def threads(self) -> int:
