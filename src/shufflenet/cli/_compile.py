@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["add_compile"]
 
 _HELP = "help"  # as the value of --cpu or --features, it prints what there is
-_HOST = "host"
+_HOST, _WEB = "host", "web"
 
 
 def add_compile(commands: Commands) -> None:
@@ -31,6 +32,7 @@ def add_compile(commands: Commands) -> None:
         "  shufflenet compile default --to net.a --target aarch64-linux --cpu cortex-a76\n"
         "  shufflenet compile int8.onnx --to net.o --target thumbv7em-none-eabihf --cpu cortex-m7\n"
         "  shufflenet compile default --to net.wasm --target wasm32\n"
+        "  shufflenet compile default --to site --target web\n"
         "  shufflenet compile --list-targets\n",
     )
     parser.set_defaults(extra="compile")
@@ -48,9 +50,9 @@ def add_compile(commands: Commands) -> None:
     parser.add_argument(
         "--to",
         type=Path,
-        metavar="FILE",
-        help=f"where to write; the suffix chooses what ({kinds}). A C header is written beside it; "
-        "required",
+        metavar="FILE|FOLDER",
+        help=f"where to write; the suffix chooses what ({kinds}). A C header is written beside it. "
+        "For --target web it is a folder; required",
     )
     _add_processor(parser)
     _add_network(parser)
@@ -63,8 +65,8 @@ def _add_processor(parser: argparse.ArgumentParser) -> None:
         "--target",
         default=_HOST,
         metavar="TARGET",
-        help="a name of --list-targets, one of LLVM's triples such as aarch64-linux-musl, or host, "
-        "which is this machine (default: host)",
+        help="a name of --list-targets, one of LLVM's triples such as aarch64-linux-musl, host, "
+        "which is this machine, or web, a page that classifies photos (default: host)",
     )
     parser.add_argument(
         "--cpu",
@@ -141,7 +143,7 @@ def _compile(args: argparse.Namespace) -> int:
     if not args.model or not args.to:
         print_note("Name a model and where to write: shufflenet compile default --to net.so.")
         return 2
-    if args.to.suffix not in BINARIES:
+    if args.target != _WEB and args.to.suffix not in BINARIES:
         print_note(f"--to {str(args.to)!r} must end in {' or '.join(BINARIES)}.")
         return 2
     from shufflenet.compile import compile_network
@@ -176,6 +178,10 @@ def _print_result(compiled: "CompiledFile") -> None:
         f"code {compiled.code_bytes:,} bytes, weights {compiled.weights_bytes:,} bytes, working "
         f"memory {compiled.memory_bytes:,} bytes for each caller"
     )
+    if compiled.target == _WEB:
+        folder = shlex.quote(compiled.path)
+        print_line(f"See it: python -m http.server --bind 127.0.0.1 --directory {folder}")
+        return
     beside = ", ".join(filter(None, (compiled.header, compiled.import_library)))
     print_line(f"beside it: {beside}")
     if compiled.max_abs_difference is None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from shufflenet.compile._make import MOST_SOURCE_PX, CompiledFile, Order, make
+from shufflenet.compile._page import WEB, write_page
 from shufflenet.compile._targets import HOST
 from shufflenet.files import write_together
 
@@ -25,10 +26,13 @@ def compile_network(
 ) -> CompiledFile:
     """Compile a network for a processor, and write it with its C header beside it.
 
+    For the target ``web`` it is a folder: a page that classifies photos and a JavaScript module.
+
     Args:
         path: An ONNX file that ``shufflenet export`` or ``shufflenet quantize`` wrote.
         to: Where to write; the suffix is one of ``spec.BINARIES`` that the target has.
-        target: A name of ``spec.TARGETS``, ``host`` for this machine, or one of LLVM's triples.
+        target: A name of ``spec.TARGETS``, ``host`` for this machine, ``web``, or one of LLVM's
+            triples.
         cpu: LLVM's name of the processor; the target's own unless given.
         features: LLVM's list of features, such as ``+dotprod``, added to the target's.
         image_px: Height and width of images; those of the card unless given.
@@ -60,6 +64,8 @@ def compile_network(
         least_memory=least_memory,
         most_source_px=most_source_px,
     )
+    if target == WEB:
+        return write_page(Path(path), Path(to), order)
     made = make(Path(path), Path(to), order)
     write_together(made.files)
     return made.report

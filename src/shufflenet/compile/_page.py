@@ -1,0 +1,47 @@
+"""A compiled network as a web page: the same one for browsers with and without relaxed SIMD."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from shufflenet.compile._make import CompiledFile, Order, make
+from shufflenet.compile.web import write_site
+from shufflenet.errors import NotCompilable
+from shufflenet.files import read_onnx_card
+from shufflenet.spec import TARGETS
+
+__all__ = ["WEB", "write_page"]
+
+_COLORS = 3
+WEB = "web"  # as a target: a folder, not a file
+_EVERY = "wasm32"
+_RELAXED = "wasm32-relaxed" if "wasm32-relaxed" in TARGETS else "wasm32"
+
+
+def write_page(path: Path, folder: Path, order: Order) -> CompiledFile:
+    """Compile a network for browsers, and write the folder of its page.
+
+    Weights are stored as float16 where that is exact, for they are most of what a visitor loads.
+
+    Args:
+        path: The ONNX file.
+        folder: The folder; if it exists, it must hold nothing but an older page.
+        order: What is to be made; its target counts as that of browsers.
+
+    Raises:
+        NotCompilable: no code is written for the network, or none that takes photos.
+        CheckpointError: the file is missing, damaged, or has no card.
+        WriteError: the folder holds other files, or a file cannot be written.
+    """
+    card = read_onnx_card(path)
+    if card.preprocess.mean_image:
+        raise NotCompilable(path, "a mean image that its preprocessing subtracts")
+    if card.network.in_channels != _COLORS:
+        raise NotCompilable(path, f"images of {card.network.in_channels} channels")
+    file = Path("net.wasm")
+    every, relaxed = (
+        make(path, file, replace(order, target=target, weights="float16"))
+        for target in (_EVERY, _RELAXED)
+    )
+    sizes = write_site(folder, every.files[file], relaxed.files[file])
+    size = sum(sizes.values())
+    return replace(every.report, path=str(folder), header="", target=WEB, file_bytes=size)
