@@ -81,7 +81,7 @@ def _add_processor(parser: argparse.ArgumentParser) -> None:
         default="",
         metavar="LIST",
         help="LLVM's names of instructions that the processor has too, such as +dotprod,+i8mm; "
-        "help prints all names of the target",
+        "help prints all names of the target (default: what the processor is known to have)",
     )
 
 
