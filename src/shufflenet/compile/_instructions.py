@@ -17,6 +17,7 @@ define void @add(ptr %p, ptr %q) {{
   ret void
 }}
 """
+_FOUR_FLOATS = _ADD.format(vector="<4 x float>", add="fadd")
 # A sum of products of bytes, as one instruction of VNNI.
 _REDUCE = """
 define i32 @reduce(ptr %p, ptr %q) {
@@ -48,6 +49,8 @@ def with_instructions(target: Target) -> Target:
             return _with_x86(target)
         case "aarch64":
             return replace(target, registers=32, multiplies_bytes=_neon(target))
+        case "arm" | "thumb" if "vadd.f32\tq" not in _assembly(target, _FOUR_FLOATS):
+            return replace(target, vector_bytes=4, registers=32)
         case "riscv32" | "riscv64":
             return replace(target, registers=32)
         case _:

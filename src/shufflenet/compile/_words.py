@@ -29,11 +29,16 @@ class Words(NamedTuple):
     features: Mapping[str, str]
 
 
-@cache
 def words_of(triple: str) -> Words:
-    """Return LLVM's names for the architecture of a triple that it knows; this takes tenths."""
+    """Return LLVM's names for the architecture of a triple that it knows."""
+    return _words_of_architecture(triple.partition("-")[0])
+
+
+@cache
+def _words_of_architecture(architecture: str) -> Words:
+    """Return LLVM's names for an architecture; this takes some tenths of a second."""
     done = subprocess.run(
-        [sys.executable, "-c", _ASK, triple], capture_output=True, check=True, text=True
+        [sys.executable, "-c", _ASK, architecture], capture_output=True, check=True, text=True
     )
     cpus, _, features = done.stderr.partition("Available features")
     return Words(dict(_LINE.findall(cpus)), dict(_LINE.findall(features)))

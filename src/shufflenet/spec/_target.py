@@ -80,7 +80,12 @@ TARGETS: dict[str, Target] = {
         registers=32,
         multiplies_bytes="NEON dotprod",
     ),
+    # Every Android since 5.0 has what these rows ask for: developer.android.com/ndk/guides/abis
+    "aarch64-android": Target(triple="aarch64-unknown-linux-android21", registers=32),
+    "aarch64-windows": Target(triple="aarch64-pc-windows-msvc", registers=32),
+    "aarch64-none": Target(triple="aarch64-unknown-none-elf", registers=32),
     "armv7-linux": Target(triple="armv7-unknown-linux-gnueabihf", features="+neon,+vfp4"),
+    "armv7-android": Target(triple="armv7-unknown-linux-androideabi21", features="+neon"),
     # Hard float, as boards' projects set it. Of 32 single registers, 24 hold sums.
     "cortex-m4": Target(
         triple="thumbv7em-unknown-none-eabihf", cpu="cortex-m4", vector_bytes=4, registers=32
@@ -93,6 +98,9 @@ TARGETS: dict[str, Target] = {
     ),
     "riscv64-linux": Target(
         triple="riscv64-unknown-linux-gnu", features="+m,+a,+f,+d,+c", abi="lp64d", registers=32
+    ),
+    "riscv64-none": Target(
+        triple="riscv64-unknown-none-elf", features="+m,+a,+f,+d,+c", abi="lp64d", registers=32
     ),
     "wasm32": Target(triple="wasm32-unknown-unknown", features="+simd128"),
     "x86-64": Target(triple="x86_64-unknown-linux-gnu", cpu="x86-64"),
@@ -129,5 +137,7 @@ TARGETS: dict[str, Target] = {
         registers=32,
         multiplies_bytes="AMX",
     ),
+    "x86-64-android": Target(triple="x86_64-unknown-linux-android21", cpu="x86-64-v2"),
+    "x86-64-macos": Target(triple="x86_64-apple-macosx11.0.0", cpu="penryn"),
     "x86-64-windows": Target(triple="x86_64-pc-windows-msvc", cpu="x86-64"),
 }

@@ -1,0 +1,90 @@
+"""Targets: rows, triples, and what LLVM knows of processors."""
+
+import pytest
+
+pytest.importorskip("llvmlite")
+from llvmlite import binding
+
+from shufflenet.compile import find_target, object_format, words_of
+from shufflenet.compile._instructions import with_instructions
+from shufflenet.compile._words import check_words
+from shufflenet.errors import UnknownProcessor, UnknownTarget
+from shufflenet.spec import BINARIES, TARGETS
+
+# What is not seen in what LLVM makes of simple functions.
+UNSEEN = {"AMX": "AVX-512 VNNI", "WebAssembly SIMD": "portable", "RVV": "portable"}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_llvm_knows_every_target_and_what_its_processor_has(name: str) -> None:
+    target = TARGETS[name]
+    binding.initialize_all_targets()
+    binding.Target.from_triple(target.triple)
+    check_words(target.triple, target.cpu, target.features)
+    assert any(object_format(target) in each.formats for each in BINARIES.values())
+    assert find_target(name) == target
+    found = with_instructions(target)
+    assert found.vector_bytes == target.vector_bytes
+    expected = UNSEEN.get(target.multiplies_bytes, target.multiplies_bytes)
+    assert found.multiplies_bytes in (expected, "NEON" if expected == "portable" else expected)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "features", "vector_bytes", "multiplies"),
+    [
+        ("x86-64-v2", "", 16, "portable"),
+        ("sandybridge", "", 32, "portable"),
+        ("haswell", "", 32, "AVX2"),
+        ("alderlake", "", 32, "AVX-VNNI"),
+        ("skylake-avx512", "", 64, "AVX2"),
+        ("znver4", "", 64, "AVX-512 VNNI"),
+        ("", "+avx2,+fma", 32, "AVX2"),
+    ],
+)
+def test_a_named_processor_gets_its_vectors(
+    cpu: str, features: str, vector_bytes: int, multiplies: str
+) -> None:
+    target = find_target("x86-64", cpu, features)
+    assert (target.vector_bytes, target.multiplies_bytes) == (vector_bytes, multiplies)
+    assert target.registers == (32 if vector_bytes == 64 else 16)
+
+
+def test_a_named_arm_gets_its_products() -> None:
+    for cpu, multiplies in (
+        ("cortex-a53", "NEON"),
+        ("cortex-a76", "NEON dotprod"),
+        ("neoverse-v1", "NEON i8mm"),
+    ):
+        assert find_target("aarch64-linux", cpu).multiplies_bytes == multiplies
+    assert find_target("aarch64-linux-musl", "", "+dotprod").multiplies_bytes == "NEON dotprod"
+
+
+def test_where_there_are_no_vectors_none_are_written() -> None:
+    for triple, cpu in (
+        ("thumbv7em-none-eabihf", "cortex-m7"),
+        ("armv7-linux-gnueabihf", "cortex-a9"),
+        ("thumbv8.1m.main-none-eabihf", "cortex-m55"),
+    ):
+        assert find_target(triple, cpu).vector_bytes == (4 if cpu == "cortex-m7" else 16)
+
+
+@pytest.mark.parametrize(
+    "name", ["aarch64-linx", "vax-dec-ultrix", "x86_64", "", "mips-linux-gnu", "-linux", "\0-linux"]
+)
+def test_what_is_no_target_is_refused(name: str) -> None:
+    with pytest.raises(UnknownTarget):
+        find_target(name)
+
+
+def test_words_that_llvm_would_ignore_are_refused() -> None:
+    assert "cortex-a76" in words_of("aarch64-linux-gnu").cpus
+    assert "dotprod" in words_of("aarch64-linux-gnu").features
+    for cpu, features, near in (
+        ("cortex-a761", "", "'cortex-a76'"),
+        ("", "+dotprodd", "'+dotprod'"),
+        ("", "dotprod", "'+dotprod'"),
+        ("", "+dotprod,-neonn", "'-neon'"),
+    ):
+        with pytest.raises(UnknownProcessor, match="Did you mean") as caught:
+            find_target("aarch64-linux", cpu, features)
+        assert near in str(caught.value)
