@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Literal
 
 from shufflenet.compile._make import MOST_SOURCE_PX, CompiledFile, Order, make
-from shufflenet.compile._page import WEB, write_page
-from shufflenet.compile._targets import HOST
+from shufflenet.compile._page import write_page
+from shufflenet.compile._targets import HOST, WEB
 from shufflenet.files import write_together
 
 __all__ = ["compile_network"]

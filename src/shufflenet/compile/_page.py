@@ -4,15 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from shufflenet.compile._make import CompiledFile, Order, make
+from shufflenet.compile._targets import WEB
 from shufflenet.compile.web import write_site
 from shufflenet.errors import NotCompilable
 from shufflenet.files import read_onnx_card
 from shufflenet.spec import TARGETS
 
-__all__ = ["WEB", "write_page"]
+__all__ = ["write_page"]
 
 _COLORS = 3
-WEB = "web"  # as a target: a folder, not a file
 _EVERY = "wasm32"
 _RELAXED = "wasm32-relaxed" if "wasm32-relaxed" in TARGETS else "wasm32"
 

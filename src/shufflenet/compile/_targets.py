@@ -10,9 +10,10 @@ from shufflenet.errors import UnknownTarget
 from shufflenet.machine import host_target
 from shufflenet.spec import TARGETS, Target
 
-__all__ = ["HOST", "find_target", "object_format"]
+__all__ = ["HOST", "WEB", "find_target", "object_format"]
 
 HOST = "host"
+WEB = "web"  # a page, which is a folder
 
 # The architectures of LLVM that code is written for: constants are stored as little-endian ones.
 _ARCHITECTURES = ("aarch64", "arm", "riscv32", "riscv64", "thumb", "wasm32", "x86", "x86-64")
@@ -62,13 +63,13 @@ def _of_triple(triple: str) -> Target:
     binding.initialize_all_targets()
     _, dash, system = triple.rpartition("-")
     if not dash or system.rstrip("0123456789.") not in _SYSTEMS.split():
-        raise UnknownTarget(triple, [HOST, *TARGETS])
+        raise UnknownTarget(triple, [HOST, WEB, *TARGETS])
     try:
         architecture = binding.Target.from_triple(triple).name
     except RuntimeError:
         architecture = ""
     if architecture not in _ARCHITECTURES:
-        raise UnknownTarget(triple, [HOST, *TARGETS])
+        raise UnknownTarget(triple, [HOST, WEB, *TARGETS])
     return Target(triple=triple, abi=_abi(triple))
 
 
