@@ -119,6 +119,7 @@ def build(
         Memory(1 if least_memory else threads),
         _planes(network, shape),
     )
+    code.triple = target.triple
     kernels = {
         dtype: Kernels.create(code, multiplier)
         for dtype, multiplier in _multipliers(network, target).items()

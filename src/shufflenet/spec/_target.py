@@ -58,6 +58,11 @@ class Target:
         """
         return self.triple.startswith(("aarch64", "arm"))
 
+    @property
+    def is_wasm(self) -> bool:
+        """Whether the code is WebAssembly, which an engine compiles for its processor."""
+        return self.triple.startswith("wasm")
+
 
 # Names, features and levels are those of LLVM 22; the levels of x86-64 those of its psABI.
 TARGETS: dict[str, Target] = {
@@ -102,7 +107,17 @@ TARGETS: dict[str, Target] = {
     "riscv64-none": Target(
         triple="riscv64-unknown-none-elf", features="+m,+a,+f,+d,+c", abi="lp64d", registers=32
     ),
-    "wasm32": Target(triple="wasm32-unknown-unknown", features="+simd128"),
+    "wasm32": Target(
+        triple="wasm32-unknown-unknown",
+        features="+simd128",
+        multiplies_bytes="WebAssembly SIMD",
+    ),
+    # With fused multiply-adds. Not every browser has them: https://webassembly.org/features
+    "wasm32-relaxed": Target(
+        triple="wasm32-unknown-unknown",
+        features="+simd128,+relaxed-simd",
+        multiplies_bytes="WebAssembly SIMD",
+    ),
     "x86-64": Target(triple="x86_64-unknown-linux-gnu", cpu="x86-64"),
     "x86-64-v3": Target(
         triple="x86_64-unknown-linux-gnu",

@@ -126,7 +126,8 @@ class FloatMultiplier:
 
         by_lane, by_runs = self.layout.by_lane, panel.kind == "runs"
         # Values of four steps, each loaded alone, would not fit the 16 registers of 32-bit ARM.
-        unrolled = 1 if by_lane and by_runs and self.layout.registers < 32 else _UNROLLED
+        crowded = by_lane and by_runs and self.layout.registers < 32
+        unrolled = 1 if crowded or self.layout.loads_first else _UNROLLED
         # The narrower a panel is, the fewer lines of the next one belong to so many steps.
         between = max(1, _UNROLLED * LINE_WORDS // (panel.vectors * lanes))
         whole = f.and_(panel.steps, index(-unrolled))
@@ -140,8 +141,9 @@ class FloatMultiplier:
                     prefetch.fetch(f, each)
                 lane_of_each = [f.shuffle(four, four, [later] * lanes) for four in fours]
                 step(each, lane_of_each or loaded_values(each))
-        with f.loop(panel.steps, whole) as number:
-            step(number, loaded_values(number))
+        if unrolled > 1:
+            with f.loop(panel.steps, whole) as number:
+                step(number, loaded_values(number))
 
     def depthwise(self, library: Library, kernel: int) -> Kernel:
         """Return the kernel of a depthwise convolution: a vector of channels at a time."""

@@ -23,6 +23,8 @@ __all__ = [
 
 Value: TypeAlias = ir.Value
 
+_WITHOUT_PREFETCH = ("wasm", "riscv")  # architectures, as LLVM's triples begin
+
 BYTE, INT16, INT32, INDEX = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 FLOAT = ir.FloatType()
 BYTES, OFFSETS, FLOATS = (kind.as_pointer() for kind in (BYTE, INT32, FLOAT))
@@ -156,7 +158,13 @@ class Function(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         return self.sext(self.fptosi(self.fdiv(*numbers), INT32), INDEX)
 
     def prefetch(self, pointer: Value, *, to_write: bool = False) -> None:
-        """Prefetch a cache line: to the first level if it will be written, else to the second."""
+        """Prefetch a cache line: to the first level if it will be written, else to the second.
+
+        Nothing is written for processors without such an instruction, where addresses would take
+        registers.
+        """
+        if self.module.triple.startswith(_WITHOUT_PREFETCH):
+            return
         numbers = (ir.Constant(INT32, number) for number in ((1, 3, 1) if to_write else (0, 2, 1)))
         self.intrinsic("prefetch.p0", ir.VoidType(), self.bitcast(pointer, BYTES), *numbers)
 

@@ -18,7 +18,11 @@ from shufflenet.codegen.kernels._library import Library
 from shufflenet.codegen.kernels._moves import Moves
 from shufflenet.codegen.kernels._multiplier import Multiplier, Numbers
 from shufflenet.codegen.kernels._neon_dots import NeonDotMultiplier, neon_dot_layout
-from shufflenet.codegen.kernels._portable import PortableMultiplier, pair_layout
+from shufflenet.codegen.kernels._portable import (
+    PortableMultiplier,
+    multiply_pairs_of_wasm,
+    pair_layout,
+)
 from shufflenet.codegen.kernels._signature import Kernel
 from shufflenet.codegen.kernels._vnni import DotMultiplier, dot_layout
 from shufflenet.spec import Target
@@ -97,7 +101,12 @@ class Kernels:
 def float_multiplier(target: Target) -> Multiplier:
     """Return what multiplies float32 on a target."""
     lanes = target.vector_bytes // 4
-    layout = FloatLayout(lanes=lanes, registers=target.registers, by_lane=target.is_arm)
+    layout = FloatLayout(
+        lanes=lanes,
+        registers=target.registers,
+        by_lane=target.is_arm,
+        loads_first=target.is_wasm,
+    )
     return FloatMultiplier(layout)
 
 
@@ -121,5 +130,7 @@ def int8_multiplier(target: Target, *, fits_pairs: bool = True) -> Multiplier:
             return NeonDotMultiplier(neon_dot_layout(subtracted=128))
         case "AVX2" if fits_pairs:
             return PairMultiplier()
+        case "WebAssembly SIMD":
+            return PortableMultiplier(pair_layout(target.registers), multiply_pairs_of_wasm)
         case _:
             return PortableMultiplier(pair_layout(target.registers))

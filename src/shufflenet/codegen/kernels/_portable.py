@@ -25,7 +25,7 @@ from shufflenet.codegen.kernels._prefetch import Prefetch
 from shufflenet.codegen.kernels._signature import Kernel
 from shufflenet.codegen.kernels._word_steps import STEP
 
-__all__ = ["MultiplyPairs", "PortableMultiplier", "multiply_pairs", "pair_layout"]
+__all__ = ["PortableMultiplier", "multiply_pairs_of_wasm", "pair_layout"]
 
 _COLUMNS = 4
 _BYTES, _SUMS = ir.VectorType(BYTE, _COLUMNS), ir.VectorType(INT32, _COLUMNS)
@@ -43,17 +43,23 @@ def multiply_pairs(f: Function, a: Value, b: Value) -> Value:
     return f.add(even, odd)
 
 
+def multiply_pairs_of_wasm(f: Function, a: Value, b: Value) -> Value:
+    """Likewise, by WebAssembly's ``i32x4.dot_i16x8_s``."""
+    return f.intrinsic("wasm.dot", _SUMS, a, b)
+
+
 def pair_layout(registers: int) -> Int8Layout:
     """Return the layout for vectors of 16 bytes, of which the processor holds so many."""
     return Int8Layout(
         columns=_COLUMNS,
-        most_pixels={2: 5, 1: 6} if registers < 32 else {4: 5, 2: 8, 1: 8},
+        most_pixels={2: 5, 1: 4} if registers < 32 else {4: 5, 2: 8, 1: 8},
         together=2,
         in_pairs=False,
         taps=2,
         filter_dtype=np.int16,
         filter_vectors=LANES // _COLUMNS,
         filter_widths=[LANES],
+        whole_steps=2,
     )
 
 
@@ -71,32 +77,26 @@ class PortableMultiplier:
         return ByteNumbers(_COLUMNS, round_to_bytes)
 
     def multiply(self, f: Function, tile: Tile, prefetch: Prefetch) -> None:
-        """Write the inner loop: a step multiplies two bytes of each pixel, then the next two."""
-        panel = tile.panel
+        """Write the inner loop: it multiplies four bytes of each pixel, or eight in one run."""
+        panel, width = tile.panel, tile.panel.vectors * _COLUMNS
         offsets = f.at(panel.weights, 1)
         first = f.at(panel.weights, header_words(f, panel.steps))
-        halves = range(0, STEP, 2)
-        with f.loop(panel.steps) as number:
-            channel = f.load_offset(offsets, number)
-            words = f.mul(number, index(panel.vectors * _COLUMNS))
-            weights = f.bitcast(f.at(first, words), BYTES)
-            prefetch.fetch(f, number)
-            values = [self._pairs(f, f.at(row, channel)) for row in tile.rows]
-            for half in halves:
-                start = half * panel.vectors * _COLUMNS
+        together = 1 if panel.kind == "runs" else self.layout.whole_steps
+        with f.loop(panel.steps, step=together) as number:
+            channel = f.mul(number, index(STEP))
+            if panel.kind == "runs":
+                channel = f.load_offset(offsets, number)
+            weights = f.bitcast(f.at(first, f.mul(number, index(width))), BYTES)
+            for later in range(together):
+                prefetch.fetch(f, f.add(number, index(later)))
+            values = [_load_pairs(f, f.at(row, channel)) for row in tile.rows]
+            for pair in range(2 * together):
                 for vector in range(panel.vectors):
-                    at = start + vector * _EIGHT_BYTES.count
+                    at = 2 * pair * width + vector * _EIGHT_BYTES.count
                     weight = f.sext(f.load_vector(f.at(weights, at), _EIGHT_BYTES), _SHORTS)
                     for pairs, variables in zip(values, tile.sums, strict=True):
-                        product = self.multiply_pairs(f, pairs[half // 2], weight)
+                        product = self.multiply_pairs(f, pairs[pair], weight)
                         f.store(f.add(f.load(variables[vector]), product), variables[vector])
-
-    def _pairs(self, f: Function, pointer: Value) -> list[Value]:
-        """Load four bytes: the first two as int16 again and again, and the last two likewise."""
-        word = f.splat(f.load_unaligned(pointer, INT32), _SUMS)
-        values = f.bitcast(word, ir.VectorType(BYTE, LANES))
-        orders = [[half, half + 1] * _COLUMNS for half in range(0, STEP, 2)]
-        return [f.zext(f.shuffle(values, values, order), _SHORTS) for order in orders]
 
     def depthwise(self, library: Library, kernel: int) -> Kernel:
         """Return the kernel of a depthwise convolution: two taps at a time, as int16."""
@@ -119,3 +119,15 @@ class PortableMultiplier:
                     tap_weights = f.load_vector(f.at(weights, at), _SHORTS)
                     sums[number] = f.add(sums[number], self.multiply_pairs(f, pairs, tap_weights))
         return sums
+
+
+def _load_pairs(f: Function, pointer: Value) -> list[Value]:
+    """Load eight bytes; return a vector of int16 for every two of them, which fill it.
+
+    To LLVM a pair is one int32, or it would order bytes and then widen each of the vectors.
+    """
+    shorts = f.zext(f.load_vector(pointer, _EIGHT_BYTES), _SHORTS)
+    pairs = f.bitcast(shorts, _SUMS)
+    return [
+        f.bitcast(f.shuffle(pairs, pairs, [pair] * _COLUMNS), _SHORTS) for pair in range(_COLUMNS)
+    ]
