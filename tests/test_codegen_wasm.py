@@ -46,7 +46,8 @@ def computed_by_node(network: Network, name: str, image: Floats, folder: Path) -
     """Return the logits of an image, ``(channels, height, width)``."""
     classes = len(network.classifier.weight)
     facts = Facts(labels=[Label("", str(n)) for n in range(classes)], card="{}")
-    made = object_file(build(network, TARGETS[name], image.shape), facts, "net")
+    module = build(network, TARGETS[name], image.shape, batches=False)
+    made = object_file(module, facts, "net")
     (folder / "net.wasm").write_bytes(link(made.content, "net.wasm", list(made.names)).content)
     image.tofile(folder / "image")
     # Of Node 20: what browsers have since 2023.
@@ -103,6 +104,6 @@ def test_the_network_that_ships(tmp_path: Path) -> None:
 def test_code_without_weights_is_small(name: str) -> None:
     """At most 80 KB, so that a page's code is there before its picture is."""
     facts = Facts(labels=[Label("", str(n)) for n in range(200)], card="{}")
-    made = object_file(build(shipped(), TARGETS[name], (3, 80, 80)), facts)
+    made = object_file(build(shipped(), TARGETS[name], (3, 80, 80), batches=False), facts)
     module = link(made.content, "net.wasm", list(made.names)).content
     assert len(module) - made.weights_bytes < 50_000
