@@ -31,6 +31,7 @@ from shufflenet.codegen.kernels import (
     softmax,
     top,
 )
+from shufflenet.codegen.plan import lowest_place
 from shufflenet.spec import Label, Preprocess
 
 __all__ = ["Facts", "Interface", "WorkingMemory"]
@@ -63,7 +64,8 @@ class Facts:
 class WorkingMemory:
     """The places in the memory that a caller gives, as bytes. A line with a stamp comes first.
 
-    The photo is not needed any more when logits are written, so these lie in the same place.
+    Maps are not needed before the photo is read, nor any but the features when logits are written:
+    these lie where the arena is free, and beyond it only if that does not suffice.
 
     Attributes:
         arena: Where the arena begins.
@@ -84,17 +86,24 @@ class WorkingMemory:
     @classmethod
     def of(cls, module: Module, scratch_bytes: int | None, constants_bytes: int) -> "WorkingMemory":
         """Return the places for a module, its constants, and the scratch of a resize, if any."""
-        after = LINE_BYTES + _lines(module.arena_bytes)
-        scratch = end = after
+        arena = (0, module.arena_bytes)
+        features = module.features_pitch * np.dtype(module.dtype).itemsize
+        kept = [] if module.while_reading else [arena]
+        logits = _lines(4 * module.logits_pitch)
+        logits_at = lowest_place(kept or [(module.features_at, _lines(features))], logits)
+        parts = [arena, (logits_at, logits)]
+        cropped_at = scratch_at = 0
         if scratch_bytes is not None:
-            scratch += _lines(math.prod(module.shape))
-            end = scratch + _lines(scratch_bytes)
-        constants = max(end, after + _lines(4 * module.logits_pitch))
+            photo = _lines(math.prod(module.shape))
+            cropped_at = lowest_place(kept or module.while_reading, photo)
+            scratch_at = lowest_place([*kept, (cropped_at, photo)], _lines(scratch_bytes))
+            parts += [(cropped_at, photo), (scratch_at, _lines(scratch_bytes))]
+        constants = LINE_BYTES + _lines(max(at + size for at, size in parts))
         return cls(
             arena=LINE_BYTES,
-            logits=after,
-            cropped=after,
-            scratch=scratch,
+            logits=LINE_BYTES + logits_at,
+            cropped=LINE_BYTES + cropped_at,
+            scratch=LINE_BYTES + scratch_at,
             constants=constants,
             end=constants + constants_bytes,
         )

@@ -1,6 +1,6 @@
 """A network as a module: functions in LLVM's intermediate representation, and their constants."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +63,8 @@ class Module:
         constants: Weights and epilogues, ``(bytes,)``; they must begin at a cache line.
         tables: Offsets, int32 ``(n,)``.
         arena_bytes: Bytes of an arena, which must begin at a cache line.
+        while_reading: The parts of an arena, ``(first byte, size)``, that are written before the
+            image is read to its end; empty if an arena keeps borders from image to image.
         dtype: The type of the elements of features.
         features_at: The byte of the arena at which features begin.
         features_pitch: Elements of one image's features, padded.
@@ -78,6 +80,7 @@ class Module:
     constants: npt.NDArray[np.uint8]
     tables: npt.NDArray[np.int32]
     arena_bytes: int
+    while_reading: Sequence[tuple[int, int]]
     dtype: type[np.generic]
     features_at: int
     features_pitch: int
@@ -141,6 +144,7 @@ def build(
         constants=memory.constants(),
         tables=memory.tables(),
         arena_bytes=memory.length,
+        while_reading=tuple(memory.while_reading),
         dtype=features.dtype,
         features_at=features.at,
         features_pitch=features.pitch,

@@ -2,6 +2,7 @@
 
 from shufflenet.codegen.plan._arena import Buffer, Memory, Planes
 from shufflenet.codegen.plan._bounds import check_bounds
+from shufflenet.codegen.plan._lifetimes import lowest_place
 from shufflenet.codegen.plan._plan import plan_turns
 from shufflenet.codegen.plan._planner import plan_steps
 from shufflenet.codegen.plan._schedule import Turn
@@ -24,6 +25,7 @@ __all__ = [
     "Writer",
     "check_bounds",
     "dense",
+    "lowest_place",
     "parts_of",
     "plan_steps",
     "plan_turns",

@@ -129,6 +129,8 @@ class Memory:
             arena of its own.
         length: Bytes of the arena so far.
         own_length: Bytes of each thread's part so far.
+        while_reading: Where maps share bytes, the parts of the arena, ``(first byte, size)``, that
+            are written before an image is read to its end.
         bordered: The maps and planes that have a place of their own in the arena.
         shares_bytes: Whether maps of any kind share bytes instead; a map's border is then filled
             whenever the map is computed.
@@ -138,6 +140,7 @@ class Memory:
     length: int = 0
     own_length: int = 0
     shares_bytes: bool = False
+    while_reading: list[tuple[int, int]] = field(default_factory=list)
     bordered: list[Buffer | Planes] = field(default_factory=list)
     _free: dict[tuple[object, ...], list[int]] = field(default_factory=dict)
     _constants: dict[bytes, tuple[int, npt.NDArray[np.uint8]]] = field(default_factory=dict)

@@ -1,10 +1,10 @@
 """Places in one block for parts that are needed at different times, and then share bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-__all__ = ["Part", "largest_gap", "most_live", "pack"]
+__all__ = ["Part", "largest_gap", "lowest_place", "most_live", "pack"]
 
 _TRIES = 20  # orders, the later of which differ from the best so far by one part
 
@@ -63,6 +63,20 @@ def pack(parts: Sequence[Part]) -> tuple[list[int], int]:
     return places, length
 
 
+def lowest_place(taken: Iterable[tuple[int, int]], size: int) -> int:
+    """Return the lowest byte at which so many lie beside parts, ``(first byte, size)``.
+
+    >>> lowest_place([(0, 64), (192, 64)], 128), lowest_place([(0, 64), (192, 64)], 192)
+    (64, 256)
+    """
+    at = 0
+    for first, taken_size in sorted(taken):
+        if first - at >= size:
+            break
+        at = max(at, first + taken_size)
+    return at
+
+
 def largest_gap(parts: Sequence[tuple[int, int]], length: int) -> tuple[int, int]:
     """Return where the largest gap between parts, ``(first byte, size)``, begins, and its size.
 
@@ -90,12 +104,7 @@ def _in_order(
     """Place parts in an order, each as low as those allow that it meets and that have a place."""
     places, length = [-1] * len(parts), 0
     for number in order:
-        at, size = 0, parts[number].size
-        taken = sorted((places[n], parts[n].size) for n in neighbors[number] if places[n] >= 0)
-        for start, taken_size in taken:
-            if start - at >= size:
-                break
-            at = max(at, start + taken_size)
-        places[number] = at
-        length = max(length, at + size)
+        taken = [(places[n], parts[n].size) for n in neighbors[number] if places[n] >= 0]
+        places[number] = lowest_place(taken, parts[number].size)
+        length = max(length, places[number] + parts[number].size)
     return places, length

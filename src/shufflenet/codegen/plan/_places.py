@@ -70,6 +70,11 @@ def place_closely(
         at, gap = largest_gap(taken, length)
         pixels = min(PIXELS, gap // max(1, _scratch_bytes(turn, layouts)))
         placed.append(replace(turn, scratch=Scratch(start + at, pixels)))
+    first = placed[0].scratch
+    memory.while_reading = [
+        (start + at, part.size) for at, part in zip(places, parts, strict=False) if part.first <= 0
+    ]
+    memory.while_reading.append((first.at, first.pixels * _scratch_bytes(turns[0], layouts)))
     return placed
 
 
