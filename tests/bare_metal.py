@@ -41,7 +41,6 @@ def build_firmware(target: str, sources: Sequence[Path | str], to: Path) -> Path
     places = [f"-Wl,--defsym=FLASH={board.flash},--defsym=RAM={board.ram}"]
     sources = [FIRMWARE / "board.c", *sources]
     command = ["arm-none-eabi-gcc", *options, *board.options, *map(str, sources), *link, *places]
-    command += ["-lgcc"]  # double numbers, which resize photos, where the processor has none
     subprocess.run([*command, "-o", str(to)], check=True)
     return to
 

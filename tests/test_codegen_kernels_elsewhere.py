@@ -1,5 +1,6 @@
 """The kernels that resize photos and compute probabilities, on other processors, by qemu."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from PIL import Image
 pytest.importorskip("llvmlite")
 from llvmlite import ir
 
-from cross import MACHINES, build_program, run_program
+from bare_metal import BOARDS, FIRMWARE, build_firmware, run_firmware
+from cross import build_program, run_program
 from seeded import photo
 from shufflenet.codegen import _llvm
 from shufflenet.codegen._halves import Halves
@@ -80,13 +82,17 @@ def write_kernels(target: str, to: Path) -> int:
         f = library.function(f"call_{name}", kernel.signature)
         kernel.forward(f)
         f.ret_void()
-    machine = _llvm.target_machine(TARGETS[target], jit=False)
-    code = _llvm.optimize(module, TARGETS[target], machine, freestanding=True)
-    to.write_bytes(machine.emit_object(code))
+    write_object(module, target, to)
     return max(needed)
 
 
-@pytest.mark.parametrize("target", MACHINES)
+def write_object(module: ir.Module, target: str, to: Path) -> None:
+    machine = _llvm.target_machine(TARGETS[target], jit=False)
+    code = _llvm.optimize(module, TARGETS[target], machine, freestanding=True)
+    to.write_bytes(machine.emit_object(code))
+
+
+@pytest.mark.parametrize("target", ["x86-64", "aarch64-linux", "armv7-linux", "riscv64-linux"])
 def test_every_processor_computes_the_same(target: str, tmp_path: Path) -> None:
     source, code = tmp_path / "main.c", tmp_path / "kernels.o"
     source.write_text(PROGRAM.replace("SCRATCH_BYTES", str(write_kernels(target, code))))
@@ -111,3 +117,33 @@ def test_every_processor_computes_the_same(target: str, tmp_path: Path) -> None:
     powers = np.exp(logits.astype(np.float64) - logits.max())
     assert np.abs(probabilities - powers / powers.sum()).max() < 1e-6
     assert found[len(expected) + probabilities.nbytes :] == constants.tobytes()
+
+
+@pytest.mark.parametrize("target", BOARDS)
+def test_boards_resize_with_or_without_float64(target: str, tmp_path: Path) -> None:
+    module = ir.Module()
+    library, how, (width, height) = Library(module, FLOAT, 1), WAYS[0], SIZES[1]
+    has_doubles = _llvm.has_doubles(_llvm.target_machine(TARGETS[target], jit=False))
+    assert has_doubles == (target == "cortex-m7")
+    resize = Resize(library, has_doubles=has_doubles)
+    kernel = resize.kernel(how, (28, 28), MOST_PX)
+    f = library.function("call_resize", kernel.signature)
+    kernel.forward(f)
+    f.ret_void()
+    write_object(module, target, tmp_path / "resize.o")
+    pixels, words = photo("board", height, width), 28 * 28 * 3 // 4
+    scratch_bytes = resize.scratch_bytes(how, (28, 28), MOST_PX)
+    (tmp_path / "photo.c").write_text(
+        "#include <stdint.h>\n"
+        f"const int32_t width = {width}, height = {height}, output_words = {words};\n"
+        f"const uint8_t photo[] = {{{', '.join(map(str, pixels.ravel()))}}};\n"
+        f"_Alignas(64) uint8_t scratch[{scratch_bytes}];\n"
+    )
+    sources = [FIRMWARE / "resize.c", tmp_path / "photo.c", tmp_path / "resize.o"]
+    printed = run_firmware(target, build_firmware(target, sources, tmp_path / "firmware.elf"))
+    counted, *found = (int(word, 16) for word in printed.split())
+    image = resize_and_crop(Image.fromarray(pixels), replace(how, crop_px=28))
+    assert np.array(found, "<u4").tobytes() == image.tobytes()
+    # The counter may have begun anew in between. About ten for each product of three colors.
+    instructions = (counted - (counted >> 31 << 32)) % 671_088_640
+    assert 100_000 < instructions < 2_000_000
