@@ -1,7 +1,9 @@
 """The fastest runtime that agrees is found once, and remembered."""
 
+import argparse
 import json
 from collections.abc import Mapping
+from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from fakes import FakeClock, Reddest
 from shufflenet import open_model
+from shufflenet.cli._options import open_chosen  # the command line's choice, without a process
 from shufflenet.errors import CheckpointError, LogitsNotNumbers, SpecError
 from shufflenet.runtimes import (
     Classifier,
@@ -19,8 +22,10 @@ from shufflenet.runtimes import (
     OpenVinoClassifier,
     _fastest,
     _llvm,
+    choose_at_once,
     open_fastest,
 )
+from shufflenet.runtimes._installed import installed_version  # what no other room needs
 from shufflenet.spec import Arithmetic
 from shufflenet.zoo import SHIPPED
 from test_runtimes_model import CARD
@@ -31,9 +36,18 @@ assert SHIPPED.onnx
 FILE = SHIPPED.onnx
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for kept code, so that it is compiled once for all tests."""
+    folder = tmp_path_factory.mktemp("kept") / "code"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path))
+    (tmp_path / "code").symlink_to(kept)
     return tmp_path
 
 
@@ -133,6 +147,38 @@ def test_blocks_of_calls_alternate_until_patience_ends(unit: float, blocks: list
     assert min(calls.count(name) for name in classifiers) >= 2
 
 
+def test_few_images_are_computed_by_llvm_once_it_is_the_fastest_and_its_code_is_kept(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def chosen(threads: int | None = None) -> tuple[str, int | None]:
+        return choose_at_once(Path(FILE), threads)
+
+    assert chosen() == ("onnxruntime", None)  # nothing is known, and nothing is measured
+    pretend_times(monkeypatch, 1.0, 0.5, 0.1)
+    assert type(open_fastest(FILE, threads=1)) is LlvmClassifier
+    assert chosen() == chosen(1) == ("llvm", 1)
+    options = argparse.Namespace(model=FILE, runtime="auto", threads=None, precision="float32")
+    model = open_chosen(options, images=1)
+    assert type(model._classifier) is LlvmClassifier
+    (home / "code").unlink()
+    assert chosen() == ("onnxruntime", None)
+
+
+def test_few_images_do_not_wait_for_a_runtime_that_opens_slowly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pretend_times(monkeypatch, 1.0, 0.5)
+    assert type(open_fastest(FILE, threads=2)) is OpenVinoClassifier
+    assert choose_at_once(Path(FILE), 2) == ("onnxruntime", 2)
+    assert choose_at_once(Path("a.safetensors"), 3) == ("torch", 3)
+
+
+@pytest.mark.parametrize("package", ["onnxruntime", "llvmlite", "numpy"])
+def test_versions_are_those_of_the_metadata(package: str) -> None:
+    assert installed_version(package) == version(package)
+    assert installed_version("no_such_package") is None
+
+
 def test_a_runtime_that_cannot_open_the_file_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path, *, threads: int | None, precision: Arithmetic) -> Classifier:
         raise CheckpointError(path, "has layers of another kind", "Use another.")
@@ -144,7 +190,7 @@ def test_a_runtime_that_cannot_open_the_file_is_not_chosen(monkeypatch: pytest.M
 
 def test_a_single_runtime_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = pretend_times(monkeypatch, 1.0, 0.5)
-    monkeypatch.setattr(_fastest, "_version", lambda package: None)
+    monkeypatch.setattr(_fastest, "installed_version", lambda package: None)
     assert type(open_fastest(FILE)) is OnnxClassifier
     assert not tried
     with pytest.raises(CheckpointError, match="does not exist"):

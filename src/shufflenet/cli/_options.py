@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeAlias, get_args
 
-from shufflenet.spec import RUNTIMES, Arithmetic
+from shufflenet.spec import RUNTIMES, Arithmetic, Runtime
 from shufflenet.zoo import DEFAULT, run_checkpoint
 
 if TYPE_CHECKING:
@@ -159,14 +159,18 @@ def open_chosen(args: argparse.Namespace, *, images: int) -> "Model":
     from shufflenet import open_model
 
     threads = args.threads or (1 if images > 1 else None)
-    runtime = args.runtime
+    model, runtime = args.model, args.runtime
     if runtime == "auto" and images < _MANY_IMAGES and args.precision == "float32":
-        runtime = _first_runtime(args.model)
-    return open_model(args.model, runtime=runtime, threads=threads, precision=args.precision)
+        from shufflenet.hub import resolve
+        from shufflenet.runtimes import choose_at_once
+
+        model = resolve(model, _first_runtime(model).suffixes)
+        runtime, threads = choose_at_once(model, threads)
+    return open_model(model, runtime=runtime, threads=threads, precision=args.precision)
 
 
-def _first_runtime(model: str) -> str:
+def _first_runtime(model: str) -> Runtime:
     """Return the first runtime that opens a file of this suffix; of all, for a model's name."""
     suffix = (run_checkpoint(model) or Path(model)).suffix.lower()
-    opening = (runtime.name for runtime in RUNTIMES.values() if suffix in runtime.suffixes)
-    return next(opening, next(iter(RUNTIMES)))
+    opening = (runtime for runtime in RUNTIMES.values() if suffix in runtime.suffixes)
+    return next(opening, next(iter(RUNTIMES.values())))

@@ -20,11 +20,11 @@ def run() -> int:
         code = main()
     except SystemExit as exit_:  # argparse ends so, after help or wrong usage
         code = exit_.code if isinstance(exit_.code, int) else 1
-    codes.append(code)
     try:
         sys.stdout.flush()
     except OSError as error:
-        return report_output(error)
+        code = report_output(error)
+    codes.append(code)
     return code
 
 

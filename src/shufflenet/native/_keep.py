@@ -81,6 +81,14 @@ class KeptCode:
             return None
         return code if code.sizes.shape == shape else None
 
+    def has(self, shape: tuple[int, ...]) -> bool:
+        """Return whether there is a file with the code for images of a shape, whole or not."""
+        try:
+            open_private(_folder() / (self._key(shape) + _SUFFIX)).close()
+        except (OSError, NoCacheFolder):
+            return False
+        return True
+
     def write(self, code: NativeCode) -> None:
         """Write code; where it cannot be written it is not kept."""
         key = self._key(code.sizes.shape)

@@ -2,7 +2,7 @@
 
 from shufflenet.runtimes._classifier import Classifier, Prediction, top_k
 from shufflenet.runtimes._classify import classify, run_batches
-from shufflenet.runtimes._fastest import open_fastest
+from shufflenet.runtimes._fastest import choose_at_once, open_fastest
 from shufflenet.runtimes._guard import check_rows, guarded
 from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.runtimes._int8 import (
@@ -37,6 +37,7 @@ __all__ = [
     "check_int8",
     "check_pixels",
     "check_rows",
+    "choose_at_once",
     "classify",
     "computes_int8_exactly",
     "find_runtimes",

@@ -26,11 +26,12 @@ from shufflenet.files import cache_dir, check_model_file, write_atomic
 from shufflenet.machine import cores
 from shufflenet.outside import open_regular, read_json, read_regular, typed
 from shufflenet.runtimes._classifier import Classifier
+from shufflenet.runtimes._installed import installed_version
 from shufflenet.runtimes._int8 import INT8_AGREEMENT
-from shufflenet.runtimes._open import open_by
+from shufflenet.runtimes._open import open_by, opens_at_once
 from shufflenet.spec import FLOAT32_TOLERANCE, RUNTIMES, Arithmetic, Runtime
 
-__all__ = ["open_fastest"]
+__all__ = ["choose_at_once", "open_fastest"]
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def open_fastest(
     path = Path(path)
     reference, *others = _candidates(path, among or RUNTIMES.values())
     open_file = partial(open_by, path=path, threads=threads, precision=precision)
-    versions = {runtime.package: _version(runtime.package) for runtime in others}
+    versions = _versions(others)
     others = [runtime for runtime in others if versions[runtime.package]]
     check_model_file(path)
     if not others:
@@ -85,6 +86,32 @@ def open_fastest(
     chosen = _choose(opened)
     _write_choices({**remembered, key: chosen})
     return opened[chosen]
+
+
+def choose_at_once(path: Path, threads: int | None) -> tuple[str, int | None]:
+    """Return the runtime that opens a file soonest, for a few images, and its number of threads.
+
+    Nothing is measured. It is the reference, unless another runtime was measured before to be the
+    fastest and opens as fast, as LLVM does where code is kept.
+
+    Args:
+        path: The file, which some runtime opens.
+        threads: The number of threads that compute a batch; one a core if it is None.
+    """
+    reference, *others = _candidates(path, RUNTIMES.values())
+    remembered = _read_choices() if others and path.is_file() else {}
+    if remembered:
+        versions = _versions(others)
+        for number in dict.fromkeys((threads or cores(), 1)):
+            name = remembered.get(_key(path, versions, number), reference.name)
+            if name != reference.name and opens_at_once(RUNTIMES[name], path, number):
+                return name, number
+    return reference.name, threads
+
+
+def _versions(runtimes: Iterable[Runtime]) -> dict[str, str | None]:
+    """Return the version of each runtime's package; None of those that are not installed."""
+    return {runtime.package: installed_version(runtime.package) for runtime in runtimes}
 
 
 def _candidates(path: Path, among: Iterable[Runtime]) -> list[Runtime]:
@@ -179,23 +206,11 @@ def _logits(classifier: Classifier, image: _Image) -> npt.NDArray[np.float32]:
     return classifier.logits(np.asarray(image, np.float32))
 
 
-def _version(package: str) -> str | None:
-    from importlib.metadata import (  # noqa: PLC0415  # slow, and a single runtime needs none
-        PackageNotFoundError,
-        version,
-    )
-
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
 def _key(path: Path, versions: Mapping[str, str | None], threads: int) -> str:
     with open_regular(path) as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     machine = f"{platform.node()} {platform.processor() or platform.machine()}"
-    others = [*versions.values(), *(_version(name) for name in ("onnxruntime", "shufflenet"))]
+    others = [*versions.values(), *map(installed_version, ("onnxruntime", "shufflenet"))]
     return f"{content} {' '.join(map(str, others))} {threads} {machine}"
 
 

@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import (
+    CheckpointError,
     CompileError,
     FileChanged,
     FileMissing,
     MissingDependency,
     UnsupportedByRuntime,
 )
-from shufflenet.files import card_from_metadata, hash_content, read_onnx_file
+from shufflenet.files import card_from_metadata, hash_content, read_onnx_card, read_onnx_file
 from shufflenet.machine import PerProcess, check_threads, cores, host_target
 from shufflenet.preprocess import normalize
 from shufflenet.runtimes._classifier import missing_package
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
 
     from shufflenet.graph import Network
     from shufflenet.native import Compiled, NativeCode
-    from shufflenet.spec import Arithmetic, Target
+    from shufflenet.spec import Arithmetic, Card, Target
 
-__all__ = ["LlvmClassifier", "open_file"]
+__all__ = ["LlvmClassifier", "open_file", "opens_at_once"]
 
 _MOST_SHAPES = 4
 _MOST_TOGETHER = 8  # threads that compute one image: small maps have few pixels for each
@@ -51,6 +52,19 @@ def open_file(path: Path, *, threads: int | None, precision: Arithmetic) -> Llvm
         MissingDependency: llvmlite or onnx is not installed.
     """
     return LlvmClassifier(path, threads=threads)
+
+
+def opens_at_once(path: Path, threads: int) -> bool:
+    """Return whether code for the size of a file's images is kept, for ``LlvmClassifier``."""
+    try:
+        from shufflenet.native import KeptCode  # noqa: PLC0415  # other runtimes do without
+
+        card = read_onnx_card(path)
+    except (CheckpointError, ModuleNotFoundError):
+        return False
+    target = host_target(int8=card.int8 is not None)
+    kept = KeptCode(hash_content(path), target, min(threads, _MOST_TOGETHER))
+    return kept.has(_shape(card))
 
 
 class LlvmClassifier:
@@ -110,8 +124,7 @@ class LlvmClassifier:
         self._link, self._kept = Compiled, KeptCode(self._content, self._target, self._together)
         self._of_shape: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
         self._lock = PerProcess(threading.Lock)
-        side = self.card.preprocess.crop_px
-        shape = (self.card.network.in_channels, side, side)
+        shape = _shape(self.card)
         if code := self._kept.read(shape):
             self._of_shape[shape] = self._link(code)
         else:
@@ -234,3 +247,8 @@ class LlvmClassifier:
             threads=self._together,
         )
         return compile_module(module)
+
+
+def _shape(card: Card) -> tuple[int, int, int]:
+    """Return the channels, height and width of a model's images, px."""
+    return card.network.in_channels, card.preprocess.crop_px, card.preprocess.crop_px

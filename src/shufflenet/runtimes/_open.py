@@ -10,7 +10,7 @@ from shufflenet.machine import check_threads
 from shufflenet.runtimes._classifier import Classifier, missing_package
 from shufflenet.spec import RUNTIMES, Arithmetic, Runtime
 
-__all__ = ["find_runtimes", "open_by"]
+__all__ = ["find_runtimes", "open_by", "opens_at_once"]
 
 
 class _OpenFile(Protocol):
@@ -66,6 +66,19 @@ def open_by(
         raise MissingDependency(*missing, _instead(path) if path.exists() else "") from error
     check_model_file(path)  # libraries that open it by name wait for a pipe
     return open_file(path, threads=threads, precision=precision)
+
+
+def opens_at_once(runtime: Runtime, path: Path, threads: int) -> bool:
+    """Return whether a runtime says that it opens a file in milliseconds.
+
+    One whose opening takes longer for some files than for others says so by a function
+    ``opens_at_once(path, threads)`` in its module.
+    """
+    try:
+        says = getattr(import_module(runtime.module), "opens_at_once", None)
+    except ModuleNotFoundError:
+        return False
+    return says is not None and bool(says(path, threads))
 
 
 def _instead(path: Path) -> str:
