@@ -8,13 +8,12 @@ from shufflenet.compile._targets import WEB
 from shufflenet.compile.web import write_site
 from shufflenet.errors import NotCompilable
 from shufflenet.files import read_onnx_card
-from shufflenet.spec import TARGETS
 
 __all__ = ["write_page"]
 
 _COLORS = 3
 _EVERY = "wasm32"
-_RELAXED = "wasm32-relaxed" if "wasm32-relaxed" in TARGETS else "wasm32"
+_RELAXED = "wasm32-relaxed"
 
 
 def write_page(path: Path, folder: Path, order: Order) -> CompiledFile:
