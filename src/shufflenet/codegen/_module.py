@@ -20,6 +20,7 @@ from shufflenet.codegen.kernels import (
     all_fit_pairs,
     float_multiplier,
     int8_multiplier,
+    least_weight,
 )
 from shufflenet.codegen.plan import Memory, Planes, Turn, check_bounds, plan_turns
 from shufflenet.errors import MapsDoNotFit
@@ -213,7 +214,9 @@ def _multipliers(network: Network, target: Target) -> dict[type[np.generic], Mul
     """Return what multiplies on a target, by the type of the elements of a network's maps."""
     of: dict[type[np.generic], Multiplier] = {}
     if np.uint8 in network.dtypes:
-        of[np.uint8] = int8_multiplier(target, fits_pairs=all_fit_pairs(network))
+        of[np.uint8] = int8_multiplier(
+            target, fits_pairs=all_fit_pairs(network), least_weight=least_weight(network)
+        )
     if np.float32 in network.dtypes:
         of[np.float32] = float_multiplier(target)
     return of

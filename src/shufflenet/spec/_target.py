@@ -66,7 +66,9 @@ class Target:
 
 # Names, features and levels are those of LLVM 22; the levels of x86-64 those of its psABI.
 TARGETS: dict[str, Target] = {
-    "aarch64-linux": Target(triple="aarch64-unknown-linux-gnu", registers=32),
+    "aarch64-linux": Target(
+        triple="aarch64-unknown-linux-gnu", registers=32, multiplies_bytes="NEON"
+    ),
     "aarch64-linux-dotprod": Target(
         triple="aarch64-unknown-linux-gnu",
         features="+v8.2a,+dotprod",
@@ -86,11 +88,21 @@ TARGETS: dict[str, Target] = {
         multiplies_bytes="NEON dotprod",
     ),
     # Every Android since 5.0 has what these rows ask for: developer.android.com/ndk/guides/abis
-    "aarch64-android": Target(triple="aarch64-unknown-linux-android21", registers=32),
-    "aarch64-windows": Target(triple="aarch64-pc-windows-msvc", registers=32),
-    "aarch64-none": Target(triple="aarch64-unknown-none-elf", registers=32),
-    "armv7-linux": Target(triple="armv7-unknown-linux-gnueabihf", features="+neon,+vfp4"),
-    "armv7-android": Target(triple="armv7-unknown-linux-androideabi21", features="+neon"),
+    "aarch64-android": Target(
+        triple="aarch64-unknown-linux-android21", registers=32, multiplies_bytes="NEON"
+    ),
+    "aarch64-windows": Target(
+        triple="aarch64-pc-windows-msvc", registers=32, multiplies_bytes="NEON"
+    ),
+    "aarch64-none": Target(
+        triple="aarch64-unknown-none-elf", registers=32, multiplies_bytes="NEON"
+    ),
+    "armv7-linux": Target(
+        triple="armv7-unknown-linux-gnueabihf", features="+neon,+vfp4", multiplies_bytes="NEON"
+    ),
+    "armv7-android": Target(
+        triple="armv7-unknown-linux-androideabi21", features="+neon", multiplies_bytes="NEON"
+    ),
     # Hard float, as boards' projects set it. Of 32 single registers, 24 hold sums.
     "cortex-m4": Target(
         triple="thumbv7em-unknown-none-eabihf", cpu="cortex-m4", vector_bytes=4, registers=32

@@ -33,7 +33,7 @@ from shufflenet.codegen.kernels._layout import (
 )
 from shufflenet.codegen.kernels._library import Library
 from shufflenet.codegen.kernels._multiplier import Multiplier
-from shufflenet.codegen.kernels._pairs import all_fit_pairs
+from shufflenet.codegen.kernels._pairs import all_fit_pairs, least_weight
 from shufflenet.codegen.kernels._resize import Resize
 from shufflenet.codegen.kernels._signature import Kernel, Signature
 from shufflenet.codegen.kernels._softmax import softmax
@@ -68,6 +68,7 @@ __all__ = [
     "float_multiplier",
     "index",
     "int8_multiplier",
+    "least_weight",
     "panel_counts",
     "panel_widths",
     "softmax",

@@ -39,6 +39,8 @@ class Int8Layout:
         subtracted: What is subtracted from values before they are multiplied. What that takes from
             each sum stands before the weights: of a panel as one step more, ``(width,)``, and of
             a depthwise convolution as taps more.
+        block: Steps whose inputs lie beside each other for each channel, ``(steps / block, width,
+            4 * block)``, in products of inputs in one run but for logits.
         whole_steps: Steps that a product's inputs in one run are padded to a multiple of.
         strided_only: Whether products read pixels at equal distances only.
     """
@@ -52,6 +54,7 @@ class Int8Layout:
     filter_widths: Sequence[int]
     together: int = STEP
     subtracted: int = 0
+    block: int = 1
     whole_steps: int = 1
     strided_only: bool = False
     dtype = np.uint8
@@ -91,11 +94,12 @@ class Int8Layout:
         in_pairs = self.in_pairs and kind != "logits"
         panels = np.split(wide, np.cumsum(widths)[:-1], axis=1)
         steps = [word_steps(panel, len(runs)) for panel in panels]
-        packed = [self._pack_panel(each, offsets, in_pairs=in_pairs) for each in steps]
+        block = self.block if len(runs) == 1 and kind != "logits" else 1
+        packed = [self._pack_panel(each, offsets, block, in_pairs=in_pairs) for each in steps]
         return np.concatenate(packed)
 
     def _pack_panel(
-        self, steps: npt.NDArray[np.int8], offsets: Sequence[int], *, in_pairs: bool
+        self, steps: npt.NDArray[np.int8], offsets: Sequence[int], block: int, *, in_pairs: bool
     ) -> Array:
         """Pack one panel, ``(steps, width, 4)``, behind its header."""
         pairs = pair_steps(steps) if in_pairs else []
@@ -104,7 +108,10 @@ class Int8Layout:
         first = [self._first_sums(steps, (0, 2))] if self.subtracted else []
         numbers = [len(pairs), *[0] * len(first), *(offsets[step] for step in order)]
         header = np.pad(np.array(numbers, np.int32), (0, -len(numbers) % LINE_WORDS))
-        parts = steps[order].reshape(*steps.shape[:2], -1, self.together).swapaxes(1, 2)
+        if block > 1:
+            parts = steps.reshape(-1, block, steps.shape[1], STEP).swapaxes(1, 2)
+        else:
+            parts = steps[order].reshape(*steps.shape[:2], -1, self.together).swapaxes(1, 2)
         return np.concatenate([header, *first, parts.ravel().view(np.int32)])
 
     def _first_sums(self, weights: Weights, axes: int | tuple[int, ...]) -> npt.NDArray[np.int32]:

@@ -17,6 +17,7 @@ from shufflenet.codegen.kernels._layout import Layout
 from shufflenet.codegen.kernels._library import Library
 from shufflenet.codegen.kernels._moves import Moves
 from shufflenet.codegen.kernels._multiplier import Multiplier, Numbers
+from shufflenet.codegen.kernels._neon import NeonMultiplier, neon_layout
 from shufflenet.codegen.kernels._neon_dots import NeonDotMultiplier, neon_dot_layout
 from shufflenet.codegen.kernels._portable import (
     PortableMultiplier,
@@ -110,12 +111,15 @@ def float_multiplier(target: Target) -> Multiplier:
     return FloatMultiplier(layout)
 
 
-def int8_multiplier(target: Target, *, fits_pairs: bool = True) -> Multiplier:
+def int8_multiplier(
+    target: Target, *, fits_pairs: bool = True, least_weight: int = -128
+) -> Multiplier:
     """Return what multiplies bytes on a target: what every processor has, if nothing better.
 
     Args:
         target: The processor.
         fits_pairs: Whether products of neighbors can be added in 16 bits, as AVX2 does.
+        least_weight: The least weight that there is.
     """
     match target.multiplies_bytes:
         case "AMX":
@@ -128,6 +132,10 @@ def int8_multiplier(target: Target, *, fits_pairs: bool = True) -> Multiplier:
             return NeonDotMultiplier(neon_dot_layout())
         case "NEON dotprod":
             return NeonDotMultiplier(neon_dot_layout(subtracted=128))
+        case "NEON":
+            is_64_bit = target.registers == 32
+            adds_two = least_weight > -128
+            return NeonMultiplier(neon_layout(target.registers), is_64_bit, adds_two)
         case "AVX2" if fits_pairs:
             return PairMultiplier()
         case "WebAssembly SIMD":

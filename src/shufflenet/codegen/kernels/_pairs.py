@@ -6,7 +6,7 @@ import numpy.typing as npt
 from shufflenet.codegen.kernels._word_steps import word_steps
 from shufflenet.graph import Convolution, Linear, Network, Weights
 
-__all__ = ["all_fit_pairs", "fits_pairs", "pair_steps"]
+__all__ = ["all_fit_pairs", "fits_pairs", "least_weight", "pair_steps"]
 
 # Neighboring weights of one sign may sum to so much: 255 * 128 is the last multiple below 2**15.
 _MOST = 128
@@ -25,6 +25,13 @@ def all_fit_pairs(network: Network) -> bool:
         if isinstance(layer, Linear) or (isinstance(layer, Convolution) and not layer.depthwise)
     ]
     return all(fits_pairs(_neighbors(each)) for each in products if each.weight.dtype == np.int8)
+
+
+def least_weight(network: Network) -> int:
+    """Return the least int8 weight of a network, 0 if it has none."""
+    layers = (*network.layers, network.classifier)
+    weights = [each.weight for each in layers if isinstance(each, Convolution | Linear)]
+    return min((int(each.min()) for each in weights if each.dtype == np.int8), default=0)
 
 
 def pair_steps(steps: npt.NDArray[np.int8]) -> list[tuple[int, int]]:
