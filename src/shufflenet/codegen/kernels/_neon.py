@@ -110,9 +110,13 @@ class NeonMultiplier:
             products.append(f.mul(*(f.sext(half, _SHORTS) for half in halves)))
         if self.adds_two:
             products = [reduce(f.add, products)]
-        name = "aarch64.neon.saddlp" if self.is_64_bit else "arm.neon.vpaddls"
-        pairs = [f.intrinsic(f"{name}.v4i32.v8i16", _SUMS, each) for each in products]
-        return reduce(f.add, pairs, total)
+        for each in products:
+            if self.is_64_bit:
+                pairs = f.intrinsic("aarch64.neon.saddlp.v4i32.v8i16", _SUMS, each)
+                total = f.add(total, pairs)
+            else:
+                total = f.intrinsic("arm.neon.vpadals.v4i32.v8i16", _SUMS, total, each)
+        return total
 
     def _multiply_steps(self, f: Function, tile: Tile, weights: Value, prefetch: Prefetch) -> None:
         """Add the products of four inputs at a time, which may lie anywhere, as 16 bits."""
