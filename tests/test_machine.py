@@ -47,7 +47,7 @@ def host_with(
         (AVX512_VNNI, True, "AVX-512 VNNI"),
         (f"{AVX512_VNNI} avxvnni amx-tile amx-int8", True, "AMX"),
         (f"{AVX512_VNNI} avxvnni amx-tile amx-int8", False, "AVX-512 VNNI"),
-        ("neon fp-armv8", True, "portable"),
+        ("neon fp-armv8", True, "NEON"),
         ("neon fp-armv8 dotprod", True, "NEON dotprod"),
         ("neon fp-armv8 dotprod i8mm", True, "NEON i8mm"),
     ],

@@ -66,8 +66,8 @@ def host_target(*, int8: bool) -> Target:
     from llvmlite import binding  # noqa: PLC0415  # only what generates code needs it
 
     features, cpu = binding.get_host_cpu_features(), binding.get_host_cpu_name()
-    has = {name for name, is_there in features.items() if is_there} | _known_of(cpu)
     triple = binding.get_process_triple()
+    has = {name for name, is_there in features.items() if is_there} | _known_of(triple, cpu)
     is_wide = "avx512f" in has
     is_arm = triple.startswith(("aarch64", "arm64"))
     return Target(
@@ -80,11 +80,12 @@ def host_target(*, int8: bool) -> Target:
     )
 
 
-def _known_of(cpu: str) -> set[str]:
-    """Return features of Apple's processors, which LLVM may know by their names only."""
+def _known_of(triple: str, cpu: str) -> set[str]:
+    """Return ARM features that LLVM may not list: those of AArch64, and of Apple's processors."""
+    known = {"neon"} if triple.startswith(("aarch64", "arm64")) else set()
     if not cpu.startswith("apple-m"):
-        return set()
-    return {"dotprod"} if cpu == "apple-m1" else {"dotprod", "i8mm"}
+        return known
+    return known | ({"dotprod"} if cpu == "apple-m1" else {"dotprod", "i8mm"})
 
 
 def _byte_multiply(features: set[str], *, int8: bool) -> ByteMultiply:
@@ -100,6 +101,7 @@ def _byte_multiply(features: set[str], *, int8: bool) -> ByteMultiply:
         ("avx2", "AVX2"),
         ("i8mm", "NEON i8mm"),
         ("dotprod", "NEON dotprod"),
+        ("neon", "NEON"),
     ]
     return next((multiply for feature, multiply in known if feature in features), "portable")
 
