@@ -20,7 +20,8 @@ from object_symbols import symbols_of
 from quantizing import write_float_file
 from shufflenet import errors
 from shufflenet.cli import main
-from shufflenet.compile import CompiledFile, _gate, compile_network
+from shufflenet.codegen import WeightType
+from shufflenet.compile import CompiledFile, _gate, _make, compile_network
 from shufflenet.spec import TARGETS
 
 PROGRAM = r"""
@@ -227,6 +228,23 @@ def test_what_cannot_be_compiled_is_refused_in_a_sentence(
     assert main(["compile", str(network), "--to", str(tmp_path / "net.exe")]) == 2
     assert "must end in .o or .a or" in capsys.readouterr().err
     assert main(["compile", str(network)]) == 2
+
+
+def test_weights_are_float16_in_what_is_downloaded(
+    network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def stop(*_: object, weights: str) -> None:
+        asked.append(weights)
+        raise InterruptedError
+
+    monkeypatch.setattr(_make, "object_file", stop)
+    orders: list[tuple[str, WeightType | None]] = [("wasm32", None), ("aarch64-linux", None)]
+    for target, weights in (*orders, ("wasm32", "float32")):
+        with pytest.raises(InterruptedError):
+            compile_network(network, tmp_path / "net.o", target, weights=weights)
+    assert asked == ["float16", "float32", "float32"]
 
 
 def test_the_command_prints_what_was_made(

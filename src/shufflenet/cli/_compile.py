@@ -104,9 +104,9 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         choices=["float32", "float16"],
-        default="float32",
         help="how the file stores float32 weights; float16: in half the bytes, where that is "
-        "exact, and expanded into working memory, which grows by all of them (default: float32)",
+        "exact, and expanded into working memory, which grows by all of them (default: float16 for "
+        "WebAssembly, else float32)",
     )
     parser.add_argument(
         "--least-memory",

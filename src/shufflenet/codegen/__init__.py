@@ -12,7 +12,7 @@ from shufflenet.codegen._codes import MESSAGES, Code
 from shufflenet.codegen._interface import Facts
 from shufflenet.codegen._jit import compile_module, jit
 from shufflenet.codegen._module import Module, build, check
-from shufflenet.codegen._object import ObjectFile, object_file
+from shufflenet.codegen._object import ObjectFile, WeightType, object_file
 
 __all__ = [
     "MESSAGES",
@@ -20,6 +20,7 @@ __all__ = [
     "Facts",
     "Module",
     "ObjectFile",
+    "WeightType",
     "build",
     "check",
     "compile_module",

@@ -1,7 +1,7 @@
 """A module as a relocatable object file, constants included, to be linked elsewhere."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from shufflenet.codegen._halves import Halves
 from shufflenet.codegen._interface import Facts, Interface
@@ -9,7 +9,10 @@ from shufflenet.codegen._llvm import optimize, target_machine
 from shufflenet.codegen._module import Module
 from shufflenet.codegen.kernels import LINE_BYTES
 
-__all__ = ["ObjectFile", "object_file"]
+__all__ = ["ObjectFile", "WeightType", "object_file"]
+
+# How float32 weights are stored.
+WeightType: TypeAlias = Literal["float32", "float16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ def object_file(
     facts: Facts,
     prefix: str = "shufflenet",
     *,
-    weights: Literal["float32", "float16"] = "float32",
+    weights: WeightType = "float32",
 ) -> ObjectFile:
     """Return an object file of the module's target.
 

@@ -1,8 +1,8 @@
 """A network compiled ahead of time, and written."""
 
 from pathlib import Path
-from typing import Literal
 
+from shufflenet.codegen import WeightType
 from shufflenet.compile._make import MOST_SOURCE_PX, CompiledFile, Order, make
 from shufflenet.compile._page import write_page
 from shufflenet.compile._targets import HOST, WEB
@@ -20,7 +20,7 @@ def compile_network(
     features: str = "",
     image_px: tuple[int, int] | None = None,
     prefix: str = "shufflenet",
-    weights: Literal["float32", "float16"] = "float32",
+    weights: WeightType | None = None,
     least_memory: bool = False,
     most_source_px: int = MOST_SOURCE_PX,
 ) -> CompiledFile:
@@ -38,7 +38,8 @@ def compile_network(
         image_px: Height and width of images; those of the card unless given.
         prefix: The prefix of all names in C.
         weights: How float32 weights are stored: ``float16``, where that is exact, for half the
-            bytes in the file and more working memory, in which they are expanded.
+            bytes in the file and more working memory, in which they are expanded; by default so
+            in WebAssembly, which is downloaded, and as ``float32`` elsewhere.
         least_memory: Whether working memory is as small as possible, which takes more time.
         most_source_px: The longest side of photos that are resized; working memory grows with it.
 

@@ -3,12 +3,11 @@
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from llvmlite import binding
 
-from shufflenet.codegen import Facts, Module, ObjectFile, build, object_file
+from shufflenet.codegen import Facts, Module, ObjectFile, WeightType, build, object_file
 from shufflenet.compile._archive import archive
 from shufflenet.compile._gate import Reference, check_here, reference
 from shufflenet.compile._header import Sizes, header
@@ -43,7 +42,7 @@ class Order:
     features: str = ""
     image_px: tuple[int, int] | None = None
     prefix: str = "shufflenet"
-    weights: Literal["float32", "float16"] = "float32"
+    weights: WeightType | None = None
     least_memory: bool = False
     most_source_px: int = MOST_SOURCE_PX
 
@@ -51,7 +50,7 @@ class Order:
         if not _IDENTIFIER.fullmatch(self.prefix):
             expected = "the beginning of a name in C: letters, digits and _"
             raise SpecError("prefix", self.prefix, expected)
-        if self.weights not in ("float32", "float16"):
+        if self.weights not in ("float32", "float16", None):
             raise SpecError("weights", self.weights, "'float32' or 'float16'")
         for name, size, most in (
             ("image_px", self.image_px or (1, 1), _MOST_IMAGE_PX),
@@ -140,7 +139,9 @@ def make(path: Path, to: Path, order: Order) -> Made:
         preprocess=card.preprocess,
         most_source_px=order.most_source_px,
     )
-    made = object_file(module, facts, order.prefix, weights=order.weights)
+    # A module is downloaded; other files are read in place, by all threads alike.
+    usual: WeightType = "float16" if target.triple.startswith("wasm") else "float32"
+    made = object_file(module, facts, order.prefix, weights=order.weights or usual)
     files = _files(made, to, binary)
     difference = _difference(files[to], made, binary, target, order, expected)
     beside = to.with_suffix(".h")
