@@ -16,6 +16,7 @@ ByteMultiply: TypeAlias = Literal[
     "NEON",  # widening multiplies
     "NEON dotprod",
     "NEON i8mm",
+    "SMLAD",  # of Cortex-M: pairs of int16
     "WebAssembly SIMD",
     "RVV",
 ]
@@ -105,13 +106,25 @@ TARGETS: dict[str, Target] = {
     ),
     # Hard float, as boards' projects set it. Of 32 single registers, 24 hold sums.
     "cortex-m4": Target(
-        triple="thumbv7em-unknown-none-eabihf", cpu="cortex-m4", vector_bytes=4, registers=32
+        triple="thumbv7em-unknown-none-eabihf",
+        cpu="cortex-m4",
+        vector_bytes=4,
+        registers=32,
+        multiplies_bytes="SMLAD",
     ),
     "cortex-m7": Target(
-        triple="thumbv7em-unknown-none-eabihf", cpu="cortex-m7", vector_bytes=4, registers=32
+        triple="thumbv7em-unknown-none-eabihf",
+        cpu="cortex-m7",
+        vector_bytes=4,
+        registers=32,
+        multiplies_bytes="SMLAD",
     ),
     "cortex-m33": Target(
-        triple="thumbv8m.main-unknown-none-eabihf", cpu="cortex-m33", vector_bytes=4, registers=32
+        triple="thumbv8m.main-unknown-none-eabihf",
+        cpu="cortex-m33",
+        vector_bytes=4,
+        registers=32,
+        multiplies_bytes="SMLAD",
     ),
     "riscv64-linux": Target(
         triple="riscv64-unknown-linux-gnu", features="+m,+a,+f,+d,+c", abi="lp64d", registers=32

@@ -74,12 +74,12 @@ class Function(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         head, body, after = (self.append_basic_block() for _ in range(3))
         self.branch(head)
         self.position_at_end(head)
-        count = self.phi(INDEX)
-        count.add_incoming(index(0) if start is None else start, before)
+        count = self.phi(end.type)
+        count.add_incoming(ir.Constant(end.type, 0) if start is None else start, before)
         self.cbranch(self.icmp_signed("<", count, end), body, after)
         self.position_at_end(body)
         yield count
-        count.add_incoming(self.add(count, index(step)), self.block)
+        count.add_incoming(self.add(count, ir.Constant(end.type, step)), self.block)
         self.branch(head)
         self.position_at_end(after)
 
@@ -107,8 +107,8 @@ class Function(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         address = self.bitcast(pointer, vector.type.as_pointer())
         self.store(vector, address, align=_alignment(vector.type))
 
-    def variable(self, kind: ir.VectorType | None = None) -> Value:
-        """Return a variable for a vector, which LLVM turns into a register."""
+    def variable(self, kind: ir.Type | None = None) -> Value:
+        """Return a variable, by default for a vector, which LLVM turns into a register."""
         with self.goto_entry_block():  # only there does LLVM know that it is needed once
             return self.alloca(kind or self._vector)
 

@@ -25,6 +25,7 @@ from shufflenet.codegen.kernels._portable import (
     pair_layout,
 )
 from shufflenet.codegen.kernels._signature import Kernel
+from shufflenet.codegen.kernels._smlad import SmladMultiplier, smlad_layout
 from shufflenet.codegen.kernels._vnni import DotMultiplier, dot_layout
 from shufflenet.spec import Target
 
@@ -138,6 +139,8 @@ def int8_multiplier(
             return NeonMultiplier(neon_layout(target.registers), is_64_bit, adds_two)
         case "AVX2" if fits_pairs:
             return PairMultiplier()
+        case "SMLAD":
+            return SmladMultiplier(smlad_layout())
         case "WebAssembly SIMD":
             return PortableMultiplier(pair_layout(target.registers), multiply_pairs_of_wasm)
         case _:
