@@ -9,6 +9,15 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "shufflenet list.",
     ),
     (
+        errors.NotCompiledNetwork("a.so", "is no compiled network"),
+        "The file 'a.so' is no compiled network. Write one: shufflenet compile NAME --to FILE.so.",
+    ),
+    (
+        errors.NotLoadable("a.so", "it is cut short"),
+        "The file 'a.so' cannot be loaded here (it is cut short). Compile it for this machine: "
+        "shufflenet compile NAME --to FILE.so.",
+    ),
+    (
         errors.FileChanged("a.onnx"),
         "The file 'a.onnx' was changed while it was in use. Open it again.",
     ),

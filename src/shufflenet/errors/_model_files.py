@@ -28,6 +28,8 @@ __all__ = [
     "NeedsSuffix",
     "NoRuntimeOpens",
     "NotAFile",
+    "NotCompiledNetwork",
+    "NotLoadable",
     "NotRunnable",
     "NumbersTooFarApart",
     "OtherInt8Logits",
@@ -199,6 +201,32 @@ class NotRunnable(CheckpointError):
 
     def __init__(self, path: str | Path, runtime: str) -> None:
         super().__init__(path, f"is not an ONNX file that {runtime} can run", "Export it again.")
+
+
+class NotCompiledNetwork(CheckpointError):
+    """A library is none that ``shufflenet compile`` wrote.
+
+    Args:
+        path: The library.
+        problem: What it is or lacks, as a predicate.
+    """
+
+    def __init__(self, path: str | Path, problem: str) -> None:
+        remedy = "Write one: shufflenet compile NAME --to FILE.so."
+        super().__init__(path, problem, remedy)
+
+
+class NotLoadable(CheckpointError):
+    """A library cannot be loaded by this machine.
+
+    Args:
+        path: The library.
+        reason: What the system or the library says.
+    """
+
+    def __init__(self, path: str | Path, reason: object) -> None:
+        remedy = "Compile it for this machine: shufflenet compile NAME --to FILE.so."
+        super().__init__(path, f"cannot be loaded here ({reason})", remedy)
 
 
 class UnsupportedByRuntime(CheckpointError):

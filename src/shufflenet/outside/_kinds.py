@@ -29,12 +29,14 @@ class FileKind:
         remedy: What to do with one, as a sentence; empty if it is one of the next two.
         weights: Whether it may hold weights that can be converted.
         suffix: That of this package's files of the kind; empty for others.
+        opened_as: Another suffix under which such files are opened.
     """
 
     what: str
     remedy: str = _OTHER_FILE
     weights: bool = False
     suffix: str = ""
+    opened_as: str = ""
 
 
 _TORCH = FileKind("a file of weights", "", weights=True)
@@ -72,7 +74,7 @@ _BEGINNINGS: tuple[tuple[int, bytes, FileKind], ...] = (
     (0, b"7z\xbc\xaf\x27\x1c", FileKind("a 7-Zip archive", _UNPACK)),
     (0, b"Rar!", FileKind("a RAR archive", _UNPACK)),
     (257, b"ustar", FileKind("a tar archive", _UNPACK)),
-    (0, b"\x7fELF", FileKind("a program or a library")),
+    (0, b"\x7fELF", FileKind("a program or a library", opened_as=".so")),
 )  # fmt: skip
 
 
@@ -240,7 +242,7 @@ def check_kind(path: str | Path, stream: BinaryIO, suffix: str = "") -> None:
         OtherSuffix: it is a file of this package's kinds, of another name.
     """
     kind = kind_of(stream)
-    if kind is None or (suffix and kind.suffix == suffix):
+    if kind is None or (suffix and suffix in (kind.suffix, kind.opened_as)):
         return
     if kind.suffix:
         raise OtherSuffix(path, kind.what, kind.suffix)

@@ -2,6 +2,7 @@
 
 from shufflenet.runtimes._classifier import Classifier, Prediction, top_k
 from shufflenet.runtimes._classify import classify, run_batches
+from shufflenet.runtimes._compiled import CompiledClassifier
 from shufflenet.runtimes._fastest import choose_at_once, open_fastest
 from shufflenet.runtimes._guard import check_rows, guarded
 from shufflenet.runtimes._inputs import check_batch, check_pixels
@@ -25,6 +26,7 @@ __all__ = [
     "HASH_KEY",
     "INT8_AGREEMENT",
     "Classifier",
+    "CompiledClassifier",
     "LlvmClassifier",
     "Model",
     "OnnxClassifier",

@@ -64,6 +64,14 @@ RUNTIMES: dict[str, Runtime] = {
             module="shufflenet.runtimes._llvm",
         ),
         Runtime(
+            name="compiled",
+            title="Compiled file",
+            package="numpy",
+            extra="",
+            suffixes=(".so", ".dylib", ".dll"),
+            module="shufflenet.runtimes._compiled",
+        ),
+        Runtime(
             name="torch",
             title="PyTorch",
             package="torch",
