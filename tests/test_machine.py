@@ -59,6 +59,20 @@ def test_the_fastest_instructions_are_found(
     assert host_with(features, monkeypatch).multiplies_bytes == best
 
 
+@pytest.mark.parametrize(
+    ("extensions", "best"),
+    [(set(), "NEON"), ({"dotprod"}, "NEON dotprod"), ({"dotprod", "i8mm"}, "NEON i8mm")],
+)
+def test_what_linux_says_of_arm_is_told_to_llvm(
+    extensions: set[str], best: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "linux_extensions", lambda: extensions)
+    target = host_with("fp-armv8", monkeypatch, triple="aarch64-unknown-linux-gnu")
+    assert target.multiplies_bytes == best
+    told = set(target.features.split(","))
+    assert told == {"+fp-armv8", "+neon"} | {f"+{name}" for name in extensions}
+
+
 @pytest.mark.parametrize(("cpu", "best"), [("apple-m1", "NEON dotprod"), ("apple-m4", "NEON i8mm")])
 def test_apple_processors_are_known_by_name(
     cpu: str, best: str, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -10,7 +11,15 @@ from typing import Generic, TypeVar
 from shufflenet.errors import SpecError
 from shufflenet.spec import ByteMultiply, Target
 
-__all__ = ["MOST_THREADS", "PerProcess", "amx_permitted", "check_threads", "cores", "host_target"]
+__all__ = [
+    "MOST_THREADS",
+    "PerProcess",
+    "amx_permitted",
+    "check_threads",
+    "cores",
+    "host_target",
+    "linux_extensions",
+]
 
 MOST_THREADS = 256  # to compute with: more than the cores of any machine only wait for each other
 
@@ -67,25 +76,41 @@ def host_target(*, int8: bool) -> Target:
 
     features, cpu = binding.get_host_cpu_features(), binding.get_host_cpu_name()
     triple = binding.get_process_triple()
-    has = {name for name, is_there in features.items() if is_there} | _known_of(triple, cpu)
+    listed = {name for name, is_there in features.items() if is_there}
+    more = _extensions(triple, cpu) - listed
+    has = listed | more
     is_wide = "avx512f" in has
     is_arm = triple.startswith(("aarch64", "arm64"))
     return Target(
         triple=triple,
         cpu=cpu,
-        features=features.flatten(),
+        features=",".join(filter(None, [features.flatten(), *(f"+{n}" for n in sorted(more))])),
         vector_bytes=64 if is_wide else 32 if "avx" in has else 16,
         registers=32 if is_wide or is_arm else 16,
         multiplies_bytes=_byte_multiply(has, int8=int8),
     )
 
 
-def _known_of(triple: str, cpu: str) -> set[str]:
-    """Return ARM features that LLVM may not list: those of AArch64, and of Apple's processors."""
-    known = {"neon"} if triple.startswith(("aarch64", "arm64")) else set()
-    if not cpu.startswith("apple-m"):
-        return known
-    return known | ({"dotprod"} if cpu == "apple-m1" else {"dotprod", "i8mm"})
+def _extensions(triple: str, cpu: str) -> set[str]:
+    """Return what of AArch64 multiplies bytes, which LLVM lists for no machine."""
+    if not triple.startswith(("aarch64", "arm64")):
+        return set()
+    of_apple = {"dotprod"} if cpu == "apple-m1" else {"dotprod", "i8mm"}
+    return {"neon"} | (of_apple if cpu.startswith("apple-m") else linux_extensions())
+
+
+@cache
+def linux_extensions() -> set[str]:
+    """Ask Linux which instructions of AArch64 for dot products there are, by LLVM's names.
+
+    Source: kernel.org, ARM64 ELF hwcaps; the bits are those of arch/arm64/include/uapi/asm/hwcap.h
+    """
+    if not sys.platform.startswith("linux") or platform.machine() != "aarch64":
+        return set()
+    getauxval = ctypes.CDLL(None).getauxval
+    getauxval.restype = ctypes.c_ulong
+    bits = {"dotprod": (16, 20), "i8mm": (26, 13)}  # the word's key, and the bit
+    return {name for name, (key, bit) in bits.items() if getauxval(key) >> bit & 1}
 
 
 def _byte_multiply(features: set[str], *, int8: bool) -> ByteMultiply:
