@@ -4,7 +4,7 @@ Nothing is run but what the file holds: no runtime, no C library. ``compile_netw
 """
 
 from shufflenet.compile._compile import compile_network
-from shufflenet.compile._make import CompiledFile
+from shufflenet.compile._order import CompiledFile
 from shufflenet.compile._targets import HOST, WEB, find_target, object_format
 from shufflenet.compile._words import words_of
 

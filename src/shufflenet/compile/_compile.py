@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from shufflenet.codegen import WeightType
-from shufflenet.compile._make import MOST_SOURCE_PX, CompiledFile, Order, make
+from shufflenet.compile._make import make
+from shufflenet.compile._order import MOST_SOURCE_PX, CompiledFile, Order
 from shufflenet.compile._page import write_page
 from shufflenet.compile._targets import HOST, WEB
 from shufflenet.files import write_together

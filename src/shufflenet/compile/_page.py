@@ -3,7 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from shufflenet.compile._make import CompiledFile, Order, make
+from shufflenet.compile._make import make
+from shufflenet.compile._order import CompiledFile, Order
 from shufflenet.compile._targets import WEB
 from shufflenet.compile.web import write_site
 from shufflenet.errors import NotCompilable

@@ -1,0 +1,98 @@
+"""The file that is compiled: its network, its card for the size of images, and what it computes."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from shufflenet.codegen import Facts, Module, build
+from shufflenet.compile._gate import Reference, reference
+from shufflenet.compile._order import Order
+from shufflenet.errors import CompileError, NotCompilable, UnsupportedByRuntime
+from shufflenet.files import card_from_metadata
+from shufflenet.graph import Network, read_network
+from shufflenet.spec import Card, Target
+
+__all__ = ["Source", "read_source"]
+
+_DIGITS = 6  # of the logits that a compiled file holds as its proof
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that is compiled.
+
+    Attributes:
+        path: An ONNX file.
+        network: Its layers.
+        card: Its card; the preprocessing gives images of the size that is compiled.
+        size: Height and width of images, px.
+        expected: A few images and the logits of them.
+    """
+
+    path: Path
+    network: Network
+    card: Card
+    size: tuple[int, int]
+    expected: Reference
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of images, px."""
+        return (self.card.network.in_channels, *self.size)
+
+    def module(self, target: Target, order: Order) -> Module:
+        """Return the network's code for a target.
+
+        Raises:
+            NotCompilable: its layers do not fit each other, or it is too large.
+        """
+        try:
+            return build(
+                self.network,
+                target,
+                self.shape,
+                self.card.preprocess,
+                batches=False,
+                least_memory=order.least_memory,
+            )
+        except CompileError as error:
+            raise NotCompilable(self.path, error.feature) from error
+
+    def facts(self, order: Order) -> Facts:
+        """Return what a compiled file states: also the logits of an image that anyone can draw."""
+        proof: dict[str, object] = {}
+        if self.expected.images.dtype == np.uint8:
+            logits = [float(f"{value:.{_DIGITS}g}") for value in self.expected.logits[0]]
+            proof = {"image": "squares of 8", "logits": logits}
+        return Facts(
+            labels=self.card.labels,
+            card=self.card.to_json(),
+            proof=proof,
+            preprocess=self.card.preprocess,
+            most_source_px=order.most_source_px,
+        )
+
+
+def read_source(path: Path, order: Order) -> Source:
+    """Read a file that is compiled, and compute a few images by ONNX Runtime.
+
+    The preprocessing for images of another size shows as much of each photo as the card's.
+
+    Raises:
+        NotCompilable: it has layers for which no code is written.
+        SpecError: a mean image is subtracted, which has another size.
+        CheckpointError: the file is missing, damaged, or has no card.
+    """
+    try:
+        network, metadata = read_network(path)
+    except UnsupportedByRuntime as error:
+        raise NotCompilable(path, error.feature) from error
+    card, _ = card_from_metadata(path, metadata)
+    how = card.preprocess
+    size = order.image_px or (how.crop_px, how.crop_px)
+    if max(size) != how.crop_px:
+        resize_px = max(*size, round(how.resize_px * max(size) / how.crop_px))
+        how = replace(how, crop_px=max(size), resize_px=resize_px)
+    card = replace(card, preprocess=how)
+    return Source(path, network, card, size, reference(path, card, size))
