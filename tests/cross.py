@@ -27,7 +27,10 @@ MACHINES = {
     "armv7-linux": Machine(
         "arm-linux-gnueabihf-gcc", ("qemu-arm", "-cpu", "max"), ("-mfpu=neon-vfpv4",)
     ),
-    "riscv64-linux": Machine("riscv64-linux-gnu-gcc", ("qemu-riscv64", "-cpu", "rv64,v=true")),
+    "riscv64-linux": Machine("riscv64-linux-gnu-gcc", ("qemu-riscv64", "-cpu", "rv64,v=false")),
+    "riscv64-v-linux": Machine(
+        "riscv64-linux-gnu-gcc", ("qemu-riscv64", "-cpu", "rv64,v=true,vlen=128")
+    ),
 }
 
 

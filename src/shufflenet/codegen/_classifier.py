@@ -3,7 +3,6 @@
 import numpy as np
 
 from shufflenet.codegen.kernels import (
-    CLASS_VECTORS,
     Array,
     Layout,
     Value,
@@ -19,7 +18,7 @@ __all__ = ["padded_classes", "write_logits_of_many", "write_logits_of_one"]
 
 def padded_classes(layout: Layout, classes: int) -> int:
     """Return how many float32 the logits of one image take, padded to whole panels."""
-    return class_panels(layout, classes) * CLASS_VECTORS * layout.columns
+    return class_panels(layout, classes) * layout.class_vectors * layout.columns
 
 
 def write_logits_of_one(w: Writer, layer: Linear, features: Value) -> None:
@@ -31,7 +30,7 @@ def write_logits_of_one(w: Writer, layer: Linear, features: Value) -> None:
         features: Pointer to the features.
     """
     layout, logits = w.layout, w.f.arguments.logits
-    panels, width = class_panels(layout, len(layer.weight)), CLASS_VECTORS * layout.columns
+    panels, width = class_panels(layout, len(layer.weight)), layout.class_vectors * layout.columns
     packed = _pack(layout, layer, [width] * panels)
     weights, epilogue = map(w.constant, packed)
     words, numbers = (values.nbytes // 4 // panels for values in packed)

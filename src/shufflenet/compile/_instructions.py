@@ -52,7 +52,9 @@ def with_instructions(target: Target) -> Target:
         case "arm" | "thumb" if "vadd.f32\tq" not in _assembly(target, _FOUR_FLOATS):
             return replace(target, vector_bytes=4, registers=32)
         case "riscv32" | "riscv64":
-            return replace(target, registers=32)
+            if "vfadd.vv" in _assembly(target, _FOUR_FLOATS):
+                return replace(target, registers=32, multiplies_bytes="RVV")
+            return replace(target, vector_bytes=4, registers=32)
         case _:
             return target
 

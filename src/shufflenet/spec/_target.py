@@ -127,10 +127,26 @@ TARGETS: dict[str, Target] = {
         multiplies_bytes="SMLAD",
     ),
     "riscv64-linux": Target(
-        triple="riscv64-unknown-linux-gnu", features="+m,+a,+f,+d,+c", abi="lp64d", registers=32
+        triple="riscv64-unknown-linux-gnu",
+        features="+m,+a,+f,+d,+c",
+        abi="lp64d",
+        vector_bytes=4,
+        registers=32,
+    ),
+    # V, with registers of 16 bytes or more.
+    "riscv64-v-linux": Target(
+        triple="riscv64-unknown-linux-gnu",
+        features="+m,+a,+f,+d,+c,+v",
+        abi="lp64d",
+        registers=32,
+        multiplies_bytes="RVV",
     ),
     "riscv64-none": Target(
-        triple="riscv64-unknown-none-elf", features="+m,+a,+f,+d,+c", abi="lp64d", registers=32
+        triple="riscv64-unknown-none-elf",
+        features="+m,+a,+f,+d,+c",
+        abi="lp64d",
+        vector_bytes=4,
+        registers=32,
     ),
     "wasm32": Target(
         triple="wasm32-unknown-unknown",

@@ -29,7 +29,7 @@ from shufflenet.graph import LARGEST_BYTE
 
 __all__ = ["ByteNumbers", "FilterSums", "depthwise", "header_words"]
 
-_MOST_LANES = 8  # of vectors where speed matters little
+_SHORT = 8  # lanes of vectors where speed matters little
 
 _ALL_BYTES = ir.Constant(FLOAT, 0.0), ir.Constant(FLOAT, float(LARGEST_BYTE))
 
@@ -47,10 +47,12 @@ class ByteNumbers:
     Attributes:
         columns: int32 sums that a vector holds.
         to_bytes: How results become bytes.
+        short: int32 sums of the vectors that the mean is computed with, where they are shorter.
     """
 
     columns: int
     to_bytes: ToBytes
+    short: int = _SHORT
     element = BYTE
     word = INT32
 
@@ -124,7 +126,7 @@ class ByteNumbers:
 
         def write(f: Function) -> None:
             a = f.arguments
-            lanes = min(self.columns, _MOST_LANES)
+            lanes = min(self.columns, self.short)
             floats, of_sums = ir.VectorType(FLOAT, lanes), ir.VectorType(INT32, lanes)
             with f.loop(a.channels, step=LANES) as channel:
                 variables = [f.variable(of_sums) for _ in range(LANES // lanes)]

@@ -127,7 +127,9 @@ class FloatMultiplier:
         by_lane, by_runs = self.layout.by_lane, panel.kind == "runs"
         # Values of four steps, each loaded alone, would not fit the 16 registers of 32-bit ARM.
         crowded = by_lane and by_runs and self.layout.registers < 32
-        unrolled = 1 if crowded or self.layout.loads_first else _UNROLLED
+        # Nor would four steps of scalars fit, nor those of WebAssembly, which V8 unrolls itself.
+        crowded = crowded or lanes == 1 or self.layout.loads_first
+        unrolled = 1 if crowded else _UNROLLED
         # The narrower a panel is, the fewer lines of the next one belong to so many steps.
         between = max(1, _UNROLLED * LINE_WORDS // (panel.vectors * lanes))
         whole = f.and_(panel.steps, index(-unrolled))

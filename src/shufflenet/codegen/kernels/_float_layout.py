@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shufflenet.codegen.kernels._layout import LINE_WORDS, Array, Kind, pad_rows
+from shufflenet.codegen.kernels._layout import CLASS_VECTORS, LINE_WORDS, Array, Kind, pad_rows
 from shufflenet.graph import Floats, Weights
 
 __all__ = ["FloatLayout"]
@@ -40,6 +40,7 @@ class FloatLayout:
     dtype = np.float32
     epilogue_numbers = 1
     strided_only = False
+    class_vectors = CLASS_VECTORS
 
     @property
     def columns(self) -> int:

@@ -12,7 +12,7 @@ from shufflenet.codegen.kernels._ir import (
     Value,
     index,
 )
-from shufflenet.codegen.kernels._layout import CLASS_VECTORS, LINE_BYTES, LINE_WORDS, Kind
+from shufflenet.codegen.kernels._layout import LINE_BYTES, LINE_WORDS, Kind
 from shufflenet.codegen.kernels._library import Library
 from shufflenet.codegen.kernels._multiplier import (
     Added,
@@ -83,11 +83,12 @@ class Gemm:
         return self._library.kernel(f"product_{kind}", signature, write)
 
     def linear(self) -> Kernel:
-        """Return the kernel that multiplies one image's features by ``CLASS_VECTORS`` vectors.
+        """Return the kernel that multiplies one image's features by ``class_vectors`` vectors.
 
         ``zero`` points to a table of one offset, 0.
         """
-        width = CLASS_VECTORS * self._layout.columns
+        vectors = self._layout.class_vectors
+        width = vectors * self._layout.columns
         signature = Signature(
             {"features": self._elements, "steps": INDEX, "weights": self._words, "panels": INDEX}
             | {"epilogue": FLOATS, "logits": FLOATS, "zero": OFFSETS}
@@ -95,12 +96,12 @@ class Gemm:
 
         def write(f: Function) -> None:
             a = f.arguments
-            words = self._panel_words(f, Panel(CLASS_VECTORS, "logits", a.steps, a.weights))
+            words = self._panel_words(f, Panel(vectors, "logits", a.steps, a.weights))
             with f.loop(a.panels) as panel:
                 first = f.mul(panel, index(width))
                 panel_weights = f.at(a.weights, f.mul(panel, words))
                 epilogue = f.at(a.epilogue, self._epilogue_offset(f, first))
-                self._tiles(1, CLASS_VECTORS, "logits").call(
+                self._tiles(1, vectors, "logits").call(
                     f,
                     values=a.features,
                     value_offsets=a.zero,
@@ -169,7 +170,7 @@ class Gemm:
 
     def _panel_by_tiles(self, vectors: int, kind: Kind) -> Kernel:
         """Return the kernel that multiplies by tiles of sizes that differ by one at most."""
-        most = {**self._layout.most_pixels, CLASS_VECTORS: 1}[vectors]
+        most = self._layout.most_pixels[vectors]
 
         def write(f: Function) -> None:
             a = f.arguments

@@ -7,7 +7,7 @@ from itertools import accumulate
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.codegen.kernels._layout import LINE_WORDS, Array, Kind, pad_rows
+from shufflenet.codegen.kernels._layout import CLASS_VECTORS, LINE_WORDS, Array, Kind, pad_rows
 from shufflenet.codegen.kernels._pairs import pair_steps
 from shufflenet.codegen.kernels._word_steps import STEP, word_steps
 from shufflenet.graph import Floats, Weights
@@ -32,7 +32,7 @@ class Int8Layout:
         most_pixels: Most pixels of a tile by the vectors of its panel, in the order of panels.
         together: Inputs whose products one instruction adds to each sum: four, two or one.
         in_pairs: Whether products of two steps are added in 16 bits where they fit.
-        taps: Taps of a depthwise convolution that one instruction multiplies and adds.
+        taps: What the taps of a depthwise convolution are padded to a multiple of.
         filter_dtype: The type of depthwise weights.
         filter_vectors: Vectors of sums that a depthwise convolution computes at once.
         filter_widths: Channels that it computes at once; each width as often as it fits.
@@ -43,6 +43,7 @@ class Int8Layout:
             4 * block)``, in products of inputs in one run but for logits.
         whole_steps: Steps that a product's inputs in one run are padded to a multiple of.
         strided_only: Whether products read pixels at equal distances only.
+        class_vectors: Vectors of classes that the classifier computes at once for one image.
     """
 
     columns: int
@@ -57,6 +58,7 @@ class Int8Layout:
     block: int = 1
     whole_steps: int = 1
     strided_only: bool = False
+    class_vectors: int = CLASS_VECTORS
     dtype = np.uint8
     lanes = LANES
     epilogue_numbers = 2
@@ -144,7 +146,7 @@ class Int8Layout:
         if self.subtracted:
             first = self._first_sums(taps, 1)[:, None].view(self.filter_dtype)
             taps = np.concatenate([first, taps], axis=1)
-        taps = taps.reshape(len(order), -1, self.taps)
+        taps = taps.reshape(len(order), -1, min(self.taps, self.together))
         blocks = np.split(taps, np.cumsum(widths)[:-1])
         packed = np.concatenate([block.swapaxes(0, 1).ravel() for block in blocks])
         return packed, _pack_epilogue(scale, bias, widths, order)

@@ -19,6 +19,7 @@ from shufflenet.codegen.kernels._moves import Moves
 from shufflenet.codegen.kernels._multiplier import Multiplier, Numbers
 from shufflenet.codegen.kernels._neon import NeonMultiplier, neon_layout
 from shufflenet.codegen.kernels._neon_dots import NeonDotMultiplier, neon_dot_layout
+from shufflenet.codegen.kernels._outer import OuterMultiplier, outer_layout
 from shufflenet.codegen.kernels._portable import (
     PortableMultiplier,
     multiply_pairs_of_wasm,
@@ -30,6 +31,8 @@ from shufflenet.codegen.kernels._vnni import DotMultiplier, dot_layout
 from shufflenet.spec import Target
 
 __all__ = ["Kernels", "float_multiplier", "int8_multiplier"]
+
+_VECTOR = 16  # bytes of the shortest vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,10 @@ def int8_multiplier(
             return PairMultiplier()
         case "SMLAD":
             return SmladMultiplier(smlad_layout())
+        case "RVV":
+            return OuterMultiplier(outer_layout(columns=16, pixels=6))
+        case "portable" if target.vector_bytes < _VECTOR:
+            return OuterMultiplier(outer_layout(columns=4, pixels=2))
         case "WebAssembly SIMD":
             return PortableMultiplier(pair_layout(target.registers), multiply_pairs_of_wasm)
         case _:

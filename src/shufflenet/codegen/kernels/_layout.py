@@ -25,7 +25,7 @@ __all__ = [
 
 LINE_WORDS = 16  # of a cache line; a word is one float32 weight, or four int8 weights
 
-CLASS_VECTORS = 8  # vectors of classes that the classifier computes at once for one image
+CLASS_VECTORS = 8  # of ``Layout.class_vectors``, where registers hold so many
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -68,6 +68,10 @@ class Layout(Protocol):
     @property
     def strided_only(self) -> bool:
         """Whether products read pixels at equal distances only, so never around a border."""
+
+    @property
+    def class_vectors(self) -> int:
+        """Vectors of classes that the classifier computes at once for one image."""
 
     def vectors(self, channels: int) -> int:
         """Return how many vectors of ``lanes`` hold the channels of a pixel."""
@@ -127,8 +131,8 @@ def panel_counts(layout: Layout, widths: Sequence[int]) -> dict[int, int]:
 
 
 def class_panels(layout: Layout, classes: int) -> int:
-    """Return how many panels of ``CLASS_VECTORS`` vectors hold classes."""
-    return -(-classes // (CLASS_VECTORS * layout.columns))
+    """Return how many panels of ``class_vectors`` vectors hold classes."""
+    return -(-classes // (layout.class_vectors * layout.columns))
 
 
 def pad_rows(values: Array, length: int) -> Array:
