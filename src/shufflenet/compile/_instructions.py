@@ -55,6 +55,10 @@ def with_instructions(target: Target) -> Target:
             if "vfadd.vv" in _assembly(target, _FOUR_FLOATS):
                 return replace(target, registers=32, multiplies_bytes="RVV")
             return replace(target, vector_bytes=4, registers=32)
+        case "wasm32" if "v128" in _assembly(target, _FOUR_FLOATS):
+            return replace(target, multiplies_bytes="WebAssembly SIMD")
+        case "wasm32":
+            return replace(target, vector_bytes=4, registers=32, multiplies_bytes="portable")
         case _:
             return target
 
