@@ -51,6 +51,10 @@ def with_instructions(target: Target) -> Target:
             return replace(target, registers=32, multiplies_bytes=_neon(target))
         case "arm" | "thumb" if "vadd.f32\tq" not in _assembly(target, _FOUR_FLOATS):
             return replace(target, vector_bytes=4, registers=32)
+        case "wasm32" if "f32x4.add" in _assembly(target, _FOUR_FLOATS):
+            return replace(target, multiplies_bytes="WebAssembly SIMD")
+        case "wasm32":
+            return replace(target, vector_bytes=4, registers=32)
         case "riscv32" | "riscv64":
             if "vfadd.vv" in _assembly(target, _FOUR_FLOATS):
                 return replace(target, registers=32, multiplies_bytes="RVV")
