@@ -23,8 +23,16 @@ worker.onerror = () =>
 
 function begin(card) {
   isReady = true;
+  keepFiles();
   showCard(card);
   if (!latest) say(`Ready: it knows ${count.format(card.labels)} classes.`);
+}
+
+/** Let the page's files be kept; not before its own loading is over, which that would slow. */
+function keepFiles() {
+  if (!navigator.serviceWorker) return;
+  navigator.serviceWorker.register("service-worker.js").catch(() => {}); // without, it needs its server
+  navigator.serviceWorker.ready.then(() => (find("offline").hidden = false));
 }
 
 /** Classify an image: a file, or a picture of the camera. */
@@ -167,9 +175,4 @@ async function takePhoto() {
   const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
   canvas.getContext("2d").drawImage(video, 0, 0);
   return canvas.convertToBlob({ type: "image/png" });
-}
-
-if (navigator.serviceWorker) {
-  navigator.serviceWorker.register("service-worker.js").catch(() => {}); // without it, the page needs its server
-  navigator.serviceWorker.ready.then(() => (find("offline").hidden = false));
 }
