@@ -11,6 +11,7 @@ it for this machine, ``object_file`` writes it for any processor that LLVM knows
 from shufflenet.codegen._codes import MESSAGES, Code
 from shufflenet.codegen._interface import Facts
 from shufflenet.codegen._jit import compile_module, jit
+from shufflenet.codegen._levels import object_of_levels
 from shufflenet.codegen._module import Module, build, check
 from shufflenet.codegen._object import ObjectFile, WeightType, object_file
 
@@ -26,4 +27,5 @@ __all__ = [
     "compile_module",
     "jit",
     "object_file",
+    "object_of_levels",
 ]

@@ -34,7 +34,9 @@ from shufflenet.codegen.kernels import (
 from shufflenet.codegen.plan import lowest_place
 from shufflenet.spec import Label, Preprocess
 
-__all__ = ["Facts", "Interface", "WorkingMemory"]
+__all__ = ["WEIGHTS", "Facts", "Interface", "WorkingMemory"]
+
+WEIGHTS = ("constants", "tables", "runs")  # what the names of weights and tables begin with
 
 _VERSION = 1  # of the interface; raised when a caller of the one before would go wrong
 _STAMP = ir.VectorType(INDEX, 2)
@@ -124,6 +126,8 @@ class Interface:
         code: The functions, which call those of the module.
         names: Their names.
         memory: The places in the working memory.
+        weights_bytes: The bytes of weights and tables.
+        stamp: What ``prepare`` writes first, by which prepared memory is known.
     """
 
     def __init__(
@@ -147,8 +151,10 @@ class Interface:
         stored = halves.stored if halves else module.constants
         self._constants = data(self.code, "constants", stored)
         self._tables = data(self.code, "tables", module.tables).bitcast(OFFSETS)
+        weights_bytes = halves.nbytes if halves else module.constants.nbytes
+        self.weights_bytes = weights_bytes + module.tables.nbytes
         words = np.frombuffer(_digest(module, facts.card, self.memory), np.uint64)[: _STAMP.count]
-        self._stamp = ir.Constant(_STAMP, [int(word) for word in words])
+        self.stamp = ir.Constant(_STAMP, [int(word) for word in words])
 
     def _scratch_bytes(self) -> int | None:
         if self._how is None:
@@ -208,7 +214,7 @@ class Interface:
         self._refuse_null(f, "memory", *pointers)
         self._refuse_misaligned(f)
         found = f.load_vector(f.arguments.memory, _STAMP)
-        differs = f.icmp_unsigned("!=", found, self._stamp)
+        differs = f.icmp_unsigned("!=", found, self.stamp)
         lanes = [f.extract_element(differs, _int(n)) for n in range(_STAMP.count)]
         self._refuse(f, f.or_(*lanes), Code.MEMORY_NOT_PREPARED)
 
@@ -236,7 +242,7 @@ class Interface:
                 pairs=len(self._halves.runs) // 2,
                 output=f.at(f.arguments.memory, self.memory.constants),
             )
-        f.store_vector(self._stamp, f.arguments.memory)
+        f.store_vector(self.stamp, f.arguments.memory)
         self._return(f, Code.OK)
 
     def _compute(self, f: Function, features: str, image: Value) -> None:

@@ -6,7 +6,7 @@ from llvmlite import binding, ir
 
 from shufflenet.spec import Target
 
-__all__ = ["address_bits", "has_doubles", "optimize", "target_machine"]
+__all__ = ["address_bits", "has_doubles", "optimize", "prepare_to_join", "target_machine"]
 
 
 def target_machine(target: Target, *, jit: bool) -> binding.TargetMachine:
@@ -49,6 +49,18 @@ def has_doubles(machine: binding.TargetMachine) -> bool:
     code.triple, code.data_layout = machine.triple, str(machine.target_data)
     # LLVM's name of the function, or that of ARM's standard.
     return not re.search(r"__(muldf3|aeabi_dmul)\b", machine.emit_assembly(code))
+
+
+def prepare_to_join(functions: ir.Module, target: Target) -> None:
+    """Have functions state their processor, and constants no address, to lie beside others."""
+    for function in functions.functions:
+        if not function.is_declaration:
+            for name, value in (("cpu", target.cpu), ("features", target.features)):
+                if value:  # llvmlite knows no such attributes
+                    set.add(function.attributes, f'"target-{name}"="{value}"')
+    for each in functions.global_values:
+        if isinstance(each, ir.GlobalVariable):
+            each.unnamed_addr = True  # equal ones are merged
 
 
 def optimize(

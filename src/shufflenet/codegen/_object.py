@@ -1,11 +1,14 @@
 """A module as a relocatable object file, constants included, to be linked elsewhere."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from llvmlite import binding
+
 from shufflenet.codegen._halves import Halves
 from shufflenet.codegen._interface import Facts, Interface
-from shufflenet.codegen._llvm import optimize, target_machine
+from shufflenet.codegen._llvm import optimize, prepare_to_join, target_machine
 from shufflenet.codegen._module import Module
 from shufflenet.codegen.kernels import LINE_BYTES
 
@@ -56,21 +59,48 @@ def object_file(
             which grows by all of them. Logits are the same. If it saves less than a tenth, as with
             int8 weights, they are stored as they are.
     """
-    machine = target_machine(module.target, jit=False)
-    halves = Halves.where_smaller(module.constants) if weights == "float16" else None
-    stored_bytes = halves.nbytes if halves else module.constants.nbytes
-    interface = Interface(module, facts, prefix, machine, halves)
+    interface = interface_of(module, facts, prefix, weights)
     interface.write()
-    code = optimize(module.code, module.target, machine, freestanding=True)
-    code.link_in(optimize(interface.code, module.target, machine, freestanding=True))
-    for function in code.functions:
-        if not function.is_declaration and function.name not in interface.names:
-            function.linkage = "internal"
+    code = linked(module, interface)
     code.verify()
     return ObjectFile(
-        content=machine.emit_object(code),
+        content=target_machine(module.target, jit=False).emit_object(code),
         names=tuple(interface.names),
         memory_bytes=interface.memory.end,
         alignment=LINE_BYTES,
-        weights_bytes=stored_bytes + module.tables.nbytes,
+        weights_bytes=interface.weights_bytes,
     )
+
+
+def interface_of(module: Module, facts: Facts, prefix: str, weights: WeightType) -> Interface:
+    """Return the interface of a module, of which nothing is written yet; see ``object_file``."""
+    halves = Halves.where_smaller(module.constants) if weights == "float16" else None
+    return Interface(module, facts, prefix, target_machine(module.target, jit=False), halves)
+
+
+def linked(
+    module: Module, interface: Interface, *, beside_others: bool = False
+) -> binding.ModuleRef:
+    """Return the optimized code of a module and of its interface, which alone is visible.
+
+    Args:
+        module: The module.
+        interface: Its interface, written.
+        beside_others: Whether the code will lie beside that of other processors.
+    """
+    target = module.target
+    machine = target_machine(target, jit=False)
+    for each in (module.code, interface.code):
+        if beside_others:
+            prepare_to_join(each, target)
+    code = optimize(module.code, target, machine, freestanding=True)
+    code.link_in(optimize(interface.code, target, machine, freestanding=True))
+    hide_others(code, interface.names)
+    return code
+
+
+def hide_others(code: binding.ModuleRef, names: Collection[str]) -> None:
+    """Hide all functions but those of some names."""
+    for function in code.functions:
+        if not function.is_declaration and function.name not in names:
+            function.linkage = "internal"

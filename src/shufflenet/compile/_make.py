@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from llvmlite import binding
 
-from shufflenet.codegen import ObjectFile, WeightType, object_file
+from shufflenet.codegen import ObjectFile, WeightType, object_file, object_of_levels
 from shufflenet.compile._archive import archive
 from shufflenet.compile._gate import check_here
 from shufflenet.compile._header import Sizes, header
@@ -52,8 +52,12 @@ def make(path: Path, to: Path, order: Order) -> Made:
     source = read_source(path, order)
     # A module is downloaded; other files are read in place, by all threads alike.
     usual: WeightType = "float16" if target.triple.startswith("wasm") else "float32"
-    module, facts = source.module(target, order), source.facts(order)
-    made = object_file(module, facts, order.prefix, weights=order.weights or usual)
+    modules, facts = source.modules(target, order), source.facts(order)
+    weights = order.weights or usual
+    if len(modules) > 1:
+        made = object_of_levels(modules, facts, order.prefix, weights=weights)
+    else:
+        made = object_file(modules[0], facts, order.prefix, weights=weights)
     return _Making(to, order, target, binary, source, made).done()
 
 
@@ -77,7 +81,8 @@ class _Making:
             ParityError: the file computes something else.
         """
         files, made, target = self._files(), self.made, self.target
-        header, network = self.to.with_suffix(".h"), self.source.network
+        header = self.to.with_suffix(".h")
+        levels = [each.multiplies_bytes for each in self.source.levels(target)]
         report = CompiledFile(
             path=str(self.to),
             header=str(header),
@@ -86,7 +91,7 @@ class _Making:
             target=self.order.target,
             triple=target.triple,
             cpu=target.cpu,
-            multiplies_bytes=target.multiplies_bytes if np.uint8 in network.dtypes else "",
+            multiplies_bytes=", ".join(levels) if np.uint8 in self.source.network.dtypes else "",
             image_px=self.source.size,
             file_bytes=len(files[self.to]),
             code_bytes=_code_bytes(made.content),

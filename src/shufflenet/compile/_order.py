@@ -55,6 +55,7 @@ class CompiledFile:
         triple: LLVM's triple of it.
         cpu: LLVM's name of the processor; empty for the architecture's baseline.
         multiplies_bytes: The instructions that int8 layers multiply by; empty without such layers.
+            Of a file of several levels, those of each.
         image_px: Height and width of images.
         file_bytes: Bytes of the file.
         code_bytes: Bytes of machine code in it.

@@ -41,21 +41,29 @@ class Source:
         """Channels, height and width of images, px."""
         return (self.card.network.in_channels, *self.size)
 
-    def module(self, target: Target, order: Order) -> Module:
-        """Return the network's code for a target.
+    def levels(self, target: Target) -> list[Target]:
+        """Return the levels of a target that differ for these layers."""
+        kinds = self.network.dtypes
+        return target.levels_for(float32=np.float32 in kinds, int8=np.uint8 in kinds)
+
+    def modules(self, target: Target, order: Order) -> list[Module]:
+        """Return the network's code for a target, or for each of its levels.
 
         Raises:
             NotCompilable: its layers do not fit each other, or it is too large.
         """
         try:
-            return build(
-                self.network,
-                target,
-                self.shape,
-                self.card.preprocess,
-                batches=False,
-                least_memory=order.least_memory,
-            )
+            return [
+                build(
+                    self.network,
+                    level,
+                    self.shape,
+                    self.card.preprocess,
+                    batches=False,
+                    least_memory=order.least_memory,
+                )
+                for level in self.levels(target)
+            ]
         except CompileError as error:
             raise NotCompilable(self.path, error.feature) from error
 

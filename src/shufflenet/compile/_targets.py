@@ -51,7 +51,8 @@ def find_target(name: str, cpu: str = "", features: str = "") -> Target:
         return target
     check_words(target.triple, cpu, features)
     features = ",".join(filter(None, (target.features if not cpu else "", features)))
-    return with_instructions(replace(target, cpu=cpu or target.cpu, features=features))
+    own = replace(target, cpu=cpu or target.cpu, features=features, levels=())
+    return with_instructions(own)
 
 
 def _of_triple(triple: str) -> Target:

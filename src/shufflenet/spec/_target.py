@@ -34,6 +34,8 @@ class Target:
         vector_bytes: Bytes of the vectors that float32 code is written with; 4 without vectors.
         registers: Registers of such vectors.
         multiplies_bytes: The instructions that int8 code multiplies by.
+        levels: Targets, each faster than those before, whose code a file holds in its place, to
+            choose one when it runs (``levels_for``); the first runs wherever this one does.
     """
 
     triple: str
@@ -43,12 +45,27 @@ class Target:
     vector_bytes: int = 16
     registers: int = 16
     multiplies_bytes: ByteMultiply = "portable"
+    levels: "tuple[Target, ...]" = ()
 
     def __post_init__(self) -> None:
         if self.vector_bytes not in (4, 16, 32, 64):
             raise SpecError("vector_bytes", self.vector_bytes, "4, 16, 32 or 64")
         if self.registers not in (8, 16, 32):
             raise SpecError("registers", self.registers, "8, 16 or 32")
+
+    def levels_for(self, *, float32: bool, int8: bool) -> "list[Target]":
+        """Return the levels that differ for layers of these kinds; without levels, the target.
+
+        >>> [t.cpu for t in TARGETS["x86-64-any"].levels_for(float32=True, int8=False)]
+        ['x86-64', 'x86-64-v3', 'x86-64-v4']
+        >>> [t.cpu for t in TARGETS["x86-64-any"].levels_for(float32=False, int8=True)]
+        ['x86-64', 'x86-64-v3', 'x86-64-v3', 'x86-64-v4']
+        """
+        chosen: dict[object, Target] = {}
+        for each in self.levels or (self,):
+            kinds = each.cpu if float32 else "", each.multiplies_bytes if int8 else ""
+            chosen.setdefault(kinds, each)
+        return list(chosen.values())
 
     @property
     def is_arm(self) -> bool:
@@ -65,7 +82,41 @@ class Target:
         return self.triple.startswith("wasm")
 
 
-# Names, features and levels are those of LLVM 22; the levels of x86-64 those of its psABI.
+# Names, features and levels are those of LLVM 22; the levels of x86-64 those of its psABI. A file
+# of several levels names no processor, for that has instructions which others of its level lack.
+_X86_LEVELS = (
+    # Vectors of the next level, so that both share weights; fewer, for each takes two registers.
+    Target(triple="x86_64-unknown-linux-gnu", cpu="x86-64", vector_bytes=32, registers=8),
+    Target(
+        triple="x86_64-unknown-linux-gnu",
+        cpu="x86-64-v3",
+        vector_bytes=32,
+        multiplies_bytes="AVX2",
+    ),
+    Target(
+        triple="x86_64-unknown-linux-gnu",
+        cpu="x86-64-v3",
+        features="+avxvnni",
+        vector_bytes=32,
+        multiplies_bytes="AVX-VNNI",
+    ),
+    Target(
+        triple="x86_64-unknown-linux-gnu",
+        cpu="x86-64-v4",
+        vector_bytes=64,
+        registers=32,
+        multiplies_bytes="AVX2",
+    ),
+    Target(
+        triple="x86_64-unknown-linux-gnu",
+        cpu="x86-64-v4",
+        features="+avx512vnni",
+        vector_bytes=64,
+        registers=32,
+        multiplies_bytes="AVX-512 VNNI",
+    ),
+)
+
 TARGETS: dict[str, Target] = {
     "aarch64-linux": Target(
         triple="aarch64-unknown-linux-gnu", registers=32, multiplies_bytes="NEON"
@@ -160,19 +211,9 @@ TARGETS: dict[str, Target] = {
         multiplies_bytes="WebAssembly SIMD",
     ),
     "x86-64": Target(triple="x86_64-unknown-linux-gnu", cpu="x86-64"),
-    "x86-64-v3": Target(
-        triple="x86_64-unknown-linux-gnu",
-        cpu="x86-64-v3",
-        vector_bytes=32,
-        multiplies_bytes="AVX2",
-    ),
-    "x86-64-v4": Target(
-        triple="x86_64-unknown-linux-gnu",
-        cpu="x86-64-v4",
-        vector_bytes=64,
-        registers=32,
-        multiplies_bytes="AVX2",
-    ),
+    "x86-64-any": Target(triple="x86_64-unknown-linux-gnu", cpu="x86-64", levels=_X86_LEVELS),
+    "x86-64-v3": _X86_LEVELS[1],
+    "x86-64-v4": _X86_LEVELS[3],
     "x86-64-avx-vnni": Target(
         triple="x86_64-unknown-linux-gnu",
         cpu="alderlake",
