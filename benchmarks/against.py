@@ -10,7 +10,8 @@ at every measurement, so that a machine that is shared slows both. Measured are
   images through ``Model.logits``;
 - the folder of photos through ``Model.classify`` by an int8 file of the model that ships, and the
   same photos decoded and resized by Pillow alone on as many threads;
-- one photo through ``shufflenet predict``, the whole process, ``--runtime onnxruntime``;
+- one photo through ``shufflenet predict``, the whole process, ``--runtime onnxruntime``, and this
+  checkout's kept code, ``--runtime llvm``, beside the other's ONNX Runtime;
 - ``import shufflenet``.
 
 Medians, quartiles and ratios (this checkout / the other) are printed and written beside this script
@@ -178,13 +179,21 @@ def folder(other: Path, file: Path, photos: list[str], rounds: int) -> Iterator[
             worker.close()
 
 
-def processes(other: Path, arguments: list[str], rounds: int, title: str) -> Any:  # noqa: ANN401  # JSON
-    """Compare a whole process."""
+def processes(
+    other: Path,
+    arguments: list[str],
+    rounds: int,
+    title: str,
+    *,
+    of_other: list[str] | None = None,
+) -> Any:  # noqa: ANN401  # JSON
+    """Compare a whole process, whose arguments are the same in the other checkout unless given."""
 
     def run(checkout: Path) -> Callable[[], float]:
         def work() -> float:
             start = time.perf_counter()
-            command = [sys.executable, *arguments]
+            own = arguments if checkout == HERE else of_other or arguments
+            command = [sys.executable, *own]
             subprocess.run(command, check=True, capture_output=True, env=environment(checkout))
             return time.perf_counter() - start
 
@@ -221,6 +230,9 @@ def main() -> None:
         )
         predict = ["-m", "shufflenet", "predict", photos[0], "--runtime", "onnxruntime", "--json"]
         result["one photo, whole process"] = processes(other, predict, 2 * args.rounds, "one photo")
+        kept = [*predict[:-2], "llvm", "--json"]
+        title = "one photo, whole process, kept code"
+        result[title] = processes(other, kept, 2 * args.rounds, "kept code", of_other=predict)
         result["import shufflenet"] = processes(
             other, ["-c", "import shufflenet"], 2 * args.rounds, "import"
         )

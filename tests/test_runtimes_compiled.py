@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 pytest.importorskip("llvmlite")
 pytest.importorskip("ziglang")
@@ -17,7 +19,7 @@ from seeded import photo
 from shufflenet.compile import compile_network
 from shufflenet.errors import CheckpointError, NotCompiledNetwork, NotLoadable, SpecError
 from shufflenet.preprocess import normalize
-from shufflenet.runtimes import CompiledClassifier, OnnxClassifier, find_runtimes
+from shufflenet.runtimes import CompiledClassifier, OnnxClassifier, find_runtimes, verify_file
 from shufflenet.spec import BINARIES, RUNTIMES
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
@@ -116,3 +118,18 @@ def test_paths_that_are_no_library_are_refused(network: Path, tmp_path: Path) ->
     (tmp_path / "onnx.so").write_bytes(network.read_bytes())
     with pytest.raises(CheckpointError, match=r"\.onnx"):
         shufflenet.open_model(tmp_path / "onnx.so")
+
+
+def test_a_library_is_verified_and_a_changed_one_does_not_agree(
+    network: Path, library: Path, tmp_path: Path
+) -> None:
+    found = verify_file(library)
+    assert (found.runtime, found.agrees) == ("compiled", True)
+    model = onnx.load(network)
+    node = next(each for each in model.graph.node if each.op_type == "Gemm")
+    bias = next(each for each in model.graph.initializer if each.name == node.input[2])
+    values = numpy_helper.to_array(bias).astype("<f4").tobytes()
+    content = library.read_bytes()
+    assert content.count(values)
+    (tmp_path / "other.so").write_bytes(content.replace(values, bytes(len(values))))
+    assert not verify_file(tmp_path / "other.so").agrees

@@ -9,6 +9,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "shufflenet list.",
     ),
     (
+        errors.NoProof("a.onnx"),
+        "The file 'a.onnx' holds no logits to be verified by. Write it again: shufflenet export, "
+        "quantize or compile.",
+    ),
+    (
         errors.NotCompiledNetwork("a.so", "is no compiled network"),
         "The file 'a.so' is no compiled network. Write one: shufflenet compile NAME --to FILE.so.",
     ),
@@ -107,7 +112,7 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
     ),
     (
         errors.DamagedCheck("a.onnx"),
-        "The file 'a.onnx' holds damaged logits for its check. Quantize the network again.",
+        "The file 'a.onnx' holds damaged logits for its check. Write it again.",
     ),
     (
         errors.ChangedInt8("a.onnx"),

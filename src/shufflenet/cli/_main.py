@@ -50,6 +50,7 @@ _MODULES = {
     "convert": "_convert",
     "compile": "_compile",
     "benchmark": "_benchmark",
+    "verify": "_verify",
 }
 
 # Where the current folder was removed, relative paths name nothing, and the MKL inside torch ends

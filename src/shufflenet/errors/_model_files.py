@@ -26,6 +26,7 @@ __all__ = [
     "NeedsCheckpoint",
     "NeedsOnnx",
     "NeedsSuffix",
+    "NoProof",
     "NoRuntimeOpens",
     "NotAFile",
     "NotCompiledNetwork",
@@ -203,6 +204,14 @@ class NotRunnable(CheckpointError):
         super().__init__(path, f"is not an ONNX file that {runtime} can run", "Export it again.")
 
 
+class NoProof(CheckpointError):
+    """A file holds nothing that it could be verified by."""
+
+    def __init__(self, path: str | Path) -> None:
+        remedy = "Write it again: shufflenet export, quantize or compile."
+        super().__init__(path, "holds no logits to be verified by", remedy)
+
+
 class NotCompiledNetwork(CheckpointError):
     """A library is none that ``shufflenet compile`` wrote.
 
@@ -290,10 +299,10 @@ class ModelZooFile(CheckpointError):
 
 
 class DamagedCheck(CheckpointError):
-    """The logits in an int8 file, which its result is compared with, are damaged."""
+    """The logits in a file, which its result is compared with, are damaged."""
 
     def __init__(self, path: str | Path) -> None:
-        super().__init__(path, "holds damaged logits for its check", "Quantize the network again.")
+        super().__init__(path, "holds damaged logits for its check", "Write it again.")
 
 
 class ChangedInt8(CheckpointError):

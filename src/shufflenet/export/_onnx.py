@@ -1,5 +1,6 @@
 """ONNX files, written from a network with its card inside and compared with it."""
 
+import json
 import logging
 import warnings
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from shufflenet.export._file import Exported, ExportOptions
 from shufflenet.export._parity import Compute, check_parity
 from shufflenet.files import narrow, write_atomic
 from shufflenet.networks import ShuffleNet, channels_read, float_copy
+from shufflenet.preprocess import normalize
+from shufflenet.runtimes import FLOAT_CHECK_KEY, check_image
 from shufflenet.spec import CARD_KEY, FORMATS, Card
 
 __all__ = ["OPSETS", "export_onnx", "write_file"]
@@ -76,7 +79,7 @@ def export_onnx(
     net = float_copy(net)
     check_card(net, card)
     model = _graph(deploy(net) if shuffle == "free" else fold_batch_norms(net), net, opset)
-    model.metadata_props[CARD_KEY] = card.to_json()
+    model.metadata_props.update({CARD_KEY: card.to_json(), **_proof(net, card)})
     content = ir.to_proto(model).SerializeToString()
     parity = check_parity(net, _onnxruntime_logits(content), card, FORMATS["onnx"].tolerance)
     write_atomic(path, content)
@@ -88,6 +91,16 @@ def export_onnx(
         max_abs_difference=parity.max_abs_difference,
         max_abs_logit=parity.max_abs_logit,
     )
+
+
+def _proof(net: ShuffleNet, card: Card) -> dict[str, str]:
+    """Return the entry that ``verify`` reads: logits of an image, if the network takes photos."""
+    if net.spec.in_channels != 3:
+        return {}
+    image = normalize(check_image(card.preprocess), card.preprocess)
+    with torch.inference_mode():
+        logits = net(torch.from_numpy(image)).numpy()[0]
+    return {FLOAT_CHECK_KEY: json.dumps([float(f"{value:.6g}") for value in logits])}
 
 
 def _graph(deployed: nn.Module, net: ShuffleNet, opset: int) -> ir.Model:

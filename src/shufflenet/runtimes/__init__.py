@@ -8,6 +8,7 @@ from shufflenet.runtimes._guard import check_rows, guarded
 from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.runtimes._int8 import (
     CHECK_KEY,
+    FLOAT_CHECK_KEY,
     HASH_KEY,
     INT8_AGREEMENT,
     check_image,
@@ -20,9 +21,11 @@ from shufflenet.runtimes._onnxruntime import OnnxClassifier
 from shufflenet.runtimes._open import find_runtimes, open_by
 from shufflenet.runtimes._openvino import OpenVinoClassifier
 from shufflenet.runtimes._pictures import Picture
+from shufflenet.runtimes._verify import Verified, verify_file
 
 __all__ = [
     "CHECK_KEY",
+    "FLOAT_CHECK_KEY",
     "HASH_KEY",
     "INT8_AGREEMENT",
     "Classifier",
@@ -34,6 +37,7 @@ __all__ = [
     "Opening",
     "Picture",
     "Prediction",
+    "Verified",
     "check_batch",
     "check_image",
     "check_int8",
@@ -48,4 +52,5 @@ __all__ = [
     "open_fastest",
     "run_batches",
     "top_k",
+    "verify_file",
 ]

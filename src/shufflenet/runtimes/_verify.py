@@ -1,0 +1,89 @@
+"""A file against the logits that it holds: those that its network had when it was written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from shufflenet.errors import DamagedCheck, NoProof
+from shufflenet.files import read_onnx_metadata
+from shufflenet.outside import read_json, typed
+from shufflenet.runtimes._classifier import Classifier
+from shufflenet.runtimes._compiled import CompiledClassifier
+from shufflenet.runtimes._int8 import CHECK_KEY, FLOAT_CHECK_KEY, INT8_AGREEMENT, check_image
+from shufflenet.runtimes._open import find_runtimes, open_by
+from shufflenet.spec import FLOAT32_TOLERANCE
+
+__all__ = ["Verified", "verify_file"]
+
+_SQUARES = "squares of 8"  # how compiled files call the image of check_image
+_OF_INT8 = 2 * INT8_AGREEMENT  # other processors and runtimes round other bytes; see _int8
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a file computes, beside what it holds.
+
+    Attributes:
+        path: The file.
+        runtime: What computed it.
+        max_abs_difference: The largest difference of logits.
+        tolerance: The largest difference that counts as rounding.
+        agrees: Whether it is no larger.
+    """
+
+    path: str
+    runtime: str
+    max_abs_difference: float
+    tolerance: float
+    agrees: bool
+
+
+def verify_file(path: str | Path, runtime: str = "auto") -> Verified:
+    """Compute the image whose logits a file holds, and compare.
+
+    Args:
+        path: A file that ``export``, ``quantize`` or ``compile`` wrote.
+        runtime: A name of ``spec.RUNTIMES``; ``auto`` for the first that opens such files.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or cannot be computed.
+        DamagedCheck: the logits in the file are damaged.
+        MissingDependency: the runtime is not installed.
+        NoProof: it holds no logits, or no runtime opens it.
+        SpecError: there is no such runtime.
+    """
+    path = Path(path)
+    opening = [each for each in find_runtimes(runtime) if path.suffix.lower() in each.suffixes]
+    if not opening:
+        raise NoProof(path)
+    classifier = open_by(opening[0], path, threads=1)
+    expected = np.array(_logits_in(path, classifier), np.float32)
+    computed = classifier.logits_from_pixels(check_image(classifier.card.preprocess))[0]
+    if expected.shape != computed.shape or not np.isfinite(expected).all():
+        raise DamagedCheck(path)
+    difference = float(np.abs(computed - expected).max())
+    of_all = _OF_INT8 if classifier.card.int8 else FLOAT32_TOLERANCE
+    tolerance = of_all * max(1.0, float(np.abs(expected).max()))
+    return Verified(str(path), opening[0].name, difference, tolerance, difference <= tolerance)
+
+
+def _logits_in(path: Path, classifier: Classifier) -> tuple[float, ...]:
+    """Return the logits that a file holds of the image of ``check_image``.
+
+    Raises:
+        DamagedCheck: they cannot be read.
+        NoProof: there are none.
+    """
+    if isinstance(classifier, CompiledClassifier):
+        if classifier.proof.image != _SQUARES:
+            raise NoProof(path)
+        return classifier.proof.logits
+    metadata = read_onnx_metadata(path) if path.suffix.lower() == ".onnx" else {}
+    text = metadata.get(CHECK_KEY, metadata.get(FLOAT_CHECK_KEY))
+    if text is None:
+        raise NoProof(path)
+    try:
+        return typed(read_json(text), tuple[float, ...], "logits")
+    except ValueError as error:  # a SpecError is one
+        raise DamagedCheck(path) from error
