@@ -52,7 +52,8 @@ def measure(path: Path, precision: Precision, threads: int, rounds: int) -> Row:
     """
     both = [LlvmClassifier(path, threads=number) for number in (1, threads)]
     pixels = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE, 3), np.uint8)
-    if not np.array_equal(*(each.logits_from_pixels(pixels) for each in both)):
+    first, second = (each.logits_from_pixels(pixels) for each in both)
+    if not np.array_equal(first, second):
         raise SystemExit("Several threads compute something else than one.")
     calls: tuple[list[float], list[float]] = [], []
     for _ in range(rounds * CALLS):
