@@ -150,13 +150,11 @@ class NeonMultiplier:
     ) -> list[Value]:
         """Add the products of all taps; values are not less 128 here."""
         sums = [f.splat(0, _SUMS)] * (width // _COLUMNS)
-        after_sums = f.at(weights, width)
+        after_sums = f.bitcast(f.at(weights, width), INT16.as_pointer())
         for number, tap in enumerate(taps):
             values = f.load_vector(tap, _BYTES)
             for start in range(0, width, _EIGHT.count):
-                at = number // 2 * width + start
-                pairs = [f.load_vector(f.at(after_sums, at + four), _SHORTS) for four in (0, 4)]
-                weight = f.shuffle(pairs[0], pairs[1], [2 * lane + number % 2 for lane in range(8)])
+                weight = f.load_vector(f.at(after_sums, number * width + start), _SHORTS)
                 eight = f.zext(
                     f.shuffle(values, values, range(start, start + _EIGHT.count)), _SHORTS
                 )
