@@ -43,8 +43,11 @@ from shufflenet.errors._base import (
     ShuffleNetError,
 )
 from shufflenet.errors._compiling import (
+    CompileError,
+    MapsDoNotFit,
     NotCompilable,
     OtherBinary,
+    TooLargeToCompile,
     UnknownProcessor,
     UnknownTarget,
 )
@@ -127,7 +130,6 @@ from shufflenet.errors._model_files import (
     ChangedInt8,
     CheckpointError,
     CheckpointMismatch,
-    CompileError,
     ComputationFailed,
     DamagedCheck,
     DamagedFile,
@@ -136,7 +138,6 @@ from shufflenet.errors._model_files import (
     FileMissing,
     FileUnreadable,
     LogitsNotNumbers,
-    MapsDoNotFit,
     ModelZooFile,
     NeedsCheckpoint,
     NeedsOnnx,
@@ -151,7 +152,6 @@ from shufflenet.errors._model_files import (
     OtherInt8Logits,
     OtherOutput,
     PublishedUnderOtherName,
-    TooLargeToCompile,
     UnsoundOnnx,
     UnsupportedByRuntime,
 )

@@ -1,13 +1,21 @@
-"""Errors in compiling a network ahead of time: targets, processors, files and layers."""
+"""Errors in compiling a network: targets, processors, files and layers."""
 
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
 from shufflenet.errors._base import ShuffleNetError
-from shufflenet.errors._model_files import CheckpointError
+from shufflenet.errors._model_files import _OTHER_RUNTIME, CheckpointError
 
-__all__ = ["NotCompilable", "OtherBinary", "UnknownProcessor", "UnknownTarget"]
+__all__ = [
+    "CompileError",
+    "MapsDoNotFit",
+    "NotCompilable",
+    "OtherBinary",
+    "TooLargeToCompile",
+    "UnknownProcessor",
+    "UnknownTarget",
+]
 
 
 def _hint(name: str, known: Iterable[str], otherwise: str) -> str:
@@ -64,3 +72,40 @@ class NotCompilable(CheckpointError):
             f"has {feature}, for which no machine code is written",
             "Compile what shufflenet export or shufflenet quantize wrote of a V1 or V2.",
         )
+
+
+class CompileError(ShuffleNetError, ValueError):
+    """No machine code is generated for a network.
+
+    Args:
+        feature: What it has, as the object of a sentence.
+    """
+
+    def __init__(self, feature: str) -> None:
+        self.feature = feature
+        super().__init__(
+            f"The network has {feature}, for which no machine code is generated. {_OTHER_RUNTIME}"
+        )
+
+
+class TooLargeToCompile(CompileError):
+    """Machine code would take too long to compile, or too much memory to run.
+
+    Args:
+        what: What there is too much of: "windows of 127 px".
+        most: The most that is compiled: "15 px".
+    """
+
+    def __init__(self, what: str, most: str) -> None:
+        super().__init__(f"{what}, more than {most}")
+
+
+class MapsDoNotFit(CompileError):
+    """A layer reads or writes what no map holds.
+
+    Args:
+        problem: What does not fit, as a sentence without a full stop.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"layers that do not fit each other ({problem})")

@@ -12,7 +12,6 @@ __all__ = [
     "ChangedInt8",
     "CheckpointError",
     "CheckpointMismatch",
-    "CompileError",
     "ComputationFailed",
     "DamagedCheck",
     "DamagedFile",
@@ -21,7 +20,6 @@ __all__ = [
     "FileMissing",
     "FileUnreadable",
     "LogitsNotNumbers",
-    "MapsDoNotFit",
     "ModelZooFile",
     "NeedsCheckpoint",
     "NeedsOnnx",
@@ -36,7 +34,6 @@ __all__ = [
     "OtherInt8Logits",
     "OtherOutput",
     "PublishedUnderOtherName",
-    "TooLargeToCompile",
     "UnsoundOnnx",
     "UnsupportedByRuntime",
 ]
@@ -251,43 +248,6 @@ class UnsupportedByRuntime(CheckpointError):
         self.feature = feature
         problem = f"has {feature}, which the {runtime} runtime does not support"
         super().__init__(path, problem, _OTHER_RUNTIME)
-
-
-class CompileError(ShuffleNetError, ValueError):
-    """No machine code is generated for a network.
-
-    Args:
-        feature: What it has, as the object of a sentence.
-    """
-
-    def __init__(self, feature: str) -> None:
-        self.feature = feature
-        super().__init__(
-            f"The network has {feature}, for which no machine code is generated. {_OTHER_RUNTIME}"
-        )
-
-
-class TooLargeToCompile(CompileError):
-    """Machine code would take too long to compile, or too much memory to run.
-
-    Args:
-        what: What there is too much of: "windows of 127 px".
-        most: The most that is compiled: "15 px".
-    """
-
-    def __init__(self, what: str, most: str) -> None:
-        super().__init__(f"{what}, more than {most}")
-
-
-class MapsDoNotFit(CompileError):
-    """A layer reads or writes what no map holds.
-
-    Args:
-        problem: What does not fit, as a sentence without a full stop.
-    """
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(f"layers that do not fit each other ({problem})")
 
 
 class ModelZooFile(CheckpointError):
