@@ -1,5 +1,6 @@
 """Networks on RISC-V, with and without vectors, by qemu, against this machine's code."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -9,23 +10,27 @@ pytest.importorskip("llvmlite")
 
 from cross_networks import logits_elsewhere
 from shufflenet.codegen import build, jit
+from shufflenet.graph import Floats
 from shufflenet.machine import host_target
 from shufflenet.spec import TARGETS
 from small_networks import small_network
 
 ROWS = ["riscv64-linux", "riscv64-v-linux"]
 HOST = host_target(int8=False)
+IMAGES = np.random.default_rng(1).standard_normal((2, 3, 24, 20), np.float32)
+
+
+@functools.cache
+def of_this_machine(int8: bool) -> Floats:
+    compiled = jit(build(small_network(int8=int8), HOST, IMAGES.shape[1:], batches=False))
+    return np.concatenate([compiled.logits_of(image) for image in IMAGES])
 
 
 @pytest.mark.parametrize("int8", [False, True], ids=["float32", "int8"])
 @pytest.mark.parametrize("name", ROWS)
 def test_logits_are_those_of_this_machine(name: str, int8: bool, tmp_path: Path) -> None:
-    network = small_network(int8=int8)
-    images = np.random.default_rng(1).standard_normal((2, 3, 24, 20), np.float32)
-    compiled = jit(build(network, HOST, images.shape[1:]))
-    expected = np.concatenate([compiled.logits_of(image) for image in images])
-    module = build(network, TARGETS[name], images.shape[1:], batches=False)
-    found = logits_elsewhere(name, module, images, tmp_path)
+    module = build(small_network(int8=int8), TARGETS[name], IMAGES.shape[1:], batches=False)
+    found, expected = logits_elsewhere(name, module, IMAGES, tmp_path), of_this_machine(int8)
     # Both fuse multiply-adds, so that bytes are rounded alike, to the last one.
     if int8 and "fma" in HOST.features:
         assert np.array_equal(found, expected)
