@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -13,7 +14,8 @@ pytest.importorskip("llvmlite")
 from conftest import Run
 from cross import build_program, run_program
 from seeded import photo
-from shufflenet.compile import compile_network
+from shufflenet import open_model
+from shufflenet.compile import WEB, compile_network
 from shufflenet.zoo import SHIPPED
 
 PAGE = Path(__file__).parent.parent / "docs" / "devices.md"
@@ -83,3 +85,18 @@ def test_the_program_in_rust(tmp_path: Path, ppm: Path, expected: list[tuple[flo
     command = ["rustc", "-O", "classify.rs", "-C", f"link-arg={archive}"]
     subprocess.run(command, check=True, cwd=tmp_path)
     check(run_program("x86-64", tmp_path / "classify", content=ppm.read_bytes()), expected)
+
+
+def test_the_program_in_javascript(tmp_path: Path) -> None:
+    pytest.importorskip("ziglang")
+    if not shutil.which("node"):
+        pytest.skip("node is not installed")
+    assert SHIPPED.onnx
+    compile_network(SHIPPED.onnx, tmp_path / "page", WEB)
+    (tmp_path / "classify.mjs").write_text(program("js"))
+    done = subprocess.run(["node", "classify.mjs"], cwd=tmp_path, check=True, capture_output=True)
+    *label, probability = done.stdout.decode().split()
+    model = open_model(SHIPPED.onnx, runtime="onnxruntime")
+    (best,) = model.classify([np.full((64, 64, 3), 255, np.uint8)], k=1)[0]
+    assert " ".join(label) == best.label
+    assert abs(float(probability) - best.probability) < 1e-4
