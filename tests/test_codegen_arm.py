@@ -1,6 +1,7 @@
 """Compiled networks on ARM processors, which qemu plays, against this machine's."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,9 +11,9 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from cross_networks import logits_elsewhere
+from narrow import NARROW
 from shufflenet.codegen import build, jit
 from shufflenet.graph import Convolution, Floats, Linear, Network
-from shufflenet.machine import host_target
 from shufflenet.spec import TARGETS
 from small_networks import small_network
 from tolerance import FLOAT32_RELATIVE
@@ -23,8 +24,17 @@ SHAPE = (3, 24, 20)
 IMAGES = np.random.default_rng(0).standard_normal((3, *SHAPE), np.float32)
 
 
+@cache
+def network_of(least: int | None) -> tuple[Network, Floats]:
+    """Return a float32 network, or one of int8 with such weights, and its logits here."""
+    network = small_network(int8=least is not None)
+    if least is not None:
+        network = with_extreme_weights(network, least)
+    return network, logits_here(network)
+
+
 def logits_here(network: Network) -> Floats:
-    here = jit(build(network, host_target(int8=False), SHAPE))
+    here = jit(build(network, NARROW, SHAPE))
     return np.concatenate([here.logits_of(image) for image in IMAGES])
 
 
@@ -45,9 +55,10 @@ def with_extreme_weights(network: Network, least: int) -> Network:
 
 @pytest.mark.parametrize("name", ["aarch64-linux", "armv7-linux"])
 def test_float32_on_arm(name: str, tmp_path: Path) -> None:
-    network = small_network()
-    expected = logits_here(network)
-    actual = logits_elsewhere(name, build(network, TARGETS[name], SHAPE), IMAGES, tmp_path)
+    network, expected = network_of(None)
+    actual = logits_elsewhere(
+        name, build(network, TARGETS[name], SHAPE, batches=False), IMAGES, tmp_path
+    )
     assert np.abs(actual - expected).max() <= FLOAT32_RELATIVE * np.abs(expected).max()
 
 
@@ -62,9 +73,10 @@ def test_float32_on_arm(name: str, tmp_path: Path) -> None:
     ],
 )
 def test_int8_on_arm_is_equal_to_the_bit(name: str, least: int, tmp_path: Path) -> None:
-    network = with_extreme_weights(small_network(int8=True), least)
-    expected = logits_here(network)
-    actual = logits_elsewhere(name, build(network, TARGETS[name], SHAPE), IMAGES, tmp_path)
+    network, expected = network_of(least)
+    actual = logits_elsewhere(
+        name, build(network, TARGETS[name], SHAPE, batches=False), IMAGES, tmp_path
+    )
     if name == "armv7-linux":  # it rounds products of float32 before they are added
         assert np.abs(actual - expected).max() <= FLOAT32_RELATIVE * np.abs(expected).max()
     else:

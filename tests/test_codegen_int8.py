@@ -62,7 +62,7 @@ def prepared(classifier: LlvmClassifier, count: int, side: int) -> npt.NDArray[n
 # --- what is computed ---
 
 
-@pytest.mark.parametrize("size", [(32, 32), (33, 70), (1, 1), (7, 224)])
+@pytest.mark.parametrize("size", [(32, 32), (33, 70), (1, 1)])
 def test_features_are_the_bytes_that_the_file_means(
     classifier: LlvmClassifier, int8_file: Path, size: tuple[int, int]
 ) -> None:
@@ -233,8 +233,7 @@ def v1_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
     return of
 
 
-@pytest.mark.parametrize("zero", [0, 21])
-@pytest.mark.parametrize("groups", [0, 3, 8])
+@pytest.mark.parametrize(("groups", "zero"), [(0, 21), (3, 0), (8, 21)])
 def test_sums_averages_and_zeros_of_every_layer(
     instructions: Target,
     groups: int,

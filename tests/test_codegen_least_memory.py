@@ -5,6 +5,7 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
+from narrow import NARROW
 from reference_layers import random_network
 from shufflenet.codegen import Code, build, jit
 from shufflenet.codegen.kernels import LINE_BYTES
@@ -58,7 +59,7 @@ def test_parts_that_are_needed_at_once_have_bytes_of_their_own(seed: int) -> Non
 def test_random_networks_give_the_same_bits(
     seed: int, height: int, width: int, *, int8: bool
 ) -> None:
-    target: Target = host_target(int8=int8)
+    target: Target = host_target(int8=True) if int8 else NARROW
     if int8 and not target.multiplies_bytes:
         pytest.skip("this processor has no instructions that multiply bytes")
     network, shape = random_network(seed, int8=int8), (3, height, width)
@@ -79,9 +80,9 @@ def test_random_networks_give_the_same_bits(
 def test_the_network_that_ships_needs_a_third_of_the_memory() -> None:
     assert SHIPPED.onnx
     network, _ = read_network(SHIPPED.onnx)
-    target, shape = host_target(int8=False), (3, 80, 80)
-    least = build(network, target, shape, least_memory=True)
-    assert least.arena_bytes * 3 < build(network, target, shape).arena_bytes
+    shape = (3, 80, 80)
+    least = build(network, NARROW, shape, least_memory=True)
+    assert least.arena_bytes * 3 < build(network, NARROW, shape).arena_bytes
 
 
 def test_photos_and_logits_lie_where_the_arena_is_free() -> None:
@@ -90,8 +91,8 @@ def test_photos_and_logits_lie_where_the_arena_is_free() -> None:
     cropped = rng.integers(0, 256, (*SHAPE[1:], 3), np.uint8)
     found, sizes = [], []
     for least_memory in (False, True):
-        network, target = small_network(), host_target(int8=False)
-        net = Linked(build(network, target, SHAPE, HOW, least_memory=least_memory))
+        network = small_network()
+        net = Linked(build(network, NARROW, SHAPE, HOW, least_memory=least_memory))
         memory, values = net.memory(), np.empty((4, CLASSES), np.float32)
         for n in (0, 2):  # the second time, bytes are those of the first
             assert net.call("classify", memory, photo, 31, 50, 93, 3, values[n]) == Code.OK

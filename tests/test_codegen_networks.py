@@ -1,6 +1,6 @@
 """Random networks as machine code, against NumPy layer by layer: float32 closely, int8 by bytes."""
 
-from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -8,14 +8,12 @@ import pytest
 pytest.importorskip("llvmlite")
 from llvmlite import ir
 
+from narrow import NARROW
 from reference_layers import random_network, reference_logits
 from shufflenet.codegen import build, jit
 from shufflenet.codegen.kernels import FLOATS, INDEX, Kernels, Signature, float_multiplier
-from shufflenet.machine import host_target
+from shufflenet.graph import Floats, Network
 from shufflenet.spec import Target
-
-HOST = host_target(int8=False)
-NARROW = replace(HOST, vector_bytes=16, registers=16)
 
 CLOSE = 1e-5  # of the largest logit: float32, some ten layers deep
 CLOSE_INT8 = 0.01  # likewise: float32 rounds some values at the edge of two bytes to the other one
@@ -41,14 +39,19 @@ def test_float32(seed: int, height: int, width: int) -> None:
     assert np.array_equal(compiled.logits_of(batch[0]), alone[:1])  # the arena is as it was
 
 
+@cache
+def int8_case(seed: int, height: int, width: int) -> tuple[Network, Floats, Floats]:
+    network, image = random_network(seed, int8=True), images(3, height, width)
+    return network, image, reference_logits(network, image)
+
+
+@pytest.mark.xdist_group("int8 networks")  # a worker computes what is expected once
 @pytest.mark.parametrize(
     ("seed", "height", "width"), [(10, 1, 1), (11, 19, 30), (12, 64, 33), (13, 320, 352)]
 )
 def test_int8(instructions: Target, seed: int, height: int, width: int) -> None:
-    network = random_network(seed, int8=True)
+    network, image, expected = int8_case(seed, height, width)
     compiled = jit(build(network, instructions, (3, height, width)))
-    image = images(3, height, width)
-    expected = reference_logits(network, image)
     logits = compiled.logits_of(image)[0]
     assert np.abs(logits - expected).max() <= CLOSE_INT8 * max(1, np.abs(expected).max())
 

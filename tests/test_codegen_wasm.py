@@ -13,17 +13,16 @@ import pytest
 pytest.importorskip("llvmlite")
 pytest.importorskip("ziglang")
 
+from narrow import NARROW
 from shufflenet.codegen import Facts, build, jit, object_file
 from shufflenet.compile._link import link  # alone, for how modules are linked is not what is tested
 from shufflenet.graph import Network, read_network
-from shufflenet.machine import host_target
 from shufflenet.spec import TARGETS, Label, Target
 from shufflenet.zoo import SHIPPED
 from small_networks import small_network
 
 pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="Node is not installed")
 
-HOST = host_target(int8=False)
 Floats = npt.NDArray[np.float32]
 
 RUN = """
@@ -67,9 +66,9 @@ def random_image(*shape: int) -> Floats:
 
 def without_fused_multiply_adds() -> Target:
     """This processor as the first of its architecture."""
-    if not HOST.triple.startswith("x86_64"):
+    if not NARROW.triple.startswith("x86_64"):
         pytest.skip("only the first of x86-64 had no fused multiply-adds")
-    return replace(TARGETS["x86-64"], triple=HOST.triple)
+    return replace(TARGETS["x86-64"], triple=NARROW.triple)
 
 
 @pytest.mark.parametrize("int8", [False, True], ids=["float32", "int8"])
@@ -83,7 +82,7 @@ def test_wasm_computes_what_every_processor_does_to_the_bit(int8: bool, tmp_path
 @pytest.mark.parametrize("int8", [False, True], ids=["float32", "int8"])
 def test_relaxed_wasm_may_fuse_multiply_adds(int8: bool, tmp_path: Path) -> None:
     network, image = small_network(int8=int8), random_image(3, 24, 20)
-    expected = jit(build(network, HOST, image.shape, batches=False)).logits_of(image)[0]
+    expected = jit(build(network, NARROW, image.shape, batches=False)).logits_of(image)[0]
     found, _ = computed_by_node(network, "wasm32-relaxed", image, tmp_path)
     most = 0.02 if int8 else 2e-5  # a byte may be another by one
     assert np.abs(found - expected).max() <= most * np.abs(expected).max()
@@ -92,7 +91,7 @@ def test_relaxed_wasm_may_fuse_multiply_adds(int8: bool, tmp_path: Path) -> None
 def test_the_network_that_ships(tmp_path: Path) -> None:
     assert SHIPPED.onnx
     network, image = read_network(SHIPPED.onnx)[0], random_image(3, 80, 80)
-    expected = jit(build(network, HOST, image.shape, batches=False)).logits_of(image)[0]
+    expected = jit(build(network, NARROW, image.shape, batches=False)).logits_of(image)[0]
     found, code_bytes = computed_by_node(network, "wasm32", image, tmp_path)
     assert code_bytes < 50_000  # of which a page is loaded before its weights
     assert np.abs(found - expected).max() <= 2e-5 * np.abs(expected).max()

@@ -8,10 +8,10 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from bare_metal import compute_logits
+from narrow import NARROW
 from reference_layers import random_network
 from shufflenet.codegen import Facts, build, jit, object_file
 from shufflenet.graph import Network
-from shufflenet.machine import host_target
 from shufflenet.recipes import preprocess_for
 from shufflenet.spec import TARGETS, Label
 from small_networks import small_network
@@ -35,7 +35,7 @@ def difference(target: str, network: Network, folder: Path, *, pixels: bool) -> 
     if pixels:
         images = rng.integers(0, 256, (2, PX, PX, 3), np.uint8)
     logits, _ = compute_logits(target, folder / "network.o", images, classes, made.memory_bytes)
-    here = jit(build(network, host_target(int8=np.uint8 in network.dtypes), shape, how))
+    here = jit(build(network, NARROW, shape, how))
     expected = np.concatenate(
         [here.logits_of_pixels(x) if pixels else here.logits_of(x) for x in images]
     )

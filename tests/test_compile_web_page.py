@@ -42,6 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert (told["path"], told["target"], told["header"]) == (str(folder), "web", "")
     assert told["code_bytes"] <= 80_000
     assert told["file_bytes"] == sum(path.stat().st_size for path in folder.iterdir())
+    # With labels and the card; so that a page's code is there before its picture is.
     for name in ("shufflenet.wasm", "shufflenet-relaxed.wasm"):
         assert (folder / name).stat().st_size < 100_000
     return folder

@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,8 @@ from seeded import photo
 from shufflenet import open_model
 from shufflenet.compile import WEB, compile_network
 from shufflenet.zoo import SHIPPED
+
+pytestmark = pytest.mark.xdist_group("devices")  # a worker compiles for each target once
 
 PAGE = Path(__file__).parent.parent / "docs" / "devices.md"
 
@@ -55,27 +59,46 @@ def check(printed: bytes, expected: list[tuple[float, str]]) -> None:
         assert abs(float(shown) - probability) < 6e-4  # of three decimals
 
 
-def model(folder: Path, target: str) -> Path:
-    assert SHIPPED.onnx
-    compile_network(SHIPPED.onnx, folder / "model.a", target)
-    return folder / "model.a"
+@pytest.fixture(scope="module")
+def archive_for(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return what compiles the network that ships, once for each target, with its header."""
+
+    @cache
+    def compiled(target: str) -> Path:
+        assert SHIPPED.onnx
+        path = tmp_path_factory.mktemp("model") / "model.a"
+        compile_network(SHIPPED.onnx, path, target)
+        return path
+
+    return compiled
 
 
 @pytest.mark.parametrize("target", ["x86-64", "aarch64-linux"])
 def test_the_program_in_c(
-    target: str, tmp_path: Path, ppm: Path, expected: list[tuple[float, str]]
+    target: str,
+    archive_for: Callable[[str], Path],
+    tmp_path: Path,
+    ppm: Path,
+    expected: list[tuple[float, str]],
 ) -> None:
     source = tmp_path / "classify.c"
     source.write_text(program("c"))
     assert len(program("c").splitlines()) < 25
-    built = build_program(target, [source, model(tmp_path, target)], tmp_path / "classify")
+    archive = archive_for(target)
+    shutil.copy(archive.with_suffix(".h"), tmp_path)
+    built = build_program(target, [source, archive], tmp_path / "classify")
     check(run_program(target, built, content=ppm.read_bytes()), expected)
 
 
-def test_the_program_in_rust(tmp_path: Path, ppm: Path, expected: list[tuple[float, str]]) -> None:
+def test_the_program_in_rust(
+    archive_for: Callable[[str], Path],
+    tmp_path: Path,
+    ppm: Path,
+    expected: list[tuple[float, str]],
+) -> None:
     if not shutil.which("rustc"):
         pytest.skip("rustc is not installed")
-    archive = model(tmp_path, "host")
+    archive = archive_for("x86-64")
     header = archive.with_suffix(".h").read_text()
     found = re.search(r"SHUFFLENET_MEMORY_BYTES (\d+)", header)
     assert found
