@@ -37,6 +37,17 @@ torch.set_num_threads(1)  # tests run side by side
 settings.register_profile("any machine", deadline=None)  # no test depends on how busy it is
 settings.load_profile("any machine")
 
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave tests that share what a fixture of their file makes to one worker, as one group."""
+    for item in items:
+        if isinstance(item, pytest.Function) and not item.get_closest_marker("xdist_group"):
+            fixtures = item._fixtureinfo.name2fixturedefs.values()
+            if any(each[-1].scope == "module" for each in fixtures):
+                item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
 Run = Callable[..., tuple[int, str, str]]
 """Runs a command in this process and gives its exit code and what it wrote to both streams."""
 

@@ -1,6 +1,8 @@
 """Small float32 networks as files, for the tests of what reads and computes them."""
 
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from conftest import card_for, with_seeded_weights
 from shufflenet.export import export_onnx
@@ -18,5 +20,14 @@ THIN = V2Spec(
 
 
 def export(spec: NetworkSpec, path: Path) -> Path:
-    export_onnx(with_seeded_weights(build(spec)).eval(), card_for(spec), path)
+    """Write a network with random weights, the same every time."""
+    path.write_bytes(_exported(spec))
     return path
+
+
+@cache  # an export takes seconds
+def _exported(spec: NetworkSpec) -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "exported.onnx"
+        export_onnx(with_seeded_weights(build(spec)).eval(), card_for(spec), path)
+        return path.read_bytes()

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -40,11 +42,20 @@ def written(folder: Path, images: Iterable[np.ndarray], classes: Sequence[str]) 
 
 def write_float_file(folder: Path, spec: NetworkSpec | None = None) -> Path:
     """Write a network with random weights; colors are classes; by default two stages of two."""
-    net = with_seeded_weights(build(spec or _two_stages()))
+    path = folder / "float.onnx"
+    path.write_bytes(_float_file(spec or _two_stages()))
+    return path
+
+
+@cache  # an export takes seconds
+def _float_file(spec: NetworkSpec) -> bytes:
+    net = with_seeded_weights(build(spec))
     _fit_statistics(net)
     labels = tuple(Label(name, name) for name in CLASSES)
-    export_onnx(net, replace(card_for(net.spec), labels=labels), folder / "float.onnx")
-    return folder / "float.onnx"
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "float.onnx"
+        export_onnx(net, replace(card_for(net.spec), labels=labels), path)
+        return path.read_bytes()
 
 
 def _two_stages() -> V2Spec:

@@ -12,7 +12,6 @@ from PIL import Image
 pytest.importorskip("llvmlite")
 from llvmlite import binding
 
-from narrow import NARROW
 from shufflenet.codegen import MESSAGES, Code, Facts, Module, build, jit, object_file
 from shufflenet.codegen.kernels import aligned
 from shufflenet.machine import host_target
@@ -71,9 +70,9 @@ class Linked:
 def modules() -> dict[bool, Module]:
     """Of float32 and, where this processor multiplies bytes, of int8."""
     return {
-        int8: build(small_network(int8=int8), target, SHAPE, HOW, batches=False)
-        for int8, target in ((False, NARROW), (True, host_target(int8=True)))
-        if target.multiplies_bytes or not int8
+        int8: build(small_network(int8=int8), host_target(int8=int8), SHAPE, HOW, batches=False)
+        for int8 in (False, True)
+        if not int8 or host_target(int8=True).multiplies_bytes
     }
 
 

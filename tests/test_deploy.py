@@ -24,15 +24,14 @@ def relative(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize("name", SPECS)
-@pytest.mark.parametrize("size", [(64, 64), (65, 47)])
 @torch.no_grad()
-def test_the_deployed_network_computes_the_same(name: str, size: tuple[int, int]) -> None:
+def test_the_deployed_network_computes_the_same(name: str) -> None:
     net = calmed(with_seeded_weights(build(replace(SPECS[name], classes=7)).double()))
-    images = torch.randn(2, 3, *size, dtype=torch.float64)
-    expected = net(images)
-    deployed = deploy(net)
-    assert relative(deployed(images), expected) <= FLOAT64_RELATIVE
-    assert relative(fold_batch_norms(net)(images), expected) <= FLOAT64_RELATIVE
+    deployed, folded = deploy(net), fold_batch_norms(net)
+    for images in (torch.randn(2, 3, 65, 47).double(), torch.randn(1, 3, 64, 64).double()):
+        expected = net(images)
+        assert relative(deployed(images), expected) <= FLOAT64_RELATIVE
+        assert relative(folded(images), expected) <= FLOAT64_RELATIVE
     assert relative(deployed.float()(images.float()), expected) <= FLOAT32_RELATIVE
 
 
