@@ -77,6 +77,24 @@ def test_what_is_no_target_is_refused(name: str) -> None:
         find_target(name)
 
 
+@pytest.mark.parametrize(
+    ("triple", "cpu", "multiplies"),
+    [
+        ("thumbv7em-none-eabihf", "cortex-m7", "SMLAD"),
+        ("thumbv7m-none-eabi", "cortex-m3", "portable"),
+        ("thumbv8.1m.main-none-eabihf", "cortex-m55", "portable"),
+        ("armv7-linux-gnueabihf", "cortex-a7", "NEON"),
+        ("armv7-linux-gnueabihf", "cortex-a9", "NEON"),
+    ],
+)
+def test_triples_of_32_bit_arm_get_a_vendor_and_its_products(
+    triple: str, cpu: str, multiplies: str
+) -> None:
+    target = find_target(triple, cpu)
+    assert target.triple.split("-")[1] == "unknown"
+    assert target.multiplies_bytes == multiplies
+
+
 def test_words_that_llvm_would_ignore_are_refused() -> None:
     assert "cortex-a76" in words_of("aarch64-linux-gnu").cpus
     assert "dotprod" in words_of("aarch64-linux-gnu").features

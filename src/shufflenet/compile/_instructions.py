@@ -18,6 +18,25 @@ define void @add(ptr %p, ptr %q) {{
 }}
 """
 _FOUR_FLOATS = _ADD.format(vector="<4 x float>", add="fadd")
+# A product of halves of words, which processors multiply that multiply both halves, too.
+_SHORTS = """
+define i32 @product(i32 %sum, i16 %a, i16 %b) {
+  %x = sext i16 %a to i32
+  %y = sext i16 %b to i32
+  %z = mul i32 %x, %y
+  %s = add i32 %sum, %z
+  ret i32 %s
+}
+"""
+# Eight products of bytes.
+_BYTES = """
+define <8 x i16> @products(<8 x i8> %a, <8 x i8> %b) {
+  %x = sext <8 x i8> %a to <8 x i16>
+  %y = sext <8 x i8> %b to <8 x i16>
+  %z = mul <8 x i16> %x, %y
+  ret <8 x i16> %z
+}
+"""
 # A sum of products of bytes, as one instruction of VNNI.
 _REDUCE = """
 define i32 @reduce(ptr %p, ptr %q) {
@@ -44,25 +63,27 @@ define <4 x i32> @dot(<4 x i32> %sum, <16 x i8> %a, <16 x i8> %b) {{
 
 def with_instructions(target: Target) -> Target:
     """Return a target with the vectors and multiplies of bytes that its processor has."""
+    by: ByteMultiply
     match binding.Target.from_triple(target.triple).name:
         case "x86-64":
             return _with_x86(target)
         case "aarch64":
             return replace(target, registers=32, multiplies_bytes=_neon(target))
-        case "arm" | "thumb" if "vadd.f32\tq" not in _assembly(target, _FOUR_FLOATS):
+        case "arm" | "thumb" if "vadd.f32\tq" in _assembly(target, _FOUR_FLOATS):
+            # Microcontrollers with vectors have others than NEON.
+            by = "NEON" if "vmull.s8\tq" in _assembly(target, _BYTES) else "portable"
+            return replace(target, multiplies_bytes=by)
+        case "arm" | "thumb":
+            by = "SMLAD" if "smlabb" in _assembly(target, _SHORTS) else "portable"
+            return replace(target, vector_bytes=4, registers=32, multiplies_bytes=by)
+        case "riscv32" | "riscv64":
+            if "vfadd.vv" in _assembly(target, _FOUR_FLOATS):
+                return replace(target, registers=32, multiplies_bytes="RVV")
             return replace(target, vector_bytes=4, registers=32)
         case "wasm32" if "f32x4.add" in _assembly(target, _FOUR_FLOATS):
             return replace(target, multiplies_bytes="WebAssembly SIMD")
         case "wasm32":
             return replace(target, vector_bytes=4, registers=32)
-        case "riscv32" | "riscv64":
-            if "vfadd.vv" in _assembly(target, _FOUR_FLOATS):
-                return replace(target, registers=32, multiplies_bytes="RVV")
-            return replace(target, vector_bytes=4, registers=32)
-        case "wasm32" if "v128" in _assembly(target, _FOUR_FLOATS):
-            return replace(target, multiplies_bytes="WebAssembly SIMD")
-        case "wasm32":
-            return replace(target, vector_bytes=4, registers=32, multiplies_bytes="portable")
         case _:
             return target
 

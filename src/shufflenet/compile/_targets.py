@@ -71,7 +71,22 @@ def _of_triple(triple: str) -> Target:
         architecture = ""
     if architecture not in _ARCHITECTURES:
         raise UnknownTarget(triple, [HOST, WEB, *TARGETS])
-    return Target(triple=triple, abi=_abi(triple))
+    whole = _with_vendor(triple)
+    return Target(triple=whole, abi=_abi(whole))
+
+
+def _with_vendor(triple: str) -> str:
+    """Return a triple with a vendor; where it is left out, LLVM takes the system for it.
+
+    >>> _with_vendor("thumbv7em-none-eabihf"), _with_vendor("aarch64-linux-gnu")
+    ('thumbv7em-unknown-none-eabihf', 'aarch64-unknown-linux-gnu')
+    >>> _with_vendor("arm64-apple-macosx11.0.0"), _with_vendor("wasm32-unknown-unknown")
+    ('arm64-apple-macosx11.0.0', 'wasm32-unknown-unknown')
+    """
+    architecture, _, rest = triple.partition("-")
+    second = rest.partition("-")[0].rstrip("0123456789.")
+    has_vendor = second == "unknown" or second not in _SYSTEMS.split()
+    return triple if has_vendor else f"{architecture}-unknown-{rest}"
 
 
 def _abi(triple: str) -> str:
