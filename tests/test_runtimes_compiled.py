@@ -1,6 +1,7 @@
 """Libraries of compiled networks: what they answer, and what is refused without being loaded."""
 
 import ctypes
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def test_a_file_without_the_functions_is_not_loaded(
 
 def test_names_of_two_networks_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "two.so"
-    path.write_bytes(b"\x7fELF\0a_logits_of_image\0\0b_logits_of_image\0")
+    path.write_bytes(b"\x7fELF\0a_logits_of_image\0b_logits_of_image\0")
     with pytest.raises(NotCompiledNetwork, match="holds several networks"):
         shufflenet.open_model(path)
 
@@ -133,3 +134,51 @@ def test_a_library_is_verified_and_a_changed_one_does_not_agree(
     assert content.count(values)
     (tmp_path / "other.so").write_bytes(content.replace(values, bytes(len(values))))
     assert not verify_file(tmp_path / "other.so").agrees
+
+
+def with_bias(network: Path, path: Path, added: float) -> Path:
+    """Write a network with another bias of the classifier."""
+    model = onnx.load(network)
+    node = next(each for each in model.graph.node if each.op_type == "Gemm")
+    bias = next(each for each in model.graph.initializer if each.name == node.input[2])
+    values = numpy_helper.to_array(bias) + np.float32(added)
+    bias.CopyFrom(numpy_helper.from_array(values, bias.name))
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_a_library_that_was_replaced_is_loaded_anew(
+    network: Path, library: Path, tmp_path: Path
+) -> None:
+    path, other = tmp_path / "net.so", tmp_path / "other.so"
+    compile_network(with_bias(network, tmp_path / "other.onnx", 1.0), other)
+    shutil.copyfile(library, path)
+    first = CompiledClassifier(path)
+    expected = first.logits_from_pixels(PIXELS)
+    other.replace(path)
+    second = CompiledClassifier(path)
+    assert np.allclose(second.logits_from_pixels(PIXELS), expected + 1, atol=1e-4)
+    assert np.array_equal(first.logits_from_pixels(PIXELS), expected)
+    assert np.allclose(CompiledClassifier(path).logits_from_pixels(PIXELS), expected + 1, atol=1e-4)
+
+
+def test_a_library_that_was_overwritten_in_its_place_is_refused(
+    library: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.so"
+    shutil.copyfile(library, path)
+    CompiledClassifier(path)
+    with path.open("r+b") as file:
+        file.seek(0, 2)
+        file.write(b"\0")
+    with pytest.raises(NotLoadable, match="was overwritten while this process used it"):
+        CompiledClassifier(path)
+
+
+def test_a_broken_library_is_loaded_once_it_is_mended(library: Path, tmp_path: Path) -> None:
+    path, whole = tmp_path / "net.so", library.read_bytes()
+    path.write_bytes(whole[:18] + (247).to_bytes(2, "little") + whole[20:])
+    with pytest.raises(NotLoadable):
+        CompiledClassifier(path)
+    path.write_bytes(whole)  # in its place
+    assert CompiledClassifier(path).logits_from_pixels(PIXELS).shape[0] == len(PIXELS)

@@ -18,6 +18,7 @@ from pathlib import Path
 import llvmlite
 import numpy as np
 import numpy.typing as npt
+from llvmlite import binding
 
 from shufflenet.errors import NoCacheFolder, SpecError, WriteError
 from shufflenet.files import cache_dir, make_private, open_private, write_atomic
@@ -35,7 +36,7 @@ _HASH_BYTES, _LENGTH_BYTES = 32, 8
 _START = len(_MAGIC) + _HASH_BYTES + _LENGTH_BYTES  # where the header begins
 _SUFFIX = ".code"
 _MOST_FILES, _MOST_BYTES = 64, 1 << 30  # of all kept files; of one that ships, 6 MB
-# What decides which code is made of a file, and this package's version.
+# What decides which code is made of a file.
 _SOURCES = ("codegen", "graph", "native", "preprocess", "spec")
 _SOURCE_FILES = ("__init__.py", "int8.py", "machine.py")
 
@@ -68,8 +69,8 @@ class KeptCode:
 
     def read(self, shape: tuple[int, ...]) -> NativeCode | None:
         """Read the code for images ``(channels, height, width)``; None if it is not kept."""
-        key = self._key(shape)
         try:
+            key = self._key(shape)
             path = _folder() / (key + _SUFFIX)
             code = _parse(_read(path), key)
             with contextlib.suppress(OSError):
@@ -91,8 +92,8 @@ class KeptCode:
 
     def write(self, code: NativeCode) -> None:
         """Write code; where it cannot be written it is not kept."""
-        key = self._key(code.sizes.shape)
         try:
+            key = self._key(code.sizes.shape)
             folder = _folder()
             make_private(folder)
             write_atomic(folder / (key + _SUFFIX), _format(code, key))
@@ -108,14 +109,15 @@ class KeptCode:
 
 @cache
 def _versions() -> list[object]:
-    """Return the versions of what makes code: of an installation, and of each file of its sources.
+    """Return what makes code: the versions of LLVM, and the hashes of this package's sources.
 
-    A version alone would not tell the states of a checkout apart.
+    A version would not tell the states of a checkout apart, nor would the times of files, which
+    some installers set to one and the same.
     """
     package = Path(__file__).parents[1]
-    states = ((str(p.relative_to(package)), p.stat()) for p in sorted(_sources(package)))
-    sources = [[name, state.st_size, state.st_mtime_ns] for name, state in states]
-    return [llvmlite.__version__, sources]
+    names = sorted(path.relative_to(package).as_posix() for path in _sources(package))
+    sources = [[name, hashlib.sha256((package / name).read_bytes()).hexdigest()] for name in names]
+    return [llvmlite.__version__, *binding.llvm_version_info, sources]
 
 
 def _sources(package: Path) -> Iterator[Path]:

@@ -118,10 +118,12 @@ class Compiled:
     def _own_arena(self) -> "_Arena":
         """Return this thread's arena."""
         if not hasattr(self._own, "arena"):
-            self._own.arena = _Arena(self._sizes)
-            self._prepare(self._own.arena.address)
-        arena: _Arena = self._own.arena
-        return arena
+            arena = _Arena(self._sizes)
+            self._prepare(arena.address)
+            self._own.arena = arena  # last of all, for an interrupt may come in between
+            return arena
+        own: _Arena = self._own.arena
+        return own
 
     def _classify_together(self, part: _Part, image: Array, submit: _Submit) -> _Floats:
         """Compute an image's logits in this thread's arena, with the help of others."""

@@ -5,6 +5,8 @@ a compiled network's functions is not loaded at all.
 """
 
 import ctypes
+import hashlib
+import os
 import re
 import struct
 import threading
@@ -38,11 +40,14 @@ __all__ = ["CompiledClassifier", "Proof", "open_file"]
 _MOST_BYTES = 1 << 31
 _INTERFACE = 1  # the version of the functions that is called here
 _MOST_MEMORY_BYTES, _MOST_ALIGNMENT = 1 << 40, 1 << 12
-_NAME = re.compile(rb"\0_?([A-Za-z_][A-Za-z0-9_]{0,99})_logits_of_image\0")
+_NAME = re.compile(rb"\0_?([A-Za-z_][A-Za-z0-9_]{0,99})_logits_of_image(?=\0)")
 _TEXT = ctypes.CFUNCTYPE(ctypes.c_char_p)
 _PREPARE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_size_t)
 _COMPUTE = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 3)
 _MESSAGE = ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.c_int32)
+
+# Of each path the files that were loaded from it: their numbers, and the hashes of their contents.
+_loaded: dict[Path, dict[tuple[int, int], bytes]] = {}
 
 
 def open_file(path: Path, *, threads: int | None, precision: Arithmetic) -> "CompiledClassifier":
@@ -205,10 +210,11 @@ class CompiledClassifier:
         """Return the address of this thread's working memory, which is prepared."""
         if not hasattr(self._own, "address"):
             alignment = self.proof.memory_alignment
-            self._own.block = np.zeros(self.proof.memory_bytes + alignment, np.uint8)
-            address = self._own.block.ctypes.data
-            self._own.address = address + -address % alignment
-            self._prepare(self._own.address, self.proof.memory_bytes)
+            block = np.zeros(self.proof.memory_bytes + alignment, np.uint8)
+            address = block.ctypes.data + -block.ctypes.data % alignment
+            self._prepare(address, self.proof.memory_bytes)
+            # Last of all, for an interrupt may come in between.
+            self._own.block, self._own.address = block, address
         address = self._own.address
         return int(address)
 
@@ -239,10 +245,12 @@ def _load(path: Path, content: bytes, prefix: str) -> Callable[[str, Any], Any]:
     """
     if not _is_whole(content):
         raise NotLoadable(path, "it is cut short")
+    name = _name(path, content)
     try:
-        library = ctypes.CDLL(str(path.absolute()))
+        library = ctypes.CDLL(name)
     except OSError as error:
-        raise NotLoadable(path, str(error).removeprefix(f"{path.absolute()}: ")) from error
+        _loaded[path.absolute()].popitem()  # another may get its number
+        raise NotLoadable(path, str(error).removeprefix(f"{name}: ")) from error
 
     def find(name: str, kind: Any) -> Any:  # noqa: ANN401  # of ctypes
         try:
@@ -251,6 +259,23 @@ def _load(path: Path, content: bytes, prefix: str) -> Callable[[str, Any], Any]:
             raise NotCompiledNetwork(path, f"lacks the function {name!r}") from error
 
     return find
+
+
+def _name(path: Path, content: bytes) -> str:
+    """Return a name that loads what is at a path now.
+
+    Under a name that was loaded before, systems return the library that it named then. A file that
+    was put in its place since gets another name: one "./" longer for each before it.
+
+    Raises:
+        NotLoadable: the library that was loaded was itself written anew, and is used as it was.
+    """
+    path, status = path.absolute(), os.stat(path)
+    files = _loaded.setdefault(path, {})
+    number, content_hash = (status.st_dev, status.st_ino), hashlib.sha256(content).digest()
+    if files.setdefault(number, content_hash) != content_hash:
+        raise NotLoadable(path, "it was overwritten while this process used it")
+    return os.path.join(path.parent, *["."] * [*files].index(number), path.name)
 
 
 def _is_whole(content: bytes) -> bool:
