@@ -1,5 +1,8 @@
 """Targets: rows, triples, and what LLVM knows of processors."""
 
+import subprocess
+import sys
+
 import pytest
 
 pytest.importorskip("llvmlite")
@@ -93,6 +96,17 @@ def test_triples_of_32_bit_arm_get_a_vendor_and_its_products(
     target = find_target(triple, cpu)
     assert target.triple.split("-")[1] == "unknown"
     assert target.multiplies_bytes == multiplies
+
+
+def test_a_processor_is_found_before_anything_else_asked_llvm() -> None:
+    ask = "from shufflenet.compile import find_target; print(find_target(*{}).multiplies_bytes)"
+    for named, multiplies in (
+        (("aarch64-linux", "cortex-a76"), "NEON dotprod"),
+        (("x86-64", "", ","), "portable"),
+    ):
+        command = [sys.executable, "-c", ask.format(named)]
+        found = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert found.stdout.strip() == multiplies
 
 
 def test_words_that_llvm_would_ignore_are_refused() -> None:

@@ -63,6 +63,7 @@ define <4 x i32> @dot(<4 x i32> %sum, <16 x i8> %a, <16 x i8> %b) {{
 
 def with_instructions(target: Target) -> Target:
     """Return a target with the vectors and multiplies of bytes that its processor has."""
+    binding.initialize_all_targets()
     by: ByteMultiply
     match binding.Target.from_triple(target.triple).name:
         case "x86-64":
