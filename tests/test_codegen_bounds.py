@@ -9,18 +9,17 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
+from narrow import NARROW
 from shufflenet.codegen import build, check, jit
 from shufflenet.codegen.plan import Buffer, Memory, Planes
 from shufflenet.codegen.plan._sources import Slice, WindowSource  # what a plan is made of
 from shufflenet.errors import MapsDoNotFit, SpecError, TooLargeToCompile
 from shufflenet.graph import ChannelSlice, Convolution, Layer, Linear, Mean, Network, QuantParams
-from shufflenet.machine import host_target
 from shufflenet.recipes import preprocess_for
 from shufflenet.spec import TARGETS
 from small_networks import small_network
 
 WIDE = TARGETS["x86-64-v3"]
-NARROW = replace(host_target(int8=False), vector_bytes=16, registers=16)
 SHAPE = (3, 64, 64)
 
 

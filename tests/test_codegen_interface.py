@@ -48,7 +48,9 @@ class Linked:
     def call(self, name: str, *arguments: Argument, returns: type = ctypes.c_int32) -> object:
         address = self.engine.get_function_address(f"net_{name}")
         assert address, name
-        kinds = [ctypes.c_int32 if isinstance(each, int) else ctypes.c_void_p for each in arguments]
+        kinds: list[type] = [
+            ctypes.c_int32 if isinstance(each, int) else ctypes.c_void_p for each in arguments
+        ]
         if name in ("prepare", "classify", "resize"):  # bytes of all, of a row
             kinds[1 if name == "prepare" else 4] = ctypes.c_ssize_t
         values = [each.ctypes.data if isinstance(each, np.ndarray) else each for each in arguments]

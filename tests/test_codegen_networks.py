@@ -19,6 +19,16 @@ CLOSE = 1e-5  # of the largest logit: float32, some ten layers deep
 CLOSE_INT8 = 0.01  # likewise: float32 rounds some values at the edge of two bytes to the other one
 
 
+# Seed, height and width. Kernels of every one are tested by test_codegen_kernels_int8.py.
+SMALL = {
+    "portable": (12, 64, 33),
+    "AVX2": (11, 19, 30),
+    "AVX-VNNI": (10, 1, 1),
+    "AVX-512 VNNI": (12, 64, 33),
+    "AMX": (11, 19, 30),
+}
+
+
 def images(*shape: int) -> np.ndarray:
     return np.random.default_rng(shape).standard_normal(shape, np.float32)
 
@@ -45,13 +55,11 @@ def int8_case(seed: int, height: int, width: int) -> tuple[Network, Floats, Floa
     return network, image, reference_logits(network, image)
 
 
-@pytest.mark.xdist_group("int8 networks")  # a worker computes what is expected once
-@pytest.mark.parametrize(
-    ("seed", "height", "width"), [(10, 1, 1), (11, 19, 30), (12, 64, 33), (13, 320, 352)]
-)
-def test_int8(instructions: Target, seed: int, height: int, width: int) -> None:
-    network, image, expected = int8_case(seed, height, width)
-    compiled = jit(build(network, instructions, (3, height, width)))
+@pytest.mark.parametrize("in_strips", [False, True])
+def test_int8(instructions: Target, *, in_strips: bool) -> None:
+    case = (13, 320, 352) if in_strips else SMALL[instructions.multiplies_bytes]
+    network, image, expected = int8_case(*case)
+    compiled = jit(build(network, instructions, image.shape))
     logits = compiled.logits_of(image)[0]
     assert np.abs(logits - expected).max() <= CLOSE_INT8 * max(1, np.abs(expected).max())
 

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
+from narrow import NARROW
 from reference_layers import random_network
 from shufflenet.codegen import build, jit
 from shufflenet.codegen.plan import parts_of
@@ -23,8 +24,6 @@ from shufflenet.zoo import SHIPPED
 from small_networks import small_network
 
 Floats = npt.NDArray[np.float32]
-HOST = host_target(int8=False)
-NARROW = replace(HOST, vector_bytes=16, registers=16)
 
 
 def image_of(*shape: int) -> Floats:
@@ -62,9 +61,12 @@ def test_float32(seed: int, height: int, width: int, threads: int) -> None:
     assert_the_same_by_all(code, image_of(*shape), threads)
 
 
-def test_int8(instructions: Target) -> None:
-    shape = (3, 320, 352)
-    code = compiled(random_network(13, int8=True), instructions, shape, 2)
+@pytest.mark.parametrize("best", [False, True])  # AMX has a state of each thread
+def test_int8(*, best: bool) -> None:
+    shape, target = (3, 320, 352), host_target(int8=True)
+    if not best:
+        target = replace(target, multiplies_bytes="portable")
+    code = compiled(random_network(13, int8=True), target, shape, 2)
     assert_the_same_by_all(code, image_of(*shape), 2)
 
 

@@ -35,7 +35,7 @@ def operators(path: Path) -> Counter[str]:
 
 
 def shallow(spec: NetworkSpec) -> NetworkSpec:
-    """Leave two units of each of the first stages, which differ in all that later ones do.
+    """Leave two units of the first stage and the one that opens the next, which all others repeat.
 
     Those of a searched network are of every kind; each of the catalogue has all four.
     """
@@ -45,7 +45,8 @@ def shallow(spec: NetworkSpec) -> NetworkSpec:
             for stage, kinds in zip(spec.stages, UNITS, strict=False)
         )
         return replace(spec, stages=searched)
-    return replace(spec, stages=tuple(replace(stage, repeats=2) for stage in spec.stages[:2]))
+    first, second = spec.stages[:2]
+    return replace(spec, stages=(replace(first, repeats=2), replace(second, repeats=1)))
 
 
 def structure(spec: NetworkSpec) -> str:

@@ -1,6 +1,5 @@
 """Thousands of small changes of files: each is refused in a sentence, or means what ONNX means."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from mutations import mutate
+from narrow import NARROW
 from random_graphs import quantized, random_model
 from shufflenet.codegen import build, check, jit
 from shufflenet.errors import ShuffleNetError
@@ -21,7 +21,6 @@ RNG = np.random.default_rng
 SHAPE = (3, 21, 18)
 FLOAT32 = 1e-3  # weights of 1e38 leave few digits
 INT8 = 0.1  # one byte of a map of a few channels
-NARROW = replace(host_target(int8=False), vector_bytes=16, registers=16)
 QUANTIZABLE = (0, 1, 3, 4, 6, 8)  # seeds of graphs whose int8 form is read
 
 

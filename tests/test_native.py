@@ -16,6 +16,7 @@ pytest.importorskip("llvmlite")
 
 from conftest import card_for, with_seeded_weights
 from exported import THIN
+from narrow import NARROW
 from shufflenet.errors import FileChanged, SpecError
 from shufflenet.export import export_onnx
 from shufflenet.machine import host_target
@@ -247,7 +248,6 @@ def test_sizes_that_do_not_fit_each_other_are_refused(change: dict[str, object])
 
 # --- the LLVM runtime ---
 
-NARROW = replace(TARGET, vector_bytes=16, registers=16)  # compiled sooner
 ALONE = """
 import sys, numpy
 from dataclasses import replace

@@ -70,8 +70,10 @@ def publish(name: str, data: Path, home: Path, site: Site, monkeypatch: pytest.M
         kept.write_bytes(path.read_bytes())
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "llvm", "torch"])
-@pytest.mark.parametrize("name", [MEGVII, PADDLE])
+@pytest.mark.parametrize(
+    ("name", "runtime"),
+    [(MEGVII, "onnxruntime"), (MEGVII, "llvm"), (PADDLE, "openvino"), (PADDLE, "torch")],
+)
 def test_a_published_file_predicts_as_its_authors_code_does(
     name: str,
     runtime: str,

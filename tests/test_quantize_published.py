@@ -1,6 +1,7 @@
 """A trained network with filters that died, Megvii's published V1, in int8."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,10 @@ def test_filters_that_died_keep_their_biases(real_data: Path, tmp_path: Path) ->
     checkpoint = convert_checkpoint(source).checkpoint
     net = build_with(checkpoint.card.network, checkpoint.tensors)
     export_onnx(net, checkpoint.card, tmp_path / "float.onnx")
-    images = open_images(real_data / "imagenet-samples.tar.gz")
+    every = open_images(real_data / "imagenet-samples.tar.gz")
+    images = replace(every, samples=every.samples[::2])
     options = QuantizeOptions(
-        max_drop_percent=8, calibrators=("percentile",), calibration_images=60
+        max_drop_percent=8, calibrators=("percentile",), calibration_images=40
     )
     with warnings.catch_warnings(), np.errstate(all="raise", under="ignore"):
         warnings.simplefilter("error", RuntimeWarning)

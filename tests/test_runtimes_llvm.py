@@ -12,6 +12,7 @@ import pytest
 
 from conftest import take_away
 from exported import THIN, export
+from narrow import NARROW
 from shufflenet import machine, open_model
 from shufflenet.errors import CheckpointError, MissingDependency, SpecError
 from shufflenet.machine import host_target
@@ -27,8 +28,6 @@ from shufflenet.native import Compiled
 from shufflenet.runtimes import LlvmClassifier, _llvm
 
 assert SHIPPED.onnx
-# Code for it is compiled sooner than for the vectors of this processor.
-NARROW = replace(host_target(int8=False), vector_bytes=16, registers=16)
 
 pytestmark = pytest.mark.xdist_group("codegen")  # a worker exports the thin network once
 

@@ -95,7 +95,7 @@ def _lines(child: subprocess.Popen[bytes], end: float) -> Iterator[str]:
 def _stop(child: subprocess.Popen[bytes]) -> int | None:
     """Return the exit code, or None if the process had to be killed."""
     try:
-        return child.wait(timeout=5)
+        return child.wait(timeout=HANG_SECONDS)  # on a busy machine leaving takes seconds
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
