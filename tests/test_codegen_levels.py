@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from cross import build_program
-from shufflenet.codegen import Facts, ObjectFile, build, object_file, object_of_levels
+from shufflenet.codegen import Code, Facts, ObjectFile, build, object_file, object_of_levels
 from shufflenet.machine import host_target
 from shufflenet.spec import TARGETS, Label, Target
 from small_networks import small_network
@@ -47,7 +47,8 @@ int main(void) {
     if (net_logits_of_image(NULL, image, logits) != 1) return 3;
     if (net_prepare(memory, sizeof memory - 1) != 2) return 4;
     if (net_prepare(memory + 1, sizeof memory) != 3) return 5;
-    if (net_prepare(memory, sizeof memory) != 0) return 6;
+    int32_t code = net_prepare(memory, sizeof memory);
+    if (code != 0) return putchar(code), 6;
     if (net_logits_of_image(memory, NULL, logits) != 1) return 7;
     if (net_logits_of_image(memory, image, logits) != 0) return 8;
     fwrite(memory, 16, 1, stdout);  /* the stamp, which differs between levels */
@@ -116,6 +117,42 @@ def test_other_processors_choose_theirs(tmp_path: Path, processor: str, expected
     together = program(made_for(0, 3, int8=False), tmp_path / "all")
     alone = program(made_for(expected, expected + 1, int8=False), tmp_path / "alone")
     assert run(together, *before) == run(alone, *before)
+
+
+@pytest.mark.parametrize(
+    ("processor", "level"),
+    [("Nehalem", "x86-64-v3"), ("Haswell", "x86-64-v4")],
+)
+def test_a_processor_that_lacks_instructions_gets_a_code(
+    tmp_path: Path, processor: str, level: str
+) -> None:
+    if not shutil.which("qemu-x86_64"):
+        pytest.skip("qemu-x86_64 is not installed")
+    module = build(small_network(), TARGETS[level], SHAPE, batches=False)
+    path = program(object_file(module, FACTS, "net"), tmp_path)
+    done = subprocess.run(
+        ["qemu-x86_64", "-cpu", processor, str(path)],
+        input=image().tobytes(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 6  # other codes before were right, and ``prepare`` did not return 0
+    assert done.stdout == bytes([Code.UNSUPPORTED_PROCESSOR])
+
+
+def test_amx_is_asked_for_by_the_file_itself(tmp_path: Path) -> None:
+    """A process of its own, which has not asked Linux; without AMX its code is the answer."""
+    module = build(small_network(int8=True), TARGETS["x86-64-amx"], SHAPE, batches=False)
+    path = program(object_file(module, FACTS, "net"), tmp_path)
+    done = subprocess.run([str(path)], input=image().tobytes(), capture_output=True, check=False)
+    if done.returncode == 6:
+        assert done.stdout == bytes([Code.UNSUPPORTED_PROCESSOR])
+        return
+    assert done.returncode == 0
+    portable = build(small_network(int8=True), TARGETS["x86-64"], SHAPE, batches=False)
+    expected = run(program(object_file(portable, FACTS, "net"), tmp_path / "portable"))
+    logits = [np.frombuffer(each[STAMP_BYTES:], np.float32) for each in (done.stdout, expected)]
+    assert np.allclose(*logits, rtol=1e-5, atol=1e-5)
 
 
 def test_an_object_of_levels_has_the_functions_of_one_and_shares_weights() -> None:

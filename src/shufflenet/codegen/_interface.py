@@ -4,15 +4,16 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from llvmlite import binding, ir
 
 from shufflenet.codegen._codes import MESSAGES, NO_CODE, Code
 from shufflenet.codegen._halves import Halves
-from shufflenet.codegen._llvm import address_bits, has_doubles
+from shufflenet.codegen._llvm import address_bits, has_doubles, run_on
 from shufflenet.codegen._module import Module
+from shufflenet.codegen._processor import can_ask, write_lacks
 from shufflenet.codegen._texts import data, texts
 from shufflenet.codegen.kernels import (
     BYTES,
@@ -162,9 +163,15 @@ class Interface:
         size, most = self._module.shape[1:], self._facts.most_source_px
         return self._resize.scratch_bytes(self._how, size, most)
 
-    def write(self) -> None:
-        """Write all functions, in the order of the header."""
-        self._write_prepare()
+    def write(self, *, asks_processor: bool = True) -> None:
+        """Write all functions, in the order of the header.
+
+        Args:
+            asks_processor: Whether ``prepare`` asks if the processor has what the code may use.
+        """
+        target = self._module.target
+        asks_processor = asks_processor and can_ask(target)
+        self._write_prepare(asks_processor=asks_processor)
         images = {"logits_of_image": ("features", FLOATS)}
         if self._how is not None:
             self._write_photos(self._how)
@@ -177,6 +184,9 @@ class Interface:
             self._return(f, Code.OK)
         self._write_top()
         self._write_texts()
+        if asks_processor:  # they call what computes, and themselves return a code everywhere
+            for name in self.names:
+                run_on(self.code.get_global(name), replace(target, cpu="x86-64", features=""))
 
     def _begin(self, name: str, types: Mapping[str, ir.Type], returns: ir.Type = INT32) -> Function:
         """Begin a function that C calls."""
@@ -225,13 +235,16 @@ class Interface:
         kind = ir.FunctionType(ir.VoidType(), kinds)
         f.call(declared or ir.Function(self.code, kind, name), arguments.values())
 
-    def _write_prepare(self) -> None:
+    def _write_prepare(self, *, asks_processor: bool) -> None:
         f = self._begin("prepare", {"memory": BYTES, "bytes": self._size})
         self._refuse_null(f, "memory")
         self._refuse_misaligned(f)
         needed = ir.Constant(self._size, self.memory.end)
         too_small = f.icmp_unsigned("<", f.arguments.bytes, needed)
         self._refuse(f, too_small, Code.MEMORY_TOO_SMALL)
+        if asks_processor:
+            lacks = write_lacks(f, self._module.target)
+            self._refuse(f, lacks, Code.UNSUPPORTED_PROCESSOR)
         self._call(f, "prepare", arena=f.at(f.arguments.memory, self.memory.arena))
         if self._halves is not None:
             runs = data(self.code, "runs", self._halves.runs).bitcast(OFFSETS)

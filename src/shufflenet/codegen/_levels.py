@@ -51,7 +51,7 @@ def object_of_levels(
     memory_bytes = max(interface.memory.end for interface in interfaces)
     for interface in interfaces:
         interface.memory = replace(interface.memory, end=memory_bytes)
-        interface.write()
+        interface.write(asks_processor=False)
     code, *others = (
         _level(module, interface, number)
         for number, (module, interface) in enumerate(zip(modules, interfaces, strict=True))

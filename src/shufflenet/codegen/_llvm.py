@@ -6,7 +6,7 @@ from llvmlite import binding, ir
 
 from shufflenet.spec import Target
 
-__all__ = ["address_bits", "has_doubles", "optimize", "prepare_to_join", "target_machine"]
+__all__ = ["address_bits", "has_doubles", "optimize", "prepare_to_join", "run_on", "target_machine"]
 
 
 def target_machine(target: Target, *, jit: bool) -> binding.TargetMachine:
@@ -55,12 +55,17 @@ def prepare_to_join(functions: ir.Module, target: Target) -> None:
     """Have functions state their processor, and constants no address, to lie beside others."""
     for function in functions.functions:
         if not function.is_declaration:
-            for name, value in (("cpu", target.cpu), ("features", target.features)):
-                if value:  # llvmlite knows no such attributes
-                    set.add(function.attributes, f'"target-{name}"="{value}"')
+            run_on(function, target)
     for each in functions.global_values:
         if isinstance(each, ir.GlobalVariable):
             each.unnamed_addr = True  # equal ones are merged
+
+
+def run_on(function: ir.Function, target: Target) -> None:
+    """Have a function compiled for a target, whatever the others of its module are for."""
+    for name, value in (("cpu", target.cpu), ("features", target.features)):
+        if value or name == "features":  # without, the module's count
+            set.add(function.attributes, f'"target-{name}"="{value}"')  # llvmlite knows none such
 
 
 def optimize(

@@ -1,47 +1,70 @@
-"""Which level of x86 a processor has, asked when the code runs."""
+"""What an x86 processor has, asked when the code runs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from llvmlite import ir
+from llvmlite import binding, ir
 
 from shufflenet.codegen.kernels import INT32, Function, Value
 from shufflenet.spec import Target
 
-__all__ = ["write_level"]
+__all__ = ["can_ask", "write_lacks", "write_level"]
 
 _Register: TypeAlias = Literal["eax", "ebx", "ecx", "edx"]
 _REGISTERS: tuple[_Register, ...] = ("eax", "ebx", "ecx", "edx")
 
 
 @dataclass(frozen=True, slots=True)
-class _Bits:
-    """Bits that CPUID must set in one register, of a leaf and a part of it."""
+class _Bit:
+    """A bit that CPUID sets in one register, of a leaf and a part of it."""
 
     leaf: int
     part: int
     register: _Register
-    bits: tuple[int, ...]
+    bit: int
 
 
-# Sources: Intel's manual, volume 2, CPUID; AMD's manual, volume 3, appendix E; the levels are those
-# of the psABI of x86-64, which LLVM's processors of these names have.
-_V3 = (
-    # SSE3, SSSE3, FMA, CMPXCHG16B, SSE4.1, SSE4.2, MOVBE, POPCNT, OSXSAVE, AVX, F16C
-    _Bits(1, 0, "ecx", (0, 9, 12, 13, 19, 20, 22, 23, 27, 28, 29)),
-    _Bits(7, 0, "ebx", (3, 5, 8)),  # BMI1, AVX2, BMI2
-    _Bits(0x80000001, 0, "ecx", (0, 5)),  # LAHF, LZCNT
+_REGISTERS_OF_FEATURES: tuple[tuple[int, int, _Register, dict[str, int]], ...] = (
+    (1, 0, "ecx", {"sse3": 0, "ssse3": 9, "fma": 12, "cx16": 13, "sse4.1": 19, "sse4.2": 20}),
+    (1, 0, "ecx", {"movbe": 22, "popcnt": 23, "avx": 28, "f16c": 29}),
+    (7, 0, "ebx", {"bmi": 3, "avx2": 5, "bmi2": 8, "avx512f": 16, "avx512dq": 17}),
+    (7, 0, "ebx", {"avx512ifma": 21, "avx512cd": 28, "avx512bw": 30, "avx512vl": 31}),
+    (7, 0, "ecx", {"avx512vbmi": 1, "avx512vbmi2": 6, "gfni": 8, "avx512vnni": 11}),
+    (7, 0, "ecx", {"avx512bitalg": 12, "avx512vpopcntdq": 14}),
+    (7, 0, "edx", {"amx-bf16": 22, "avx512fp16": 23, "amx-tile": 24, "amx-int8": 25}),
+    (7, 1, "eax", {"avxvnni": 4, "avx512bf16": 5}),
+    (0x80000001, 0, "ecx", {"sahf": 0, "lzcnt": 5}),
 )
-_V4 = (*_V3, _Bits(7, 0, "ebx", (16, 17, 28, 30, 31)))  # AVX-512: F, DQ, CD, BW, VL
-_OF_CPU = {"x86-64": (), "x86-64-v3": _V3, "x86-64-v4": _V4}
-_OF_FEATURES = {
-    "": (),
-    "+avxvnni": (_Bits(7, 1, "eax", (4,)),),
-    "+avx512vnni": (_Bits(7, 0, "ecx", (11,)),),
+_OSXSAVE = _Bit(1, 0, "ecx", 27)
+
+# Where CPUID tells of a feature, by LLVM's name: leaf, part, register and bit.
+# Sources: Intel's manual, volume 2, CPUID; AMD's manual, volume 3, appendix E
+_BITS: dict[str, _Bit] = {
+    name: _Bit(leaf, part, register, bit)
+    for leaf, part, register, bits in _REGISTERS_OF_FEATURES
+    for name, bit in bits.items()
 }
-# Which registers the system saves, bits of XCR0: SSE and AVX; and those of AVX-512.
-_SAVED = {"x86-64": 0, "x86-64-v3": 0b110, "x86-64-v4": 0b11100110}
+# Features of LLVM 22's processors of these names, without those that every x86-64 has, and without
+# those of which no code is made here, such as AES. The first levels are those of x86-64's psABI.
+_V2 = frozenset(["sse3", "ssse3", "cx16", "sse4.1", "sse4.2", "popcnt", "sahf"])
+_V3 = _V2 | {"fma", "movbe", "avx", "f16c", "bmi", "avx2", "bmi2", "lzcnt"}
+_V4 = _V3 | {"avx512f", "avx512dq", "avx512cd", "avx512bw", "avx512vl"}
+_ICELAKE = _V4 | {
+    *("avx512ifma", "avx512vbmi", "avx512vbmi2", "avx512vnni", "avx512bitalg"),
+    *("avx512vpopcntdq", "gfni"),
+}
+_OF_CPU: dict[str, frozenset[str]] = {
+    "x86-64-v2": _V2,
+    "x86-64-v3": _V3,
+    "x86-64-v4": _V4,
+    "alderlake": _V3 | {"avxvnni", "gfni"},
+    "icelake-server": _ICELAKE,
+    "sapphirerapids": _ICELAKE
+    | {"avx512bf16", "avx512fp16", "avxvnni", "amx-tile", "amx-int8", "amx-bf16"},
+}
+# Which registers the system must save for a feature that begins so: bits of XCR0.
+_SAVED = {"avx": 0b110, "avx512": 0b11100110, "amx": 0b11 << 17}
 
 
 def write_level(f: Function, targets: Sequence[Target]) -> Value:
@@ -55,11 +78,52 @@ def write_level(f: Function, targets: Sequence[Target]) -> Value:
     asked = _Asked(f)
     level: Value = ir.Constant(INT32, 0)
     for number, target in enumerate(targets[1:], 1):
-        has = asked.saves(_SAVED[target.cpu])
-        for bits in (*_OF_CPU[target.cpu], *_OF_FEATURES[target.features]):
-            has = f.and_(has, asked.has(bits))
-        level = f.select(has, ir.Constant(INT32, number), level)
+        level = f.select(asked.has_all(_needed(target)), ir.Constant(INT32, number), level)
     return level
+
+
+def can_ask(target: Target) -> bool:
+    """Return whether code can ask if the processor has what a target's code may use.
+
+    Only an x86 is asked, and only by code that is made on one: elsewhere LLVM reads no assembly of
+    it. Of processors that are not named in ``TARGETS`` those features count that the target lists.
+    """
+    is_x86 = target.triple.startswith("x86_64")
+    return bool(is_x86 and _needed(target) and binding.get_default_triple().startswith("x86_64"))
+
+
+def write_lacks(f: Function, target: Target) -> Value:
+    """Write what computes whether the processor lacks what a target's code may use.
+
+    Args:
+        f: The function that is written; it has to run on every processor of the architecture.
+        target: A target for which ``can_ask`` holds.
+    """
+    lacks = f.not_(_Asked(f).has_all(_needed(target)))
+    if target.multiplies_bytes == "AMX" and "linux" in target.triple:
+        return f.or_(lacks, _write_refuses_amx(f))
+    return lacks
+
+
+def _needed(target: Target) -> list[str]:
+    """Return the features of a target that can be asked for."""
+    listed = set(filter(None, target.features.split(",")))
+    has = _OF_CPU.get(target.cpu, frozenset()) | {name[1:] for name in listed if name[0] == "+"}
+    return sorted(_BITS.keys() & has - {name[1:] for name in listed if name[0] == "-"})
+
+
+def _write_refuses_amx(f: Function) -> Value:
+    """Write what asks Linux to let this process use AMX's tiles, and computes if it refuses.
+
+    Source: kernel.org, Using XSTATE features in user space applications
+    """
+    number = ir.IntType(64)
+    kind = ir.FunctionType(number, [number] * 3)
+    constraints = "={ax},{ax},{di},{si},~{rcx},~{r11},~{memory}"
+    asm = ir.InlineAsm(kind, "syscall", constraints, side_effect=True)
+    arch_prctl, request, tile_data = (ir.Constant(number, each) for each in (158, 0x1023, 18))
+    result = f.call(asm, [arch_prctl, request, tile_data])
+    return f.icmp_unsigned("!=", result, ir.Constant(number, 0))
 
 
 class _Asked:
@@ -72,21 +136,27 @@ class _Asked:
         self._last = {start: self._ask(start, 0) for start in (0, 0x80000000)}
         self._saved = self._ask_saved()
 
-    def saves(self, registers: int) -> Value:
-        """Return whether the system saves all of some registers."""
-        f = self._f
-        return f.icmp_unsigned("==", f.and_(self._saved, _int(registers)), _int(registers))
+    def has_all(self, features: Collection[str]) -> Value:
+        """Return whether there are all of some features, and the system saves their registers."""
+        f, saved = self._f, 0
+        for start, registers in _SAVED.items():
+            if any(each.startswith(start) for each in features):
+                saved |= registers
+        has = f.icmp_unsigned("==", f.and_(self._saved, _int(saved)), _int(saved))
+        for each in features:
+            has = f.and_(has, self._has(_BITS[each]))
+        return has
 
-    def has(self, bits: _Bits) -> Value:
-        """Return whether all bits are set."""
-        f, start = self._f, bits.leaf & 0x80000000
-        mask = _int(sum(1 << bit for bit in bits.bits))
-        found = self._register(bits.leaf, bits.part, bits.register)
-        known = f.icmp_unsigned(">=", f.extract_value(self._last[start], 0), _int(bits.leaf))
-        if bits.part:  # the first part says which is the last
-            parts = self._register(bits.leaf, 0, "eax")
-            known = f.and_(known, f.icmp_unsigned(">=", parts, _int(bits.part)))
-        return f.and_(known, f.icmp_unsigned("==", f.and_(found, mask), mask))
+    def _has(self, bit: _Bit) -> Value:
+        """Return whether a bit is set."""
+        f, start = self._f, bit.leaf & 0x80000000
+        mask = _int(1 << bit.bit)
+        found = self._register(bit.leaf, bit.part, bit.register)
+        known = f.icmp_unsigned(">=", f.extract_value(self._last[start], 0), _int(bit.leaf))
+        if bit.part:  # the first part says which is the last
+            parts = self._register(bit.leaf, 0, "eax")
+            known = f.and_(known, f.icmp_unsigned(">=", parts, _int(bit.part)))
+        return f.and_(known, f.icmp_unsigned("!=", f.and_(found, mask), _int(0)))
 
     def _register(self, leaf: int, part: int, register: _Register) -> Value:
         if (leaf, part) not in self._answers:
@@ -101,7 +171,7 @@ class _Asked:
     def _ask_saved(self) -> Value:
         """Return the lower half of XCR0; 0 where the system does not use it."""
         f, kind = self._f, ir.FunctionType(ir.LiteralStructType([INT32] * 2), [INT32])
-        uses = self.has(_Bits(1, 0, "ecx", (27,)))  # OSXSAVE
+        uses = self._has(_OSXSAVE)
         before = f.block
         with f.if_then(uses):
             asm = ir.InlineAsm(kind, "xgetbv", "={ax},={dx},{cx}", side_effect=True)

@@ -27,7 +27,8 @@ _FUNCTIONS: dict[str, tuple[str, str, str]] = {
         "int32_t",
         "void *memory, size_t bytes",
         "Prepares working memory: {P}_MEMORY_BYTES bytes that begin at a multiple of "
-        "{P}_MEMORY_ALIGNMENT. Once, before other functions are given it. Nothing has to be freed.",
+        "{P}_MEMORY_ALIGNMENT. Once, before other functions are given it. Nothing has to be freed. "
+        "Prepared memory may be copied and moved.",
     ),
     "classify": (
         "int32_t",

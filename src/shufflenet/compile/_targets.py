@@ -40,7 +40,7 @@ def find_target(name: str, cpu: str = "", features: str = "") -> Target:
         UnknownProcessor: LLVM does not know the processor, or a feature.
     """
     if name == HOST:
-        # AMX is for programs that asked Linux for it, which no library can do for its caller.
+        # AMX has to be asked of Linux, for the whole process: only who names it has that done.
         target = host_target(int8=False)
         target = replace(target, triple=binding.get_default_triple())
     elif name in TARGETS:
