@@ -144,6 +144,18 @@ def test_a_photo_is_resized_and_classified(net: Linked, pixel_bytes: int) -> Non
         assert np.array_equal(cropped, expected)
 
 
+def test_prepared_memory_may_be_moved(nets: dict[bool, Linked]) -> None:
+    image = np.random.default_rng(2).standard_normal(SHAPE, np.float32)
+    for linked in nets.values():
+        memory, logits = linked.memory(), np.zeros((2, CLASSES), np.float32)
+        moved = aligned(linked.made.memory_bytes, np.uint8)
+        moved[:] = memory
+        assert linked.call("logits_of_image", memory, image, logits[0]) == Code.OK
+        memory[:] = 99
+        assert linked.call("logits_of_image", moved, image, logits[1]) == Code.OK
+        assert np.array_equal(logits[0], logits[1])
+
+
 def test_impossible_photos_are_refused(net: Linked) -> None:
     memory, photo = net.memory(), np.zeros((40, 40, 4), np.uint8)
     for name, output in (

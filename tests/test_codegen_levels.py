@@ -151,8 +151,8 @@ def test_amx_is_asked_for_by_the_file_itself(tmp_path: Path) -> None:
     assert done.returncode == 0
     portable = build(small_network(int8=True), TARGETS["x86-64"], SHAPE, batches=False)
     expected = run(program(object_file(portable, FACTS, "net"), tmp_path / "portable"))
-    logits = [np.frombuffer(each[STAMP_BYTES:], np.float32) for each in (done.stdout, expected)]
-    assert np.allclose(*logits, rtol=1e-5, atol=1e-5)
+    found, right = (np.frombuffer(each[STAMP_BYTES:], "<f4") for each in (done.stdout, expected))
+    assert np.allclose(found, right, rtol=1e-5, atol=1e-5)
 
 
 def test_an_object_of_levels_has_the_functions_of_one_and_shares_weights() -> None:
