@@ -3,11 +3,14 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+pytest.importorskip("llvmlite")
+from shufflenet.compile import WEB, compile_network, find_target
 from shufflenet.compile.web import write_site
-from shufflenet.errors import WriteError
+from shufflenet.errors import SpecError, WriteError
 
 WEIGHTS = bytes(range(256)) * 300  # longer than a number of two bytes tells
 
@@ -117,3 +120,14 @@ def test_nothing_of_the_page_comes_from_elsewhere(tmp_path: Path) -> None:
     assert not re.search(
         r"unsafe-(inline|eval)'|https?:|\*", policy.replace("'wasm-unsafe-eval'", "")
     )
+
+
+@pytest.mark.parametrize("given", [{"cpu": "mvp"}, {"prefix": "other"}, {"weights": "float32"}])
+def test_what_the_script_of_a_page_does_not_count_on_is_refused(
+    given: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(SpecError, match="left out for a page"):
+        compile_network("net.onnx", tmp_path / "page", WEB, **given)
+    assert not (tmp_path / "page").exists()
+    with pytest.raises(SpecError, match="a page has code for every browser"):
+        find_target(WEB)

@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 
 from conftest import Run
 from quantizing import write_float_file
-from shufflenet.errors import DamagedCheck, NoProof
+from shufflenet.errors import DamagedCheck, NoProof, NotVerifiable
 from shufflenet.runtimes import FLOAT_CHECK_KEY, OnnxClassifier, check_image, verify_file
 from shufflenet.spec import FLOAT32_TOLERANCE
 from shufflenet.zoo import SHIPPED
@@ -71,6 +71,8 @@ def test_logits_that_are_none_are_refused(text: str, network: Path, tmp_path: Pa
 
 
 def test_files_without_logits_are_refused(tmp_path: Path) -> None:
-    for path in (SHIPPED.onnx or "", tmp_path / "model.tflite"):
-        with pytest.raises(NoProof, match="holds no logits to be verified by"):
-            verify_file(path)
+    with pytest.raises(NoProof, match="holds no logits to be verified by"):
+        verify_file(SHIPPED.onnx or "")
+    for name in ("net.o", "net.a", "net.wasm", "model.tflite"):
+        with pytest.raises(NotVerifiable, match=r"Name a \.onnx, .*\.so"):
+            verify_file(tmp_path / name)

@@ -14,6 +14,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "quantize or compile.",
     ),
     (
+        errors.NotVerifiable("a.o", [".onnx", ".so", ".dll"]),
+        "The file 'a.o' is of a kind that cannot be verified. Name a .onnx, .so or .dll; a network "
+        "compiled as a library can be verified where it runs.",
+    ),
+    (
         errors.NotCompiledNetwork("a.so", "is no compiled network"),
         "The file 'a.so' is no compiled network. Write one: shufflenet compile NAME --to FILE.so.",
     ),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["add_compile"]
 
 _HELP = "help"  # as the value of --cpu or --features, it prints what there is
+_VERIFIED = (".so", ".dylib", ".dll")
 _HOST, _WEB = "host", "web"
 
 
@@ -185,10 +186,10 @@ def _print_result(compiled: "CompiledFile") -> None:
     beside = ", ".join(filter(None, (compiled.header, compiled.import_library)))
     print_line(f"beside it: {beside}")
     if compiled.max_abs_difference is None:
-        print_line(
-            "It cannot run on this machine, so what it computes is not checked. Check it where it "
-            f"runs: shufflenet verify {compiled.path}"
-        )
+        print_line("It cannot run on this machine, so what it computes is not checked.")
+        if Path(compiled.path).suffix in _VERIFIED and "-none-" not in compiled.triple:
+            file = shlex.quote(compiled.path)
+            print_line(f"Check it where it runs: shufflenet verify {file}")
     else:
         print_line(
             f"logits differ from ONNX Runtime's by at most {compiled.max_abs_difference:.1e}, the "

@@ -30,7 +30,7 @@ class Order:
 
     def __post_init__(self) -> None:
         if not _IDENTIFIER.fullmatch(self.prefix):
-            expected = "the beginning of a name in C: letters, digits and _"
+            expected = "a name in C of at most 100 letters, digits and _"
             raise SpecError("prefix", self.prefix, expected)
         if self.weights not in ("float32", "float16", None):
             raise SpecError("weights", self.weights, "'float32' or 'float16'")

@@ -6,7 +6,7 @@ from llvmlite import binding
 
 from shufflenet.compile._instructions import with_instructions
 from shufflenet.compile._words import check_words
-from shufflenet.errors import UnknownTarget
+from shufflenet.errors import SpecError, UnknownTarget
 from shufflenet.machine import host_target
 from shufflenet.spec import TARGETS, Target
 
@@ -36,9 +36,12 @@ def find_target(name: str, cpu: str = "", features: str = "") -> Target:
         features: LLVM's list of features, such as ``+dotprod,+i8mm``, added to the target's.
 
     Raises:
+        SpecError: it is ``web``, which is no processor.
         UnknownTarget: there is no such target.
         UnknownProcessor: LLVM does not know the processor, or a feature.
     """
+    if name == WEB:
+        raise SpecError("target", WEB, "a processor's, for a page has code for every browser")
     if name == HOST:
         # AMX has to be asked of Linux, for the whole process: only who names it has that done.
         target = host_target(int8=False)

@@ -30,6 +30,7 @@ __all__ = [
     "NotCompiledNetwork",
     "NotLoadable",
     "NotRunnable",
+    "NotVerifiable",
     "NumbersTooFarApart",
     "OtherInt8Logits",
     "OtherOutput",
@@ -207,6 +208,21 @@ class NoProof(CheckpointError):
     def __init__(self, path: str | Path) -> None:
         remedy = "Write it again: shufflenet export, quantize or compile."
         super().__init__(path, "holds no logits to be verified by", remedy)
+
+
+class NotVerifiable(CheckpointError):
+    """A file is of a kind that a runtime cannot run, and so not verify.
+
+    Args:
+        path: The file.
+        suffixes: What files that can be verified end in.
+    """
+
+    def __init__(self, path: str | Path, suffixes: Iterable[str]) -> None:
+        *most, last = suffixes
+        kinds = f"{', '.join(most)} or {last}" if most else last
+        remedy = f"Name a {kinds}; a network compiled as a library can be verified where it runs."
+        super().__init__(path, "is of a kind that cannot be verified", remedy)
 
 
 class NotCompiledNetwork(CheckpointError):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shufflenet.errors import DamagedCheck, NoProof
+from shufflenet.errors import DamagedCheck, NoProof, NotVerifiable
 from shufflenet.files import read_onnx_metadata
 from shufflenet.outside import read_json, typed
 from shufflenet.runtimes._classifier import Classifier
@@ -50,13 +50,15 @@ def verify_file(path: str | Path, runtime: str = "auto") -> Verified:
         CheckpointError: the file is missing, damaged or cannot be computed.
         DamagedCheck: the logits in the file are damaged.
         MissingDependency: the runtime is not installed.
-        NoProof: it holds no logits, or no runtime opens it.
+        NoProof: it holds no logits.
+        NotVerifiable: the runtime opens no such files.
         SpecError: there is no such runtime.
     """
     path = Path(path)
     opening = [each for each in find_runtimes(runtime) if path.suffix.lower() in each.suffixes]
     if not opening:
-        raise NoProof(path)
+        every = (suffix for each in find_runtimes(runtime) for suffix in each.suffixes)
+        raise NotVerifiable(path, dict.fromkeys(every))
     classifier = open_by(opening[0], path, threads=1)
     expected = np.array(_logits_in(path, classifier), np.float32)
     computed = classifier.logits_from_pixels(check_image(classifier.card.preprocess))[0]
