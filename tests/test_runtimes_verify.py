@@ -12,8 +12,14 @@ pytest.importorskip("torch")
 
 from conftest import Run
 from quantizing import write_float_file
-from shufflenet.errors import DamagedCheck, NoProof, NotVerifiable
-from shufflenet.runtimes import FLOAT_CHECK_KEY, OnnxClassifier, check_image, verify_file
+from shufflenet.errors import ChangedExport, DamagedCheck, NoProof, NotVerifiable
+from shufflenet.runtimes import (
+    FLOAT_CHECK_KEY,
+    FLOAT_HASH_KEY,
+    OnnxClassifier,
+    check_image,
+    verify_file,
+)
 from shufflenet.spec import FLOAT32_TOLERANCE
 from shufflenet.zoo import SHIPPED
 
@@ -39,8 +45,10 @@ def test_an_exported_file_holds_its_logits_and_agrees(network: Path, run: Run) -
 
 
 def changed(network: Path, path: Path, text: str | None = None) -> Path:
-    """Write the file with another bias of the classifier, or with other logits."""
+    """Write the file with another bias of the classifier, or with other logits; without a hash."""
     model = onnx.load(network)
+    entries = model.metadata_props
+    entries.remove(next(each for each in entries if each.key == FLOAT_HASH_KEY))
     if text is None:
         node = next(each for each in model.graph.node if each.op_type == "Gemm")
         bias = next(each for each in model.graph.initializer if each.name == node.input[2])
@@ -72,7 +80,25 @@ def test_logits_that_are_none_are_refused(text: str, network: Path, tmp_path: Pa
 
 def test_files_without_logits_are_refused(tmp_path: Path) -> None:
     with pytest.raises(NoProof, match="holds no logits to be verified by"):
-        verify_file(SHIPPED.onnx or "")
+        verify_file(SHIPPED.checkpoint or "")
     for name in ("net.o", "net.a", "net.wasm", "model.tflite"):
         with pytest.raises(NotVerifiable, match=r"Name a \.onnx, .*\.so"):
             verify_file(tmp_path / name)
+
+
+def test_the_model_that_ships_agrees_by_its_name(run: Run) -> None:
+    code, out, _ = run("verify", "default", "--json")
+    found = json.loads(out)
+    assert (code, found["path"], found["agrees"]) == (0, str(SHIPPED.onnx), True)
+
+
+def test_a_weight_that_the_image_does_not_show_is_found_by_the_hash(
+    network: Path, tmp_path: Path
+) -> None:
+    model = onnx.load(network)
+    weight = max(model.graph.initializer, key=lambda each: len(each.raw_data))
+    weight.raw_data = bytes([weight.raw_data[0] ^ 1]) + weight.raw_data[1:]  # the lowest bit
+    path = tmp_path / "flipped.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ChangedExport, match="was damaged or changed after it was exported"):
+        verify_file(path)

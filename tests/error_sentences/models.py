@@ -120,6 +120,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "The file 'a.onnx' holds damaged logits for its check. Write it again.",
     ),
     (
+        errors.ChangedExport("a.onnx"),
+        "The file 'a.onnx' was damaged or changed after it was exported. Copy it again, or "
+        "export the network again.",
+    ),
+    (
         errors.ChangedInt8("a.onnx"),
         "The file 'a.onnx' was damaged or changed after it was quantized. Copy it again, or "
         "quantize the network again.",

@@ -17,12 +17,13 @@ def add_verify(commands: Commands) -> None:
         _verify,
         "verify",
         "compute an exported or compiled file, and compare with the logits that it holds",
+        "  shufflenet verify default\n"
         "  shufflenet verify model.onnx\n"
         "  shufflenet verify model.onnx --runtime llvm\n"
         "  shufflenet verify model.so\n",
     )
     parser.add_argument(
-        "file", type=Path, metavar="FILE", help="what export, quantize or compile wrote"
+        "model", metavar="MODEL", help="what export, quantize or compile wrote, or a model's name"
     )
     parser.add_argument(
         "--runtime",
@@ -34,9 +35,14 @@ def add_verify(commands: Commands) -> None:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from shufflenet.runtimes import verify_file
+    from shufflenet.hub import resolve
+    from shufflenet.runtimes import find_runtimes, verify_file
 
-    found = verify_file(args.file, args.runtime)
+    path = Path(args.model)
+    if not path.is_file():
+        suffixes = [each for runtime in find_runtimes(args.runtime) for each in runtime.suffixes]
+        path = resolve(args.model, suffixes)
+    found = verify_file(path, args.runtime)
     if args.json:
         print_json(found)
     else:

@@ -9,6 +9,7 @@ __all__ = [
     "AlreadyInt8",
     "CardMismatch",
     "CardUnreadable",
+    "ChangedExport",
     "ChangedInt8",
     "CheckpointError",
     "CheckpointMismatch",
@@ -279,6 +280,14 @@ class DamagedCheck(CheckpointError):
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(path, "holds damaged logits for its check", "Write it again.")
+
+
+class ChangedExport(CheckpointError):
+    """A float ONNX file is not as ``export`` wrote it."""
+
+    def __init__(self, path: str | Path) -> None:
+        problem = "was damaged or changed after it was exported"
+        super().__init__(path, problem, "Copy it again, or export the network again.")
 
 
 class ChangedInt8(CheckpointError):

@@ -1,5 +1,6 @@
 """ONNX files, written from a network with its card inside and compared with it."""
 
+import hashlib
 import json
 import logging
 import warnings
@@ -24,7 +25,7 @@ from shufflenet.export._parity import Compute, check_parity
 from shufflenet.files import narrow, write_atomic
 from shufflenet.networks import ShuffleNet, channels_read, float_copy
 from shufflenet.preprocess import normalize
-from shufflenet.runtimes import FLOAT_CHECK_KEY, check_image
+from shufflenet.runtimes import FLOAT_CHECK_KEY, FLOAT_HASH_KEY, check_image
 from shufflenet.spec import CARD_KEY, FORMATS, Card
 
 __all__ = ["OPSETS", "export_onnx", "write_file"]
@@ -80,7 +81,10 @@ def export_onnx(
     check_card(net, card)
     model = _graph(deploy(net) if shuffle == "free" else fold_batch_norms(net), net, opset)
     model.metadata_props.update({CARD_KEY: card.to_json(), **_proof(net, card)})
-    content = ir.to_proto(model).SerializeToString()
+    proto = ir.to_proto(model)
+    graph_hash = hashlib.sha256(proto.graph.SerializeToString()).hexdigest()
+    proto.metadata_props.add(key=FLOAT_HASH_KEY, value=graph_hash)
+    content = proto.SerializeToString()
     parity = check_parity(net, _onnxruntime_logits(content), card, FORMATS["onnx"].tolerance)
     write_atomic(path, content)
     return Exported(

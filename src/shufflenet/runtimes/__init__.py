@@ -9,6 +9,7 @@ from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.runtimes._int8 import (
     CHECK_KEY,
     FLOAT_CHECK_KEY,
+    FLOAT_HASH_KEY,
     HASH_KEY,
     INT8_AGREEMENT,
     check_image,
@@ -26,6 +27,7 @@ from shufflenet.runtimes._verify import Verified, verify_file
 __all__ = [
     "CHECK_KEY",
     "FLOAT_CHECK_KEY",
+    "FLOAT_HASH_KEY",
     "HASH_KEY",
     "INT8_AGREEMENT",
     "Classifier",

@@ -16,6 +16,7 @@ from shufflenet.spec import Card, Preprocess
 __all__ = [
     "CHECK_KEY",
     "FLOAT_CHECK_KEY",
+    "FLOAT_HASH_KEY",
     "HASH_KEY",
     "INT8_AGREEMENT",
     "check_image",
@@ -27,6 +28,7 @@ _log = logging.getLogger(__name__)
 
 CHECK_KEY = "shufflenet.int8_check"  # the metadata entry that holds the logits of check_image
 FLOAT_CHECK_KEY = "shufflenet.check"  # likewise of float files, which ``verify`` reads
+FLOAT_HASH_KEY = "shufflenet.sha256"  # and the hash of their graph
 HASH_KEY = "shufflenet.int8_sha256"  # the metadata entry that holds the hash of the file's graph
 # The largest difference between the logits of one int8 file by two runtimes that counts as
 # agreement, relative to the largest logit. Sums are exact, but float32 may round a value halfway

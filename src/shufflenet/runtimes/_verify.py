@@ -5,12 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
-from shufflenet.errors import DamagedCheck, NoProof, NotVerifiable
-from shufflenet.files import read_onnx_metadata
+from shufflenet.errors import ChangedExport, DamagedCheck, NoProof, NotVerifiable
+from shufflenet.files import hash_onnx_graph, read_onnx_metadata
 from shufflenet.outside import read_json, typed
 from shufflenet.runtimes._classifier import Classifier
 from shufflenet.runtimes._compiled import CompiledClassifier
-from shufflenet.runtimes._int8 import CHECK_KEY, FLOAT_CHECK_KEY, INT8_AGREEMENT, check_image
+from shufflenet.runtimes._int8 import (
+    CHECK_KEY,
+    FLOAT_CHECK_KEY,
+    FLOAT_HASH_KEY,
+    INT8_AGREEMENT,
+    check_image,
+)
 from shufflenet.runtimes._open import find_runtimes, open_by
 from shufflenet.spec import FLOAT32_TOLERANCE
 
@@ -47,6 +53,8 @@ def verify_file(path: str | Path, runtime: str = "auto") -> Verified:
         runtime: A name of ``spec.RUNTIMES``; ``auto`` for the first that opens such files.
 
     Raises:
+        ChangedExport: its graph is not the one that was exported. One image does not tell: it may
+            leave a damaged weight without effect.
         CheckpointError: the file is missing, damaged or cannot be computed.
         DamagedCheck: the logits in the file are damaged.
         MissingDependency: the runtime is not installed.
@@ -74,6 +82,7 @@ def _logits_in(path: Path, classifier: Classifier) -> tuple[float, ...]:
     """Return the logits that a file holds of the image of ``check_image``.
 
     Raises:
+        ChangedExport: the file's graph is not the one that was exported.
         DamagedCheck: they cannot be read.
         NoProof: there are none.
     """
@@ -85,6 +94,8 @@ def _logits_in(path: Path, classifier: Classifier) -> tuple[float, ...]:
     text = metadata.get(CHECK_KEY, metadata.get(FLOAT_CHECK_KEY))
     if text is None:
         raise NoProof(path)
+    if FLOAT_HASH_KEY in metadata and metadata[FLOAT_HASH_KEY] != hash_onnx_graph(path):
+        raise ChangedExport(path)
     try:
         return typed(read_json(text), tuple[float, ...], "logits")
     except ValueError as error:  # a SpecError is one
