@@ -285,9 +285,7 @@ def test_the_command_prints_what_was_made(
     to = str(tmp_path / "net.a")
     arguments = ["compile", str(network), "--to", to, "--target", "thumbv7em-none-eabihf"]
     assert main([*arguments, "--cpu", "cortex-m7", "--image-px", "24"]) == 0
-    assert capsys.readouterr().out.endswith(
-        "so what it computes is not checked.\n"
-    )  # nor by verify
+    assert capsys.readouterr().out.endswith("so what it computes is not checked.\n")
     assert main(["compile", "--list-targets", "--json"]) == 0
     assert [row["target"] for row in json.loads(capsys.readouterr().out)] == list(TARGETS)
     assert main(["compile", "--target", "aarch64-linux", "--cpu", "help", "--json"]) == 0
