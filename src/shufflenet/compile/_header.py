@@ -81,7 +81,7 @@ _FUNCTIONS: dict[str, tuple[str, str, str]] = {
     "proof": (
         "const char *",
         "void",
-        "Returns JSON: the sizes below, and the logits of one image, by which `shufflenet verify` "
+        "Returns JSON: the sizes above, and the logits of one image, by which `shufflenet verify` "
         "checks this file.",
     ),
 }
