@@ -35,7 +35,7 @@ imports: .venv/done
 	.venv/bin/lint-imports
 
 test: .venv/done
-	OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses auto --dist loadgroup --durations 15
+	OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses auto --dist loadgroup --max-worker-restart 0 --durations 40
 
 # Needs torchvision, in an environment of its own: see tools/make_golden.py.
 golden:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import Run, card_for, write_colours
+from conftest import card_for, write_colours
 from shufflenet.data import ImageSet, open_images
 from shufflenet.errors import DataError, RunError, SpecError, WriteError
 from shufflenet.models import create_model, load_model, load_model_and_card
@@ -161,14 +161,16 @@ def test_another_seed_gives_another_network(
     assert not same_weights(tmp_path / "run", undisturbed)
 
 
-def test_kill_9_and_resume_on_the_command_line(
-    class_folders: Path, tmp_path: Path, run: Run
-) -> None:
+def test_kill_9_and_resume_on_the_command_line(class_folders: Path, tmp_path: Path) -> None:
     def command(out: str, *more: str) -> list[str]:
         fields = ["--epochs", "2", "--batch-size", "4", "--train-px", "32", "--image-px", "32"]
         paths = ["--data", str(class_folders), "--val", str(class_folders), "--out", out]
         model = ["--model", "shufflenet_v2_x0_25", "--threads", "1", "--accelerator", "cpu"]
         return ["train", *paths, *model, *fields, "--save-every", "0", *more]
+
+    def process(*words: str) -> bytes:
+        program = [sys.executable, "-m", "shufflenet", *words]
+        return subprocess.run(program, check=True, capture_output=True).stdout
 
     program = (  # kills itself when it has saved the third time
         "import os, sys; from shufflenet.cli import main\n"
@@ -181,13 +183,11 @@ def test_kill_9_and_resume_on_the_command_line(
         "main(sys.argv[1:])"
     )
     whole, killed = str(tmp_path / "whole"), str(tmp_path / "killed")
-    assert run(*command(whole))[0] == 0
+    process(*command(whole))
     arguments = [sys.executable, "-c", program, *command(killed)]
-    process = subprocess.run(arguments, capture_output=True, check=False)
-    assert process.returncode == -signal.SIGKILL
-    code, out, _ = run(*command(killed, "--resume", "--json"))
-    assert code == 0
-    assert json.loads(out)["steps"] == 12
+    done = subprocess.run(arguments, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert json.loads(process(*command(killed, "--resume", "--json")))["steps"] == 12
     assert same_weights(Path(whole), Path(killed))
 
 
