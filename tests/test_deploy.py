@@ -136,6 +136,32 @@ def test_a_compact_network_has_float16_weights_and_almost_the_same_logits(
         assert all(narrow(weight).dtype == np.float16 for weight in weights)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("toward", [0.0, 2.0])
+def test_a_compact_network_stays_compact_where_square_roots_round_otherwise(
+    toward: float, small_net: ShuffleNet
+) -> None:
+    small = compact(small_net)
+    expected = deploy(small).state_dict()
+    for norm in small.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.weight.copy_(torch.nextafter(norm.weight, toward * norm.weight))
+    found = deploy(small).state_dict()
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
+
+
+@torch.no_grad()
+def test_a_scale_that_is_more_than_a_rounding_from_one_is_folded(small_net: ShuffleNet) -> None:
+    conv, norm = small_net.conv1[0], small_net.conv1[1]
+    assert isinstance(conv, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_var is not None
+    norm.weight.copy_(1.00001 * (norm.running_var + norm.eps).sqrt())
+    folded = fold_batch_norms(small_net).conv1[0]
+    assert isinstance(folded, nn.Conv2d)
+    assert torch.allclose(folded.weight, 1.00001 * conv.weight, rtol=1e-6, atol=0)
+
+
 def test_a_compact_network_trains_on_from_where_it_was(small_net: ShuffleNet) -> None:
     """Its norms know the statistics of what they now see, so training mode agrees too."""
     images = torch.randn(16, 3, 32, 32)

@@ -3,11 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from shufflenet.data import ImageSet, open_images, relabel
 from shufflenet.deploy import deploy
 from shufflenet.evaluate import evaluate
+from shufflenet.files import narrow
 from shufflenet.labels import class_index
 from shufflenet.models import load_model_and_card
 from shufflenet.recipes import RECIPES
@@ -47,6 +49,12 @@ def test_every_runtime_counts_the_same(validation: ImageSet) -> None:
     expected = evaluate(shipped("onnxruntime"), some)
     for runtime in ("torch", "deployed", "openvino", "llvm"):
         assert evaluate(shipped(runtime), some) == expected, runtime
+
+
+def test_weights_of_the_deployed_network_take_two_bytes() -> None:
+    net, _ = load_model_and_card("default")
+    weights = [each.detach().numpy() for each in deploy(net).parameters() if each.ndim > 1]
+    assert {narrow(weight).dtype for weight in weights} == {np.dtype(np.float16)}
 
 
 def test_the_card_says_where_the_weights_come_from() -> None:

@@ -7,6 +7,7 @@ __all__ = ["affine_of", "is_unhooked"]
 
 # Of torchvision's and Detectron2's FrozenBatchNorm2d, and DETR's, which has an eps of 1e-5 inside.
 _FROZEN = {"weight", "bias", "running_mean", "running_var"}
+_ULPS = 4  # two square roots that are off by one, and a division
 
 
 def is_unhooked(module: nn.Module) -> bool:
@@ -43,7 +44,19 @@ def _from_statistics(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
     weight = norm.weight if isinstance(norm.weight, Tensor) else torch.ones_like(mean)
     bias = norm.bias if isinstance(norm.bias, Tensor) else torch.zeros_like(mean)
     scale = weight.to(wide) / (variance.to(wide) + getattr(norm, "eps", 1e-5)).sqrt()
+    scale = _one_where_rounded(scale)
     return scale, bias.to(wide) - scale * mean.to(wide)
+
+
+def _one_where_rounded(scale: Tensor) -> Tensor:
+    """Return a scale that is exactly 1 where only rounding keeps it from 1.
+
+    ``compact`` leaves norms whose scale is 1 and weights that are float16 numbers. Libraries differ
+    in the last bit of a square root, so that elsewhere the quotient may miss 1 by some ulps, and no
+    weight would be a float16 number any more: files that can be half as large were not.
+    """
+    is_one = (scale - 1).abs() <= _ULPS * torch.finfo(scale.dtype).eps
+    return torch.where(is_one, torch.ones_like(scale), scale)
 
 
 def _computes(norm: nn.Module, scale: Tensor, shift: Tensor) -> bool:
