@@ -18,8 +18,9 @@ from shufflenet.graph._layers import (
     only_reader,
     residual_of,
 )
-from shufflenet.graph._load import load_onnx
+from shufflenet.graph._load import load_onnx, parse_onnx
 from shufflenet.graph._nodes import Node, OnnxGraph, read_onnx_graph
+from shufflenet.graph._program import OPERATIONS, Program, read_program
 from shufflenet.graph._read_network import read_network
 from shufflenet.graph._separate import separate_weights
 from shufflenet.graph._tensors import Array
@@ -27,6 +28,7 @@ from shufflenet.graph._weighted_layers import WeightedLayer, weighted_layers
 
 __all__ = [
     "LARGEST_BYTE",
+    "OPERATIONS",
     "Array",
     "ChannelSlice",
     "Convolution",
@@ -39,6 +41,7 @@ __all__ = [
     "Network",
     "Node",
     "OnnxGraph",
+    "Program",
     "QuantParams",
     "Quantize",
     "WeightedLayer",
@@ -46,8 +49,10 @@ __all__ = [
     "dtype_of",
     "load_onnx",
     "only_reader",
+    "parse_onnx",
     "read_network",
     "read_onnx_graph",
+    "read_program",
     "residual_of",
     "separate_weights",
     "weighted_layers",

@@ -11,7 +11,7 @@ from shufflenet.graph._nodes import read_onnx_graph
 from shufflenet.graph._sound import Unsound
 from shufflenet.outside import read_regular
 
-__all__ = ["load_onnx"]
+__all__ = ["load_onnx", "parse_onnx"]
 
 _MOST_BYTES = 1 << 31  # protobuf holds no more; the largest network takes 1.02 GB in float32
 
@@ -28,6 +28,20 @@ def load_onnx(path: str | Path) -> onnx.ModelProto:
     """
     with errors_of(path):
         content = read_regular(path, _MOST_BYTES)
+    return parse_onnx(content, path)
+
+
+def parse_onnx(content: bytes, path: str | Path) -> onnx.ModelProto:
+    """Parse the bytes of an ONNX file, as ``load_onnx`` does, which names its errors.
+
+    Args:
+        content: The bytes.
+        path: The file, or the name of the model, in errors.
+
+    Raises:
+        DamagedOnnx: they are no complete ONNX file.
+        UnsoundOnnx: the graph means nothing, or has what no exported network has.
+    """
     try:
         model = onnx.ModelProto()
         model.ParseFromString(content)
