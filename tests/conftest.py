@@ -1,7 +1,9 @@
 """Small images, networks and commands that many tests use; real images where there are some."""
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +38,42 @@ from shufflenet.zoo import NETWORKS
 torch.set_num_threads(1)  # tests run side by side
 settings.register_profile("any machine", deadline=None)  # no test depends on how busy it is
 settings.load_profile("any machine")
+
+
+_HOME = pytest.StashKey[Path]()
+_CODE = "code"  # the folder of kept machine code in the cache folder
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each process of a run a cache folder of its own, also what has no fixtures: doctests."""
+    config.stash[_HOME] = Path(tempfile.mkdtemp(prefix="shufflenet-tests-"))
+    os.environ["SHUFFLENET_HOME"] = str(config.stash[_HOME])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(config.stash[_HOME], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give each test a cache folder in which nothing was downloaded, converted or measured.
+
+    Only machine code is kept from test to test, for it takes seconds to make; it does not change
+    which runtime ``auto`` takes unless that was measured. ``fresh_code`` keeps it apart too.
+    """
+    code = pytestconfig.stash[_HOME] / _CODE
+    code.mkdir(mode=0o700, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=pytestconfig.stash[_HOME]))
+    (folder / _CODE).symlink_to(code)
+    monkeypatch.setenv("SHUFFLENET_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def fresh_code(own_cache: Path) -> Path:
+    """The cache folder of a test that depends on which code was kept: none was."""
+    (own_cache / _CODE).unlink()
+    return own_cache
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks

@@ -123,13 +123,12 @@ def test_list_names_files_where_they_fit(
 
 @pytest.mark.parametrize("name", ["shufflenet_v2_x1_0.torchvision_in1k", "shufflenet_v2_x1_0"])
 def test_show_needs_neither_torch_nor_the_internet(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+    run: Run, monkeypatch: pytest.MonkeyPatch, fresh_code: Path, name: str
 ) -> None:
-    monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path))
     monkeypatch.setattr("socket.socket.connect", None)
     monkeypatch.setitem(sys.modules, "torch", None)
     assert run("show", name)[0] == 0
-    assert list(tmp_path.iterdir()) == []
+    assert list(fresh_code.iterdir()) == []
 
 
 def test_show_describes_a_published_checkpoint(run: Run) -> None:

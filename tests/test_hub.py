@@ -110,23 +110,21 @@ def test_an_offline_machine_is_told_what_to_do(
 
 
 def test_a_file_to_download_by_hand_is_named_with_its_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_cache: Path,
 ) -> None:
-    monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path))
     with pytest.raises(DownloadError) as caught:
         load_model("shufflenet_v2_x1_0_megvii.megvii_in1k")
     for part in ("must be downloaded by hand", "1drv.ms", "pan.baidu.com", "mc24", "put it at",
-                 "another name than 'ShuffleNetV2.1.0x.pth.tar'", str(tmp_path)):  # fmt: skip
+                 "another name than 'ShuffleNetV2.1.0x.pth.tar'", str(own_cache)):  # fmt: skip
         assert part in str(caught.value)
 
 
 def test_torchs_int8_files_are_refused_before_anything_is_downloaded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fresh_code: Path,
 ) -> None:
-    monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path))
     with pytest.raises(CheckpointError, match="int8 file of torch's own engine"):
         load_model("shufflenet_v2_x0_5.torchvision_in1k_fbgemm")
-    assert not list(tmp_path.iterdir())
+    assert not list(fresh_code.iterdir())
 
 
 def test_kept_files_are_checked_by_the_name_in_their_card(

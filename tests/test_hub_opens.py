@@ -59,9 +59,8 @@ def _name(source: object) -> str:
 
 
 @pytest.fixture
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def kept(monkeypatch: pytest.MonkeyPatch) -> Path:
     """Published weights that were downloaded and converted before, but not exported yet."""
-    monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SHUFFLENET_OFFLINE", "1")
     net = with_seeded_weights(create_model("shufflenet_v2_x0_5"))
     checkpoint = cache_path(NAME, CHECKPOINT)

@@ -179,9 +179,8 @@ def test_bad_files_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("package", ["llvmlite", "onnx"])
 def test_a_package_that_is_missing_is_named(
-    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    package: str, fresh_code: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path))  # where no code is kept
     take_away(package, monkeypatch)
     with pytest.raises(MissingDependency, match=r"shufflenet\[llvm\]"):
         open_model(runtime="llvm")

@@ -39,7 +39,6 @@ def open_file(path: Path, *, threads: int | None, precision: Arithmetic) -> Redd
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file of a runtime that is known by one entry, made here."""
-    monkeypatch.setenv("SHUFFLENET_HOME", str(tmp_path / "home"))
     monkeypatch.setitem(RUNTIMES, TOY.name, TOY)
     file = tmp_path / "model.toy"
     file.write_bytes(b"toy")
