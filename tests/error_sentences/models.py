@@ -28,6 +28,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "shufflenet compile NAME --to FILE.so.",
     ),
     (
+        errors.NotLoadable("a.wasm", "out of memory"),
+        "The file 'a.wasm' cannot be loaded here (out of memory). Write it again: shufflenet "
+        "compile NAME --to FILE.wasm --target wasm32.",
+    ),
+    (
         errors.FileChanged("a.onnx"),
         "The file 'a.onnx' was changed while it was in use. Open it again.",
     ),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["add_compile"]
 
 _HELP = "help"  # as the value of --cpu or --features, it prints what there is
-_VERIFIED = (".so", ".dylib", ".dll")
+_VERIFIED = (".so", ".dylib", ".dll", ".wasm")
 _HOST, _WEB = "host", "web"
 
 

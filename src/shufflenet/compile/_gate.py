@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.codegen import Code
-from shufflenet.errors import ParityError
-from shufflenet.runtimes import INT8_AGREEMENT, OnnxClassifier
+from shufflenet.errors import MissingDependency, ParityError
+from shufflenet.runtimes import INT8_AGREEMENT, OnnxClassifier, WasmModule
 from shufflenet.spec import FLOAT32_TOLERANCE, Card
 
-__all__ = ["Reference", "check_here", "reference"]
+__all__ = ["Reference", "check_here", "check_module", "reference"]
 
 _NOISE = 2  # images beside the one of squares
 
@@ -111,6 +111,39 @@ def check_here(content: bytes, name: str, prefix: str, expected: Reference) -> f
         difference = np.inf
         if done.returncode == 0:
             difference = float(np.abs(np.load(logits) - expected.logits).max())
+    return _checked(difference, expected)
+
+
+def check_module(content: bytes, name: str, expected: Reference) -> float | None:
+    """Run a WebAssembly module by Wasmtime, and return how far its logits are from the reference.
+
+    Args:
+        content: The module.
+        name: The file's name, for messages.
+        expected: What it should compute.
+
+    Returns:
+        The largest difference, or None if Wasmtime is not installed.
+
+    Raises:
+        NotLoadable: Wasmtime refuses it.
+        ParityError: the difference is larger than accepted.
+    """
+    try:
+        module = WasmModule(name, content)
+    except MissingDependency:
+        return None
+    function = "logits" if expected.images.dtype == np.uint8 else "logits_of_image"
+    logits = [module.compute(function, image) for image in expected.images]
+    return _checked(float(np.abs(np.stack(logits) - expected.logits).max()), expected)
+
+
+def _checked(difference: float, expected: Reference) -> float:
+    """Return a difference that is accepted.
+
+    Raises:
+        ParityError: it is not.
+    """
     if not difference <= expected.tolerance:  # so written, NaN is refused too
         raise ParityError("The compiled file", difference, expected.tolerance)
     return difference

@@ -8,7 +8,7 @@ from llvmlite import binding
 
 from shufflenet.codegen import ObjectFile, WeightType, object_file, object_of_levels
 from shufflenet.compile._archive import archive
-from shufflenet.compile._gate import check_here
+from shufflenet.compile._gate import check_here, check_module
 from shufflenet.compile._header import Sizes, header
 from shufflenet.compile._link import link
 from shufflenet.compile._order import CompiledFile, Order
@@ -115,6 +115,8 @@ class _Making:
 
     def _difference(self, content: bytes) -> float | None:
         """Return how far the file is from the reference; None where it does not run here."""
+        if self.target.is_wasm and self.binary.linked:
+            return check_module(content, self.to.name, self.source.expected)
         if not _runs_here(self.target):
             return None
         # An archive has the object in it.

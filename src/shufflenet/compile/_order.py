@@ -62,7 +62,8 @@ class CompiledFile:
         weights_bytes: Bytes of weights and tables in it.
         memory_bytes: Bytes of working memory that each caller gives.
         max_abs_difference: The largest difference between its logits and ONNX Runtime's of the
-            source file; None where this machine cannot run it.
+            source file; None where this machine cannot run it; of a WebAssembly module, where
+            Wasmtime is not installed.
         max_abs_logit: The largest of those logits.
     """
 

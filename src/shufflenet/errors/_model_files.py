@@ -248,7 +248,10 @@ class NotLoadable(CheckpointError):
     """
 
     def __init__(self, path: str | Path, reason: object) -> None:
+        is_wasm = Path(path).suffix.lower() == ".wasm"
         remedy = "Compile it for this machine: shufflenet compile NAME --to FILE.so."
+        if is_wasm:
+            remedy = "Write it again: shufflenet compile NAME --to FILE.wasm --target wasm32."
         super().__init__(path, f"cannot be loaded here ({reason})", remedy)
 
 

@@ -19,6 +19,7 @@ from shufflenet.files._onnx_card import (
 from shufflenet.files._onnx_file import hash_onnx_graph, read_onnx_file
 from shufflenet.files._onnx_numbers import check_onnx_numbers
 from shufflenet.files._private import make_private, open_private
+from shufflenet.files._wasm import read_leb128, wasm_sections
 
 __all__ = [
     "PARTIAL",
@@ -37,9 +38,11 @@ __all__ = [
     "partial_beside",
     "read_card",
     "read_checkpoint",
+    "read_leb128",
     "read_onnx_card",
     "read_onnx_file",
     "read_onnx_metadata",
+    "wasm_sections",
     "write_atomic",
     "write_checkpoint",
     "write_together",

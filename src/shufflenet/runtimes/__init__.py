@@ -23,6 +23,7 @@ from shufflenet.runtimes._open import find_runtimes, open_by
 from shufflenet.runtimes._openvino import OpenVinoClassifier
 from shufflenet.runtimes._pictures import Picture
 from shufflenet.runtimes._verify import Verified, verify_file
+from shufflenet.runtimes._wasmtime import WasmClassifier, WasmModule
 
 __all__ = [
     "CHECK_KEY",
@@ -40,6 +41,8 @@ __all__ = [
     "Picture",
     "Prediction",
     "Verified",
+    "WasmClassifier",
+    "WasmModule",
     "check_batch",
     "check_image",
     "check_int8",

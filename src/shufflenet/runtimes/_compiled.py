@@ -11,35 +11,22 @@ import re
 import struct
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import (
-    CardUnreadable,
-    NotCompiledNetwork,
-    NotLoadable,
-    SpecError,
-    UnsupportedByRuntime,
-)
+from shufflenet.errors import NotCompiledNetwork, NotLoadable
 from shufflenet.files import check_model_file, errors_of
-from shufflenet.machine import PerProcess, check_threads, cores
-from shufflenet.outside import read_json, read_regular, typed
-from shufflenet.preprocess import normalize
-from shufflenet.runtimes._guard import Guard
-from shufflenet.runtimes._inputs import check_batch, check_pixels
-from shufflenet.spec import Arithmetic, Card
+from shufflenet.machine import check_threads
+from shufflenet.outside import read_regular
+from shufflenet.runtimes._one_size import OneSize, read_proof, read_stated, takes_pixels
+from shufflenet.spec import Arithmetic
 
-__all__ = ["CompiledClassifier", "Proof", "open_file"]
+__all__ = ["CompiledClassifier", "open_file"]
 
 _MOST_BYTES = 1 << 31
-_INTERFACE = 1  # the version of the functions that is called here
-_MOST_MEMORY_BYTES, _MOST_ALIGNMENT = 1 << 40, 1 << 12
 _NAME = re.compile(rb"\0_?([A-Za-z_][A-Za-z0-9_]{0,99})_logits_of_image(?=\0)")
 _TEXT = ctypes.CFUNCTYPE(ctypes.c_char_p)
 _PREPARE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_size_t)
@@ -57,41 +44,6 @@ def open_file(path: Path, *, threads: int | None, precision: Arithmetic) -> "Com
         CheckpointError: the file is missing, damaged, or none that this machine can run.
     """
     return CompiledClassifier(path, threads=threads)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """What a compiled network states of itself, as its function ``proof`` returns it.
-
-    Attributes:
-        interface: The version of its functions.
-        channels: Channels of images.
-        height: Height of images, px.
-        width: Width of images, px.
-        classes: The number of classes.
-        memory_bytes: Bytes of working memory that each caller gives.
-        memory_alignment: What the memory's address is a multiple of.
-        image: The image whose logits it holds; empty if it holds none.
-        logits: Those logits.
-    """
-
-    interface: int
-    channels: int
-    height: int
-    width: int
-    classes: int
-    memory_bytes: int
-    memory_alignment: int
-    image: str = ""
-    logits: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.interface != _INTERFACE:
-            raise SpecError("its interface", self.interface, f"{_INTERFACE} for this version")
-        if not 0 < self.memory_bytes < _MOST_MEMORY_BYTES:
-            raise SpecError("memory_bytes", self.memory_bytes, "positive, and less than a terabyte")
-        if not 0 < self.memory_alignment <= _MOST_ALIGNMENT:
-            raise SpecError("memory_alignment", self.memory_alignment, f"1 to {_MOST_ALIGNMENT}")
 
 
 class CompiledClassifier:
@@ -121,39 +73,18 @@ class CompiledClassifier:
         with errors_of(path):
             content = read_regular(path, _MOST_BYTES)
         library = _load(Path(path), content, _prefix(path, content))
-        self.proof = _proof(path, library("proof", _TEXT)())
-        try:
-            self.card = Card.from_json((library("card", _TEXT)() or b"").decode())
-        except ValueError as error:  # a SpecError is one
-            raise CardUnreadable(path, error) from error
-        self._check_sizes(path)
-        takes_pixels = self.card.network.in_channels == 3 and not self.card.preprocess.mean_image
+        self.proof = read_proof(path, library("proof", _TEXT)())
+        stated = read_stated(path, self.proof, library("card", _TEXT)())
+        self.card = stated.card
         self._message = library("message", _MESSAGE)
         self._prepare = library("prepare", _PREPARE)
-        self._logits_of_image = library("logits_of_image", _COMPUTE)
-        self._logits_of_pixels = library("logits", _COMPUTE) if takes_pixels else None
-        self._guard = Guard(path, "its own machine code", self.card.network.classes)
+        self._functions = {"logits_of_image": library("logits_of_image", _COMPUTE)}
+        if takes_pixels(self.card):
+            self._functions["logits"] = library("logits", _COMPUTE)
+        self._images = OneSize(path, stated, self._compute, "its own machine code", threads)
         self._own = threading.local()
-        threads = threads or cores()
-        pool = partial(ThreadPoolExecutor, threads, "shufflenet-compiled")
-        self._pool = PerProcess(pool) if threads > 1 else None
         if code := self._prepare(self._memory(), self.proof.memory_bytes):
             raise NotLoadable(path, self._sentence(code))
-
-    def _check_sizes(self, path: str | Path) -> None:
-        """Check that the library computes what its card describes.
-
-        Raises:
-            CardUnreadable: it does not.
-            UnsupportedByRuntime: it computes images that are not square.
-        """
-        proof, network, side = self.proof, self.card.network, self.card.preprocess.crop_px
-        if proof.height != proof.width:
-            size = f"images of {proof.width}x{proof.height} px"
-            raise UnsupportedByRuntime(path, size, "the runtime of compiled files")
-        stated = (proof.channels, proof.height, proof.classes)
-        if stated != (network.in_channels, side, network.classes):
-            raise CardUnreadable(path, "it describes another network than the file computes")
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.
@@ -162,9 +93,7 @@ class CompiledClassifier:
             SpecError: the batch has another shape or type, or is not finite.
             CheckpointError: logits are not finite.
         """
-        batch = check_batch(batch, self.card.network.in_channels)
-        self._check_side(batch.shape[2:])
-        return self._guard.logits(partial(self._map, self._logits_of_image), batch)
+        return self._images.logits(batch)
 
     def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
@@ -173,36 +102,18 @@ class CompiledClassifier:
             SpecError: the pixels have another shape or type.
             CheckpointError: logits are not finite.
         """
-        pixels = check_pixels(pixels, self.card.network.in_channels)
-        self._check_side(pixels.shape[1:3])
-        if self._logits_of_pixels is None:
-            return self.logits(normalize(pixels, self.card.preprocess))
-        return self._guard.logits(partial(self._map, self._logits_of_pixels), pixels)
+        return self._images.logits_from_pixels(pixels)
 
-    def _check_side(self, size: tuple[int, ...]) -> None:
-        """Check the size of images.
-
-        Raises:
-            SpecError: it is another than that of the file.
-        """
-        if size != (self.proof.height, self.proof.width):
-            expected = f"{self.proof.width}x{self.proof.height} px, as the file was compiled for"
-            raise SpecError("the size of images", f"{size[1]}x{size[0]} px", expected)
-
-    def _map(self, function: Any, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:  # noqa: ANN401  # of ctypes
-        """Compute each image, on the threads of this process."""
-        compute = partial(self._compute, function)
-        each = self._pool.get().map if self._pool and len(images) > 1 else map
-        return np.stack(list(each(compute, images)))
-
-    def _compute(self, function: Any, image: npt.NDArray[Any]) -> npt.NDArray[np.float32]:  # noqa: ANN401  # of ctypes
+    def _compute(self, function: str, image: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Compute an image's logits, ``(classes,)``, in this thread's memory.
 
         Raises:
             RuntimeError: the function returned a code.
         """
         logits = np.empty(self.proof.classes, np.float32)
-        if code := function(self._memory(), image.ctypes.data, logits.ctypes.data):
+        image = np.ascontiguousarray(image)
+        call = self._functions[function]
+        if code := call(self._memory(), image.ctypes.data, logits.ctypes.data):
             raise RuntimeError(self._sentence(code))
         return logits
 
@@ -296,17 +207,3 @@ def _is_whole(content: bytes) -> bool:
     except struct.error:
         return False
     return all(offset + length <= len(content) for _, offset, length in entries)
-
-
-def _proof(path: str | Path, text: bytes | None) -> Proof:
-    """Parse what a compiled network states of itself.
-
-    Raises:
-        NotCompiledNetwork: it cannot be read, or is of another version.
-    """
-    try:
-        return typed(read_json(text or b""), Proof, "what it states", ignore_unknown=True)
-    except SpecError as error:
-        raise NotCompiledNetwork(
-            path, f"is of another version: {str(error).rstrip('.')}"
-        ) from error

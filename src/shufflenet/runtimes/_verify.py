@@ -18,6 +18,7 @@ from shufflenet.runtimes._int8 import (
     check_image,
 )
 from shufflenet.runtimes._open import find_runtimes, open_by
+from shufflenet.runtimes._wasmtime import WasmClassifier
 from shufflenet.spec import FLOAT32_TOLERANCE
 
 __all__ = ["Verified", "verify_file"]
@@ -86,7 +87,7 @@ def _logits_in(path: Path, classifier: Classifier) -> tuple[float, ...]:
         DamagedCheck: they cannot be read.
         NoProof: there are none.
     """
-    if isinstance(classifier, CompiledClassifier):
+    if isinstance(classifier, CompiledClassifier | WasmClassifier):
         if classifier.proof.image != _SQUARES:
             raise NoProof(path)
         return classifier.proof.logits

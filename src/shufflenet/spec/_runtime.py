@@ -72,6 +72,14 @@ RUNTIMES: dict[str, Runtime] = {
             module="shufflenet.runtimes._compiled",
         ),
         Runtime(
+            name="wasmtime",
+            title="Wasmtime",
+            package="wasmtime",
+            extra="wasm",
+            suffixes=(".wasm",),
+            module="shufflenet.runtimes._wasmtime",
+        ),
+        Runtime(
             name="torch",
             title="PyTorch",
             package="torch",

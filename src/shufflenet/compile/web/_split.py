@@ -1,11 +1,10 @@
-"""WebAssembly modules that share their weights: code apart from data.
-
-Source: https://webassembly.github.io/spec/core/binary/modules.html
-"""
+"""WebAssembly modules that share their weights: code apart from data."""
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+
+from shufflenet.files import read_leb128, wasm_sections
 
 __all__ = ["split"]
 
@@ -32,7 +31,7 @@ def split(modules: Mapping[str, bytes]) -> dict[str, bytes]:
     for name, module in modules.items():
         code[name] = module[:_HEADER_BYTES]
         segments[name] = []
-        for kind, whole, at in _sections(module):
+        for kind, whole, at in wasm_sections(module):
             if kind == _DATA:
                 for address, block in _blocks(module, at):
                     if block not in places:
@@ -48,38 +47,15 @@ def split(modules: Mapping[str, bytes]) -> dict[str, bytes]:
     return {**code, data: bytes(weights)}
 
 
-def _sections(module: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Yield each section: its kind, all of its bytes, and where its content begins."""
-    begin = _HEADER_BYTES
-    while begin < len(module):
-        length, at = _number(module, begin + 1)
-        yield module[begin], module[begin : at + length], at
-        begin = at + length
-
-
 def _blocks(module: bytes, at: int) -> Iterator[tuple[int, bytes]]:
     """Yield the address and the bytes of each block of a section of data that begins at a byte."""
-    count, at = _number(module, at)
+    count, at = read_leb128(module, at)
     for _ in range(count):
         # Three bytes that say: memory 0, at a constant, that ends; between them the constant.
-        address, at = _number(module, at + 2)
-        length, at = _number(module, at + 1)
+        address, at = read_leb128(module, at + 2)
+        length, at = read_leb128(module, at + 1)
         yield address, module[at : at + length]
         at += length
-
-
-def _number(module: bytes, at: int) -> tuple[int, int]:
-    """Return a number of LEB128 that begins at a byte, and where what follows it begins.
-
-    Signed ones are read so too, for addresses are positive.
-    """
-    number = shift = 0
-    while True:
-        number |= (module[at] & 0x7F) << shift
-        shift += 7
-        at += 1
-        if module[at - 1] < 0x80:
-            return number, at
 
 
 def _custom_section(content: bytes) -> bytes:

@@ -1,0 +1,180 @@
+"""What files that ``shufflenet compile`` wrote state of themselves, and how they compute images."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from shufflenet.errors import (
+    CardUnreadable,
+    NotCompiledNetwork,
+    SpecError,
+    UnsupportedByRuntime,
+)
+from shufflenet.machine import PerProcess, cores
+from shufflenet.outside import read_json, typed
+from shufflenet.preprocess import normalize
+from shufflenet.runtimes._guard import Guard
+from shufflenet.runtimes._inputs import check_batch, check_pixels
+from shufflenet.spec import Card
+
+__all__ = ["Compute", "OneSize", "Proof", "Stated", "read_proof", "read_stated", "takes_pixels"]
+
+_INTERFACE = 1  # the version of the functions that is called here
+_MOST_MEMORY_BYTES, _MOST_ALIGNMENT = 1 << 40, 1 << 12
+
+# Computes an image's logits, ``(classes,)``, by one of a file's functions.
+Compute: TypeAlias = Callable[[str, npt.NDArray[Any]], npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What a compiled network states of itself, as its function ``proof`` returns it.
+
+    Attributes:
+        interface: The version of its functions.
+        channels: Channels of images.
+        height: Height of images, px.
+        width: Width of images, px.
+        classes: The number of classes.
+        memory_bytes: Bytes of working memory that each caller gives.
+        memory_alignment: What the memory's address is a multiple of.
+        image: The image whose logits it holds; empty if it holds none.
+        logits: Those logits.
+    """
+
+    interface: int
+    channels: int
+    height: int
+    width: int
+    classes: int
+    memory_bytes: int
+    memory_alignment: int
+    image: str = ""
+    logits: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.interface != _INTERFACE:
+            raise SpecError("its interface", self.interface, f"{_INTERFACE} for this version")
+        if not 0 < self.memory_bytes < _MOST_MEMORY_BYTES:
+            raise SpecError("memory_bytes", self.memory_bytes, "positive, and less than a terabyte")
+        if not 0 < self.memory_alignment <= _MOST_ALIGNMENT:
+            raise SpecError("memory_alignment", self.memory_alignment, f"1 to {_MOST_ALIGNMENT}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a compiled network states of itself: its card, and its proof."""
+
+    card: Card
+    proof: Proof
+
+
+def read_proof(path: str | Path, text: bytes | None) -> Proof:
+    """Parse what the function ``proof`` of a file returned.
+
+    Raises:
+        NotCompiledNetwork: it cannot be read, or is of another version.
+    """
+    try:
+        return typed(read_json(text or b""), Proof, "what it states", ignore_unknown=True)
+    except SpecError as error:
+        raise NotCompiledNetwork(
+            path, f"is of another version: {str(error).rstrip('.')}"
+        ) from error
+
+
+def read_stated(path: str | Path, proof: Proof, card: bytes | None) -> Stated:
+    """Parse what the function ``card`` of a file returned, and compare it with its proof.
+
+    Raises:
+        CardUnreadable: it cannot be read, or is another network's.
+        UnsupportedByRuntime: the network computes images that are not square.
+    """
+    try:
+        stated = Stated(Card.from_json((card or b"").decode()), proof)
+    except ValueError as error:  # a SpecError is one
+        raise CardUnreadable(path, error) from error
+    network, side = stated.card.network, stated.card.preprocess.crop_px
+    if proof.height != proof.width:
+        size = f"images of {proof.width}x{proof.height} px"
+        raise UnsupportedByRuntime(path, size, "the runtime of compiled files")
+    if (proof.channels, proof.height, proof.classes) != (
+        network.in_channels,
+        side,
+        network.classes,
+    ):
+        raise CardUnreadable(path, "it describes another network than the file computes")
+    return stated
+
+
+def takes_pixels(card: Card) -> bool:
+    """Return whether a network's file has the function ``logits``, which takes RGB bytes."""
+    return card.network.in_channels == 3 and not card.preprocess.mean_image
+
+
+class OneSize:
+    """Computes images of the one size that a file was compiled for, several at a time.
+
+    Args:
+        path: The file.
+        stated: What it states of itself.
+        compute: Computes an image; several threads call it at once.
+        runtime: What computes it, as people call it.
+        threads: How many images are computed at a time, each by one thread; one a core, if it is
+            None.
+    """
+
+    def __init__(
+        self, path: str | Path, stated: Stated, compute: Compute, runtime: str, threads: int | None
+    ) -> None:
+        self._card, self._proof, self._compute = stated.card, stated.proof, compute
+        self._guard = Guard(path, runtime, self._card.network.classes)
+        threads = threads or cores()
+        pool = partial(ThreadPoolExecutor, threads, "shufflenet-compiled")
+        self._pool = PerProcess(pool) if threads > 1 else None
+
+    def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.
+
+        Raises:
+            SpecError: the batch has another shape or type, or is not finite.
+            CheckpointError: it cannot be computed, or logits are not finite.
+        """
+        batch = check_batch(batch, self._card.network.in_channels)
+        self._check_size(batch.shape[2:])
+        return self._guard.logits(partial(self._map, "logits_of_image"), batch)
+
+    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+
+        Raises:
+            SpecError: the pixels have another shape or type.
+            CheckpointError: they cannot be computed, or logits are not finite.
+        """
+        pixels = check_pixels(pixels, self._card.network.in_channels)
+        self._check_size(pixels.shape[1:3])
+        if not takes_pixels(self._card):
+            return self.logits(normalize(pixels, self._card.preprocess))
+        return self._guard.logits(partial(self._map, "logits"), pixels)
+
+    def _check_size(self, size: tuple[int, ...]) -> None:
+        """Check the size of images.
+
+        Raises:
+            SpecError: it is another than that of the file.
+        """
+        if size != (self._proof.height, self._proof.width):
+            expected = f"{self._proof.width}x{self._proof.height} px, as the file was compiled for"
+            raise SpecError("the size of images", f"{size[1]}x{size[0]} px", expected)
+
+    def _map(self, function: str, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Compute each image, on the threads of this process."""
+        compute = partial(self._compute, function)
+        each = self._pool.get().map if self._pool and len(images) > 1 else map
+        return np.stack(list(each(compute, images)))
