@@ -259,6 +259,21 @@ def test_what_cannot_be_compiled_is_refused_in_a_sentence(
     assert not list(tmp_path.iterdir())
     assert main(["compile", str(network), "--to", str(tmp_path / "net.exe")]) == 2
     assert "must end in .o or .a or" in capsys.readouterr().err
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "mine.txt").touch()
+    for arguments, problem in (
+        (("net.so", "wasm32"), "must end in .o, .a or .wasm"),
+        (("net.so", "cortex-m7"), "must end in .o or .a to be"),
+        (("net.o", "aarch64-linx"), "Did you mean 'aarch64-linux'?"),
+        (("site", "web"), "'mine.txt' is in it"),
+        (("site/mine.txt/net.o", "wasm32"), "is no folder"),
+        (("site/mine.txt", "web"), "it is no folder, which a page needs"),
+    ):
+        place, target = str(tmp_path / arguments[0]), arguments[1]
+        # Neither the model's name nor anything else is looked at before.
+        assert main(["compile", "no.such.model", "--to", place, "--target", target]) == 1
+        assert problem in (said := capsys.readouterr().err)
+        assert "Compiling takes" not in said
     assert main(["compile", str(network)]) == 2
 
 

@@ -12,7 +12,7 @@ from shufflenet.cli._output import add_json, print_json, print_line, print_note,
 from shufflenet.spec import BINARIES, TARGETS
 
 if TYPE_CHECKING:
-    from shufflenet.compile import CompiledFile
+    from shufflenet.compile import CompiledFile, Order
 
 __all__ = ["add_compile"]
 
@@ -147,29 +147,35 @@ def _compile(args: argparse.Namespace) -> int:
     if args.target != _WEB and args.to.suffix not in BINARIES:
         print_note(f"--to {str(args.to)!r} must end in {' or '.join(BINARIES)}.")
         return 2
-    from shufflenet.compile import compile_network
+    from shufflenet.compile import check_order, compile_order
     from shufflenet.hub import ONNX, resolve
 
+    order = _order(args)
+    check_order(args.to, order)
     with tempfile.TemporaryDirectory(prefix="shufflenet-") as folder:
         source = resolve(args.model, (ONNX,), folder=Path(folder))
         print_note("Compiling takes some seconds ...")
-        compiled = compile_network(
-            source,
-            args.to,
-            args.target,
-            cpu=args.cpu,
-            features=args.features,
-            image_px=args.image_px,
-            prefix=args.prefix,
-            weights=args.weights,
-            least_memory=args.least_memory,
-            most_source_px=args.most_source_px,
-        )
+        compiled = compile_order(source, args.to, order)
     if args.json:
         print_json(compiled)
     else:
         _print_result(compiled)
     return 0
+
+
+def _order(args: argparse.Namespace) -> "Order":
+    from shufflenet.compile import Order
+
+    return Order(
+        target=args.target,
+        cpu=args.cpu,
+        features=args.features,
+        image_px=args.image_px,
+        prefix=args.prefix,
+        weights=args.weights,
+        least_memory=args.least_memory,
+        most_source_px=args.most_source_px,
+    )
 
 
 def _print_result(compiled: "CompiledFile") -> None:
@@ -187,7 +193,7 @@ def _print_result(compiled: "CompiledFile") -> None:
     print_line(f"beside it: {beside}")
     if compiled.max_abs_difference is None:
         print_line("It cannot run on this machine, so what it computes is not checked.")
-        if Path(compiled.path).suffix in _VERIFIED and "-none-" not in compiled.triple:
+        if Path(compiled.path).suffix in _VERIFIED:
             file = shlex.quote(compiled.path)
             print_line(f"Check it where it runs: shufflenet verify {file}")
     else:
@@ -198,7 +204,7 @@ def _print_result(compiled: "CompiledFile") -> None:
 
 
 def _list_targets(args: argparse.Namespace) -> int:
-    from shufflenet.compile import object_format
+    from shufflenet.compile import binaries_of
 
     rows = [
         {
@@ -206,9 +212,7 @@ def _list_targets(args: argparse.Namespace) -> int:
             "triple": target.triple,
             "cpu": target.cpu,
             "int8 by": target.multiplies_bytes,
-            "files": " ".join(
-                each.suffix for each in BINARIES.values() if object_format(target) in each.formats
-            ),
+            "files": " ".join(binaries_of(target)),
         }
         for name, target in TARGETS.items()
     ]

@@ -3,16 +3,20 @@
 Nothing is run but what the file holds: no runtime, no C library. ``compile_network`` writes it.
 """
 
-from shufflenet.compile._compile import compile_network
-from shufflenet.compile._order import CompiledFile
-from shufflenet.compile._targets import HOST, WEB, find_target, object_format
+from shufflenet.compile._compile import check_order, compile_network, compile_order
+from shufflenet.compile._order import CompiledFile, Order
+from shufflenet.compile._targets import HOST, WEB, binaries_of, find_target, object_format
 from shufflenet.compile._words import words_of
 
 __all__ = [
     "HOST",
     "WEB",
     "CompiledFile",
+    "Order",
+    "binaries_of",
+    "check_order",
     "compile_network",
+    "compile_order",
     "find_target",
     "object_format",
     "words_of",

@@ -3,13 +3,38 @@
 from pathlib import Path
 
 from shufflenet.codegen import WeightType
-from shufflenet.compile._make import make
+from shufflenet.compile._link import check_linker
+from shufflenet.compile._make import find_form, make
 from shufflenet.compile._order import MOST_SOURCE_PX, CompiledFile, Order
-from shufflenet.compile._page import write_page
+from shufflenet.compile._page import check_page, write_page
 from shufflenet.compile._targets import HOST, WEB
-from shufflenet.files import write_together
+from shufflenet.files import check_place, write_together
 
-__all__ = ["compile_network"]
+__all__ = ["check_order", "compile_network", "compile_order"]
+
+
+def check_order(to: str | Path, order: Order) -> None:
+    """Check what can be told before anything is read, downloaded or compiled.
+
+    Args:
+        to: Where the result will be written.
+        order: What is to be made.
+
+    Raises:
+        SpecError: the target is a page, and what a page has of its own is named.
+        UnknownTarget: there is no such target.
+        UnknownProcessor: LLVM knows no such processor or feature.
+        OtherBinary: the target has no files of that suffix.
+        MissingDependency: a linker is needed.
+        WriteError: nothing can be written there.
+    """
+    if order.target == WEB:
+        check_page(Path(to), order)
+    else:
+        _, binary = find_form(Path(to), order)
+        check_place(to)
+    if order.target == WEB or binary.linked:
+        check_linker()
 
 
 def compile_network(
@@ -66,7 +91,19 @@ def compile_network(
         least_memory=least_memory,
         most_source_px=most_source_px,
     )
-    if target == WEB:
+    return compile_order(path, to, order)
+
+
+def compile_order(path: str | Path, to: str | Path, order: Order) -> CompiledFile:
+    """Compile a network as ``compile_network`` does, and raise what it raises.
+
+    Args:
+        path: The ONNX file.
+        to: Where to write.
+        order: What is to be made.
+    """
+    check_order(to, order)
+    if order.target == WEB:
         return write_page(Path(path), Path(to), order)
     made = make(Path(path), Path(to), order)
     write_together(made.files)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from shufflenet.errors import LinkError, MissingDependency
 
-__all__ = ["Linked", "link"]
+__all__ = ["Linked", "check_linker", "link"]
 
 _STACK_BYTES = 65536  # of WebAssembly, below the data: beyond it a module stops and harms nothing
 _PAGE_BYTES = 65536  # the largest page of any system that these libraries run on: AArch64 Linux
@@ -35,6 +35,19 @@ class Linked:
     import_library: bytes = b""
 
 
+def check_linker() -> None:
+    """Check that there is a linker.
+
+    Raises:
+        MissingDependency: the package ``ziglang`` is not installed.
+    """
+    try:
+        import ziglang  # noqa: F401, PLC0415  # objects and archives do without
+    except ModuleNotFoundError as error:
+        instead = "A .o or .a needs none: link it with your own tools."
+        raise MissingDependency("The linker", "ziglang", "compile", instead) from error
+
+
 def link(content: bytes, name: str, exports: Sequence[str]) -> Linked:
     """Return an object as a library of its own format, which needs nothing but itself.
 
@@ -51,11 +64,7 @@ def link(content: bytes, name: str, exports: Sequence[str]) -> Linked:
         MissingDependency: the package ``ziglang`` is not installed.
         LinkError: the linker failed.
     """
-    try:
-        import ziglang  # noqa: F401, PLC0415  # objects and archives do without
-    except ModuleNotFoundError as error:
-        instead = "A .o or .a needs none: link it with your own tools."
-        raise MissingDependency("The linker", "ziglang", "compile", instead) from error
+    check_linker()
     with tempfile.TemporaryDirectory(prefix="shufflenet-link-") as place:
         folder = Path(place)
         (folder / "in.o").write_bytes(content)

@@ -13,11 +13,11 @@ from shufflenet.compile._header import Sizes, header
 from shufflenet.compile._link import link
 from shufflenet.compile._order import CompiledFile, Order
 from shufflenet.compile._source import Source, read_source
-from shufflenet.compile._targets import find_target, object_format
+from shufflenet.compile._targets import binaries_of, find_target, object_format
 from shufflenet.errors import OtherBinary
-from shufflenet.spec import BINARIES, Binary, Target
+from shufflenet.spec import Binary, Target
 
-__all__ = ["Made", "make"]
+__all__ = ["Made", "find_form", "make"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,7 @@ def make(path: Path, to: Path, order: Order) -> Made:
         LinkError: the linker failed.
         ParityError: the file computes something else.
     """
-    target = find_target(order.target, order.cpu, order.features)
-    binary = _binary(to, target, order.target)
+    target, binary = find_form(to, order)
     source = read_source(path, order)
     # A module is downloaded; other files are read in place, by all threads alike.
     usual: WeightType = "float16" if target.triple.startswith("wasm") else "float32"
@@ -136,18 +135,20 @@ class _Making:
         return header(self.source.card, sizes, names, prefix, self.order.target)
 
 
-def _binary(to: Path, target: Target, name: str) -> Binary:
-    """Return the kind of file that a name ends in.
+def find_form(to: Path, order: Order) -> tuple[Target, Binary]:
+    """Return the processor, and the kind of file that a name ends in.
 
     Raises:
+        UnknownTarget: there is no such target.
+        UnknownProcessor: LLVM knows no such processor or feature.
         OtherBinary: the target is not compiled into such a file.
     """
-    form = object_format(target)
-    possible = {suffix: each for suffix, each in BINARIES.items() if form in each.formats}
+    target = find_target(order.target, order.cpu, order.features)
+    possible = binaries_of(target)
     if to.suffix not in possible:
         *most, last = possible
-        raise OtherBinary(to, f"{', '.join(most)} or {last}", name)
-    return possible[to.suffix]
+        raise OtherBinary(to, f"{', '.join(most)} or {last}", order.target)
+    return target, possible[to.suffix]
 
 
 def _runs_here(target: Target) -> bool:

@@ -6,16 +6,30 @@ from pathlib import Path
 from shufflenet.compile._make import make
 from shufflenet.compile._order import CompiledFile, Order
 from shufflenet.compile._targets import WEB
-from shufflenet.compile.web import write_site
+from shufflenet.compile.web import check_folder, write_site
 from shufflenet.errors import NotCompilable, SpecError
 from shufflenet.files import read_onnx_card
 
-__all__ = ["write_page"]
+__all__ = ["check_page", "write_page"]
 
 _COLORS = 3
 _EVERY = "wasm32"
 _RELAXED = "wasm32-relaxed"
 _OF_OTHERS = ("cpu", "features", "prefix", "weights")  # the page's script counts on its own
+
+
+def check_page(folder: Path, order: Order) -> None:
+    """Check what can be told of a page before anything is compiled.
+
+    Raises:
+        SpecError: a processor, a prefix or a type of weights is named: a page has its own.
+        WriteError: the folder is none, holds other files, or cannot be written.
+    """
+    usual = Order(weights="float16")
+    for name in _OF_OTHERS:
+        if getattr(order, name) not in (getattr(usual, name), None):
+            raise SpecError(name, getattr(order, name), "left out for a page, which has its own")
+    check_folder(folder)
 
 
 def write_page(path: Path, folder: Path, order: Order) -> CompiledFile:
@@ -29,15 +43,10 @@ def write_page(path: Path, folder: Path, order: Order) -> CompiledFile:
         order: What is to be made; its target counts as that of browsers.
 
     Raises:
-        SpecError: a processor, a prefix or a type of weights is named: a page has its own.
         NotCompilable: no code is written for the network, or none that takes photos.
         CheckpointError: the file is missing, damaged, or has no card.
         WriteError: the folder holds other files, or a file cannot be written.
     """
-    usual = Order(weights="float16")
-    for name in _OF_OTHERS:
-        if getattr(order, name) not in (getattr(usual, name), None):
-            raise SpecError(name, getattr(order, name), "left out for a page, which has its own")
     card = read_onnx_card(path)
     if card.preprocess.mean_image:
         raise NotCompilable(path, "a mean image that its preprocessing subtracts")

@@ -8,9 +8,9 @@ from shufflenet.compile._instructions import with_instructions
 from shufflenet.compile._words import check_words
 from shufflenet.errors import SpecError, UnknownTarget
 from shufflenet.machine import host_target
-from shufflenet.spec import TARGETS, Target
+from shufflenet.spec import BINARIES, TARGETS, Binary, Target
 
-__all__ = ["HOST", "WEB", "find_target", "object_format"]
+__all__ = ["HOST", "WEB", "binaries_of", "find_target", "object_format"]
 
 HOST = "host"
 WEB = "web"  # a page, which is a folder
@@ -95,6 +95,20 @@ def _with_vendor(triple: str) -> str:
 def _abi(triple: str) -> str:
     """Return the calling convention of RISC-V's Linux; of others the triple says it."""
     return "lp64d" if triple.startswith("riscv64") and "linux" in triple else ""
+
+
+def binaries_of(target: Target) -> dict[str, Binary]:
+    """Return the files that a target is compiled into, by their suffixes.
+
+    >>> list(binaries_of(TARGETS["aarch64-linux"])), list(binaries_of(TARGETS["cortex-m7"]))
+    (['.o', '.a', '.so'], ['.o', '.a'])
+    """
+    form, has_loader = object_format(target), "none" not in target.triple.split("-")
+    return {
+        suffix: each
+        for suffix, each in BINARIES.items()
+        if form in each.formats and (has_loader or not each.loaded)
+    }
 
 
 def object_format(target: Target) -> str:

@@ -1,6 +1,12 @@
 """Reads and writes this package's files; ``shufflenet.files.downloads`` brings published ones."""
 
-from shufflenet.files._atomic import PARTIAL, partial_beside, write_atomic, write_together
+from shufflenet.files._atomic import (
+    PARTIAL,
+    check_place,
+    partial_beside,
+    write_atomic,
+    write_together,
+)
 from shufflenet.files._cache import cache_dir
 from shufflenet.files._checkpoint import (
     Checkpoint,
@@ -28,6 +34,7 @@ __all__ = [
     "card_from_metadata",
     "check_model_file",
     "check_onnx_numbers",
+    "check_place",
     "computes_int8",
     "errors_of",
     "hash_content",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shufflenet.errors import WriteError
 
-__all__ = ["PARTIAL", "partial_beside", "write_atomic", "write_together"]
+__all__ = ["PARTIAL", "check_place", "partial_beside", "write_atomic", "write_together"]
 
 PARTIAL = ".partial"  # the suffix of what is being written
 _STALE_S = 3600.0  # what is partial and unchanged for this long belongs to no running process
@@ -54,6 +54,22 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
             os.replace(partial, path)
 
 
+def check_place(path: str | Path) -> None:
+    """Check that a file may be written at a path, before work is done for it.
+
+    Raises:
+        WriteError: the path leads to a folder, a device or a pipe, or the folder cannot be written.
+    """
+    path = Path(path)
+    with _errors_of(path):
+        _check_kind(path)
+        folder = next(each for each in path.absolute().parents if each.exists())
+    if not folder.is_dir():
+        raise WriteError(path, f"{str(folder)!r} is no folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise WriteError(path, os.strerror(errno.EACCES))
+
+
 @contextlib.contextmanager
 def _errors_of(path: Path) -> Iterator[None]:
     """Raise the errors of writing a file as ``WriteError``.
@@ -74,8 +90,7 @@ def _written(path: Path, content: bytes) -> Iterator[Path]:
     Raises:
         OSError: the path leads to a device, a pipe or a folder, which a file would replace.
     """
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "it is no regular file")
+    _check_kind(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_beside(path)
     try:
@@ -86,6 +101,16 @@ def _written(path: Path, content: bytes) -> Iterator[Path]:
         yield partial
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _check_kind(path: Path) -> None:
+    """Check what a path leads to now.
+
+    Raises:
+        OSError: a device, a pipe or a folder, which a file would replace.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file")
 
 
 def partial_beside(path: Path) -> Path:

@@ -15,6 +15,7 @@ class Binary:
         systems: What it is for, in words; empty for every target.
         formats: The formats of objects that it can be made of.
         linked: Whether a linker makes it, which the extra ``compile`` installs.
+        loaded: Whether a system loads it; boards have none.
     """
 
     suffix: str
@@ -22,6 +23,7 @@ class Binary:
     systems: str = ""
     formats: tuple[str, ...] = ("ELF", "Mach-O", "COFF", "WebAssembly")
     linked: bool = False
+    loaded: bool = False
 
 
 BINARIES: dict[str, Binary] = {
@@ -35,6 +37,7 @@ BINARIES: dict[str, Binary] = {
             systems="Linux and Android",
             formats=("ELF",),
             linked=True,
+            loaded=True,
         ),
         Binary(
             suffix=".dylib",
@@ -42,8 +45,16 @@ BINARIES: dict[str, Binary] = {
             systems="macOS",
             formats=("Mach-O",),
             linked=True,
+            loaded=True,
         ),
-        Binary(suffix=".dll", title="a DLL", systems="Windows", formats=("COFF",), linked=True),
+        Binary(
+            suffix=".dll",
+            title="a DLL",
+            systems="Windows",
+            formats=("COFF",),
+            linked=True,
+            loaded=True,
+        ),
         Binary(
             suffix=".wasm",
             title="a WebAssembly module",

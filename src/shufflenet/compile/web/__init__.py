@@ -3,6 +3,6 @@
 What lies in ``site`` is copied as it is, but for the service worker's list of files.
 """
 
-from shufflenet.compile.web._site import write_site
+from shufflenet.compile.web._site import check_folder, write_site
 
-__all__ = ["write_site"]
+__all__ = ["check_folder", "write_site"]

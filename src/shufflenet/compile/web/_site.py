@@ -8,9 +8,9 @@ from pathlib import Path
 
 from shufflenet.compile.web._split import split
 from shufflenet.errors import WriteError
-from shufflenet.files import write_together
+from shufflenet.files import check_place, write_together
 
-__all__ = ["write_site"]
+__all__ = ["check_folder", "write_site"]
 
 _CODE, _RELAXED = "shufflenet.wasm", "shufflenet-relaxed.wasm"
 _WEIGHTS = re.compile(r"weights-[0-9a-f]{12}\.bin")
@@ -37,7 +37,7 @@ def write_site(folder: str | Path, code: bytes, relaxed: bytes) -> dict[str, int
     (weights,) = filter(_WEIGHTS.fullmatch, files)
     files[_MODULE] = files[_MODULE].replace(b"@WEIGHTS@", weights.encode())
     files[_KEEPER] = _keeper(files)
-    stale = _stale(folder, files)
+    stale = _stale(folder)
     existed = folder.exists()
     try:
         write_together({folder / name: content for name, content in files.items()})
@@ -47,8 +47,19 @@ def write_site(folder: str | Path, code: bytes, relaxed: bytes) -> dict[str, int
                 folder.rmdir()
         raise
     for path in stale:
-        path.unlink(missing_ok=True)
+        if path.name not in files:
+            path.unlink(missing_ok=True)
     return {name: len(content) for name, content in files.items()}
+
+
+def check_folder(folder: Path) -> None:
+    """Check that a page may be written into a folder, before its modules are compiled.
+
+    Raises:
+        WriteError: it is none, holds other files, or cannot be written.
+    """
+    _stale(folder)
+    check_place(folder / _MODULE)
 
 
 def _page() -> Path:
@@ -66,8 +77,8 @@ def _keeper(files: dict[str, bytes]) -> bytes:
     return text.replace("@VERSION@", digest.hexdigest()[:16]).encode()
 
 
-def _stale(folder: Path, files: dict[str, bytes]) -> list[Path]:
-    """Return the files of an older page that the new one does not replace.
+def _stale(folder: Path) -> list[Path]:
+    """Return the weights of an older page, of which the new one has others or the same.
 
     Raises:
         WriteError: the path is no folder, or others' files are in it.
@@ -76,7 +87,8 @@ def _stale(folder: Path, files: dict[str, bytes]) -> list[Path]:
         return []
     if not folder.is_dir():
         raise WriteError(folder, "it is no folder, which a page needs")
-    others = [path for path in sorted(folder.iterdir()) if path.name not in files]
+    replaced = {_CODE, _RELAXED, *(path.name for path in _page().iterdir())}
+    others = [path for path in sorted(folder.iterdir()) if path.name not in replaced]
     for path in others:
         if not _WEIGHTS.fullmatch(path.name):
             raise WriteError(folder, f"{path.name!r} is in it, which is no file of such a page")
