@@ -295,7 +295,7 @@ def test_a_missing_extra_is_named(
     code, _, err = run("predict", photos, "--model", checkpoint)
     assert code == 1
     assert "needs the package 'torch', which is not installed. Install it: pip install" in err
-    code, _, err = run("export", "default", "--to", "a.onnx")
+    code, _, err = run("export", checkpoint, "--to", "a.onnx")
     assert code == 1
     assert "pip install 'shufflenet[torch]'" in err
     assert "https://download.pytorch.org/whl/cpu" in err

@@ -10,7 +10,8 @@ from torch import nn
 
 from conftest import card_for, with_seeded_weights
 from shufflenet.errors import CheckpointMismatch, ClassesDisagree, SpecError
-from shufflenet.export import check_parity, export_file
+from shufflenet.export import export_file
+from shufflenet.export._parity import check_parity
 from shufflenet.models import create_backbone, create_model, load_model_and_card, save
 from shufflenet.networks import ShuffleNet
 from shufflenet.recipes import preprocess_for

@@ -12,10 +12,10 @@ import shufflenet
 from conftest import Run
 from fakes import Reddest
 from shufflenet.errors import CheckpointError, MissingDependency, SpecError
-from shufflenet.export import Exported, ExportOptions
-from shufflenet.networks import ShuffleNet
+from shufflenet.export import Request
+from shufflenet.graph import Program
 from shufflenet.runtimes import find_runtimes, open_by, open_fastest
-from shufflenet.spec import FORMATS, RUNTIMES, Arithmetic, Card, Runtime, find_extra
+from shufflenet.spec import CARD_KEY, FORMATS, RUNTIMES, Arithmetic, Runtime, find_extra
 from test_runtimes_model import CARD
 
 ROOT = Path(__file__).parent.parent
@@ -58,26 +58,27 @@ def test_a_runtime_of_one_entry_opens_models(toy: Path) -> None:
         shufflenet.open_model(toy, runtime="onnxruntime")
 
 
-def write_file(net: ShuffleNet, card: Card, path: Path, options: ExportOptions) -> Exported:
+def write(program: Program, request: Request) -> dict[str, bytes]:
     """What the format of the test below names by its module."""
-    path.write_text(card.name)
-    return Exported(
-        path=str(path), bytes=path.stat().st_size, shuffle=options.shuffle, opset=0,
-        max_abs_difference=0.0, max_abs_logit=1.0,
-    )  # fmt: skip
+    return {f"{request.stem}.toy": str(len(program.nodes)).encode()}
 
 
 def test_a_format_of_one_entry_is_written_by_export(
-    checkpoint: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    toy: Path, checkpoint: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = replace(
-        FORMATS["onnx"], name="toy", title="Toy", suffix=".toy", module=__name__,
-        options=("shuffle",),
+        FORMATS["onnx"], name="toy", title="Toy", suffix=".toy", module=__name__, runtime="toy",
+        options=(), tolerances={"float32": 1e9}, card="beside",
     )  # fmt: skip
     monkeypatch.setitem(FORMATS, "toy", row)
     path = tmp_path / "net.toy"
-    assert run("export", checkpoint, "--to", path, "--shuffle", "keep", "--json")[0] == 0
-    assert path.read_text() == "test"
+    code, out, _ = run("export", checkpoint, "--to", path, "--shuffle", "keep", "--json")
+    assert code == 0
+    exported = json.loads(out)
+    assert exported["files"] == [str(path), f"{path}.json"]
+    assert (exported["format"], exported["precision"]) == ("toy", "float32")
+    assert path.read_text() == "141"
+    assert json.loads(Path(f"{path}.json").read_text())[CARD_KEY]["name"] == "test"
     code, _, err = run("export", checkpoint, "--to", path, "--opset", "19")
     assert (code, err) == (2, "Toy files have no --opset; leave it out.\n")
 

@@ -30,7 +30,7 @@ from shufflenet.files import (
 )
 from shufflenet.labels import label_set
 from shufflenet.spec import CARD_KEY, Card, Origin
-from shufflenet.zoo import Weights, find_network, find_weights, run_checkpoint
+from shufflenet.zoo import WEIGHTS, Weights, find_network, find_weights, run_checkpoint
 
 if TYPE_CHECKING:
     from shufflenet.convert import Converted
@@ -40,6 +40,7 @@ __all__ = [
     "ONNX",
     "cache_path",
     "convert_published",
+    "find_source",
     "published_file",
     "resolve",
     "write_untrained",
@@ -101,6 +102,24 @@ def resolve(name: str | Path, suffixes: Sequence[str], *, folder: Path | None = 
     if CHECKPOINT in suffixes:
         raise NeedsCheckpoint(name) if _has_card(name) else NoCard(name)
     raise NeedsSuffix(name, suffixes)
+
+
+def find_source(name: str | Path, *, keep_shuffle: bool) -> Path:
+    """Return the file of a model that exports begin with: ONNX, or a checkpoint.
+
+    Args:
+        name: A model's name, the folder of a training run, or a file.
+        keep_shuffle: Whether the shuffle is wanted, which ONNX files no longer have.
+
+    Raises:
+        NeedsCheckpoint: the shuffle of an ONNX file is wanted.
+        ShuffleNetError: as ``resolve`` raises them.
+    """
+    suffixes = (CHECKPOINT,) if keep_shuffle else (ONNX, CHECKPOINT)
+    published = WEIGHTS.get(str(name))
+    if published and published.runs_unconverted and published.convertible:
+        suffixes = (CHECKPOINT,)  # of the file as it was published the card is not inside
+    return resolve(name, suffixes)
 
 
 def _has_card(onnx: str | Path) -> bool:

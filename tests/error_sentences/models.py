@@ -130,6 +130,26 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "export the network again.",
     ),
     (
+        errors.NotExportable("default", "LiteRT", "has a Foo, which is not read"),
+        "The model 'default' has a Foo, which is not read, so that it cannot be written as LiteRT. "
+        "Use a model that this package wrote.",
+    ),
+    (
+        errors.NoSidecar("b/a.param", "b/a.param.json"),
+        "The file 'b/a.param' has no card beside it, 'a.param.json'. Copy both files together, or "
+        "export the network again.",
+    ),
+    (
+        errors.SidecarUnreadable("b/a.param", "b/a.param.json", "it is not UTF-8."),
+        "The file 'b/a.param' has a card beside it, 'a.param.json', that cannot be read: it is not "
+        "UTF-8. Copy both files together, or export the network again.",
+    ),
+    (
+        errors.NeedsInt8("default"),
+        "The model 'default' is in float32. Quantize it first, and export what that writes: "
+        "shufflenet quantize default --data DATA --to int8.onnx.",
+    ),
+    (
         errors.ChangedInt8("a.onnx"),
         "The file 'a.onnx' was damaged or changed after it was quantized. Copy it again, or "
         "quantize the network again.",

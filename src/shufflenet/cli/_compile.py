@@ -1,13 +1,12 @@
 """``shufflenet compile``."""
 
 import argparse
-import re
 import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shufflenet.cli._options import Commands, add_command, positive
+from shufflenet.cli._options import Commands, add_command, image_size, positive
 from shufflenet.cli._output import add_json, print_json, print_line, print_note, print_table
 from shufflenet.spec import BINARIES, TARGETS
 
@@ -89,7 +88,7 @@ def _add_processor(parser: argparse.ArgumentParser) -> None:
 def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image-px",
-        type=_size,
+        type=image_size,
         metavar="H[,W]",
         help="height and width of the images that the network sees; smaller ones take less time "
         "and memory, and may cost accuracy (default: the model's own)",
@@ -121,19 +120,6 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         help="what the names of the functions begin with; networks of one program need different "
         "ones (default: shufflenet)",
     )
-
-
-def _size(text: str) -> tuple[int, int]:
-    """Parse a height and a width, or one number for both.
-
-    Raises:
-        ArgumentTypeError: the text is something else.
-    """
-    found = re.fullmatch(r"([0-9]{1,6})(?:,([0-9]{1,6}))?", text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of px nor HEIGHT,WIDTH")
-    height = int(found.group(1))
-    return height, int(found.group(2) or height)
 
 
 def _compile(args: argparse.Namespace) -> int:

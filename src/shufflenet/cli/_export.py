@@ -2,32 +2,49 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from shufflenet.cli._options import Commands, add_command
+from shufflenet.cli._options import Commands, add_command, image_size, positive
 from shufflenet.cli._output import add_json, print_json, print_line, print_note
 from shufflenet.spec import FORMATS
+
+if TYPE_CHECKING:
+    from shufflenet.export import Exported, ExportOptions
 
 __all__ = ["add_export"]
 
 
 def add_export(commands: Commands) -> None:
     """Add ``shufflenet export``."""
+    forms = list(FORMATS.values())
     parser = add_command(
         commands,
         _export,
         "export",
-        "write a model as ONNX without its shuffle, and check that the file computes the same",
+        "write a model in a device's format, and check that the file computes the same",
         "  shufflenet export default --to model.onnx\n"
-        "  shufflenet export runs/photos/best.safetensors --to photos.onnx\n",
+        "  shufflenet export runs/photos/best.safetensors --to photos.onnx\n"
+        + "".join(f"  shufflenet export default --to model{form.suffix}\n" for form in forms[1:]),
     )
     parser.add_argument(
         "model",
         metavar="NAME|FILE",
-        help="a checkpoint's name from `shufflenet list`, a .safetensors file, or the folder of a "
-        "training run",
+        help="a checkpoint's name from `shufflenet list`, a .safetensors file, the folder of a "
+        "training run, or an .onnx file that export or quantize wrote",
     )
-    endings = "|".join(f"FILE{form.suffix}" for form in FORMATS.values())
-    parser.add_argument("--to", required=True, type=Path, metavar=endings, help="where to write")
+    endings = "; ".join(f"{form.suffix}: {form.title}" for form in forms)
+    parser.add_argument(
+        "--to",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help=f"where to write; the suffix chooses the format ({endings})",
+    )
+    _add_options(parser)
+    add_json(parser)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shuffle",
         choices=["free", "keep"],
@@ -35,39 +52,93 @@ def add_export(commands: Commands) -> None:
         help="free: reorder stored channels so that no shuffle remains, which is faster; keep: "
         "export the shuffle as in the paper (default: free)",
     )
+    precisions = dict.fromkeys(each for form in FORMATS.values() for each in form.tolerances)
+    parser.add_argument(
+        "--precision",
+        choices=list(precisions),
+        help="the numbers in which the file computes; int8 needs a file that quantize wrote "
+        "(default: the model's own)",
+    )
     parser.add_argument(
         "--opset",
         type=int,
-        default=18,
         metavar="N",
-        help="version of the ONNX operator set (default: 18)",
+        help="version of the ONNX operator set (default: 18, or that of an .onnx file)",
     )
-    add_json(parser)
+    parser.add_argument(
+        "--image-px",
+        type=image_size,
+        metavar="H[,W]",
+        help="height and width of the images that the file takes (default: any where the format "
+        "can, else the model's own)",
+    )
+    parser.add_argument(
+        "--batch",
+        type=positive,
+        metavar="N",
+        help="number of images of each call (default: any where the format can, else 1)",
+    )
+    parser.add_argument(
+        "--photos",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="PHOTO",
+        help="photos on which file and network are compared too, beside drawn images (default: "
+        "none)",
+    )
 
 
 def _export(args: argparse.Namespace) -> int:
-    formats = {form.suffix: form for form in FORMATS.values()}
-    if args.to.suffix not in formats:
-        print_note(f"--to {str(args.to)!r} must end in {' or '.join(formats)}.")
+    forms = {form.suffix: form for form in FORMATS.values()}
+    if args.to.suffix not in forms:
+        print_note(f"--to {str(args.to)!r} must end in {' or '.join(forms)}.")
         return 2
-    form = formats[args.to.suffix]
-    foreign = {"shuffle", "opset"} & args.given - set(form.options)
+    form = forms[args.to.suffix]
+    foreign = {"opset", "batch", "image_px"} & args.given - set(form.options)
     if foreign:
-        print_note(f"{form.title} files have no --{min(foreign)}; leave it out.")
+        print_note(f"{form.title} files have no --{min(foreign).replace('_', '-')}; leave it out.")
         return 2
-    from shufflenet.export import ExportOptions, export_file
-    from shufflenet.models import load_model_and_card
+    if args.precision and args.precision not in form.tolerances:
+        offered = " or ".join(form.tolerances)
+        print_note(f"{form.title} files have no --precision {args.precision}; choose {offered}.")
+        return 2
+    from shufflenet.export import ExportOptions
 
-    print_note("Exporting takes torch some seconds ...")
-    net, card = load_model_and_card(args.model)
-    options = ExportOptions(shuffle=args.shuffle, opset=args.opset)
-    exported = export_file(net, card, args.to, options)
+    options = ExportOptions(
+        shuffle=args.shuffle,
+        opset=args.opset,
+        precision=args.precision,
+        batch=args.batch,
+        image_px=args.image_px,
+        photos=tuple(args.photos),
+    )
+    exported = _write(args.model, args.to, options)
     if args.json:
         print_json(exported)
     else:
-        print_line(
-            f"{exported.path}: {exported.bytes:,} bytes; logits differ from the network's by at "
-            f"most {exported.max_abs_difference:.1e}, the largest logit is "
-            f"{exported.max_abs_logit:.1f}"
-        )
+        _print(exported)
     return 0
+
+
+def _write(model: str, to: Path, options: "ExportOptions") -> "Exported":
+    from shufflenet.export import export_file, export_onnx_file
+    from shufflenet.hub import ONNX, find_source
+
+    source = find_source(model, keep_shuffle=options.shuffle == "keep")
+    if source.suffix == ONNX:
+        return export_onnx_file(source, to, options)
+    from shufflenet.models import load_model_and_card
+
+    print_note("Exporting takes torch some seconds ...")
+    return export_file(*load_model_and_card(source), to, options)
+
+
+def _print(exported: "Exported") -> None:
+    print_line(
+        f"{exported.path}: {exported.bytes:,} bytes; logits differ from the network's by at "
+        f"most {exported.max_abs_difference:.1e}, the largest logit is {exported.max_abs_logit:.1f}"
+    )
+    beside = [each for each in exported.files if each != exported.path]
+    if beside:
+        print_line(f"It needs beside it: {', '.join(beside)}")

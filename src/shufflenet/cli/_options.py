@@ -1,6 +1,7 @@
 """Options that several commands share, and how commands are added."""
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeAlias, get_args
@@ -15,6 +16,7 @@ __all__ = [
     "Commands",
     "add_command",
     "add_model",
+    "image_size",
     "not_negative",
     "open_chosen",
     "positive",
@@ -54,6 +56,19 @@ def _whole(text: str, least: int) -> int:
     if not text.isdecimal() or int(text) < least:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
     return int(text)
+
+
+def image_size(text: str) -> tuple[int, int]:
+    """Parse a height and a width, or one number for both.
+
+    Raises:
+        ArgumentTypeError: the text is something else.
+    """
+    found = re.fullmatch(r"([0-9]{1,6})(?:,([0-9]{1,6}))?", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of px nor HEIGHT,WIDTH")
+    height = int(found.group(1))
+    return height, int(found.group(2) or height)
 
 
 def add_command(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from shufflenet.codegen import Code
 from shufflenet.errors import MissingDependency, ParityError
-from shufflenet.runtimes import INT8_AGREEMENT, OnnxClassifier, WasmModule
+from shufflenet.runtimes import INT8_AGREEMENT, OnnxClassifier, WasmModule, squares
 from shufflenet.spec import FLOAT32_TOLERANCE, Card
 
 __all__ = ["Reference", "check_here", "check_module", "reference"]
@@ -63,17 +63,6 @@ def reference(path: Path, card: Card, size: tuple[int, int]) -> Reference:
     of_all = INT8_AGREEMENT if card.int8 else FLOAT32_TOLERANCE
     largest = max(1.0, float(np.abs(logits).max()))
     return Reference(images, logits, of_all * largest)
-
-
-def squares(height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Return an image, ``(height, width, 3)``, of eight by eight squares in random colors.
-
-    It is that of ``runtimes.check_image``, whose logits int8 files hold, of any size.
-    """
-    colors = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
-    rows, columns = (np.arange(side) * 8 // side for side in (height, width))
-    image: npt.NDArray[np.uint8] = colors[rows][:, columns]
-    return image
 
 
 def check_here(content: bytes, name: str, prefix: str, expected: Reference) -> float | None:

@@ -97,10 +97,8 @@ def read_source(path: Path, order: Order) -> Source:
     except UnsupportedByRuntime as error:
         raise NotCompilable(path, error.feature) from error
     card, _ = card_from_metadata(path, metadata)
-    how = card.preprocess
-    size = order.image_px or (how.crop_px, how.crop_px)
-    if max(size) != how.crop_px:
-        resize_px = max(*size, round(how.resize_px * max(size) / how.crop_px))
-        how = replace(how, crop_px=max(size), resize_px=resize_px)
-    card = replace(card, preprocess=how)
+    crop_px = card.preprocess.crop_px
+    size = order.image_px or (crop_px, crop_px)
+    if max(size) != crop_px:
+        card = replace(card, preprocess=card.preprocess.cropped_to(max(size)))
     return Source(path, network, card, size, reference(path, card, size))

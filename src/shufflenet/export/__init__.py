@@ -1,16 +1,14 @@
 """Export: a network written as a file of another format, after a comparison of their logits."""
 
-from shufflenet.export._file import Exported, ExportOptions, export_file
-from shufflenet.export._onnx import OPSETS, export_onnx
-from shufflenet.export._parity import Compute, Parity, check_parity
+from shufflenet.export._file import export_file, export_onnx, export_onnx_file, find_format
+from shufflenet.export._options import Exported, ExportOptions, Request
 
 __all__ = [
-    "OPSETS",
-    "Compute",
     "ExportOptions",
     "Exported",
-    "Parity",
-    "check_parity",
+    "Request",
     "export_file",
     "export_onnx",
+    "export_onnx_file",
+    "find_format",
 ]

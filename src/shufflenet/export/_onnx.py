@@ -6,8 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Literal
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -20,15 +19,16 @@ from torch import nn
 from shufflenet.deploy import deploy, fold_batch_norms
 from shufflenet.errors import SpecError
 from shufflenet.export._check_card import check_card
-from shufflenet.export._file import Exported, ExportOptions
-from shufflenet.export._parity import Compute, check_parity
-from shufflenet.files import narrow, write_atomic
+from shufflenet.export._options import ExportOptions
+from shufflenet.export._parity import check_parity
+from shufflenet.export._source import Compute, Images, Source
+from shufflenet.files import narrow
 from shufflenet.networks import ShuffleNet, channels_read, float_copy
 from shufflenet.preprocess import normalize
 from shufflenet.runtimes import FLOAT_CHECK_KEY, FLOAT_HASH_KEY, check_image
-from shufflenet.spec import CARD_KEY, FORMATS, Card
+from shufflenet.spec import CARD_KEY, FLOAT32_TOLERANCE, Card
 
-__all__ = ["OPSETS", "export_onnx", "write_file"]
+__all__ = ["OPSETS", "onnx_source"]
 
 OPSETS = range(18, 24)  # 18 is the oldest that torch's exporter writes without converting down
 
@@ -42,59 +42,43 @@ _OF_ANY_SIZE = {
 }
 
 
-def write_file(net: nn.Module, card: Card, path: Path, options: ExportOptions) -> Exported:
-    """Write a network as ONNX, as ``export_onnx`` does."""
-    opset = OPSETS[0] if options.opset is None else options.opset
-    return export_onnx(net, card, path, shuffle=options.shuffle, opset=opset)
-
-
-def export_onnx(
-    net: nn.Module,
-    card: Card,
-    path: str | Path,
-    *,
-    shuffle: Literal["free", "keep"] = "free",
-    opset: int = OPSETS[0],
-) -> Exported:
-    """Write a network as ONNX; batch, height and width may vary when it runs.
+def onnx_source(net: nn.Module, card: Card, options: ExportOptions) -> Source:
+    """Return a network as ONNX in memory, which computes the same at two sizes of images.
 
     Args:
-        net: The network, on any device and in any mode, also as ``torch.compile`` and
-            ``DataParallel`` wrap it; it is left as it is.
-        card: The network's card; it is stored in the file's metadata.
-        path: Where to write.
-        shuffle: ``free`` for the deployed network, ``keep`` for the one with shuffles, whose
-            structure other tools may recognize; batch norms are folded in both.
-        opset: The version of ONNX's operators, one of ``OPSETS``.
+        net: The network; see ``export_file``.
+        card: Its card; it is stored in the file's metadata.
+        options: Whether shuffles stay, and the version of the operators, one of ``OPSETS``.
 
     Raises:
         SpecError: the opset is not one of ``OPSETS``, or the network is none of this package.
         CheckpointMismatch: the card is of another network.
         ClassesDisagree: the network's logits are not as many as the card's labels.
         NotDeployable: the network was changed beyond what ``deploy`` knows.
-        ParityError: the file's logits differ from the network's; nothing is written.
-        WriteError: the file cannot be written; a file that was there before is unchanged.
+        ParityError: the logits differ from the network's.
     """
+    opset = OPSETS[0] if options.opset is None else options.opset
     if opset not in OPSETS:
         raise SpecError("opset", opset, f"from {OPSETS[0]} to {OPSETS[-1]}")
     net = float_copy(net)
     check_card(net, card)
-    model = _graph(deploy(net) if shuffle == "free" else fold_batch_norms(net), net, opset)
+    keeps = options.shuffle == "keep"
+    model = _graph(fold_batch_norms(net) if keeps else deploy(net), net, opset)
     model.metadata_props.update({CARD_KEY: card.to_json(), **_proof(net, card)})
     proto = ir.to_proto(model)
     graph_hash = hashlib.sha256(proto.graph.SerializeToString()).hexdigest()
     proto.metadata_props.add(key=FLOAT_HASH_KEY, value=graph_hash)
     content = proto.SerializeToString()
-    parity = check_parity(net, _onnxruntime_logits(content), card, FORMATS["onnx"].tolerance)
-    write_atomic(path, content)
-    return Exported(
-        path=str(path),
-        bytes=len(content),
-        shuffle=shuffle,
-        opset=opset,
-        max_abs_difference=parity.max_abs_difference,
-        max_abs_logit=parity.max_abs_logit,
-    )
+    check_parity(net, _onnxruntime_logits(content), card, FLOAT32_TOLERANCE)
+    return Source(card.name, card, content, partial(_compute, net, card))
+
+
+def _compute(net: ShuffleNet, card: Card, images: Images) -> npt.NDArray[np.float32]:
+    """Compute pixels ``(n, h, w, 3)`` or prepared images ``(n, c, h, w)`` by the network itself."""
+    pixels = images.astype(np.uint8, copy=False)
+    batch = normalize(pixels, card.preprocess) if images.dtype == np.uint8 else images
+    with torch.inference_mode():
+        return net(torch.from_numpy(batch)).numpy()
 
 
 def _proof(net: ShuffleNet, card: Card) -> dict[str, str]:
@@ -194,7 +178,7 @@ def _store_float16_where_exact(model: ir.Model) -> None:
 def _onnxruntime_logits(content: bytes) -> Compute:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
-    def compute(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def compute(images: Images) -> npt.NDArray[np.float32]:
         (logits,) = session.run(None, {"images": images})
         return np.asarray(logits, np.float32)
 

@@ -1,21 +1,16 @@
 """The gate before every export: a file is written only if it computes what the network does."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from shufflenet.errors import NetworkNotNumbers, ParityError
+from shufflenet.export._source import Compute
 from shufflenet.networks import ShuffleNet
 from shufflenet.spec import Card
 
-__all__ = ["Compute", "Parity", "check_parity"]
-
-# Maps prepared images (n, channels, h, w) to logits (n, classes).
-Compute: TypeAlias = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+__all__ = ["Parity", "check_parity"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,16 +25,21 @@ from shufflenet.files._onnx_card import (
 from shufflenet.files._onnx_file import hash_onnx_graph, read_onnx_file
 from shufflenet.files._onnx_numbers import check_onnx_numbers
 from shufflenet.files._private import make_private, open_private
+from shufflenet.files._seal import SEAL_KEY, UNSEALED, check_seal, seal
+from shufflenet.files._sidecar import read_sidecar, sidecar_content, sidecar_of
 from shufflenet.files._wasm import read_leb128, wasm_sections
 
 __all__ = [
     "PARTIAL",
+    "SEAL_KEY",
+    "UNSEALED",
     "Checkpoint",
     "cache_dir",
     "card_from_metadata",
     "check_model_file",
     "check_onnx_numbers",
     "check_place",
+    "check_seal",
     "computes_int8",
     "errors_of",
     "hash_content",
@@ -49,6 +54,10 @@ __all__ = [
     "read_onnx_card",
     "read_onnx_file",
     "read_onnx_metadata",
+    "read_sidecar",
+    "seal",
+    "sidecar_content",
+    "sidecar_of",
     "wasm_sections",
     "write_atomic",
     "write_checkpoint",

@@ -23,6 +23,7 @@ from shufflenet.graph._nodes import Node, OnnxGraph, read_onnx_graph
 from shufflenet.graph._program import OPERATIONS, Program, read_program
 from shufflenet.graph._read_network import read_network
 from shufflenet.graph._separate import separate_weights
+from shufflenet.graph._sound import Unsound
 from shufflenet.graph._tensors import Array
 from shufflenet.graph._weighted_layers import WeightedLayer, weighted_layers
 
@@ -44,6 +45,7 @@ __all__ = [
     "Program",
     "QuantParams",
     "Quantize",
+    "Unsound",
     "WeightedLayer",
     "Weights",
     "dtype_of",

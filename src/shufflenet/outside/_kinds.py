@@ -46,10 +46,10 @@ _NUMBERS = FileKind("a file of numbers without names, as .bin files of ncnn and 
 
 # What a file begins with, and where.
 _BEGINNINGS: tuple[tuple[int, bytes, FileKind], ...] = (
-    (4, b"TFL3", FileKind("a TensorFlow Lite model")),
-    (4, b"ET1", FileKind("an ExecuTorch program")),
-    (0, b"7767517\n", FileKind("the text of an ncnn network")),
-    (0, b"7767517\r\n", FileKind("the text of an ncnn network")),
+    (4, b"TFL3", FileKind("a TensorFlow Lite model", opened_as=".tflite")),
+    (4, b"ET1", FileKind("an ExecuTorch program", opened_as=".pte")),
+    (0, b"7767517\n", FileKind("the text of an ncnn network", opened_as=".param")),
+    (0, b"7767517\r\n", FileKind("the text of an ncnn network", opened_as=".param")),
     (0, struct.pack("<I", 7767517), FileKind("an ncnn network")),
     (0, struct.pack("<I", 0x01306B47), FileKind("ncnn's .bin file")),
     (0, struct.pack("<I", 0x000D4B38), FileKind("ncnn's .bin file")),
@@ -97,7 +97,7 @@ def folder_kind(folder: Path) -> FileKind | None:
     if (folder / "saved_model.pb").is_file():
         return FileKind("a SavedModel of TensorFlow's")
     if folder.suffix == ".mlpackage" and (folder / "Manifest.json").is_file():
-        return FileKind("a Core ML package")
+        return FileKind("a Core ML package", opened_as=".mlpackage")
     return None
 
 
@@ -131,7 +131,8 @@ def _zip_kind(stream: BinaryIO) -> FileKind:
         return FileKind("a TorchScript program", f"Save its weights, and convert them: {save}.")
     if inner & {"archive_format", "serialized_exported_program.json"}:
         save = "torch.save(torch.export.load(FILE).state_dict, OTHER)"
-        return FileKind("a program of torch.export", f"Save its weights, and convert them: {save}.")
+        convert = f"Save its weights, and convert them: {save}."
+        return FileKind("a program of torch.export", convert, opened_as=".pt2")
     if "data.pkl" in inner:
         return _TORCH
     if "model.weights.h5" in names:
@@ -147,7 +148,7 @@ def _text_kind(start: bytes) -> FileKind | None:
         return FileKind("a web page, sent in place of the file", _DOWNLOAD)
     if text.startswith((b"<?xml", b"<net ")):
         if b"<net " in text:
-            return FileKind("the text of an OpenVINO network")
+            return FileKind("the text of an OpenVINO network", opened_as=".xml")
         return FileKind("an XML text", _DOWNLOAD)
     plain = not start.translate(None, bytes(range(32, 127)) + b"\t\r\n")
     return FileKind("a text, not a file of weights", _DOWNLOAD) if plain and text[8:] else None

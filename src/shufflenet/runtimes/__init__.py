@@ -1,5 +1,6 @@
 """Classifiers, a file for each runtime: from images to logits, and from logits to predictions."""
 
+from shufflenet.runtimes._cards import open_card
 from shufflenet.runtimes._classifier import Classifier, Prediction, top_k
 from shufflenet.runtimes._classify import classify, run_batches
 from shufflenet.runtimes._compiled import CompiledClassifier
@@ -12,16 +13,18 @@ from shufflenet.runtimes._int8 import (
     FLOAT_HASH_KEY,
     HASH_KEY,
     INT8_AGREEMENT,
+    PRECISION_KEY,
     check_image,
     check_int8,
     computes_int8_exactly,
+    squares,
 )
 from shufflenet.runtimes._llvm import LlvmClassifier
 from shufflenet.runtimes._model import Model, Opening
 from shufflenet.runtimes._onnxruntime import OnnxClassifier
 from shufflenet.runtimes._open import find_runtimes, open_by
 from shufflenet.runtimes._openvino import OpenVinoClassifier
-from shufflenet.runtimes._pictures import Picture
+from shufflenet.runtimes._pictures import Picture, load_picture
 from shufflenet.runtimes._verify import Verified, verify_file
 from shufflenet.runtimes._wasmtime import WasmClassifier, WasmModule
 
@@ -31,6 +34,7 @@ __all__ = [
     "FLOAT_HASH_KEY",
     "HASH_KEY",
     "INT8_AGREEMENT",
+    "PRECISION_KEY",
     "Classifier",
     "CompiledClassifier",
     "LlvmClassifier",
@@ -53,9 +57,12 @@ __all__ = [
     "computes_int8_exactly",
     "find_runtimes",
     "guarded",
+    "load_picture",
     "open_by",
+    "open_card",
     "open_fastest",
     "run_batches",
+    "squares",
     "top_k",
     "verify_file",
 ]

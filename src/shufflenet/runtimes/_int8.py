@@ -19,15 +19,18 @@ __all__ = [
     "FLOAT_HASH_KEY",
     "HASH_KEY",
     "INT8_AGREEMENT",
+    "PRECISION_KEY",
     "check_image",
     "check_int8",
     "computes_int8_exactly",
+    "squares",
 ]
 
 _log = logging.getLogger(__name__)
 
 CHECK_KEY = "shufflenet.int8_check"  # the metadata entry that holds the logits of check_image
 FLOAT_CHECK_KEY = "shufflenet.check"  # likewise of float files, which ``verify`` reads
+PRECISION_KEY = "shufflenet.precision"  # the numbers in which it computes: float16 is wider off
 FLOAT_HASH_KEY = "shufflenet.sha256"  # and the hash of their graph
 HASH_KEY = "shufflenet.int8_sha256"  # the metadata entry that holds the hash of the file's graph
 # The largest difference between the logits of one int8 file by two runtimes that counts as
@@ -66,9 +69,14 @@ def check_image(how: Preprocess) -> npt.NDArray[np.uint8]:
     It shows squares of an eighth of its side in colors drawn with seed 0, which excite layers
     more strongly than noise does.
     """
+    return squares(how.crop_px, how.crop_px)[None]
+
+
+def squares(height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Return an image, ``(height, width, 3)``, of eight by eight squares in random colors."""
     colors = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
-    at = np.arange(how.crop_px) * 8 // how.crop_px
-    image: npt.NDArray[np.uint8] = colors[at][:, at][None]
+    rows, columns = (np.arange(side) * 8 // side for side in (height, width))
+    image: npt.NDArray[np.uint8] = colors[rows][:, columns]
     return image
 
 

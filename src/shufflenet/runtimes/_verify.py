@@ -1,6 +1,8 @@
 """A file against the logits that it holds: those that its network had when it was written."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +16,16 @@ from shufflenet.runtimes._int8 import (
     CHECK_KEY,
     FLOAT_CHECK_KEY,
     FLOAT_HASH_KEY,
-    INT8_AGREEMENT,
+    PRECISION_KEY,
     check_image,
 )
 from shufflenet.runtimes._open import find_runtimes, open_by
 from shufflenet.runtimes._wasmtime import WasmClassifier
-from shufflenet.spec import FLOAT32_TOLERANCE
+from shufflenet.spec import FLOAT32_TOLERANCE, FORMATS, INT8_TOLERANCE, Runtime
 
 __all__ = ["Verified", "verify_file"]
 
 _SQUARES = "squares of 8"  # how compiled files call the image of check_image
-_OF_INT8 = 2 * INT8_AGREEMENT  # other processors and runtimes round other bytes; see _int8
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +70,49 @@ def verify_file(path: str | Path, runtime: str = "auto") -> Verified:
         every = (suffix for each in find_runtimes(runtime) for suffix in each.suffixes)
         raise NotVerifiable(path, dict.fromkeys(every))
     classifier = open_by(opening[0], path, threads=1)
-    expected = np.array(_logits_in(path, classifier), np.float32)
+    metadata = _metadata(path, opening[0])
+    expected = np.array(_logits_in(path, metadata, classifier), np.float32)
     computed = classifier.logits_from_pixels(check_image(classifier.card.preprocess))[0]
     if expected.shape != computed.shape or not np.isfinite(expected).all():
         raise DamagedCheck(path)
     difference = float(np.abs(computed - expected).max())
-    of_all = _OF_INT8 if classifier.card.int8 else FLOAT32_TOLERANCE
-    tolerance = of_all * max(1.0, float(np.abs(expected).max()))
+    tolerance = _tolerance(path, metadata, classifier) * max(1.0, float(np.abs(expected).max()))
     return Verified(str(path), opening[0].name, difference, tolerance, difference <= tolerance)
 
 
-def _logits_in(path: Path, classifier: Classifier) -> tuple[float, ...]:
+def _metadata(path: Path, runtime: Runtime) -> Mapping[str, str]:
+    """Return the metadata of a file, whose network is the one that was written.
+
+    Raises:
+        ChangedExport: it is another. Of all formats but ONNX the runtime said so when it opened.
+    """
+    if path.suffix.lower() != ".onnx":
+        read: Callable[[Path], dict[str, str]] | None = getattr(
+            import_module(runtime.module), "read_metadata", None
+        )
+        return read(path) if read else {}
+    metadata = read_onnx_metadata(path)
+    if FLOAT_HASH_KEY in metadata and metadata[FLOAT_HASH_KEY] != hash_onnx_graph(path):
+        raise ChangedExport(path)
+    return metadata
+
+
+def _tolerance(path: Path, metadata: Mapping[str, str], classifier: Classifier) -> float:
+    """Return the largest difference that is rounding, relative to the largest logit."""
+    if classifier.card.int8:
+        return INT8_TOLERANCE
+    forms = [form for form in FORMATS.values() if form.suffix == path.suffix.lower()]
+    precision = metadata.get(PRECISION_KEY)
+    stated = [size for form in forms for name, size in form.tolerances.items() if name == precision]
+    return stated[0] if stated else FLOAT32_TOLERANCE
+
+
+def _logits_in(
+    path: Path, metadata: Mapping[str, str], classifier: Classifier
+) -> tuple[float, ...]:
     """Return the logits that a file holds of the image of ``check_image``.
 
     Raises:
-        ChangedExport: the file's graph is not the one that was exported.
         DamagedCheck: they cannot be read.
         NoProof: there are none.
     """
@@ -91,12 +120,9 @@ def _logits_in(path: Path, classifier: Classifier) -> tuple[float, ...]:
         if classifier.proof.image != _SQUARES:
             raise NoProof(path)
         return classifier.proof.logits
-    metadata = read_onnx_metadata(path) if path.suffix.lower() == ".onnx" else {}
     text = metadata.get(CHECK_KEY, metadata.get(FLOAT_CHECK_KEY))
     if text is None:
         raise NoProof(path)
-    if FLOAT_HASH_KEY in metadata and metadata[FLOAT_HASH_KEY] != hash_onnx_graph(path):
-        raise ChangedExport(path)
     try:
         return typed(read_json(text), tuple[float, ...], "logits")
     except ValueError as error:  # a SpecError is one

@@ -4,7 +4,7 @@ from shufflenet.spec._binary import BINARIES, Binary
 from shufflenet.spec._bounds import MAX_CARD_BYTES
 from shufflenet.spec._card import CARD_KEY, Accuracy, Card, Int8, Label, Origin, Published
 from shufflenet.spec._extras import find_extra
-from shufflenet.spec._format import FLOAT32_TOLERANCE, FORMATS, Format
+from shufflenet.spec._format import FLOAT32_TOLERANCE, FORMATS, INT8_TOLERANCE, Format, Precision
 from shufflenet.spec._networks import (
     NetworkSpec,
     Split,
@@ -25,6 +25,7 @@ __all__ = [
     "CARD_KEY",
     "FLOAT32_TOLERANCE",
     "FORMATS",
+    "INT8_TOLERANCE",
     "MAX_CARD_BYTES",
     "RUNTIMES",
     "TARGETS",
@@ -39,6 +40,7 @@ __all__ = [
     "Label",
     "NetworkSpec",
     "Origin",
+    "Precision",
     "Preprocess",
     "Published",
     "Runtime",

@@ -7,7 +7,7 @@ __all__ = ["find_extra"]
 
 # Packages that neither a runtime nor a format needs, or that they need beside their own.
 _OTHERS = {
-    "onnx": "quantize",
+    "onnx_ir": "torch",
     "onnxscript": "torch",
     "lightning_fabric": "train",
     "tensorboard": "train",

@@ -1,13 +1,20 @@
 """Formats: the files that a network is exported to, one row each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-__all__ = ["FLOAT32_TOLERANCE", "FORMATS", "Format"]
+__all__ = ["FLOAT32_TOLERANCE", "FORMATS", "INT8_TOLERANCE", "Format", "Precision"]
+
+Precision: TypeAlias = Literal["float32", "float16", "int8"]
 
 # How far two float32 computations of one network may differ, relative to the largest logit. Sums
 # in another order differed by 2e-6 over all networks and several image sizes (as in
 # tests/test_deploy.py), so ten times as much is a fault.
 FLOAT32_TOLERANCE = 2e-5
+# Likewise of one int8 network by two runtimes, which round other values halfway between two bytes;
+# see INT8_AGREEMENT in runtimes/_int8.py.
+INT8_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +25,15 @@ class Format:
         name: What options and errors call it.
         title: The format's own name.
         suffix: How its files' names end; ``export --to`` chooses the format by it.
-        package: The Python package that writes it.
-        extra: The extra of this package that installs that.
-        module: The module that writes it. Its function ``write_file(net, card, path, options)``
-            returns an ``Exported``; it is imported when the first file is written.
+        package: The Python package that writes or computes it.
+        extra: The extra of this package that installs that; empty if every installation has it.
+        module: The module that writes it. Its function ``write(program, request)`` returns the
+            content of each file by its name; it is imported when the first file is written.
+        runtime: The name in ``RUNTIMES`` of what computes a file before it is kept.
         options: The options of ``shufflenet export`` that it takes.
-        tolerance: The largest difference between the file's logits and the network's that is
-            accepted, relative to the largest logit.
+        tolerances: For each precision that it offers the largest difference between the file's
+            logits and the network's that is accepted, relative to the largest logit.
+        card: Whether the card is in the file, or beside it as ``FILE.json``.
     """
 
     name: str
@@ -33,8 +42,10 @@ class Format:
     package: str
     extra: str
     module: str
+    runtime: str
     options: tuple[str, ...]
-    tolerance: float
+    tolerances: Mapping[Precision, float]
+    card: Literal["inside", "beside"] = "inside"
 
 
 FORMATS: dict[str, Format] = {
@@ -44,11 +55,12 @@ FORMATS: dict[str, Format] = {
             name="onnx",
             title="ONNX",
             suffix=".onnx",
-            package="onnx_ir",
-            extra="torch",
-            module="shufflenet.export._onnx",
-            options=("shuffle", "opset"),
-            tolerance=FLOAT32_TOLERANCE,
+            package="onnx",
+            extra="onnx",
+            module="shufflenet.export._onnx_file",
+            runtime="onnxruntime",
+            options=("opset",),
+            tolerances={"float32": FLOAT32_TOLERANCE, "int8": INT8_TOLERANCE},
         ),
     )
 }

@@ -1,6 +1,6 @@
 """The preprocessing of an image to the input of a network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from shufflenet.errors import SpecError
@@ -64,6 +64,18 @@ class Preprocess:
             raise SpecError("std", self.std, f"3 numbers from {1 / _LARGEST:g} to {_LARGEST:g}")
         if self.mean_image and self.crop_px != 224:
             raise SpecError("crop_px", self.crop_px, f"224, the size of {self.mean_image!r}")
+
+    def cropped_to(self, crop_px: int) -> "Preprocess":
+        """Return the preprocessing for squares of another size, which shows as much of each photo.
+
+        Raises:
+            SpecError: the size is outside its range, or a mean image is subtracted.
+
+        >>> Preprocess(resize_px=256, crop_px=224).cropped_to(112).resize_px
+        128
+        """
+        resize_px = max(crop_px, round(self.resize_px * crop_px / self.crop_px))
+        return replace(self, crop_px=crop_px, resize_px=resize_px)
 
 
 _LARGEST = 1e6  # of a mean or a standard deviation: values reach 255

@@ -1,0 +1,72 @@
+"""The gate behind every format: a file is kept only if it computes what its network does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+
+from shufflenet.errors import ParityError
+from shufflenet.export._source import Images, computing
+from shufflenet.runtimes import open_by
+from shufflenet.spec import RUNTIMES, Format, Precision
+
+__all__ = ["Agreement", "compare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far the logits of a file are from those of its network.
+
+    Attributes:
+        max_abs_difference: The largest difference.
+        max_abs_logit: The network's largest logit.
+        tolerance: The largest difference that was accepted.
+        images: The number of images that were compared.
+        same_top1: Of how many of them both name the same class first.
+    """
+
+    max_abs_difference: float
+    max_abs_logit: float
+    tolerance: float
+    images: int
+    same_top1: int
+
+
+def compare(
+    form: Format,
+    precision: Precision,
+    contents: Mapping[str, bytes],
+    images: Images,
+    expected: npt.NDArray[np.float32],
+) -> Agreement:
+    """Compute files by their format's own runtime, and compare.
+
+    Args:
+        form: The format.
+        precision: The numbers in which the files compute.
+        contents: The content of each file by its name.
+        images: RGB pixels ``(n, h, w, 3)``, or prepared images ``(n, c, h, w)``.
+        expected: The logits of them, ``(n, classes)``.
+
+    Raises:
+        CheckpointError: the runtime cannot compute the files.
+        MissingDependency: it is not installed.
+        ParityError: the difference is larger than accepted, or not a number.
+    """
+    with TemporaryDirectory(prefix="shufflenet-") as folder:
+        for name, content in contents.items():
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        opened = next(Path(folder).glob(f"*{form.suffix}"))
+        computed = computing(open_by(RUNTIMES[form.runtime], opened, threads=1))(images)
+    largest = float(np.abs(expected).max())
+    allowed = form.tolerances[precision] * max(largest, 1.0)
+    difference = float(np.abs(computed - expected).max())
+    if not difference <= allowed:  # so written, NaN is refused too
+        raise ParityError("The exported file", difference, allowed)
+    same = int((computed.argmax(axis=1) == expected.argmax(axis=1)).sum())
+    return Agreement(difference, largest, allowed, len(images), same)
