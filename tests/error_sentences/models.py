@@ -274,4 +274,14 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "The file 'a.onnx' has a Transpose, for which no machine code is written. Compile what "
         "shufflenet export or shufflenet quantize wrote of a V1 or V2.",
     ),
+    (
+        errors.DamagedPackage("net.mlpackage", "it has no Manifest.json"),
+        "The file 'net.mlpackage' is no complete Core ML package of a classifier (it has no "
+        "Manifest.json). Copy its whole folder again, or export it again.",
+    ),
+    (
+        errors.OtherSystem("net.mlpackage", "Core ML", "macOS", "--runtime coreml-program"),
+        "The file 'net.mlpackage' is computed by Core ML on macOS only. "
+        "Use --runtime coreml-program here.",
+    ),
 ]

@@ -51,6 +51,7 @@ from shufflenet.errors._compiling import (
     UnknownProcessor,
     UnknownTarget,
 )
+from shufflenet.errors._core_ml import DamagedPackage, OtherSystem
 from shufflenet.errors._data import (
     AmbiguousClass,
     BlankImages,
@@ -245,6 +246,7 @@ __all__ = [
     "DamagedCheck",
     "DamagedFile",
     "DamagedOnnx",
+    "DamagedPackage",
     "DataError",
     "DataMissing",
     "DataNotAFile",
@@ -331,6 +333,7 @@ __all__ = [
     "OtherOutputShape",
     "OtherSource",
     "OtherSuffix",
+    "OtherSystem",
     "ParityError",
     "ParquetColumnMissing",
     "ParquetColumnWithoutBytes",

@@ -1,6 +1,7 @@
 """A file of weights that a user names, opened: errors of the system become this package's."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -9,7 +10,9 @@ from pathlib import Path
 from shufflenet.errors import FileMissing, FileUnreadable, NotAFile
 from shufflenet.outside import IrregularFile, check_kind, open_regular
 
-__all__ = ["check_model_file", "errors_of", "hash_content", "open_model"]
+__all__ = ["PACKAGE_PROGRAM", "check_model_file", "errors_of", "hash_content", "open_model"]
+
+PACKAGE_PROGRAM = "Data/com.apple.CoreML/model.mlmodel"  # in a Core ML package
 
 
 @contextmanager
@@ -41,17 +44,31 @@ def open_model(path: str | Path) -> Iterator[BufferedReader]:
 def check_model_file(path: str | Path) -> None:
     """Check that a file of weights is there and can be opened, before a library opens it by name.
 
+    A Core ML package is a folder; what reads it opens regular files alone.
+
     Raises:
         FileMissing: there is no such file.
         NotAFile: it is a folder, a pipe, a device or a socket.
         FileUnreadable: opening it fails, as for lack of permission.
         CheckpointError: by its content it is of another kind than by its suffix.
     """
+    if is_package(path):
+        return
     with open_model(path) as file:
         check_kind(path, file, Path(path).suffix.lower())
 
 
+def is_package(path: str | Path) -> bool:
+    """Return whether a path is a folder that is called as Core ML packages are."""
+    return Path(path).suffix.lower() == ".mlpackage" and os.path.isdir(path)
+
+
 def hash_content(path: str | Path) -> str:
-    """Compute the SHA-256 of a file of weights, in hexadecimal digits; see ``errors_of``."""
+    """Compute the SHA-256 of a file of weights, in hexadecimal digits; see ``errors_of``.
+
+    Of a Core ML package it is that of its program, which holds the hash of the whole.
+    """
+    if is_package(path):
+        path = Path(path) / PACKAGE_PROGRAM
     with open_model(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

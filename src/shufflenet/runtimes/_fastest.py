@@ -1,7 +1,6 @@
 """The fastest runtime for a file on this machine: measured once, then remembered."""
 
 import contextlib
-import hashlib
 import json
 import logging
 import platform
@@ -22,9 +21,9 @@ from shufflenet.errors import (
     SpecError,
     WriteError,
 )
-from shufflenet.files import cache_dir, check_model_file, write_atomic
+from shufflenet.files import cache_dir, check_model_file, hash_content, write_atomic
 from shufflenet.machine import cores
-from shufflenet.outside import open_regular, read_json, read_regular, typed
+from shufflenet.outside import read_json, read_regular, typed
 from shufflenet.runtimes._classifier import Classifier
 from shufflenet.runtimes._installed import installed_version
 from shufflenet.runtimes._int8 import INT8_AGREEMENT
@@ -99,7 +98,7 @@ def choose_at_once(path: Path, threads: int | None) -> tuple[str, int | None]:
         threads: The number of threads that compute a batch; one a core if it is None.
     """
     reference, *others = _candidates(path, RUNTIMES.values())
-    remembered = _read_choices() if others and path.is_file() else {}
+    remembered = _read_choices() if others and path.exists() else {}
     if remembered:
         versions = _versions(others)
         for number in dict.fromkeys((threads or cores(), 1)):
@@ -207,8 +206,7 @@ def _logits(classifier: Classifier, image: _Image) -> npt.NDArray[np.float32]:
 
 
 def _key(path: Path, versions: Mapping[str, str | None], threads: int) -> str:
-    with open_regular(path) as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
+    content = hash_content(path)
     machine = f"{platform.node()} {platform.processor() or platform.machine()}"
     others = [*versions.values(), *map(installed_version, ("onnxruntime", "shufflenet"))]
     return f"{content} {' '.join(map(str, others))} {threads} {machine}"

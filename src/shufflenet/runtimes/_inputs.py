@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import SpecError
-from shufflenet.preprocess import normalize
+from shufflenet.preprocess import mean_image, normalize
 from shufflenet.spec import Preprocess
 
 __all__ = ["check_batch", "check_pixels", "input_from_batch", "input_from_pixels", "to_pixels"]
@@ -88,8 +88,10 @@ def input_from_batch(
 
 def to_pixels(batch: npt.NDArray[np.float32], how: Preprocess) -> npt.NDArray[np.uint8]:
     """Convert prepared images back to RGB bytes, both ``(n, 3, h, w)``; inverts ``normalize``."""
+    image = mean_image(how)
     std, mean = (np.array(x, np.float32)[:, None, None] for x in (how.std, how.mean))
     values = (batch * std + mean) * np.float32(255 / how.value_range)
+    values = values if image is None else values + image
     colors = 1 if how.channels == "rgb" else -1
     pixels: npt.NDArray[np.uint8] = np.rint(values[:, ::colors]).clip(0, 255).astype(np.uint8)
     return pixels

@@ -1,7 +1,7 @@
 """The values that pass between rooms: frozen, hashable dataclasses of plain Python values."""
 
 from shufflenet.spec._binary import BINARIES, Binary
-from shufflenet.spec._bounds import MAX_CARD_BYTES
+from shufflenet.spec._bounds import MAX_CARD_BYTES, MAX_CROP_PX
 from shufflenet.spec._card import CARD_KEY, Accuracy, Card, Int8, Label, Origin, Published
 from shufflenet.spec._extras import find_extra
 from shufflenet.spec._format import FLOAT32_TOLERANCE, FORMATS, INT8_TOLERANCE, Format, Precision
@@ -27,6 +27,7 @@ __all__ = [
     "FORMATS",
     "INT8_TOLERANCE",
     "MAX_CARD_BYTES",
+    "MAX_CROP_PX",
     "RUNTIMES",
     "TARGETS",
     "Accuracy",

@@ -87,5 +87,21 @@ RUNTIMES: dict[str, Runtime] = {
             suffixes=(".safetensors",),
             module="shufflenet.runtimes.pytorch",
         ),
+        Runtime(
+            name="coreml-program",
+            title="Core ML program",
+            package="onnxruntime",
+            extra="",
+            suffixes=(".mlpackage",),
+            module="shufflenet.runtimes._coreml_program",
+        ),
+        Runtime(
+            name="coreml",
+            title="Core ML",
+            package="coremltools",
+            extra="coreml",
+            suffixes=(".mlpackage",),
+            module="shufflenet.runtimes._coreml",
+        ),
     )
 }
