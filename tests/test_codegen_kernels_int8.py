@@ -23,6 +23,7 @@ from shufflenet.codegen.kernels._pairs import fits_pairs
 from shufflenet.codegen.kernels._word_steps import STEP
 from shufflenet.spec import Target
 
+BY_PAIRS = {"AVX2", "WebAssembly relaxed SIMD"}
 ROUNDED = 0.501  # of what is rounded to a byte, computed in float32
 
 Kind = Literal["", "runs", "adding", "logits"]
@@ -43,7 +44,7 @@ def bounded_weights(target: Target, read: int, output: int) -> npt.NDArray[np.in
     weights[::2, 0], weights[1::2, 0] = 127, 1
     weights[::2, -1], weights[1::2, -1] = -1, -127
     assert fits_pairs(weights.T)
-    if target.multiplies_bytes != "AVX2":  # with VNNI they need not fit
+    if target.multiplies_bytes not in BY_PAIRS:  # with VNNI they need not fit
         weights[:, 2::5] = np.sign(weights[:, 2::5]) * 127
     return weights
 

@@ -18,6 +18,13 @@ define void @add(ptr %p, ptr %q) {{
 }}
 """
 _FOUR_FLOATS = _ADD.format(vector="<4 x float>", add="fadd")
+# Fused where the processor can.
+_MULTIPLY_ADD = """
+define <4 x float> @multiply_add(<4 x float> %a, <4 x float> %b, <4 x float> %c) {
+  %d = call contract <4 x float> @llvm.fmuladd(<4 x float> %a, <4 x float> %b, <4 x float> %c)
+  ret <4 x float> %d
+}
+"""
 # A product of halves of words, which processors multiply that multiply both halves, too.
 _SHORTS = """
 define i32 @product(i32 %sum, i16 %a, i16 %b) {
@@ -82,7 +89,9 @@ def with_instructions(target: Target) -> Target:
                 return replace(target, registers=32, multiplies_bytes="RVV")
             return replace(target, vector_bytes=4, registers=32)
         case "wasm32" if "f32x4.add" in _assembly(target, _FOUR_FLOATS):
-            return replace(target, multiplies_bytes="WebAssembly SIMD")
+            is_relaxed = "f32x4.relaxed_madd" in _assembly(target, _MULTIPLY_ADD)
+            by = "WebAssembly relaxed SIMD" if is_relaxed else "WebAssembly SIMD"
+            return replace(target, multiplies_bytes=by)
         case "wasm32":
             return replace(target, vector_bytes=4, registers=32)
         case _:

@@ -18,6 +18,7 @@ ByteMultiply: TypeAlias = Literal[
     "NEON i8mm",
     "SMLAD",  # of Cortex-M: pairs of int16
     "WebAssembly SIMD",
+    "WebAssembly relaxed SIMD",
     "RVV",
 ]
 
@@ -204,11 +205,11 @@ TARGETS: dict[str, Target] = {
         features="+simd128",
         multiplies_bytes="WebAssembly SIMD",
     ),
-    # With fused multiply-adds. Not every browser has them: https://webassembly.org/features
+    # With fused multiply-adds and products of bytes. Not every browser has them: https://webassembly.org/features
     "wasm32-relaxed": Target(
         triple="wasm32-unknown-unknown",
         features="+simd128,+relaxed-simd",
-        multiplies_bytes="WebAssembly SIMD",
+        multiplies_bytes="WebAssembly relaxed SIMD",
     ),
     "x86-64": Target(triple="x86_64-unknown-linux-gnu", cpu="x86-64"),
     "x86-64-any": Target(triple="x86_64-unknown-linux-gnu", cpu="x86-64", levels=_X86_LEVELS),

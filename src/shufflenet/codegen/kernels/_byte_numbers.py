@@ -166,7 +166,8 @@ def depthwise(
         sums_of: Writes the sums of a width of channels.
     """
     whole_taps = -(-(kernel**2) // layout.taps) * layout.taps
-    words = whole_taps * np.dtype(layout.filter_dtype).itemsize // 4 + bool(layout.subtracted)
+    words = whole_taps * np.dtype(layout.filter_dtype).itemsize // 4
+    words += bool(layout.filter_subtracted)
 
     def write(f: Function) -> None:
         a = f.arguments

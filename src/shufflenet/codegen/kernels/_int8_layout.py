@@ -38,7 +38,7 @@ class Int8Layout:
         filter_widths: Channels that it computes at once; each width as often as it fits.
         subtracted: What is subtracted from values before they are multiplied. What that takes from
             each sum stands before the weights: of a panel as one step more, ``(width,)``, and of
-            a depthwise convolution as taps more.
+            a depthwise convolution as taps more (``filter_subtracted``).
         block: Steps whose inputs lie beside each other for each channel, ``(steps / block, width,
             4 * block)``, in products of inputs in one run but for logits.
         whole_steps: Steps that a product's inputs in one run are padded to a multiple of.
@@ -62,6 +62,11 @@ class Int8Layout:
     dtype = np.uint8
     lanes = LANES
     epilogue_numbers = 2
+
+    @property
+    def filter_subtracted(self) -> int:
+        """What is subtracted from values of a depthwise convolution: nothing as int16."""
+        return self.subtracted if self.filter_dtype is np.int8 else 0
 
     def vectors(self, channels: int) -> int:
         """Return how many vectors of 16 bytes hold the channels of a pixel."""
@@ -143,7 +148,7 @@ class Int8Layout:
         order = _channel_order(widths, [self.filter_vectors] * len(widths))
         whole = np.pad(weight, [(0, channels - len(weight)), (0, -weight.shape[1] % self.taps)])
         taps = whole.astype(self.filter_dtype)[order]
-        if self.subtracted:
+        if self.filter_subtracted:
             first = self._first_sums(taps, 1)[:, None].view(self.filter_dtype)
             taps = np.concatenate([first, taps], axis=1)
         taps = taps.reshape(len(order), -1, min(self.taps, self.together))

@@ -83,6 +83,35 @@ class Function(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         self.branch(head)
         self.position_at_end(after)
 
+    @contextmanager
+    def walk(self, rounds: Value, moves: Sequence[tuple[Value, int]]) -> Iterator[list[Value]]:
+        """Repeat what is written within the block, with pointers that move on from round to round.
+
+        LLVM is told nothing of where they point, or it would compute each address of a round from
+        others: so constants that are added to them (``within``) stay in loads, where they cost
+        nothing.
+
+        Args:
+            rounds: How often.
+            moves: Pointers, and by how many elements each moves on.
+        """
+        variables = [self.variable(pointer.type) for pointer, _ in moves]
+        for variable, (pointer, _) in zip(variables, moves, strict=True):
+            self.store(pointer, variable)
+        with self.loop(rounds):
+            here = [self._unknown(self.load(variable)) for variable in variables]
+            yield here
+            for variable, pointer, (_, elements) in zip(variables, here, moves, strict=True):
+                self.store(self.at(pointer, elements), variable)
+
+    def _unknown(self, pointer: Value) -> Value:
+        kind = ir.FunctionType(pointer.type, [pointer.type])
+        return self.call(ir.InlineAsm(kind, "", "=r,0"), [pointer])  # no instruction
+
+    def within(self, pointer: Value, elements: int) -> Value:
+        """Return a pointer moved on by a constant, within what it points into."""
+        return self.gep(pointer, [index(elements)], inbounds=True)
+
     def at(self, pointer: Value, *offsets: Value | int) -> Value:
         """Return a pointer moved on by the sum of the offsets, in elements."""
         for offset in offsets:

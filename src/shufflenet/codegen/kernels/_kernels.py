@@ -28,6 +28,7 @@ from shufflenet.codegen.kernels._portable import (
 from shufflenet.codegen.kernels._signature import Kernel
 from shufflenet.codegen.kernels._smlad import SmladMultiplier, smlad_layout
 from shufflenet.codegen.kernels._vnni import DotMultiplier, dot_layout
+from shufflenet.codegen.kernels._wasm_dots import WasmDotMultiplier
 from shufflenet.spec import Target
 
 __all__ = ["Kernels", "float_multiplier", "int8_multiplier"]
@@ -122,7 +123,8 @@ def int8_multiplier(
 
     Args:
         target: The processor.
-        fits_pairs: Whether products of neighbors can be added in 16 bits, as AVX2 does.
+        fits_pairs: Whether products of neighbors can be added in 16 bits, as AVX2 and WebAssembly's
+            relaxed dot products do.
         least_weight: The least weight that there is.
     """
     match target.multiplies_bytes:
@@ -148,7 +150,9 @@ def int8_multiplier(
             return OuterMultiplier(outer_layout(columns=16, pixels=6))
         case "portable" if target.vector_bytes < _VECTOR:
             return OuterMultiplier(outer_layout(columns=4, pixels=2))
-        case "WebAssembly SIMD":
+        case "WebAssembly relaxed SIMD" if fits_pairs:
+            return WasmDotMultiplier()
+        case "WebAssembly SIMD" | "WebAssembly relaxed SIMD":
             return PortableMultiplier(pair_layout(target.registers), multiply_pairs_of_wasm)
         case _:
             return PortableMultiplier(pair_layout(target.registers))
