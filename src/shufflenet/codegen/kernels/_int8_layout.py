@@ -39,6 +39,7 @@ class Int8Layout:
         subtracted: What is subtracted from values before they are multiplied. What that takes from
             each sum stands before the weights: of a panel as one step more, ``(width,)``, and of
             a depthwise convolution as taps more (``filter_subtracted``).
+        filters_whole: Whether nothing is subtracted from values of depthwise convolutions.
         block: Steps whose inputs lie beside each other for each channel, ``(steps / block, width,
             4 * block)``, in products of inputs in one run but for logits.
         whole_steps: Steps that a product's inputs in one run are padded to a multiple of.
@@ -55,6 +56,7 @@ class Int8Layout:
     filter_widths: Sequence[int]
     together: int = STEP
     subtracted: int = 0
+    filters_whole: bool = False
     block: int = 1
     whole_steps: int = 1
     strided_only: bool = False
@@ -65,8 +67,8 @@ class Int8Layout:
 
     @property
     def filter_subtracted(self) -> int:
-        """What is subtracted from values of a depthwise convolution: nothing as int16."""
-        return self.subtracted if self.filter_dtype is np.int8 else 0
+        """What is subtracted from the values of a depthwise convolution."""
+        return 0 if self.filters_whole else self.subtracted
 
     def vectors(self, channels: int) -> int:
         """Return how many vectors of 16 bytes hold the channels of a pixel."""

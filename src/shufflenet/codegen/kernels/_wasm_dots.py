@@ -42,6 +42,7 @@ WASM_DOT_LAYOUT = Int8Layout(
     filter_vectors=LANES // _COLUMNS,
     filter_widths=[LANES],
     subtracted=_HALF,
+    filters_whole=True,
 )
 
 
