@@ -40,10 +40,10 @@ console.log(JSON.stringify({ codes, logits }));
 """
 
 
-def computed_by_node(
-    network: Network, name: str, image: Floats, folder: Path
-) -> tuple[Floats, int]:
-    """Return the logits of an image, ``(channels, height, width)``, and the bytes of the code."""
+def by_node(
+    network: Network, name: str, image: Floats, folder: Path, compiler: str
+) -> tuple[list[int], Floats, int]:
+    """Return the codes and logits of an image, ``(channels, height, width)``, and bytes of code."""
     classes = len(network.classifier.weight)
     facts = Facts(labels=[Label("", str(n)) for n in range(classes)], card="{}")
     module = build(network, TARGETS[name], image.shape, batches=False)
@@ -52,12 +52,21 @@ def computed_by_node(
     (folder / "net.wasm").write_bytes(content)
     image.tofile(folder / "image")
     # Of Node 20: what browsers have since 2023.
-    command = ["node", "--experimental-wasm-relaxed-simd", "-e", RUN]
+    command = ["node", "--experimental-wasm-relaxed-simd", compiler, "-e", RUN]
     arguments = [folder / "net.wasm", folder / "image", made.memory_bytes, classes]
     done = subprocess.run([*command, *map(str, arguments)], capture_output=True, check=True)
     found = json.loads(done.stdout)
-    assert found["codes"] == [0, 0]
-    return np.array(found["logits"], np.float32), len(content) - made.weights_bytes
+    logits = np.array(found["logits"], np.float32)
+    return found["codes"], logits, len(content) - made.weights_bytes
+
+
+def computed_by_node(
+    network: Network, name: str, image: Floats, folder: Path
+) -> tuple[Floats, int]:
+    """Return the logits of an image, and the bytes of the code."""
+    codes, logits, code_bytes = by_node(network, name, image, folder, "--no-liftoff")
+    assert codes == [0, 0]
+    return logits, code_bytes
 
 
 def random_image(*shape: int) -> Floats:
@@ -86,6 +95,16 @@ def test_relaxed_wasm_may_fuse_multiply_adds(int8: bool, tmp_path: Path) -> None
     found, _ = computed_by_node(network, "wasm32-relaxed", image, tmp_path)
     most = 0.02 if int8 else 2e-5  # a byte may be another by one
     assert np.abs(found - expected).max() <= most * np.abs(expected).max()
+
+
+def test_an_engine_that_multiplies_wrongly_is_refused(tmp_path: Path) -> None:
+    network, image = small_network(int8=True), random_image(3, 24, 20)
+    expected, _ = computed_by_node(network, "wasm32-relaxed", image, tmp_path)
+    codes, found, _ = by_node(network, "wasm32-relaxed", image, tmp_path, "--liftoff-only")
+    assert codes == ([0, 0] if np.array_equal(found, expected) else [7, 4])
+    network = small_network()  # without bytes nothing is multiplied wrongly
+    codes, _, _ = by_node(network, "wasm32-relaxed", image, tmp_path, "--liftoff-only")
+    assert codes == [0, 0]
 
 
 def test_the_network_that_ships(tmp_path: Path) -> None:

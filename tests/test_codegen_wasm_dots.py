@@ -14,11 +14,9 @@ from llvmlite import binding, ir
 
 import test_codegen_kernels_int8 as kernels
 from narrow import NARROW
-from shufflenet.codegen import _llvm
-from shufflenet.codegen.kernels import int8_multiplier
-from shufflenet.codegen.kernels._portable import PortableMultiplier
-from shufflenet.codegen.kernels._wasm_dots import WasmDotMultiplier
+from shufflenet.codegen import _llvm, build
 from shufflenet.spec import TARGETS, Target
+from small_networks import small_network
 
 TARGET = replace(NARROW, multiplies_bytes="WebAssembly relaxed SIMD")
 
@@ -112,7 +110,13 @@ def test_depthwise_weights_need_not_fit_pairs() -> None:
     kernels.test_depthwise(TARGET, 3, 40)
 
 
-def test_weights_that_do_not_fit_pairs_are_multiplied_as_int16() -> None:
-    target = TARGETS["wasm32-relaxed"]
-    assert isinstance(int8_multiplier(target), WasmDotMultiplier)
-    assert isinstance(int8_multiplier(target, fits_pairs=False), PortableMultiplier)
+@pytest.mark.parametrize("weight", [30, 127])
+def test_a_page_has_the_same_weights_with_relaxed_simd_and_without(weight: int) -> None:
+    network = small_network(int8=True)
+    network.layers[3].weight[:, 0] = weight  # type: ignore[union-attr]  # a convolution
+    network.layers[3].weight[:, 1] = weight  # type: ignore[union-attr]
+    names = "wasm32", "wasm32-relaxed"
+    modules = [build(network, TARGETS[name], (3, 24, 20), batches=False) for name in names]
+    assert modules[0].constants.tobytes() == modules[1].constants.tobytes()
+    instruction = str(modules[1].code).count('call <4 x i32> @"llvm.wasm.relaxed.dot')
+    assert bool(instruction) == (weight == 30)

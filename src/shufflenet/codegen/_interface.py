@@ -29,8 +29,10 @@ from shufflenet.codegen.kernels import (
     Value,
     expand_halves,
     index,
+    multiplies_wrongly,
     softmax,
     top,
+    uses_relaxed_dots,
 )
 from shufflenet.codegen.plan import lowest_place
 from shufflenet.spec import Label, Preprocess
@@ -245,6 +247,8 @@ class Interface:
         if asks_processor:
             lacks = write_lacks(f, self._module.target)
             self._refuse(f, lacks, Code.UNSUPPORTED_PROCESSOR)
+        if uses_relaxed_dots(self._module.code):
+            self._refuse(f, multiplies_wrongly(f), Code.UNSUPPORTED_PROCESSOR)
         self._call(f, "prepare", arena=f.at(f.arguments.memory, self.memory.arena))
         if self._halves is not None:
             runs = data(self.code, "runs", self._halves.runs).bitcast(OFFSETS)

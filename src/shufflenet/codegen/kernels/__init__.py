@@ -38,6 +38,7 @@ from shufflenet.codegen.kernels._resize import Resize
 from shufflenet.codegen.kernels._signature import Kernel, Signature
 from shufflenet.codegen.kernels._softmax import softmax
 from shufflenet.codegen.kernels._top import top
+from shufflenet.codegen.kernels._wasm_dots import multiplies_wrongly, uses_relaxed_dots
 
 __all__ = [
     "BYTE",
@@ -69,8 +70,10 @@ __all__ = [
     "index",
     "int8_multiplier",
     "least_weight",
+    "multiplies_wrongly",
     "panel_counts",
     "panel_widths",
     "softmax",
     "top",
+    "uses_relaxed_dots",
 ]

@@ -24,6 +24,7 @@ from shufflenet.codegen.kernels._portable import (
     PortableMultiplier,
     multiply_pairs_of_wasm,
     pair_layout,
+    wasm_layout,
 )
 from shufflenet.codegen.kernels._signature import Kernel
 from shufflenet.codegen.kernels._smlad import SmladMultiplier, smlad_layout
@@ -151,8 +152,8 @@ def int8_multiplier(
         case "portable" if target.vector_bytes < _VECTOR:
             return OuterMultiplier(outer_layout(columns=4, pixels=2))
         case "WebAssembly relaxed SIMD" if fits_pairs:
-            return WasmDotMultiplier()
+            return WasmDotMultiplier(wasm_layout())
         case "WebAssembly SIMD" | "WebAssembly relaxed SIMD":
-            return PortableMultiplier(pair_layout(target.registers), multiply_pairs_of_wasm)
+            return PortableMultiplier(wasm_layout(), multiply_pairs_of_wasm)
         case _:
             return PortableMultiplier(pair_layout(target.registers))

@@ -1,7 +1,7 @@
 """Products of bytes by what LLVM has for every processor, and by its instruction for pairs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -25,9 +25,10 @@ from shufflenet.codegen.kernels._prefetch import Prefetch
 from shufflenet.codegen.kernels._signature import Kernel
 from shufflenet.codegen.kernels._word_steps import STEP
 
-__all__ = ["PortableMultiplier", "multiply_pairs_of_wasm", "pair_layout"]
+__all__ = ["PortableMultiplier", "multiply_pairs_of_wasm", "pair_layout", "wasm_layout"]
 
 _COLUMNS = 4
+_REGISTERS = 16  # vectors, of processors that engines of WebAssembly are written for
 _BYTES, _SUMS = ir.VectorType(BYTE, _COLUMNS), ir.VectorType(INT32, _COLUMNS)
 _EIGHT_BYTES, _SHORTS = (ir.VectorType(kind, 2 * _COLUMNS) for kind in (BYTE, INT16))
 
@@ -63,6 +64,14 @@ def pair_layout(registers: int) -> Int8Layout:
     )
 
 
+def wasm_layout() -> Int8Layout:
+    """Return the layout for WebAssembly, with relaxed SIMD or without: a page's weights serve both.
+
+    128 is subtracted from values where engines multiply signed bytes alone.
+    """
+    return replace(pair_layout(_REGISTERS), subtracted=128, filters_whole=True)
+
+
 @dataclass(frozen=True, slots=True)
 class PortableMultiplier:
     """Bytes are widened to int16, whose products by pairs no int32 sum of a network overflows."""
@@ -79,10 +88,11 @@ class PortableMultiplier:
     def multiply(self, f: Function, tile: Tile, prefetch: Prefetch) -> None:
         """Write the inner loop: it multiplies four bytes of each pixel, or eight in one run."""
         panel, width = tile.panel, tile.panel.vectors * _COLUMNS
-        offsets = f.at(panel.weights, 1)
-        first = f.at(panel.weights, header_words(f, panel.steps))
+        before = int(bool(self.layout.subtracted))  # steps that are none: here nothing is
+        offsets = f.at(panel.weights, 1 + before)
+        first = f.at(panel.weights, header_words(f, panel.steps), before * width)
         together = 1 if panel.kind == "runs" else self.layout.whole_steps
-        with f.loop(panel.steps, step=together) as number:
+        with f.loop(f.sub(panel.steps, index(before)), step=together) as number:
             channel = f.mul(number, index(STEP))
             if panel.kind == "runs":
                 channel = f.load_offset(offsets, number)

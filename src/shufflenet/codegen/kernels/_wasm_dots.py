@@ -9,13 +9,12 @@ x86 signed ones alone. Code asks first, by one product, and multiplies values or
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from llvmlite import ir
 
 from shufflenet.codegen.kernels._byte_numbers import ByteNumbers, header_words
 from shufflenet.codegen.kernels._byte_vectors import round_to_bytes
 from shufflenet.codegen.kernels._int8_layout import LANES, Int8Layout
-from shufflenet.codegen.kernels._ir import BYTE, INT32, Function, Value, index
+from shufflenet.codegen.kernels._ir import BYTE, INT16, INT32, Function, Value, index
 from shufflenet.codegen.kernels._library import Library
 from shufflenet.codegen.kernels._multiplier import Blocks, Tile
 from shufflenet.codegen.kernels._portable import PortableMultiplier, multiply_pairs_of_wasm
@@ -23,27 +22,14 @@ from shufflenet.codegen.kernels._prefetch import Prefetch
 from shufflenet.codegen.kernels._signature import Kernel
 from shufflenet.codegen.kernels._word_steps import STEP
 
-__all__ = ["WASM_DOT_LAYOUT", "WasmDotMultiplier"]
+__all__ = ["WasmDotMultiplier", "multiplies_wrongly", "uses_relaxed_dots"]
 
+_DOTS = "wasm.relaxed.dot.i8x16.i7x16.add.signed"  # as LLVM names the instruction
 _COLUMNS = 4
 _BYTES, _SUMS = ir.VectorType(BYTE, LANES), ir.VectorType(INT32, _COLUMNS)
 _HALF = 128
 _SIGN_BITS = -0x7F7F7F80  # those of four bytes
 _FIRST = 1  # step of a panel: before it stand first sums
-
-WASM_DOT_LAYOUT = Int8Layout(
-    columns=_COLUMNS,
-    # With the weights of a step, a pixel's bytes and signs, of the 15 registers that V8 uses on
-    # x86-64 one is left.
-    most_pixels={2: 5, 1: 5},
-    in_pairs=False,
-    taps=2,
-    filter_dtype=np.int16,
-    filter_vectors=LANES // _COLUMNS,
-    filter_widths=[LANES],
-    subtracted=_HALF,
-    filters_whole=True,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +37,10 @@ class WasmDotMultiplier:
     """``i32x4.relaxed_dot_i8x16_i7x16_add_s``, where weights fit pairs (``fits_pairs``).
 
     Some processors add two products in 16 bits first, and no such sum of these overflows. Depthwise
-    weights need not fit: they are multiplied as int16.
+    weights need not fit: they are multiplied as int16. The layout is ``wasm_layout``.
     """
 
-    layout: Int8Layout = WASM_DOT_LAYOUT
+    layout: Int8Layout
     blocks: Blocks | None = None
 
     @property
@@ -66,6 +52,8 @@ class WasmDotMultiplier:
         """Write the inner loop: four bytes of each pixel a step. WebAssembly has no prefetch."""
         panel, width = tile.panel, tile.panel.vectors * _COLUMNS
         first = f.at(panel.weights, header_words(f, panel.steps))
+        # With sums, the weights of a step and a pixel's bytes they take 14 of the 15 registers that
+        # V8 uses on x86-64.
         signed = _all_if_signed(f)
         for vector in range(panel.vectors):
             begin = f.and_(signed, f.load_vector(f.at(first, vector * _COLUMNS), _SUMS))
@@ -89,6 +77,21 @@ class WasmDotMultiplier:
         return by_pairs.depthwise(library, kernel)
 
 
+def uses_relaxed_dots(code: ir.Module) -> bool:
+    """Return whether a module has products of bytes by relaxed SIMD."""
+    return f"llvm.{_DOTS}" in code.globals
+
+
+def multiplies_wrongly(f: Function) -> Value:
+    """Return whether an engine adds dot products to something else than the sums that are given.
+
+    The faster of V8's two compilers did until 2023: that of V8 11.3 and 11.8, not of 12.4.
+    """
+    given, negative, ones = f.splat(100, _SUMS), f.splat(-1, _BYTES), f.splat(1, _BYTES)
+    total = f.extract_element(_add_dots(f, given, negative, ones), ir.Constant(INT32, 0))
+    return f.icmp_signed("!=", total, ir.Constant(INT32, 100 - STEP))
+
+
 def _all_if_signed(f: Function) -> Value:
     """Return all bits of four sums if bytes of second operands have a sign here, else none."""
     ones, halves, zeros = f.splat(1, _BYTES), f.splat(-_HALF, _BYTES), f.splat(0, _SUMS)
@@ -99,8 +102,7 @@ def _add_step(
     f: Function, tile: Tile, weights: Value, rows: Sequence[Value], flipped: Value
 ) -> None:
     """Add the products of four bytes of each pixel, of which some bits are flipped before."""
-    starts = range(0, tile.panel.vectors * _COLUMNS, _COLUMNS)
-    loaded = [f.load_vector(f.within(weights, start), _BYTES) for start in starts]
+    loaded = _load_weights(f, weights, tile.panel.vectors)
     for row, variables in zip(rows, tile.sums, strict=True):
         four = f.splat(f.load_unaligned(row, INT32), _SUMS)
         values = f.bitcast(f.xor(four, flipped), _BYTES)
@@ -108,6 +110,19 @@ def _add_step(
             f.store(_add_dots(f, f.load(variable), weight, values), variable)
 
 
+def _load_weights(f: Function, weights: Value, vectors: int) -> list[Value]:
+    """Load the weights of a step: of each channel two pairs, all first ones before all second."""
+    width, loaded = vectors * _COLUMNS, []
+    for start in range(0, width, 2 * _COLUMNS):
+        of_pairs = ir.VectorType(INT16, min(2 * _COLUMNS, width - start))
+        places = (start // 2, (width + start) // 2)  # words
+        firsts, seconds = (f.load_vector(f.within(weights, at), of_pairs) for at in places)
+        for lane in range(0, of_pairs.count, _COLUMNS):
+            lanes = range(lane, lane + _COLUMNS)
+            order = [each + of for each in lanes for of in (0, of_pairs.count)]
+            loaded.append(f.bitcast(f.shuffle(firsts, seconds, order), _BYTES))
+    return loaded
+
+
 def _add_dots(f: Function, total: Value, weights: Value, values: Value) -> Value:
-    name = "wasm.relaxed.dot.i8x16.i7x16.add.signed"
-    return f.intrinsic(name, _SUMS, weights, values, total)
+    return f.intrinsic(_DOTS, _SUMS, weights, values, total)
