@@ -111,6 +111,12 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "be truncated: copy or export it again.",
     ),
     (
+        errors.DamagedOpenVino("a.xml", "no element found: line 1, column 0"),
+        "The file 'a.xml' is no network that shufflenet export wrote for OpenVINO (no element "
+        "found: line 1, column 0). Copy it again, with the .bin file beside it, or export the "
+        "network again.",
+    ),
+    (
         errors.NeedsSuffix("default", (".tflite", ".lite")),
         "The file 'default' is not a .tflite or .lite file. Name a .tflite or .lite file, or "
         "choose another runtime.",

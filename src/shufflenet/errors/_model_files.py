@@ -17,6 +17,7 @@ __all__ = [
     "DamagedCheck",
     "DamagedFile",
     "DamagedOnnx",
+    "DamagedOpenVino",
     "FileChanged",
     "FileMissing",
     "FileUnreadable",
@@ -119,6 +120,15 @@ class DamagedOnnx(CheckpointError):
     def __init__(self, path: str | Path, reason: object) -> None:
         problem = f"is not a complete ONNX file ({reason})"
         super().__init__(path, problem, "It may be truncated: copy or export it again.")
+
+
+class DamagedOpenVino(CheckpointError):
+    """OpenVINO's file is damaged, or one that this package would not write."""
+
+    def __init__(self, path: str | Path, reason: object) -> None:
+        problem = f"is no network that shufflenet export wrote for OpenVINO ({reason})"
+        remedy = "Copy it again, with the .bin file beside it, or export the network again."
+        super().__init__(path, problem, remedy)
 
 
 class UnsoundOnnx(CheckpointError):

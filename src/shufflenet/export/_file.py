@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from shufflenet.errors import MissingDependency, NeedsInt8, NotExportable, SpecError
 from shufflenet.export._gate import Agreement, compare
-from shufflenet.export._onnx_file import opset_of
+from shufflenet.export._onnx_file import check_opset, opset_of
 from shufflenet.export._options import Exported, ExportOptions, Request
 from shufflenet.export._source import Source, file_source, pictures
 from shufflenet.files import (
@@ -140,6 +140,8 @@ def _check_options(form: Format, options: ExportOptions) -> None:
         SpecError: it does not.
     """
     usual = ExportOptions()
+    if form.name == "onnx":
+        check_opset(options)
     for name in ("opset", "batch", "image_px"):
         value = getattr(options, name)
         if value != getattr(usual, name) and name not in form.options:

@@ -17,7 +17,6 @@ from onnx_ir.passes.common import ShapeInferencePass
 from torch import nn
 
 from shufflenet.deploy import deploy, fold_batch_norms
-from shufflenet.errors import SpecError
 from shufflenet.export._check_card import check_card
 from shufflenet.export._options import ExportOptions
 from shufflenet.export._parity import check_parity
@@ -28,9 +27,9 @@ from shufflenet.preprocess import normalize
 from shufflenet.runtimes import FLOAT_CHECK_KEY, FLOAT_HASH_KEY, check_image
 from shufflenet.spec import CARD_KEY, FLOAT32_TOLERANCE, Card
 
-__all__ = ["OPSETS", "onnx_source"]
+__all__ = ["onnx_source"]
 
-OPSETS = range(18, 24)  # 18 is the oldest that torch's exporter writes without converting down
+_OPSET = 18  # the oldest that torch's exporter writes without converting down
 
 _SIZES = {0: "batch", 2: "height", 3: "width"}  # axes of the images that may be of any size
 # Torch takes four times as long to trace a network with sizes left open as with sizes given (18.7
@@ -48,22 +47,19 @@ def onnx_source(net: nn.Module, card: Card, options: ExportOptions) -> Source:
     Args:
         net: The network; see ``export_file``.
         card: Its card; it is stored in the file's metadata.
-        options: Whether shuffles stay, and the version of the operators, one of ``OPSETS``.
+        options: Whether shuffles stay.
 
     Raises:
-        SpecError: the opset is not one of ``OPSETS``, or the network is none of this package.
+        SpecError: the network is none of this package.
         CheckpointMismatch: the card is of another network.
         ClassesDisagree: the network's logits are not as many as the card's labels.
         NotDeployable: the network was changed beyond what ``deploy`` knows.
         ParityError: the logits differ from the network's.
     """
-    opset = OPSETS[0] if options.opset is None else options.opset
-    if opset not in OPSETS:
-        raise SpecError("opset", opset, f"from {OPSETS[0]} to {OPSETS[-1]}")
     net = float_copy(net)
     check_card(net, card)
     keeps = options.shuffle == "keep"
-    model = _graph(fold_batch_norms(net) if keeps else deploy(net), net, opset)
+    model = _graph(fold_batch_norms(net) if keeps else deploy(net), net)
     model.metadata_props.update({CARD_KEY: card.to_json(), **_proof(net, card)})
     proto = ir.to_proto(model)
     graph_hash = hashlib.sha256(proto.graph.SerializeToString()).hexdigest()
@@ -91,12 +87,12 @@ def _proof(net: ShuffleNet, card: Card) -> dict[str, str]:
     return {FLOAT_CHECK_KEY: json.dumps([float(f"{value:.6g}") for value in logits])}
 
 
-def _graph(deployed: nn.Module, net: ShuffleNet, opset: int) -> ir.Model:
-    model = _trace(deployed, net, opset)
+def _graph(deployed: nn.Module, net: ShuffleNet) -> ir.Model:
+    model = _trace(deployed, net)
     if all(node.op_type in _OF_ANY_SIZE for node in model.graph):
         _free_sizes(model)
     else:
-        model = _trace(deployed, net, opset, _SIZES)
+        model = _trace(deployed, net, _SIZES)
     model.producer_name, model.producer_version = "shufflenet", ""
     for part in (model, model.graph, *model.graph, *model.graph.inputs, *model.graph.outputs):
         part.metadata_props.clear()  # torch notes its own file paths there
@@ -107,9 +103,7 @@ def _graph(deployed: nn.Module, net: ShuffleNet, opset: int) -> ir.Model:
     return model
 
 
-def _trace(
-    deployed: nn.Module, net: ShuffleNet, opset: int, sizes: dict[int, str] | None = None
-) -> ir.Model:
+def _trace(deployed: nn.Module, net: ShuffleNet, sizes: dict[int, str] | None = None) -> ir.Model:
     example = torch.zeros(2, channels_read(net.conv1) or net.spec.in_channels, 64, 64)
     free = {axis: torch.export.Dim(name) for axis, name in sizes.items()} if sizes else None
     with _quiet_exporter():
@@ -120,7 +114,7 @@ def _trace(
             input_names=["images"],
             output_names=["logits"],
             dynamic_shapes=(free,) if free else None,
-            opset_version=opset,
+            opset_version=_OPSET,
             external_data=False,
             verbose=False,
         )

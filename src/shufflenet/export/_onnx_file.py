@@ -1,24 +1,56 @@
-"""ONNX files: the network as it was read, in the version of the operators asked for."""
+"""ONNX files: as they were read, or written anew in other operators, sizes or numbers."""
 
+import hashlib
 from collections.abc import Mapping
 
-from shufflenet.errors import SpecError
-from shufflenet.export._options import Request
-from shufflenet.graph import Program, parse_onnx
+import onnx
 
-__all__ = ["opset_of", "seal", "write"]
+from shufflenet.errors import SpecError
+from shufflenet.export._onnx_model import Style, to_onnx
+from shufflenet.export._options import ExportOptions, Request
+from shufflenet.files import SEAL_KEY
+from shufflenet.graph import Program
+from shufflenet.runtimes import CHECK_KEY, FLOAT_CHECK_KEY, FLOAT_HASH_KEY, HASH_KEY
+
+__all__ = ["check_opset", "opset_of", "seal", "write"]
+
+_OPSETS = range(9, 29)  # the newest is that of onnx 1.23
+# Scales for each channel came with 13; onnxruntime 1.32 has no QuantizeLinear of 28.
+_INT8_OPSETS = range(13, 28)
+_INT8_KEYS = {FLOAT_CHECK_KEY: CHECK_KEY, FLOAT_HASH_KEY: HASH_KEY}  # as ``quantize`` writes them
 
 
 def write(program: Program, request: Request) -> dict[str, bytes]:
-    """Return the ONNX file of a network, which the source is already.
+    """Return the ONNX file of a network: the source itself, unless something else is asked for.
 
     Raises:
-        SpecError: it is asked for in another version of the operators.
+        SpecError: that version of the operators does not hold the network.
     """
-    asked, opset = request.options.opset, opset_of(request.onnx)
-    if asked not in (None, opset):
-        raise SpecError("opset", asked, f"{opset}, as in the source")
-    return {f"{request.stem}.onnx": request.onnx}
+    options, is_int8 = request.options, request.precision == "int8"
+    check_opset(options, is_int8=is_int8)
+    source = opset_of(request.onnx)
+    opset = source if options.opset is None else options.opset
+    name, half = f"{request.stem}.onnx", request.precision == "float16"
+    if opset == source and not (half or options.batch or options.image_px):
+        return {name: request.onnx}
+    style = Style(opset=opset, half=half, batch=options.batch, size=options.image_px)
+    model = to_onnx(program, style)
+    graph_hash = hashlib.sha256(model.graph.SerializeToString()).hexdigest()
+    for key, text in {**request.metadata, SEAL_KEY: graph_hash}.items():
+        model.metadata_props.add(key=_INT8_KEYS.get(key, key) if is_int8 else key, value=text)
+    return {name: model.SerializeToString()}
+
+
+def check_opset(options: ExportOptions, *, is_int8: bool = False) -> None:
+    """Check that files of that version of the operators are written.
+
+    Raises:
+        SpecError: they are not.
+    """
+    opsets = _INT8_OPSETS if is_int8 else _OPSETS
+    if options.opset is not None and options.opset not in opsets:
+        expected = f"from {opsets[0]} to {opsets[-1]}" + " for int8" * is_int8
+        raise SpecError("opset", options.opset, expected)
 
 
 def seal(contents: Mapping[str, bytes]) -> Mapping[str, bytes]:
@@ -27,6 +59,6 @@ def seal(contents: Mapping[str, bytes]) -> Mapping[str, bytes]:
 
 
 def opset_of(content: bytes) -> int:
-    """Return the version of the operators of an ONNX file."""
-    versions = parse_onnx(content, "the network").opset_import
+    """Return the version of the operators of a sound ONNX file."""
+    versions = onnx.ModelProto.FromString(content).opset_import
     return next(int(each.version) for each in versions if each.domain in ("", "ai.onnx"))

@@ -78,9 +78,14 @@ def card_from_metadata(
 
 
 def _differences(card: Card, file: OnnxFile) -> Iterator[str]:
-    """Yield in what a file's input and output differ from its card; sizes may be left open."""
+    """Yield in what a file's input and output differ from its card; sizes may be left open.
+
+    Of images that are not square, the longer side is that of the crop.
+    """
     side, classes = card.preprocess.crop_px, card.network.classes
-    expected = (None, card.network.in_channels, side, side)
+    stated = file.input[2:] if file.input else ()
+    sides = stated if {*stated} > {side} and max(each or 0 for each in stated) == side else ()
+    expected = (None, card.network.in_channels, *(sides or (side, side)))
     for what, shape, wanted in (
         ("its input", file.input, expected),
         ("its output", file.output, (None, classes)),

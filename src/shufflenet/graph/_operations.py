@@ -208,9 +208,7 @@ class Operations:
             mean = Node(node.name, "GlobalAveragePool", (tensor,), (pooled,), {})
             self._add(mean, (batch, channels, 1, 1))
             self._flatten(replace(node, inputs=(pooled,)))
-        elif size == [1, 1]:
-            self._alias(node, tensor)
-        else:
+        else:  # also of one pixel, for a file may be written for images of any size
             mean = Node(node.name, "GlobalAveragePool", (tensor,), node.outputs, {})
             self._add(mean, (batch, channels, 1, 1))
 
@@ -232,6 +230,8 @@ class Operations:
     def _reshape(self, node: Node) -> None:
         tensor = node.inputs[0]
         sizes = [int(each) for each in self._constants[node.inputs[1]]]
+        if sizes[0] == 0:  # that of the input
+            sizes[0] = self.shapes[self._grouped.get(tensor, (tensor,))[0]][0]
         if tensor in self._grouped:  # the end of a shuffle
             source, groups, transposed = self._grouped[tensor]
             _require(transposed and _fits(sizes, self.shapes[source]))
@@ -242,14 +242,15 @@ class Operations:
         if len(sizes) == 2:
             self._flatten(node)
             return
-        _require(len(sizes) == 5 and len(shape) == 4 and sizes[1] > 0 and not shape[1] % sizes[1])
-        grouped = (shape[0], sizes[1], shape[1] // sizes[1], *shape[2:])
+        _require(len(shape) == 4 and sizes[1] > 0 and not shape[1] % sizes[1])
+        pixels = shape[2:] if len(sizes) == 5 else (shape[2] * shape[3],)
+        grouped = (shape[0], sizes[1], shape[1] // sizes[1], *pixels)
         _require(_fits(sizes, grouped))
         self._grouped[node.output] = tensor, sizes[1], False
 
     def _transpose(self, node: Node) -> None:
         source, groups, _ = self._grouped[node.inputs[0]]
-        _require(node.attributes["perm"] == [0, 2, 1, 3, 4])
+        _require(node.attributes["perm"] in ([0, 2, 1, 3], [0, 2, 1, 3, 4]))
         self._grouped[node.output] = source, groups, True
 
 

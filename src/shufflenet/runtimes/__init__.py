@@ -23,7 +23,7 @@ from shufflenet.runtimes._llvm import LlvmClassifier
 from shufflenet.runtimes._model import Model, Opening
 from shufflenet.runtimes._onnxruntime import OnnxClassifier
 from shufflenet.runtimes._open import find_runtimes, open_by
-from shufflenet.runtimes._openvino import OpenVinoClassifier
+from shufflenet.runtimes._openvino import OpenVinoClassifier, import_openvino
 from shufflenet.runtimes._pictures import Picture, load_picture
 from shufflenet.runtimes._verify import Verified, verify_file
 from shufflenet.runtimes._wasmtime import WasmClassifier, WasmModule
@@ -57,6 +57,7 @@ __all__ = [
     "computes_int8_exactly",
     "find_runtimes",
     "guarded",
+    "import_openvino",
     "load_picture",
     "open_by",
     "open_card",

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from shufflenet.errors import FileMissing
 from shufflenet.files import card_from_metadata
+from shufflenet.runtimes._fixed_sizes import FixedSizes
 from shufflenet.runtimes._guard import Guard, loading
 from shufflenet.runtimes._inputs import (
     check_batch,
@@ -62,7 +63,7 @@ class OnnxClassifier:
         self._guard = Guard(path, "ONNX Runtime", self.card.network.classes)
         self._input = images.name
         self._takes_bytes = images.type == "tensor(uint8)"
-        self._fixed_batch = images.shape[0] if isinstance(images.shape[0], int) else None
+        self._sizes = FixedSizes.of(images.shape) if len(images.shape) == 4 else FixedSizes()
         if published is not None and published.quantized and not computes_int8_exactly():
             _log.warning(
                 "This processor saturates sums of int8 products, which %s was not made for: "
@@ -98,12 +99,7 @@ class OnnxClassifier:
     def _logits(
         self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
     ) -> npt.NDArray[np.float32]:
-        if self._fixed_batch is None:
-            result = self._run(images)
-        else:
-            size = self._fixed_batch
-            parts = [self._run(images[i : i + size]) for i in range(0, len(images), size)]
-            result = np.concatenate(parts)
+        result = self._sizes.compute(self._run, images)
         # The softmax of log(p) is p again.
         return (
             np.log(np.maximum(result, np.finfo(np.float32).tiny)) if self._log_of_output else result
@@ -112,11 +108,8 @@ class OnnxClassifier:
     def _run(
         self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
     ) -> npt.NDArray[np.float32]:
-        missing = (self._fixed_batch or 0) - len(images)
-        if missing > 0:  # a file may take so many images at once and no fewer
-            images = np.concatenate((images, np.zeros((missing, *images.shape[1:]), images.dtype)))
         result: npt.NDArray[np.float32] = self._session.run(None, {self._input: images})[0]
-        return result[: len(result) - max(0, missing)]
+        return result
 
 
 def _open_session(path: str | Path, threads: int | None) -> Any:  # noqa: ANN401  # it has no types

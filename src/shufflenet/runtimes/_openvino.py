@@ -1,8 +1,10 @@
-"""ONNX files, run by OpenVINO."""
+"""ONNX files and OpenVINO's own, run by OpenVINO."""
 
 import sys
 import threading
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +16,9 @@ import numpy.typing as npt
 
 from shufflenet.errors import FileMissing, MissingDependency, ModelZooFile, SpecError
 from shufflenet.files import card_from_metadata, read_onnx_metadata
+from shufflenet.runtimes._cards import open_card
 from shufflenet.runtimes._classifier import missing_package
+from shufflenet.runtimes._fixed_sizes import FixedSizes
 from shufflenet.runtimes._guard import Guard, check_graph, loading
 from shufflenet.runtimes._inputs import (
     check_batch,
@@ -23,15 +27,16 @@ from shufflenet.runtimes._inputs import (
     input_from_pixels,
 )
 from shufflenet.runtimes._int8 import check_int8
-from shufflenet.spec import RUNTIMES, Arithmetic
+from shufflenet.runtimes._openvino_files import read_openvino_files
+from shufflenet.spec import RUNTIMES, Arithmetic, Card
 
-__all__ = ["OpenVinoClassifier", "open_file"]
+__all__ = ["OpenVinoClassifier", "import_openvino", "open_file", "read_metadata"]
 
 _OFTEN, _MOST_SHAPES = 3, 4
 
 
 def open_file(path: Path, *, threads: int | None, precision: Arithmetic) -> "OpenVinoClassifier":
-    """Open an ONNX file.
+    """Open an ONNX file, or OpenVINO's own with the weights beside it.
 
     Raises:
         CheckpointError: the file is missing, damaged, or has no card.
@@ -41,7 +46,7 @@ def open_file(path: Path, *, threads: int | None, precision: Arithmetic) -> "Ope
     return OpenVinoClassifier(path, threads=threads, precision=precision)
 
 
-def _import_openvino() -> ModuleType:
+def import_openvino() -> ModuleType:
     """Import OpenVINO, a second that other runtimes save, so that it sends nothing to its maker.
 
     Its import sends an event and keeps a number for this machine in the home folder, unless the
@@ -64,7 +69,7 @@ def _import_openvino() -> ModuleType:
 
 
 class OpenVinoClassifier:
-    """An ONNX file with a card inside, run by OpenVINO on the CPU.
+    """An ONNX or ``.xml`` file with a card inside, run by OpenVINO on the CPU.
 
     By itself OpenVINO computes in bfloat16 on processors that have it, which moves logits by 0.1;
     here it computes in float32 unless ``precision`` is ``bfloat16``.
@@ -89,29 +94,25 @@ class OpenVinoClassifier:
             SpecError: the processor has no bfloat16.
         """
         try:
-            openvino = _import_openvino()
+            openvino = import_openvino()
         except ModuleNotFoundError as error:
             raise MissingDependency(*missing_package(RUNTIMES["openvino"], error)) from error
-        if not Path(path).is_file():
-            raise FileMissing(path)
-        metadata = read_onnx_metadata(path)
-        self.card, published = card_from_metadata(path, metadata)
-        if published is not None:  # their batch sizes and outputs differ, and some it cannot load
-            raise ModelZooFile(path)
-        check_graph(path)
+        source = _read_own(path) if Path(path).suffix.lower() == ".xml" else _read_onnx(path)
+        self.card = source.card
         core = openvino.Core()
         settings = _settings(core, threads, precision)
         self._compile = partial(core.compile_model, device_name="CPU", config=settings)
         with loading(path, "OpenVINO"):
-            self._model = model = core.read_model(str(path))
+            self._model = model = core.read_model(*source.contents)
             _count_axes_from_the_end(openvino, model)
+            self._sizes = FixedSizes.of([_length(each) for each in model.inputs[0].partial_shape])
             self._any_shape = self._compile(model)
             self._takes_bytes = model.inputs[0].element_type == openvino.Type.u8
         self._guard = Guard(path, "OpenVINO", self.card.network.classes)
         self._lock, self._requests = threading.Lock(), _Requests()
         self._seen: Counter[tuple[int, ...]] = Counter()
         self._of_shape: dict[tuple[int, ...], Any] = {}
-        check_int8(self.logits_from_pixels, self.card, metadata, path)
+        check_int8(self.logits_from_pixels, self.card, source.metadata, path)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.
@@ -122,7 +123,7 @@ class OpenVinoClassifier:
         """
         how, batch = self.card.preprocess, check_batch(batch, self.card.network.in_channels)
         return self._guard.logits(
-            self._run, input_from_batch(batch, how, takes_bytes=self._takes_bytes)
+            self._logits, input_from_batch(batch, how, takes_bytes=self._takes_bytes)
         )
 
     def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -134,8 +135,13 @@ class OpenVinoClassifier:
         """
         how, pixels = self.card.preprocess, check_pixels(pixels, self.card.network.in_channels)
         return self._guard.logits(
-            self._run, input_from_pixels(pixels, how, takes_bytes=self._takes_bytes)
+            self._logits, input_from_pixels(pixels, how, takes_bytes=self._takes_bytes)
         )
+
+    def _logits(
+        self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float32]:
+        return self._sizes.compute(self._run, images)
 
     def _run(
         self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
@@ -161,6 +167,58 @@ class OpenVinoClassifier:
                 fixed.reshape(list(shape))
                 self._of_shape[shape] = self._compile(fixed)
             return self._of_shape.get(shape, self._any_shape)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A file that was checked: its card, its texts, and what OpenVINO reads."""
+
+    card: Card
+    metadata: Mapping[str, str]
+    contents: tuple[str] | tuple[bytes, bytes]
+
+
+def _read_onnx(path: str | Path) -> _Source:
+    """Check an ONNX file.
+
+    Raises:
+        FileMissing: there is no such file.
+        ModelZooFile: it is a file of the ONNX model zoo.
+        CheckpointError: it is damaged, or has no card.
+    """
+    if not Path(path).is_file():
+        raise FileMissing(path)
+    metadata = read_onnx_metadata(path)
+    card, published = card_from_metadata(path, metadata)
+    if published is not None:  # their batch sizes and outputs differ, and some it cannot load
+        raise ModelZooFile(path)
+    check_graph(path)
+    return _Source(card, metadata, (str(path),))
+
+
+def _read_own(path: str | Path) -> _Source:
+    """Check OpenVINO's own file and its weights, which OpenVINO then reads from memory.
+
+    Raises:
+        CheckpointError: one is missing or damaged, or they do not belong together.
+    """
+    files = read_openvino_files(path)
+    contents = {Path(path).name: files.text, Path(path).with_suffix(".bin").name: files.weights}
+    card = open_card(path, files.metadata, contents)
+    return _Source(card, files.metadata, (files.text, files.weights))
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """Read the texts in OpenVINO's own file.
+
+    Raises:
+        CheckpointError: it or its weights are missing or damaged.
+    """
+    return read_openvino_files(path).metadata
+
+
+def _length(dimension: Any) -> int | None:  # noqa: ANN401  # it has no types
+    return dimension.get_length() if dimension.is_static else None
 
 
 def _count_axes_from_the_end(

@@ -4,7 +4,14 @@ from shufflenet.spec._binary import BINARIES, Binary
 from shufflenet.spec._bounds import MAX_CARD_BYTES, MAX_CROP_PX
 from shufflenet.spec._card import CARD_KEY, Accuracy, Card, Int8, Label, Origin, Published
 from shufflenet.spec._extras import find_extra
-from shufflenet.spec._format import FLOAT32_TOLERANCE, FORMATS, INT8_TOLERANCE, Format, Precision
+from shufflenet.spec._format import (
+    FLOAT16_TOLERANCE,
+    FLOAT32_TOLERANCE,
+    FORMATS,
+    INT8_TOLERANCE,
+    Format,
+    Precision,
+)
 from shufflenet.spec._networks import (
     NetworkSpec,
     Split,
@@ -23,6 +30,7 @@ from shufflenet.spec._target import TARGETS, ByteMultiply, Target
 __all__ = [
     "BINARIES",
     "CARD_KEY",
+    "FLOAT16_TOLERANCE",
     "FLOAT32_TOLERANCE",
     "FORMATS",
     "INT8_TOLERANCE",

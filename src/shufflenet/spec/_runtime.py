@@ -51,7 +51,7 @@ RUNTIMES: dict[str, Runtime] = {
             title="OpenVINO",
             package="openvino",
             extra="openvino",
-            suffixes=(".onnx",),
+            suffixes=(".onnx", ".xml"),
             precisions=("float32", "bfloat16"),
             module="shufflenet.runtimes._openvino",
         ),
