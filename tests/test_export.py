@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from conftest import SPECS, calmed, card_for, with_seeded_weights
+from programs import compute
 from shufflenet import export
 from shufflenet.deploy import compact
 from shufflenet.errors import NetworkNotNumbers, ParityError, SpecError, WriteError
 from shufflenet.export import Exported, ExportOptions, _onnx, export_file, export_onnx
+from shufflenet.graph import load_onnx, read_program
 from shufflenet.networks import ShuffleNet, build
 from shufflenet.runtimes import OnnxClassifier
 from shufflenet.spec import NetworkSpec, Stage, UnitKind, V2PlusSpec, V2Spec
@@ -103,6 +105,10 @@ def test_every_network_of_the_catalogue_is_exported(name: str, tmp_path: Path) -
     assert operators(path)["Transpose"] == 0
     assert OnnxClassifier(path).card == card
     assert_parity(net, path)
+    program = read_program(load_onnx(path), 1, (64, 64))
+    images = np.random.default_rng(1).normal(size=(1, 3, 64, 64)).astype(np.float32)
+    difference = np.abs(compute(program, images) - OnnxClassifier(path).logits(images)).max()
+    assert difference <= FLOAT32_RELATIVE * max(exported.max_abs_logit, 1)
 
 
 # --- what holds for any network, of one that is exported fast ---
@@ -143,6 +149,8 @@ def test_the_shuffle_can_be_kept(net: ShuffleNet, tmp_path: Path) -> None:
     exported = export_onnx(net, card_for(net.spec), path, shuffle="keep", opset=20)
     assert exported.max_abs_difference <= FLOAT32_RELATIVE * exported.max_abs_logit
     assert operators(path)["Transpose"] == 2
+    shuffles = [node.op for node in read_program(load_onnx(path), 1, (32, 32)).nodes]
+    assert shuffles.count("ChannelShuffle") == 2
     assert onnx.load(path).opset_import[0].version == 20
 
 

@@ -1,0 +1,126 @@
+"""Exports of ONNX files: what is asked for, what is refused, and that files are kept whole."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import Run
+from exported import THIN, export
+from quantizing import QUICK, pictures, write_float_file, written
+from shufflenet.errors import NeedsInt8, ParityError, SpecError, WriteError
+from shufflenet.export import ExportOptions, _gate, export_onnx_file
+from shufflenet.quantize import quantize_onnx
+from shufflenet.spec import FORMATS
+from shufflenet.zoo import SHIPPED
+
+
+@pytest.fixture
+def onnx(tmp_path: Path) -> Path:
+    return export(THIN, tmp_path / "thin.onnx")
+
+
+def test_an_onnx_file_is_exported_without_torch(tmp_path: Path, run: Run) -> None:
+    path = tmp_path / "a.onnx"
+    code, out, err = run("export", "default", "--to", path, "--json")
+    assert (code, err) == (0, "")
+    exported = json.loads(out)
+    assert SHIPPED.onnx is not None
+    assert path.read_bytes() == SHIPPED.onnx.read_bytes()
+    assert exported["files"] == [str(path)]
+    assert (exported["format"], exported["precision"]) == ("onnx", "float32")
+    assert exported["max_abs_difference"] == 0
+    assert exported["images"] == exported["same_top1"] == 5
+
+
+def test_photos_of_the_user_are_compared_too(
+    onnx: Path, class_folders: Path, tmp_path: Path, run: Run
+) -> None:
+    photos = sorted(class_folders.glob("*/*.png"))[:2]
+    code, out, _ = run("export", onnx, "--to", tmp_path / "a.onnx", "--photos", *photos, "--json")
+    assert code == 0
+    assert json.loads(out)["images"] == 7
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    code, _, err = run("export", onnx, "--to", tmp_path / "b.onnx", "--photos", broken)
+    assert code == 1
+    assert "broken.png" in err
+    assert not (tmp_path / "b.onnx").exists()
+
+
+def test_int8_needs_a_quantized_file(onnx: Path, tmp_path: Path) -> None:
+    with pytest.raises(NeedsInt8, match="Quantize it first"):
+        export_onnx_file(onnx, tmp_path / "a.onnx", ExportOptions(precision="int8"))
+    data = written(tmp_path / "data", pictures(24), ("blue", "green", "red"))
+    int8 = tmp_path / "int8.onnx"
+    quantize_onnx(write_float_file(tmp_path), data, int8, QUICK)
+    assert export_onnx_file(int8, tmp_path / "b.onnx").precision == "int8"
+    with pytest.raises(SpecError, match="the model is in int8 already"):
+        export_onnx_file(int8, tmp_path / "c.onnx", ExportOptions(precision="float32"))
+
+
+@pytest.mark.parametrize("form", FORMATS.values(), ids=lambda form: form.name)
+def test_what_a_format_cannot_express_is_refused(
+    form: object, onnx: Path, tmp_path: Path, run: Run
+) -> None:
+    row = FORMATS[str(getattr(form, "name", ""))]
+    path = tmp_path / f"a{row.suffix}"
+    values = {"opset": "18", "batch": "2", "image_px": "32"}
+    for name in values.keys() - set(row.options):
+        option = f"--{name.replace('_', '-')}"
+        code, _, err = run("export", onnx, "--to", path, option, values[name])
+        assert (code, err) == (2, f"{row.title} files have no {option}; leave it out.\n")
+        number = (32, 32) if name == "image_px" else int(values[name])
+        with pytest.raises(SpecError, match=f"{row.title} files have none"):
+            export_onnx_file(onnx, path, ExportOptions(**{name: number}))  # type: ignore[arg-type]  # the fields have several types
+    for precision in {"float32", "float16", "int8"} - set(row.tolerances):
+        code, _, err = run("export", onnx, "--to", path, "--precision", precision)
+        assert code == 2
+        assert err.startswith(f"{row.title} files have no --precision {precision}; choose ")
+    assert not path.exists()
+
+
+def test_a_shuffle_that_an_onnx_file_no_longer_has_is_refused(
+    onnx: Path, tmp_path: Path, run: Run
+) -> None:
+    with pytest.raises(SpecError, match="shuffle is 'keep'"):
+        export_onnx_file(onnx, tmp_path / "a.onnx", ExportOptions(shuffle="keep"))
+    code, _, err = run("export", onnx, "--to", tmp_path / "a.onnx", "--shuffle", "keep")
+    assert code == 1
+    assert ".safetensors" in err
+
+
+def test_an_unknown_suffix_is_refused_with_those_that_are_known(
+    onnx: Path, tmp_path: Path, run: Run
+) -> None:
+    code, _, err = run("export", onnx, "--to", tmp_path / "a.caffemodel")
+    assert code == 2
+    assert err.endswith(f"must end in {' or '.join(form.suffix for form in FORMATS.values())}.\n")
+    with pytest.raises(SpecError, match="suffix is '.caffemodel'"):
+        export_onnx_file(onnx, tmp_path / "a.caffemodel")
+
+
+def test_a_file_is_replaced_only_by_one_that_was_compared(
+    onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.onnx"
+    path.write_bytes(b"former")
+    computing = _gate.computing
+    monkeypatch.setattr(_gate, "computing", lambda each: lambda x: computing(each)(x) + 1)
+    with pytest.raises(ParityError, match="nothing was written"):
+        export_onnx_file(onnx, path)
+    assert path.read_bytes() == b"former"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.onnx", "thin.onnx"]
+    monkeypatch.setattr(_gate, "computing", computing)
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(WriteError):
+        export_onnx_file(onnx, tmp_path / "folder.onnx")
+    assert export_onnx_file(onnx, path).bytes == path.stat().st_size > 6
+
+
+def test_nan_is_no_agreement(onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    computing = _gate.computing
+    monkeypatch.setattr(_gate, "computing", lambda each: lambda x: computing(each)(x) * np.nan)
+    with pytest.raises(ParityError, match="nothing was written"):
+        export_onnx_file(onnx, tmp_path / "a.onnx")
