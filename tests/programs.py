@@ -70,7 +70,8 @@ def _sides(node: Node) -> tuple[int, int, int, int]:
 
 
 def _shuffle(node: Node, x: Tensor) -> tuple[Tensor]:
-    grouped = x.unflatten(1, (node.attributes["groups"], -1))
+    groups: int = node.attributes["groups"]
+    grouped = x.reshape(len(x), groups, -1, *x.shape[2:])
     return (grouped.transpose(1, 2).flatten(1, 2),)
 
 

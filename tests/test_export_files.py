@@ -10,10 +10,13 @@ from conftest import Run
 from exported import THIN, export
 from quantizing import QUICK, pictures, write_float_file, written
 from shufflenet.errors import NeedsInt8, ParityError, SpecError, WriteError
-from shufflenet.export import ExportOptions, _gate, export_onnx_file
+from shufflenet.export import ExportOptions, export_onnx_file
+from shufflenet.export._source import computing
 from shufflenet.quantize import quantize_onnx
 from shufflenet.spec import FORMATS
 from shufflenet.zoo import SHIPPED
+
+GATE = "shufflenet.export._gate.computing"
 
 
 @pytest.fixture
@@ -106,13 +109,12 @@ def test_a_file_is_replaced_only_by_one_that_was_compared(
 ) -> None:
     path = tmp_path / "a.onnx"
     path.write_bytes(b"former")
-    computing = _gate.computing
-    monkeypatch.setattr(_gate, "computing", lambda each: lambda x: computing(each)(x) + 1)
+    monkeypatch.setattr(GATE, lambda each: lambda x: computing(each)(x) + 1)
     with pytest.raises(ParityError, match="nothing was written"):
         export_onnx_file(onnx, path)
     assert path.read_bytes() == b"former"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.onnx", "thin.onnx"]
-    monkeypatch.setattr(_gate, "computing", computing)
+    monkeypatch.setattr(GATE, computing)
     (tmp_path / "folder.onnx").mkdir()
     with pytest.raises(WriteError):
         export_onnx_file(onnx, tmp_path / "folder.onnx")
@@ -120,7 +122,6 @@ def test_a_file_is_replaced_only_by_one_that_was_compared(
 
 
 def test_nan_is_no_agreement(onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    computing = _gate.computing
-    monkeypatch.setattr(_gate, "computing", lambda each: lambda x: computing(each)(x) * np.nan)
+    monkeypatch.setattr(GATE, lambda each: lambda x: computing(each)(x) * np.nan)
     with pytest.raises(ParityError, match="nothing was written"):
         export_onnx_file(onnx, tmp_path / "a.onnx")
