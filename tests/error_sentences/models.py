@@ -141,6 +141,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "Use a model that this package wrote.",
     ),
     (
+        errors.DamagedNcnn("b/a.param", "writes a tensor twice"),
+        "The file 'b/a.param' is no network that shufflenet export wrote for ncnn (it writes a "
+        "tensor twice). Copy it again, with its .bin and .json files, or export the network again.",
+    ),
+    (
         errors.NoSidecar("b/a.param", "b/a.param.json"),
         "The file 'b/a.param' has no card beside it, 'a.param.json'. Copy both files together, or "
         "export the network again.",

@@ -163,6 +163,7 @@ from shufflenet.errors._model_files import (
     UnsoundOnnx,
     UnsupportedByRuntime,
 )
+from shufflenet.errors._ncnn import DamagedNcnn
 from shufflenet.errors._networks import (
     ClassesDisagree,
     DeployedDiffers,
@@ -246,6 +247,7 @@ __all__ = [
     "ComputationFailed",
     "DamagedCheck",
     "DamagedFile",
+    "DamagedNcnn",
     "DamagedOnnx",
     "DamagedOpenVino",
     "DamagedPackage",

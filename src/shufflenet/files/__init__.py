@@ -16,6 +16,15 @@ from shufflenet.files._checkpoint import (
     write_checkpoint,
 )
 from shufflenet.files._model_file import check_model_file, errors_of, hash_content
+from shufflenet.files._ncnn_file import (
+    NCNN_FLOAT16,
+    NCNN_FLOAT32,
+    NCNN_INT8,
+    NcnnLayer,
+    NcnnValue,
+    read_ncnn_text,
+    write_ncnn_text,
+)
 from shufflenet.files._onnx_card import (
     card_from_metadata,
     computes_int8,
@@ -30,10 +39,15 @@ from shufflenet.files._sidecar import read_sidecar, sidecar_content, sidecar_of
 from shufflenet.files._wasm import read_leb128, wasm_sections
 
 __all__ = [
+    "NCNN_FLOAT16",
+    "NCNN_FLOAT32",
+    "NCNN_INT8",
     "PARTIAL",
     "SEAL_KEY",
     "UNSEALED",
     "Checkpoint",
+    "NcnnLayer",
+    "NcnnValue",
     "cache_dir",
     "card_from_metadata",
     "check_model_file",
@@ -51,6 +65,7 @@ __all__ = [
     "read_card",
     "read_checkpoint",
     "read_leb128",
+    "read_ncnn_text",
     "read_onnx_card",
     "read_onnx_file",
     "read_onnx_metadata",
@@ -61,5 +76,6 @@ __all__ = [
     "wasm_sections",
     "write_atomic",
     "write_checkpoint",
+    "write_ncnn_text",
     "write_together",
 ]

@@ -109,5 +109,21 @@ FORMATS: dict[str, Format] = {
                 "int8": INT8_TOLERANCE,
             },
         ),
+        Format(
+            name="ncnn",
+            title="ncnn",
+            suffix=".param",
+            package="ncnn",
+            extra="ncnn",
+            module="shufflenet.export._ncnn",
+            runtime="ncnn",
+            options=(),
+            tolerances={
+                "float32": FLOAT32_TOLERANCE,
+                "float16": FLOAT16_TOLERANCE,
+                "int8": INT8_TOLERANCE,
+            },
+            card="beside",
+        ),
     )
 }

@@ -64,6 +64,14 @@ RUNTIMES: dict[str, Runtime] = {
             module="shufflenet.runtimes._llvm",
         ),
         Runtime(
+            name="ncnn",
+            title="ncnn",
+            package="ncnn",
+            extra="ncnn",
+            suffixes=(".param",),
+            module="shufflenet.runtimes._ncnn",
+        ),
+        Runtime(
             name="compiled",
             title="Compiled file",
             package="numpy",
