@@ -1,8 +1,11 @@
 """One object for several levels of x86: which is chosen, and that it computes as it does alone."""
 
+import os
 import platform
 import shutil
 import subprocess
+import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +17,7 @@ pytest.importorskip("llvmlite")
 
 from cross import build_program
 from shufflenet.codegen import Code, Facts, ObjectFile, build, object_file, object_of_levels
+from shufflenet.compile._link import link  # alone, for what it links is not what is tested
 from shufflenet.machine import host_target
 from shufflenet.spec import TARGETS, Label, Target
 from small_networks import small_network
@@ -172,3 +176,45 @@ def test_levels_are_those_that_differ() -> None:
     instructions = [each.multiplies_bytes for each in LEVELS[True]]
     assert instructions == ["portable", "AVX2", "AVX-VNNI", "AVX-512 VNNI"]
     assert TARGETS["x86-64-v3"].levels_for(float32=True, int8=True) == [TARGETS["x86-64-v3"]]
+
+
+AS_ON_ANOTHER_HOST = """
+import sys
+from llvmlite import binding
+binding.initialize_native_asmparser = lambda: None  # LLVM there reads another assembly
+binding.get_default_triple = lambda: "aarch64-unknown-linux-gnu"
+for name in ("get_host_cpu_features", "get_host_cpu_name"):
+    setattr(binding, name, None)
+from test_codegen_levels import LEVELS, made_for
+for int8 in (False, True):
+    made = made_for(0, len(LEVELS[int8]), int8=int8)
+    open(f"{sys.argv[1]}/{int8}.o", "wb").write(made.content)
+"""
+
+
+def test_another_host_compiles_all_levels_too(tmp_path: Path) -> None:
+    """What an ARM machine would write chooses the same level, and computes the same."""
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    command = [sys.executable, "-c", AS_ON_ANOTHER_HOST, str(tmp_path)]
+    subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, check=True)
+    for int8 in (False, True):
+        made = made_for(0, len(LEVELS[int8]), int8=int8)
+        there = replace(made, content=(tmp_path / f"{int8}.o").read_bytes())
+        assert int8 or there == made
+        here = run(program(made, tmp_path / "here"))
+        assert run(program(there, tmp_path / "there")) == here
+
+
+@pytest.mark.parametrize("name", ["x86-64-macos-any", "x86-64-windows-any"])
+def test_levels_of_other_systems_are_compiled_and_linked(name: str) -> None:
+    """They are not run: no such system is at hand."""
+    pytest.importorskip("ziglang")
+    targets = TARGETS[name].levels_for(float32=True, int8=False)
+    modules = [build(small_network(), target, SHAPE, batches=False) for target in targets]
+    made = object_of_levels(modules, FACTS, "net")
+    content = link(made.content, "net.dylib" if "macos" in name else "net.dll", made.names).content
+    assert content.startswith(b"MZ" if "windows" in name else b"\xcf\xfa\xed\xfe")
+    # Arguments as the system passes them, then CPUID, and no byte of a variable.
+    passed = "89c889d1" if "windows" in name else "4989d089f889f1"
+    assert content.count(bytes.fromhex(f"{passed}4989d90fa2")) == 1
+    assert content.count(bytes.fromhex("31c90f01d0c3")) == 1

@@ -11,7 +11,6 @@ from shufflenet.codegen._module import Module
 from shufflenet.codegen._object import ObjectFile, WeightType, hide_others, interface_of, linked
 from shufflenet.codegen._processor import write_level
 from shufflenet.codegen.kernels import FLOAT, INT32, LINE_BYTES, Function, Value
-from shufflenet.errors import SpecError
 from shufflenet.spec import Target
 
 __all__ = ["object_of_levels"]
@@ -38,38 +37,37 @@ def object_of_levels(
         facts: What the file states of it.
         prefix: The prefix of all names.
         weights: How float32 weights are stored (see ``object_file``).
-
-    Raises:
-        SpecError: this machine is no x86: there LLVM reads no assembly of it, which asks for the
-            level.
     """
-    if not binding.get_default_triple().startswith("x86_64"):
-        raise SpecError("the target", "several levels of x86", "one level, on other machines")
-    machine = target_machine(modules[0].target, jit=False)
     interfaces = [interface_of(module, facts, prefix, weights) for module in modules]
-    names = interfaces[0].names
     memory_bytes = max(interface.memory.end for interface in interfaces)
     for interface in interfaces:
         interface.memory = replace(interface.memory, end=memory_bytes)
         interface.write(asks_processor=False)
+    code = _joined(modules, interfaces)
+    entries = _entries(interfaces, [module.target for module in modules], prefix)
+    machine = target_machine(modules[0].target, jit=False)
+    code.link_in(optimize(entries, modules[0].target, machine, freestanding=True))
+    hide_others(code, interfaces[0].names)
+    _remove_unused(code, machine)
+    code.verify()
+    return ObjectFile(
+        content=machine.emit_object(code),
+        names=tuple(interfaces[0].names),
+        memory_bytes=memory_bytes,
+        alignment=LINE_BYTES,
+        weights_bytes=_weights_bytes(code, machine),
+    )
+
+
+def _joined(modules: Sequence[Module], interfaces: Sequence[Interface]) -> binding.ModuleRef:
+    """Return the code of all levels."""
     code, *others = (
         _level(module, interface, number)
         for number, (module, interface) in enumerate(zip(modules, interfaces, strict=True))
     )
     for other in others:
         code.link_in(other)
-    entries = _entries(interfaces, [module.target for module in modules], prefix)
-    code.link_in(optimize(entries, modules[0].target, machine, freestanding=True))
-    hide_others(code, names)
-    _remove_unused(code, machine)
-    code.verify()
-    return ObjectFile(
-        content=machine.emit_object(code),
-        names=tuple(names),
-        memory_bytes=memory_bytes,
-        alignment=LINE_BYTES,
-        weights_bytes=_weights_bytes(code, machine),
-    )
+    return code
 
 
 def _level(module: Module, interface: Interface, number: int) -> binding.ModuleRef:

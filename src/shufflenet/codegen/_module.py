@@ -118,42 +118,54 @@ def build(
         CompileError: maps do not fit each other, the first convolution reads another number of
             channels, or the code would take too long to compile or too much memory to run.
     """
-    code, memory, images = (
-        ir.Module(),
-        Memory(1 if least_memory else threads),
-        _planes(network, shape),
-    )
+    code, images = ir.Module(), _planes(network, shape)
     code.triple = target.triple
     kernels = {
         dtype: Kernels.create(code, multiplier)
         for dtype, multiplier in _multipliers(network, target).items()
     }
+    memory = Memory(1 if least_memory else threads)
     layouts = {dtype: each.layout for dtype, each in kernels.items()}
     turns = _turns(network, layouts, memory, images, least_memory=least_memory)
-    if preprocess is not None and (preprocess.mean_image or shape[0] != COLORS):
-        preprocess = None
     calls = NetworkCalls.create(kernels, memory, turns)
     planes = InputPlanes(images, network.input_params, shape[1])
+    if preprocess is not None and (preprocess.mean_image or shape[0] != COLORS):
+        preprocess = None
     if memory.threads > 1:
         Together(calls, planes, target).write(network.classifier, preprocess)
     Entries(calls, planes).write(network.classifier, preprocess, batches=batches)
-    features, classes = calls.features, len(network.classifier.weight)
-    return Module(
-        code=code,
-        target=target,
-        shape=shape,
-        constants=memory.constants(),
-        tables=memory.tables(),
-        arena_bytes=memory.length,
-        while_reading=tuple(memory.while_reading),
-        dtype=features.dtype,
-        features_at=features.at,
-        features_pitch=features.pitch,
-        classes=classes,
-        logits_pitch=padded_classes(kernels[features.dtype].layout, classes),
-        takes_pixels=preprocess is not None,
-        threads=memory.threads,
-    )
+    written = _Written(code, calls, takes_pixels=preprocess is not None)
+    return written.module(target, shape, len(network.classifier.weight))
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """The functions of a module, which are written, and whether there is one for pixels."""
+
+    code: ir.Module
+    calls: NetworkCalls
+    takes_pixels: bool
+
+    def module(self, target: Target, shape: tuple[int, int, int], classes: int) -> Module:
+        """Return the module, with the constants and the memory that were asked for meanwhile."""
+        memory, features = self.calls.memory, self.calls.features
+        layout = self.calls.kernels[features.dtype].layout
+        return Module(
+            code=self.code,
+            target=target,
+            shape=shape,
+            constants=memory.constants(),
+            tables=memory.tables(),
+            arena_bytes=memory.length,
+            while_reading=tuple(memory.while_reading),
+            dtype=features.dtype,
+            features_at=features.at,
+            features_pitch=features.pitch,
+            classes=classes,
+            logits_pitch=padded_classes(layout, classes),
+            takes_pixels=self.takes_pixels,
+            threads=memory.threads,
+        )
 
 
 def check(network: Network, target: Target, shape: tuple[int, int, int]) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from llvmlite import binding, ir
+from llvmlite import ir
 
-from shufflenet.codegen.kernels import INT32, Function, Value
+from shufflenet.codegen.kernels import INT32, OFFSETS, Function, Value
 from shufflenet.spec import Target
 
 __all__ = ["can_ask", "write_lacks", "write_level"]
@@ -75,7 +75,7 @@ def write_level(f: Function, targets: Sequence[Target]) -> Value:
         targets: The first runs on every processor of the architecture; the others are levels of
             ``TARGETS``.
     """
-    asked = _Asked(f)
+    asked = _Asked(f, targets[0])
     level: Value = ir.Constant(INT32, 0)
     for number, target in enumerate(targets[1:], 1):
         level = f.select(asked.has_all(_needed(target)), ir.Constant(INT32, number), level)
@@ -85,11 +85,10 @@ def write_level(f: Function, targets: Sequence[Target]) -> Value:
 def can_ask(target: Target) -> bool:
     """Return whether code can ask if the processor has what a target's code may use.
 
-    Only an x86 is asked, and only by code that is made on one: elsewhere LLVM reads no assembly of
-    it. Of processors that are not named in ``TARGETS`` those features count that the target lists.
+    Only an x86 is asked. Of processors that are not named in ``TARGETS`` those features count that
+    the target lists.
     """
-    is_x86 = target.triple.startswith("x86_64")
-    return bool(is_x86 and _needed(target) and binding.get_default_triple().startswith("x86_64"))
+    return bool(target.triple.startswith("x86_64") and _needed(target))
 
 
 def write_lacks(f: Function, target: Target) -> Value:
@@ -99,7 +98,7 @@ def write_lacks(f: Function, target: Target) -> Value:
         f: The function that is written; it has to run on every processor of the architecture.
         target: A target for which ``can_ask`` holds.
     """
-    lacks = f.not_(_Asked(f).has_all(_needed(target)))
+    lacks = f.not_(_Asked(f, target).has_all(_needed(target)))
     if target.multiplies_bytes == "AMX" and "linux" in target.triple:
         return f.or_(lacks, _write_refuses_amx(f))
     return lacks
@@ -117,20 +116,48 @@ def _write_refuses_amx(f: Function) -> Value:
 
     Source: kernel.org, Using XSTATE features in user space applications
     """
-    number = ir.IntType(64)
-    kind = ir.FunctionType(number, [number] * 3)
-    constraints = "={ax},{ax},{di},{si},~{rcx},~{r11},~{memory}"
-    asm = ir.InlineAsm(kind, "syscall", constraints, side_effect=True)
-    arch_prctl, request, tile_data = (ir.Constant(number, each) for each in (158, 0x1023, 18))
-    result = f.call(asm, [arch_prctl, request, tile_data])
-    return f.icmp_unsigned("!=", result, ir.Constant(number, 0))
+    # mov eax, 158; mov edi, 0x1023; mov esi, 18; syscall; ret
+    code = "b8 9e000000 bf 23100000 be 12000000 0f05 c3"  # arch_prctl: request tile data
+    kind = ir.FunctionType(INT32, [])
+    result = f.call(_of_bytes(f.module, "request_tiles", kind, code), [])
+    return f.icmp_unsigned("!=", result, _int(0))
+
+
+def _of_bytes(module: ir.Module, name: str, kind: ir.FunctionType, code: str) -> ir.Function:
+    """Return a function of machine code, for LLVM reads assembly of this machine's kind alone.
+
+    The bytes are what LLVM calls a function's prologue: they come before its body, and return. As
+    others might define it in its place, LLVM concludes nothing from the body.
+
+    Args:
+        module: The module that it belongs to.
+        name: Its name there.
+        kind: Its type; it is called as the system has it.
+        code: Its bytes in hexadecimal, with spaces.
+    """
+    if found := module.globals.get(name):
+        return found
+    function = ir.Function(module, kind, name)
+    function.linkage = "weak"
+    function.attributes.add("noinline")
+    content = bytes.fromhex(code)
+    text = content.hex("\\")
+    prologue = f'prologue [{len(content)} x i8] c"\\{text}"'
+    set.add(function.attributes, prologue)  # llvmlite knows no such part
+    body = ir.IRBuilder(function.append_basic_block())
+    if isinstance(kind.return_type, ir.VoidType):
+        body.ret_void()
+    else:
+        body.ret(ir.Constant(kind.return_type, 0))
+    return function
 
 
 class _Asked:
     """What a processor answers, each question asked once."""
 
-    def __init__(self, f: Function) -> None:
-        self._f = f
+    def __init__(self, f: Function, target: Target) -> None:
+        self._f, self._target = f, target
+        self._answer = f.alloca(ir.ArrayType(INT32, len(_REGISTERS)))
         self._answers: dict[tuple[int, int], Value] = {}
         # A leaf beyond the last is answered by another one, and XGETBV may not be known.
         self._last = {start: self._ask(start, 0) for start in (0, 0x80000000)}
@@ -164,18 +191,25 @@ class _Asked:
         return self._f.extract_value(self._answers[leaf, part], _REGISTERS.index(register))
 
     def _ask(self, leaf: int, part: int) -> Value:
-        kind = ir.FunctionType(ir.LiteralStructType([INT32] * 4), [INT32, INT32])
-        asm = ir.InlineAsm(kind, "cpuid", "={ax},={bx},={cx},={dx},{ax},{cx}", side_effect=True)
-        return self._f.call(asm, [_int(leaf), _int(part)])
+        # Arguments to eax, ecx and r8; mov r9, rbx; cpuid; four stores at r8; mov rbx, r9; ret
+        is_windows = "windows" in self._target.triple
+        arguments = "89c8 89d1" if is_windows else "4989d0 89f8 89f1"
+        stores = "418900 41895804 41894808 4189500c"
+        code = f"{arguments} 4989d9 0fa2 {stores} 4c89cb c3"
+        kind = ir.FunctionType(ir.VoidType(), [INT32, INT32, OFFSETS])
+        f = self._f
+        answer = f.bitcast(self._answer, OFFSETS)
+        f.call(_of_bytes(f.module, "cpuid", kind, code), [_int(leaf), _int(part), answer])
+        return f.load(self._answer)
 
     def _ask_saved(self) -> Value:
         """Return the lower half of XCR0; 0 where the system does not use it."""
-        f, kind = self._f, ir.FunctionType(ir.LiteralStructType([INT32] * 2), [INT32])
+        f, kind = self._f, ir.FunctionType(INT32, [])
         uses = self._has(_OSXSAVE)
         before = f.block
         with f.if_then(uses):
-            asm = ir.InlineAsm(kind, "xgetbv", "={ax},={dx},{cx}", side_effect=True)
-            saved = f.extract_value(f.call(asm, [_int(0)]), 0)
+            code = "31c9 0f01d0 c3"  # xor ecx, ecx; xgetbv; ret
+            saved = f.call(_of_bytes(f.module, "xgetbv", kind, code), [])
             asked = f.block
         both = f.phi(INT32)
         both.add_incoming(_int(0), before)

@@ -1,6 +1,6 @@
 """The processors that code is generated for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from shufflenet.errors import SpecError
@@ -85,38 +85,28 @@ class Target:
 
 # Names, features and levels are those of LLVM 22; the levels of x86-64 those of its psABI. A file
 # of several levels names no processor, for that has instructions which others of its level lack.
-_X86_LEVELS = (
-    # Vectors of the next level, so that both share weights; fewer, for each takes two registers.
-    Target(triple="x86_64-unknown-linux-gnu", cpu="x86-64", vector_bytes=32, registers=8),
-    Target(
-        triple="x86_64-unknown-linux-gnu",
-        cpu="x86-64-v3",
-        vector_bytes=32,
-        multiplies_bytes="AVX2",
-    ),
-    Target(
-        triple="x86_64-unknown-linux-gnu",
-        cpu="x86-64-v3",
-        features="+avxvnni",
-        vector_bytes=32,
-        multiplies_bytes="AVX-VNNI",
-    ),
-    Target(
-        triple="x86_64-unknown-linux-gnu",
-        cpu="x86-64-v4",
-        vector_bytes=64,
-        registers=32,
-        multiplies_bytes="AVX2",
-    ),
-    Target(
-        triple="x86_64-unknown-linux-gnu",
-        cpu="x86-64-v4",
-        features="+avx512vnni",
-        vector_bytes=64,
-        registers=32,
-        multiplies_bytes="AVX-512 VNNI",
-    ),
+def _x86_levels(triple: str) -> tuple[Target, ...]:
+    """Return the levels of a file for every x86 of a system."""
+    v3 = Target(triple=triple, cpu="x86-64-v3", vector_bytes=32, multiplies_bytes="AVX2")
+    v4 = Target(
+        triple=triple, cpu="x86-64-v4", vector_bytes=64, registers=32, multiplies_bytes="AVX2"
+    )
+    return (
+        # Vectors of the next level, to share weights; fewer, for each takes two registers.
+        Target(triple=triple, cpu="x86-64", vector_bytes=32, registers=8),
+        v3,
+        replace(v3, features="+avxvnni", multiplies_bytes="AVX-VNNI"),
+        v4,
+        replace(v4, features="+avx512vnni", multiplies_bytes="AVX-512 VNNI"),
+    )
+
+
+_LINUX, _MACOS, _WINDOWS = (
+    "x86_64-unknown-linux-gnu",
+    "x86_64-apple-macosx11.0.0",
+    "x86_64-pc-windows-msvc",
 )
+_X86_LEVELS = _x86_levels(_LINUX)
 
 TARGETS: dict[str, Target] = {
     "aarch64-linux": Target(
@@ -212,7 +202,7 @@ TARGETS: dict[str, Target] = {
         multiplies_bytes="WebAssembly relaxed SIMD",
     ),
     "x86-64": Target(triple="x86_64-unknown-linux-gnu", cpu="x86-64"),
-    "x86-64-any": Target(triple="x86_64-unknown-linux-gnu", cpu="x86-64", levels=_X86_LEVELS),
+    "x86-64-any": Target(triple=_LINUX, cpu="x86-64", levels=_X86_LEVELS),
     "x86-64-v3": _X86_LEVELS[1],
     "x86-64-v4": _X86_LEVELS[3],
     "x86-64-avx-vnni": Target(
@@ -236,6 +226,8 @@ TARGETS: dict[str, Target] = {
         multiplies_bytes="AMX",
     ),
     "x86-64-android": Target(triple="x86_64-unknown-linux-android21", cpu="x86-64-v2"),
-    "x86-64-macos": Target(triple="x86_64-apple-macosx11.0.0", cpu="penryn"),
-    "x86-64-windows": Target(triple="x86_64-pc-windows-msvc", cpu="x86-64"),
+    "x86-64-macos": Target(triple=_MACOS, cpu="penryn"),
+    "x86-64-macos-any": Target(triple=_MACOS, cpu="x86-64", levels=_x86_levels(_MACOS)),
+    "x86-64-windows": Target(triple=_WINDOWS, cpu="x86-64"),
+    "x86-64-windows-any": Target(triple=_WINDOWS, cpu="x86-64", levels=_x86_levels(_WINDOWS)),
 }
