@@ -9,6 +9,16 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "shufflenet list.",
     ),
     (
+        errors.DamagedProgram("a.pte", "ExecuTorch", "its tables point outside the file"),
+        "The file 'a.pte' is no whole program of ExecuTorch (its tables point outside the file). "
+        "Copy it again, or export the network again.",
+    ),
+    (
+        errors.MayRunCode("a.pt2", "it has pickled weights"),
+        "The file 'a.pt2' is not loaded, since loading it may run code (it has pickled weights). "
+        "Export the network again; torch.export.load opens it if you trust its maker.",
+    ),
+    (
         errors.NoProof("a.onnx"),
         "The file 'a.onnx' holds no logits to be verified by. Write it again: shufflenet export, "
         "quantize or compile.",

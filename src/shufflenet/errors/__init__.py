@@ -176,6 +176,7 @@ from shufflenet.errors._other_files import (
     OtherKind,
     OtherSuffix,
 )
+from shufflenet.errors._programs import DamagedProgram, MayRunCode
 from shufflenet.errors._results import (
     AccuracyLost,
     AnswersChanged,
@@ -251,6 +252,7 @@ __all__ = [
     "DamagedOnnx",
     "DamagedOpenVino",
     "DamagedPackage",
+    "DamagedProgram",
     "DataError",
     "DataMissing",
     "DataNotAFile",
@@ -289,6 +291,7 @@ __all__ = [
     "LogitsUnreadable",
     "LossNotFinite",
     "MapsDoNotFit",
+    "MayRunCode",
     "MissingClasses",
     "MissingDependency",
     "ModelZooFile",

@@ -248,7 +248,8 @@ class NotRunnable(CheckpointError):
     """A runtime cannot parse or run the file."""
 
     def __init__(self, path: str | Path, runtime: str) -> None:
-        super().__init__(path, f"is not an ONNX file that {runtime} can run", "Export it again.")
+        kind = "an ONNX file" if Path(path).suffix.lower() == ".onnx" else "a file"
+        super().__init__(path, f"is not {kind} that {runtime} can run", "Export it again.")
 
 
 class NoProof(CheckpointError):

@@ -34,6 +34,7 @@ from shufflenet.files._onnx_card import (
 from shufflenet.files._onnx_file import hash_onnx_graph, read_onnx_file
 from shufflenet.files._onnx_numbers import check_onnx_numbers
 from shufflenet.files._private import make_private, open_private
+from shufflenet.files._pt2_archive import pt2_texts, read_pt2, safe_pt2, write_pt2
 from shufflenet.files._seal import SEAL_KEY, UNSEALED, check_seal, seal
 from shufflenet.files._sidecar import read_sidecar, sidecar_content, sidecar_of
 from shufflenet.files._wasm import read_leb128, wasm_sections
@@ -62,6 +63,7 @@ __all__ = [
     "narrow",
     "open_private",
     "partial_beside",
+    "pt2_texts",
     "read_card",
     "read_checkpoint",
     "read_leb128",
@@ -69,7 +71,9 @@ __all__ = [
     "read_onnx_card",
     "read_onnx_file",
     "read_onnx_metadata",
+    "read_pt2",
     "read_sidecar",
+    "safe_pt2",
     "seal",
     "sidecar_content",
     "sidecar_of",
@@ -77,5 +81,6 @@ __all__ = [
     "write_atomic",
     "write_checkpoint",
     "write_ncnn_text",
+    "write_pt2",
     "write_together",
 ]

@@ -16,18 +16,19 @@ from shufflenet.networks import ShuffleNet, build_with
 from shufflenet.preprocess import normalize
 from shufflenet.runtimes._guard import Guard, check_rows
 from shufflenet.runtimes._inputs import check_batch, check_pixels
+from shufflenet.runtimes._pt2 import ExportedClassifier, read_pt2_metadata
 from shufflenet.spec import Arithmetic, Card
 
-__all__ = ["TorchClassifier", "open_file"]
+__all__ = ["TorchClassifier", "open_file", "read_metadata"]
 
 
 def open_file(
     path: str | Path, *, threads: int | None = None, precision: Arithmetic = "float32"
-) -> "TorchClassifier":
-    """Open a checkpoint as a classifier.
+) -> "TorchClassifier | ExportedClassifier":
+    """Open a checkpoint, or a program of torch.export, as a classifier.
 
     Args:
-        path: A ``.safetensors`` file of this package.
+        path: A ``.safetensors`` or ``.pt2`` file of this package.
         threads: The number of threads that torch uses in this whole process; unchanged unless
             given.
         precision: ``float32``, the only one of this runtime.
@@ -38,9 +39,20 @@ def open_file(
     """
     if threads:
         torch.set_num_threads(threads)
+    if Path(path).suffix.lower() == ".pt2":
+        return ExportedClassifier(path)
     checkpoint = read_checkpoint(path)
     net = build_with(checkpoint.card.network, checkpoint.tensors)
     return TorchClassifier(net, checkpoint.card)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the texts that a program of torch.export holds; a checkpoint has none.
+
+    Raises:
+        CheckpointError: it is damaged, or cannot be read.
+    """
+    return read_pt2_metadata(path) if path.suffix.lower() == ".pt2" else {}
 
 
 class TorchClassifier:

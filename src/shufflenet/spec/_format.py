@@ -125,5 +125,27 @@ FORMATS: dict[str, Format] = {
             },
             card="beside",
         ),
+        Format(
+            name="executorch",
+            title="ExecuTorch",
+            suffix=".pte",
+            package="executorch",
+            extra="executorch",
+            module="shufflenet.export._executorch",
+            runtime="executorch",
+            options=("batch", "image_px"),
+            tolerances={"float32": FLOAT32_TOLERANCE, "int8": INT8_TOLERANCE},
+        ),
+        Format(
+            name="pt2",
+            title="torch.export",
+            suffix=".pt2",
+            package="torch",
+            extra="torch",
+            module="shufflenet.export._pt2",
+            runtime="torch",
+            options=("batch", "image_px"),
+            tolerances={"float32": FLOAT32_TOLERANCE, "int8": INT8_TOLERANCE},
+        ),
     )
 }

@@ -92,7 +92,7 @@ RUNTIMES: dict[str, Runtime] = {
             title="PyTorch",
             package="torch",
             extra="torch",
-            suffixes=(".safetensors",),
+            suffixes=(".safetensors", ".pt2"),
             module="shufflenet.runtimes.pytorch",
         ),
         Runtime(
@@ -110,6 +110,14 @@ RUNTIMES: dict[str, Runtime] = {
             extra="coreml",
             suffixes=(".mlpackage",),
             module="shufflenet.runtimes._coreml",
+        ),
+        Runtime(
+            name="executorch",
+            title="ExecuTorch",
+            package="executorch",
+            extra="executorch",
+            suffixes=(".pte",),
+            module="shufflenet.runtimes._executorch",
         ),
     )
 }

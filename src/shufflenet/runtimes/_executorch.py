@@ -1,0 +1,218 @@
+"""ExecuTorch programs, run by ExecuTorch and its XNNPACK delegate on the CPU."""
+
+import os
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shufflenet.errors import DamagedProgram, MissingDependency
+from shufflenet.files import check_model_file, errors_of
+from shufflenet.machine import check_threads, cores
+from shufflenet.outside import read_regular
+from shufflenet.runtimes._cards import open_card
+from shufflenet.runtimes._classifier import missing_package
+from shufflenet.runtimes._fixed_sizes import FixedSizes
+from shufflenet.runtimes._guard import Guard, loading
+from shufflenet.runtimes._inputs import (
+    check_batch,
+    check_pixels,
+    input_from_batch,
+    input_from_pixels,
+)
+from shufflenet.runtimes._pte_texts import read_pte_texts
+from shufflenet.spec import RUNTIMES, Arithmetic
+
+__all__ = ["ExecuTorchClassifier", "open_file", "read_metadata"]
+
+_MOST_BYTES = 1 << 31
+_METHOD = "forward"
+_RANGE_KEY = "shufflenet.input"  # the text "pixels": the file takes 0 to 255
+
+
+def open_file(path: Path, *, threads: int | None, precision: Arithmetic) -> "ExecuTorchClassifier":
+    """Open a program; ``precision`` is ``float32``, the only one of this runtime.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or has no card.
+        MissingDependency: ExecuTorch is not installed.
+    """
+    return ExecuTorchClassifier(path, threads=threads)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the texts that a program holds, by their keys; none of it is run.
+
+    Raises:
+        CheckpointError: it cannot be read.
+        DamagedProgram: it is no program, or is damaged.
+    """
+    return _texts(path, _read(path))
+
+
+class ExecuTorchClassifier:
+    """A program that ``shufflenet export`` wrote, run by ExecuTorch.
+
+    It computes images of one size, and a fixed number of them at a time. Several threads may use
+    it; one of them computes at a time.
+    """
+
+    def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
+        """Load a program.
+
+        Args:
+            path: The file.
+            threads: The number of threads that compute a batch; one a core unless given. All
+                programs of a process share their threads, so that while one is open, those that
+                are opened next use as many as it does.
+
+        Raises:
+            CardUnreadable: its card is damaged or of a newer version.
+            ChangedExport: a byte of it was changed.
+            CheckpointError: there is no such file, or it cannot be read.
+            DamagedProgram: it is no program, or is damaged.
+            MissingDependency: ExecuTorch or torch is not installed.
+            NoCard: it is no file of this package.
+            NotRunnable: ExecuTorch cannot load it.
+            SpecError: the number of threads is none that can be.
+        """
+        check_threads(threads)
+        content = _read(path)
+        texts = _texts(path, content)
+        self.card = open_card(path, texts, {Path(path).name: content})
+        self._takes_bytes = texts.get(_RANGE_KEY) == "pixels"
+        self._lock = threading.Lock()
+        with loading(path, "ExecuTorch"):
+            program, self._method = load_program(content, threads or cores(), self)
+            shape = program.method_meta(_METHOD).input_tensor_meta(0).sizes()
+        self._sizes = FixedSizes.of(shape)
+        self._kept = content, program  # the method reads them
+        self._guard = Guard(path, "ExecuTorch", self.card.network.classes)
+
+    def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.
+
+        Raises:
+            SpecError: the batch has another shape or type, or is not finite.
+            CheckpointError: the file cannot be computed, or not to finite logits.
+        """
+        how, batch = self.card.preprocess, check_batch(batch, self.card.network.in_channels)
+        self._sizes.check(batch.shape[2:])
+        return self._guard.logits(
+            self._run, input_from_batch(batch, how, takes_bytes=self._takes_bytes)
+        )
+
+    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+
+        Raises:
+            SpecError: the pixels have another shape or type.
+            CheckpointError: the file cannot be computed, or not to finite logits.
+        """
+        how, pixels = self.card.preprocess, check_pixels(pixels, self.card.network.in_channels)
+        self._sizes.check(pixels.shape[1:3])
+        return self._guard.logits(
+            self._run, input_from_pixels(pixels, how, takes_bytes=self._takes_bytes)
+        )
+
+    def _run(
+        self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float32]:
+        return self._sizes.compute(self._call, images)
+
+    def _call(
+        self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float32]:
+        """Compute as many images as the program takes."""
+        import torch  # noqa: PLC0415  # ExecuTorch takes its tensors
+
+        given = torch.from_numpy(images.astype(np.float32, copy=False))
+        with self._lock:  # it computes in memory of its own
+            (logits,) = self._method.call((given,))
+        return np.asarray(logits.numpy(), np.float32)
+
+
+def _read(path: str | Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    check_model_file(path)
+    with errors_of(path):
+        return read_regular(path, _MOST_BYTES)
+
+
+def _texts(path: str | Path, content: bytes) -> dict[str, str]:
+    """Return the texts of a program.
+
+    Raises:
+        DamagedProgram: it is none, or is damaged.
+    """
+    try:
+        return read_pte_texts(content)
+    except ValueError as error:
+        raise DamagedProgram(path, "ExecuTorch", error) from error
+
+
+# All programs of a process share one pool of threads. Making another one while a program is open
+# would leave that program with threads that are gone.
+_pool_lock = threading.Lock()
+_open: "weakref.WeakSet[object]" = weakref.WeakSet()
+
+
+def load_program(content: bytes, threads: int, owner: object) -> tuple[Any, Any]:
+    """Load a program and its method, on that many threads if no other program is open.
+
+    Args:
+        content: The program; it must be kept as long as the method is.
+        threads: The number of threads.
+        owner: What uses the program; while it exists, the program counts as open.
+
+    Raises:
+        MissingDependency: ExecuTorch or torch is not installed.
+        RuntimeError: ExecuTorch cannot load it.
+    """
+    library = _import_executorch()
+    checked = library.Verification.InternalConsistency
+    with _pool_lock, _silent():
+        if not _open and library._threadpool_get_thread_count() != threads:
+            library._unsafe_reset_threadpool(threads)  # it has no other name
+        load = library._load_program_from_buffer  # likewise
+        program = load(content, program_verification=checked)
+        method = program.load_method(_METHOD)
+        _open.add(owner)
+    return program, method
+
+
+def _import_executorch() -> Any:  # noqa: ANN401  # it has no types
+    """Import the library of ExecuTorch, without its compiler, whose import takes ten seconds.
+
+    Raises:
+        MissingDependency: ExecuTorch or torch is not installed.
+    """
+    try:
+        import torch  # noqa: F401, PLC0415  # whose libraries it needs
+        from executorch.extension.pybindings import _C  # noqa: PLC0415  # only where it is used
+    except ModuleNotFoundError as error:
+        raise MissingDependency(*missing_package(RUNTIMES["executorch"], error)) from error
+    return _C
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Drop what ExecuTorch writes to stderr while it looks at the processor."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
