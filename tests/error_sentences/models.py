@@ -127,6 +127,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "network again.",
     ),
     (
+        errors.DamagedLiteRt("a.tflite", "a part of it lies outside"),
+        "The file 'a.tflite' is not a complete LiteRT file (a part of it lies outside). It may be "
+        "truncated: copy or export it again.",
+    ),
+    (
         errors.NeedsSuffix("default", (".tflite", ".lite")),
         "The file 'default' is not a .tflite or .lite file. Name a .tflite or .lite file, or "
         "choose another runtime.",

@@ -16,6 +16,7 @@ __all__ = [
     "ComputationFailed",
     "DamagedCheck",
     "DamagedFile",
+    "DamagedLiteRt",
     "DamagedOnnx",
     "DamagedOpenVino",
     "FileChanged",
@@ -129,6 +130,14 @@ class DamagedOpenVino(CheckpointError):
         problem = f"is no network that shufflenet export wrote for OpenVINO ({reason})"
         remedy = "Copy it again, with the .bin file beside it, or export the network again."
         super().__init__(path, problem, remedy)
+
+
+class DamagedLiteRt(CheckpointError):
+    """The file is not a complete LiteRT file."""
+
+    def __init__(self, path: str | Path, reason: object) -> None:
+        problem = f"is not a complete LiteRT file ({reason})"
+        super().__init__(path, problem, "It may be truncated: copy or export it again.")
 
 
 class UnsoundOnnx(CheckpointError):

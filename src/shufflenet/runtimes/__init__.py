@@ -19,6 +19,7 @@ from shufflenet.runtimes._int8 import (
     computes_int8_exactly,
     squares,
 )
+from shufflenet.runtimes._litert import LITERT_INPUT_KEY, LiteRtClassifier
 from shufflenet.runtimes._llvm import LlvmClassifier
 from shufflenet.runtimes._model import Model, Opening
 from shufflenet.runtimes._onnxruntime import OnnxClassifier
@@ -34,9 +35,11 @@ __all__ = [
     "FLOAT_HASH_KEY",
     "HASH_KEY",
     "INT8_AGREEMENT",
+    "LITERT_INPUT_KEY",
     "PRECISION_KEY",
     "Classifier",
     "CompiledClassifier",
+    "LiteRtClassifier",
     "LlvmClassifier",
     "Model",
     "OnnxClassifier",

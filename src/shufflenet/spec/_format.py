@@ -147,5 +147,20 @@ FORMATS: dict[str, Format] = {
             options=("batch", "image_px"),
             tolerances={"float32": FLOAT32_TOLERANCE, "int8": INT8_TOLERANCE},
         ),
+        Format(
+            name="litert",
+            title="LiteRT",
+            suffix=".tflite",
+            package="ai_edge_litert",
+            extra="litert",
+            module="shufflenet.export._litert",
+            runtime="litert",
+            options=("batch", "image_px"),
+            tolerances={
+                "float32": FLOAT32_TOLERANCE,
+                "float16": FLOAT16_TOLERANCE,
+                "int8": INT8_TOLERANCE,
+            },
+        ),
     )
 }

@@ -88,6 +88,14 @@ RUNTIMES: dict[str, Runtime] = {
             module="shufflenet.runtimes._wasmtime",
         ),
         Runtime(
+            name="litert",
+            title="LiteRT",
+            package="ai_edge_litert",
+            extra="litert",
+            suffixes=(".tflite",),
+            module="shufflenet.runtimes._litert",
+        ),
+        Runtime(
             name="torch",
             title="PyTorch",
             package="torch",
