@@ -1,6 +1,7 @@
 """Libraries of compiled networks: what they answer, and what is refused without being loaded."""
 
 import ctypes
+import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,14 @@ import shufflenet
 from quantizing import write_float_file
 from seeded import photo
 from shufflenet.compile import compile_network
-from shufflenet.errors import CheckpointError, NotCompiledNetwork, NotLoadable, SpecError
+from shufflenet.errors import (
+    ChangedExport,
+    CheckpointError,
+    NotCompiledNetwork,
+    NotLoadable,
+    SpecError,
+)
+from shufflenet.files import SEAL_KEY, UNSEALED, seal
 from shufflenet.preprocess import normalize
 from shufflenet.runtimes import CompiledClassifier, OnnxClassifier, find_runtimes, verify_file
 from shufflenet.spec import BINARIES, RUNTIMES
@@ -105,7 +113,7 @@ def test_a_library_that_is_cut_short_is_refused(library: Path, tmp_path: Path) -
 def test_a_library_of_another_processor_is_refused(library: Path, tmp_path: Path) -> None:
     content = bytearray(library.read_bytes())
     content[18:20] = (247).to_bytes(2, "little")  # e_machine: a processor for BPF
-    (tmp_path / "other.so").write_bytes(content)
+    (tmp_path / "other.so").write_bytes(resealed(bytes(content)))
     with pytest.raises(NotLoadable, match=r"cannot be loaded here \(.*\)\. Compile it for this"):
         shufflenet.open_model(tmp_path / "other.so")
 
@@ -132,8 +140,30 @@ def test_a_library_is_verified_and_a_changed_one_does_not_agree(
     values = numpy_helper.to_array(bias).astype("<f4").tobytes()
     content = library.read_bytes()
     assert content.count(values)
-    (tmp_path / "other.so").write_bytes(content.replace(values, bytes(len(values))))
+    changed = content.replace(values, bytes(len(values)))
+    (tmp_path / "other.so").write_bytes(resealed(changed))
     assert not verify_file(tmp_path / "other.so").agrees
+
+
+def resealed(content: bytes) -> bytes:
+    """Return a library with the hash that fits it."""
+    stated = json.loads(content[content.index(b'{"interface"') :].partition(b"\0")[0])[SEAL_KEY]
+    return seal({"": content.replace(stated.encode(), UNSEALED.encode())})[""]
+
+
+def test_a_flipped_bit_anywhere_is_found_before_the_library_is_loaded(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: pytest.fail("it was loaded"))
+    whole, path = library.read_bytes(), tmp_path / "flipped.so"
+    key, rng = whole.index(SEAL_KEY.encode()), np.random.default_rng(0)
+    for at in [key, key + 20, key + len(SEAL_KEY) + 9, *rng.integers(0, len(whole), 60)]:
+        content = bytearray(whole)
+        content[at] ^= 1 << rng.integers(8)
+        path.write_bytes(content)
+        with pytest.raises((ChangedExport, NotCompiledNetwork, NotLoadable)):
+            verify_file(path)
+    assert resealed(whole) == whole
 
 
 def with_bias(network: Path, path: Path, added: float) -> Path:
@@ -169,15 +199,14 @@ def test_a_library_that_was_overwritten_in_its_place_is_refused(
     shutil.copyfile(library, path)
     CompiledClassifier(path)
     with path.open("r+b") as file:
-        file.seek(0, 2)
-        file.write(b"\0")
+        file.write(resealed(library.read_bytes() + b"\0"))
     with pytest.raises(NotLoadable, match="was overwritten while this process used it"):
         CompiledClassifier(path)
 
 
 def test_a_broken_library_is_loaded_once_it_is_mended(library: Path, tmp_path: Path) -> None:
     path, whole = tmp_path / "net.so", library.read_bytes()
-    path.write_bytes(whole[:18] + (247).to_bytes(2, "little") + whole[20:])
+    path.write_bytes(resealed(whole[:18] + (247).to_bytes(2, "little") + whole[20:]))
     with pytest.raises(NotLoadable):
         CompiledClassifier(path)
     path.write_bytes(whole)  # in its place

@@ -15,6 +15,7 @@ from shufflenet.compile._order import CompiledFile, Order
 from shufflenet.compile._source import Source, read_source
 from shufflenet.compile._targets import binaries_of, find_target, object_format
 from shufflenet.errors import OtherBinary
+from shufflenet.files import seal
 from shufflenet.spec import Binary, Target
 
 __all__ = ["Made", "find_form", "make"]
@@ -108,9 +109,12 @@ class _Making:
             is_archive = self.binary.suffix == ".a"
             return {to: archive(made.content, made.names) if is_archive else made.content}
         linked = link(made.content, to.name, made.names)
+        content = linked.content
+        if self.binary.sealed:
+            content = seal({to.name: content})[to.name]
         if linked.import_library:
-            return {to: linked.content, to.with_suffix(".lib"): linked.import_library}
-        return {to: linked.content}
+            return {to: content, to.with_suffix(".lib"): linked.import_library}
+        return {to: content}
 
     def _difference(self, content: bytes) -> float | None:
         """Return how far the file is from the reference; None where it does not run here."""

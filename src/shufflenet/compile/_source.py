@@ -9,7 +9,7 @@ from shufflenet.codegen import Facts, Module, build
 from shufflenet.compile._gate import Reference, reference
 from shufflenet.compile._order import Order
 from shufflenet.errors import CompileError, NotCompilable, UnsupportedByRuntime
-from shufflenet.files import card_from_metadata
+from shufflenet.files import SEAL_KEY, UNSEALED, card_from_metadata
 from shufflenet.graph import Network, read_network
 from shufflenet.spec import Card, Target
 
@@ -68,11 +68,14 @@ class Source:
             raise NotCompilable(self.path, error.feature) from error
 
     def facts(self, order: Order) -> Facts:
-        """Return what a compiled file states: also the logits of an image that anyone can draw."""
-        proof: dict[str, object] = {}
+        """Return what a compiled file states: also the logits of an image that anyone can draw.
+
+        It has a place for the hash of the file, which is not known before it is linked.
+        """
+        proof: dict[str, object] = {SEAL_KEY: UNSEALED}
         if self.expected.images.dtype == np.uint8:
             logits = [float(f"{value:.{_DIGITS}g}") for value in self.expected.logits[0]]
-            proof = {"image": "squares of 8", "logits": logits}
+            proof |= {"image": "squares of 8", "logits": logits}
         return Facts(
             labels=self.card.labels,
             card=self.card.to_json(),

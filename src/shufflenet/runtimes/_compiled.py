@@ -21,7 +21,13 @@ from shufflenet.errors import NotCompiledNetwork, NotLoadable
 from shufflenet.files import check_model_file, errors_of
 from shufflenet.machine import check_threads
 from shufflenet.outside import read_regular
-from shufflenet.runtimes._one_size import OneSize, read_proof, read_stated, takes_pixels
+from shufflenet.runtimes._one_size import (
+    OneSize,
+    check_sealed,
+    read_proof,
+    read_stated,
+    takes_pixels,
+)
 from shufflenet.spec import Arithmetic
 
 __all__ = ["CompiledClassifier", "open_file"]
@@ -62,6 +68,7 @@ class CompiledClassifier:
 
         Raises:
             CardUnreadable: its card is damaged or of a newer version.
+            ChangedExport: a byte of it was changed since it was written.
             CheckpointError: there is no such file, or it cannot be read.
             NotCompiledNetwork: it is no compiled network, or one of another version.
             NotLoadable: this machine cannot load it.
@@ -153,9 +160,11 @@ def _load(path: Path, content: bytes, prefix: str) -> Callable[[str, Any], Any]:
     Raises:
         NotLoadable: this machine cannot load it.
         NotCompiledNetwork: it lacks a function.
+        ChangedExport: a byte of it was changed.
     """
     if not _is_whole(content):
         raise NotLoadable(path, "it is cut short")
+    check_sealed(path, content)
     name = _name(path, content)
     try:
         library = ctypes.CDLL(name)

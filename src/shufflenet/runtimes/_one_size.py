@@ -1,5 +1,6 @@
 """What files that ``shufflenet compile`` wrote state of themselves, and how they compute images."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from shufflenet.errors import (
     SpecError,
     UnsupportedByRuntime,
 )
+from shufflenet.files import SEAL_KEY, UNSEALED, check_seal
 from shufflenet.machine import PerProcess, cores
 from shufflenet.outside import read_json, typed
 from shufflenet.preprocess import normalize
@@ -23,10 +25,22 @@ from shufflenet.runtimes._guard import Guard
 from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.spec import Card
 
-__all__ = ["Compute", "OneSize", "Proof", "Stated", "read_proof", "read_stated", "takes_pixels"]
+__all__ = [
+    "Compute",
+    "OneSize",
+    "Proof",
+    "Stated",
+    "check_sealed",
+    "read_proof",
+    "read_stated",
+    "takes_pixels",
+]
 
 _INTERFACE = 1  # the version of the functions that is called here
 _MOST_MEMORY_BYTES, _MOST_ALIGNMENT = 1 << 40, 1 << 12
+
+# The hash of a file in what it states of itself.
+_SEAL = re.compile(b'"%s": "([0-9a-f]{64})"' % re.escape(SEAL_KEY).encode())
 
 # Computes an image's logits, ``(classes,)``, by one of a file's functions.
 Compute: TypeAlias = Callable[[str, npt.NDArray[Any]], npt.NDArray[np.float32]]
@@ -73,6 +87,21 @@ class Stated:
 
     card: Card
     proof: Proof
+
+
+def check_sealed(path: str | Path, content: bytes) -> None:
+    """Check the hash of itself that a file holds, if it was linked by ``shufflenet compile``.
+
+    Raises:
+        ChangedExport: a byte of it was changed.
+        NotCompiledNetwork: it has no place for a hash, or several.
+    """
+    found = set(_SEAL.findall(content))
+    if len(found) != 1:
+        raise NotCompiledNetwork(path, "is of another version, or damaged")
+    stated = found.pop().decode()
+    if stated != UNSEALED:  # as in objects, which other linkers make libraries of
+        check_seal(path, {SEAL_KEY: stated}, {Path(path).name: content})
 
 
 def read_proof(path: str | Path, text: bytes | None) -> Proof:

@@ -26,7 +26,7 @@ from shufflenet.files import check_model_file, errors_of, wasm_sections
 from shufflenet.machine import check_threads
 from shufflenet.outside import read_regular
 from shufflenet.runtimes._classifier import missing_package
-from shufflenet.runtimes._one_size import OneSize, Proof, read_proof, read_stated
+from shufflenet.runtimes._one_size import OneSize, Proof, check_sealed, read_proof, read_stated
 from shufflenet.spec import RUNTIMES, Arithmetic
 
 __all__ = ["WasmClassifier", "WasmModule", "open_file"]
@@ -128,6 +128,7 @@ class WasmClassifier:
 
         Raises:
             CardUnreadable: its card is damaged or of a newer version.
+            ChangedExport: a byte of it was changed since it was written.
             CheckpointError: there is no such file, or it cannot be read.
             MissingDependency: Wasmtime is not installed.
             NotCompiledNetwork: it is no compiled network, or one of another version.
@@ -140,6 +141,7 @@ class WasmClassifier:
         with errors_of(path):
             content = read_regular(path, _MOST_BYTES)
         module = WasmModule(path, content)
+        check_sealed(path, content)
         self.proof = module.proof
         stated = read_stated(path, module.proof, module.card)
         self.card = stated.card

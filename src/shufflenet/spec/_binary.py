@@ -16,6 +16,8 @@ class Binary:
         formats: The formats of objects that it can be made of.
         linked: Whether a linker makes it, which the extra ``compile`` installs.
         loaded: Whether a system loads it; boards have none.
+        sealed: Whether it holds a hash of itself. A ``.dylib`` has its linker's signature instead,
+            which macOS checks.
     """
 
     suffix: str
@@ -24,6 +26,7 @@ class Binary:
     formats: tuple[str, ...] = ("ELF", "Mach-O", "COFF", "WebAssembly")
     linked: bool = False
     loaded: bool = False
+    sealed: bool = False
 
 
 BINARIES: dict[str, Binary] = {
@@ -38,6 +41,7 @@ BINARIES: dict[str, Binary] = {
             formats=("ELF",),
             linked=True,
             loaded=True,
+            sealed=True,
         ),
         Binary(
             suffix=".dylib",
@@ -54,6 +58,7 @@ BINARIES: dict[str, Binary] = {
             formats=("COFF",),
             linked=True,
             loaded=True,
+            sealed=True,
         ),
         Binary(
             suffix=".wasm",
@@ -61,6 +66,7 @@ BINARIES: dict[str, Binary] = {
             systems="browsers and Node",
             formats=("WebAssembly",),
             linked=True,
+            sealed=True,
         ),
     )
 }
