@@ -5,7 +5,7 @@ from pathlib import Path
 
 from shufflenet.errors import CardMismatch, CardUnreadable, NoCard, SpecError
 from shufflenet.files._model_file import errors_of
-from shufflenet.files._onnx_file import OnnxFile, read_onnx_file
+from shufflenet.files._onnx_file import OnnxFile, Shape, read_onnx_file
 from shufflenet.spec import CARD_KEY, Card
 from shufflenet.zoo import Weights, find_published, published_card
 
@@ -82,10 +82,8 @@ def _differences(card: Card, file: OnnxFile) -> Iterator[str]:
 
     Of images that are not square, the longer side is that of the crop.
     """
-    side, classes = card.preprocess.crop_px, card.network.classes
-    stated = file.input[2:] if file.input else ()
-    sides = stated if {*stated} > {side} and max(each or 0 for each in stated) == side else ()
-    expected = (None, card.network.in_channels, *(sides or (side, side)))
+    classes = card.network.classes
+    expected = (None, card.network.in_channels, *_sides(card, file))
     for what, shape, wanted in (
         ("its input", file.input, expected),
         ("its output", file.output, (None, classes)),
@@ -96,6 +94,15 @@ def _differences(card: Card, file: OnnxFile) -> Iterator[str]:
         fits = all(size in (want, None) or want is None for size, want in pairs)
         if len(shape) != len(wanted) or not fits:
             yield f"{what} has shape {_shown(shape)}, not {_shown(wanted)}"
+
+
+def _sides(card: Card, file: OnnxFile) -> Shape:
+    """Return the height and the width of the images that a card is for: square, or the file's."""
+    side, channels = card.preprocess.crop_px, card.network.in_channels
+    stated = file.input or ()
+    if len(stated) == 4 and stated[1] == channels and max(each or 0 for each in stated[2:]) == side:
+        return stated[2:]
+    return side, side
 
 
 def _shown(shape: tuple[int | None, ...]) -> str:

@@ -77,8 +77,7 @@ class FloatReader:
                 self._append(MaxPool(output=node.output, inputs=self._values[node.inputs[0]]))
             case "ReduceMean":
                 require(node, keepdims=0)
-                axes = sorted(axis % 4 for axis in self._integers(node.inputs[1], -4, 3))
-                if "axes" in node.attributes or axes != [2, 3]:
+                if self._axes(node) != [2, 3]:
                     raise UnsupportedOp
                 self._append(Mean(output=node.output, inputs=self._values[node.inputs[0]]))
             case "Gemm":
@@ -137,6 +136,18 @@ class FloatReader:
         if not numbers or not all(least <= number <= most for number in numbers):
             raise UnsupportedOp
         return numbers
+
+    def _axes(self, node: Node) -> list[int]:
+        """Return the axes of a ReduceMean, which were an attribute before operator set 18.
+
+        Raises:
+            UnsupportedOp: they are given twice, or are no axes of an image.
+        """
+        given = node.attributes.get("axes")
+        if given is not None and (len(node.inputs) > 1 or not all(-4 <= x <= 3 for x in given)):
+            raise UnsupportedOp
+        axes = self._integers(node.inputs[1], -4, 3) if given is None else given
+        return sorted(axis % 4 for axis in axes)
 
     def quant_params(self, tensor: str) -> QuantParams | None:
         """Return the quantization parameters of a tensor; None in a float32 network."""

@@ -197,10 +197,11 @@ class Operations:
         self._add(choice, (batch, len(channels), *size))
 
     def _mean(self, node: Node) -> None:
-        axes = self._constants[node.inputs[1]] if len(node.inputs) > 1 else np.zeros(0)
+        listed = len(node.inputs) > 1  # an attribute before operator set 18
+        axes = list(self._constants[node.inputs[1]] if listed else node.attributes.get("axes", []))
         tensor = node.inputs[0]
         batch, channels, *size = self.shapes[tensor]
-        _require(sorted(axes.tolist()) in ([2, 3], [-2, -1]) and len(size) == 2)
+        _require(sorted(axes) in ([2, 3], [-2, -1]) and len(size) == 2)
         if not node.attributes.get("keepdims", 1):
             pooled = f"{node.output}_pooled"
             if node.output in self._quantized.params:
