@@ -9,7 +9,7 @@ import pytest
 
 from conftest import Run
 from random_graphs import quantized, random_model
-from shufflenet.errors import SpecError, UnsoundOnnx
+from shufflenet.errors import DamagedCheck, NotExportable, SpecError, UnsoundOnnx
 from shufflenet.export import ExportOptions, Request, export_onnx_file
 from shufflenet.export._onnx_file import write  # private: int8 files of random networks lack cards
 from shufflenet.files import hash_onnx_graph, read_onnx_metadata
@@ -19,6 +19,7 @@ from shufflenet.runtimes import (
     FLOAT_CHECK_KEY,
     FLOAT_HASH_KEY,
     HASH_KEY,
+    IMAGE_KEY,
     LlvmClassifier,
     OnnxClassifier,
     check_image,
@@ -62,6 +63,32 @@ def test_a_file_that_is_asked_for_as_it_is_stays_so(tmp_path: Path) -> None:
     assert (tmp_path / "a.onnx").read_bytes() == SOURCE.read_bytes()
 
 
+@pytest.mark.parametrize("opset", [13, 17])
+def test_files_that_name_axes_by_attributes_are_read_again(opset: int, tmp_path: Path) -> None:
+    export_onnx_file(SOURCE, tmp_path / "a.onnx", ExportOptions(opset=opset))
+    export_onnx_file(tmp_path / "a.onnx", tmp_path / "b.onnx", ExportOptions(opset=18))
+    expected = OnnxClassifier(SOURCE).logits_from_pixels(PIXELS)
+    for classifier in (LlvmClassifier(tmp_path / "a.onnx"), OnnxClassifier(tmp_path / "b.onnx")):
+        assert np.abs(classifier.logits_from_pixels(PIXELS) - expected).max() <= 1e-4
+
+
+def test_files_in_float16_are_no_source(tmp_path: Path) -> None:
+    export_onnx_file(SOURCE, tmp_path / "a.onnx", ExportOptions(precision="float16"))
+    with pytest.raises(NotExportable, match="so that it cannot be written as ONNX"):
+        export_onnx_file(tmp_path / "a.onnx", tmp_path / "b.onnx", ExportOptions(opset=17))
+
+
+@pytest.mark.parametrize("size", ["[64]", "[0, 64]", "[64, 1e9]", "size"])
+def test_a_damaged_size_of_the_image_is_told(size: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.onnx"
+    export_onnx_file(SOURCE, path, ExportOptions(image_px=(64, 80)))
+    model = onnx.load(path)
+    next(each for each in model.metadata_props if each.key == IMAGE_KEY).value = size
+    onnx.save(model, path)
+    with pytest.raises(DamagedCheck):
+        verify_file(path)
+
+
 def test_older_files_are_refused_by_the_compiler_in_a_sentence(tmp_path: Path) -> None:
     export_onnx_file(SOURCE, tmp_path / "a.onnx", ExportOptions(opset=12))
     with pytest.raises(UnsoundOnnx, match="is of operator set 12, none from 13 to 28"):
@@ -75,6 +102,7 @@ def test_a_file_for_another_size_crops_to_it_and_takes_no_other(tmp_path: Path) 
     assert classifier.card.preprocess == source.card.preprocess.cropped_to(96)
     batch = np.random.default_rng(0).standard_normal((1, 3, 64, 96), np.float32)
     assert np.abs(classifier.logits(batch) - source.logits(batch)).max() <= 1e-4
+    assert verify_file(path).agrees
     with pytest.raises(SpecError, match="'96x96 px', but must be 96x64 px, the only size that"):
         classifier.logits_from_pixels(check_image(classifier.card.preprocess))
 

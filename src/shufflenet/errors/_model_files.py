@@ -16,24 +16,19 @@ __all__ = [
     "ComputationFailed",
     "DamagedCheck",
     "DamagedFile",
-    "DamagedLiteRt",
     "DamagedOnnx",
-    "DamagedOpenVino",
     "FileChanged",
     "FileMissing",
     "FileUnreadable",
     "LogitsNotNumbers",
     "ModelZooFile",
     "NeedsCheckpoint",
-    "NeedsInt8",
     "NeedsOnnx",
     "NeedsSuffix",
     "NoProof",
     "NoRuntimeOpens",
-    "NoSidecar",
     "NotAFile",
     "NotCompiledNetwork",
-    "NotExportable",
     "NotLoadable",
     "NotRunnable",
     "NotVerifiable",
@@ -41,7 +36,6 @@ __all__ = [
     "OtherInt8Logits",
     "OtherOutput",
     "PublishedUnderOtherName",
-    "SidecarUnreadable",
     "UnsoundOnnx",
     "UnsupportedByRuntime",
 ]
@@ -123,23 +117,6 @@ class DamagedOnnx(CheckpointError):
         super().__init__(path, problem, "It may be truncated: copy or export it again.")
 
 
-class DamagedOpenVino(CheckpointError):
-    """OpenVINO's file is damaged, or one that this package would not write."""
-
-    def __init__(self, path: str | Path, reason: object) -> None:
-        problem = f"is no network that shufflenet export wrote for OpenVINO ({reason})"
-        remedy = "Copy it again, with the .bin file beside it, or export the network again."
-        super().__init__(path, problem, remedy)
-
-
-class DamagedLiteRt(CheckpointError):
-    """The file is not a complete LiteRT file."""
-
-    def __init__(self, path: str | Path, reason: object) -> None:
-        problem = f"is not a complete LiteRT file ({reason})"
-        super().__init__(path, problem, "It may be truncated: copy or export it again.")
-
-
 class UnsoundOnnx(CheckpointError):
     """The graph of an ONNX file means nothing, or has what no exported network has.
 
@@ -159,40 +136,6 @@ class CardUnreadable(CheckpointError):
     def __init__(self, path: str | Path, reason: object) -> None:
         problem = f"has a card that cannot be read: {str(reason).rstrip('.')}"
         super().__init__(path, problem, "Write the file again, or upgrade this package.")
-
-
-class NoSidecar(CheckpointError):
-    """The card that should be beside a file is missing."""
-
-    def __init__(self, path: str | Path, sidecar: str | Path) -> None:
-        problem = f"has no card beside it, {Path(sidecar).name!r}"
-        super().__init__(path, problem, "Copy both files together, or export the network again.")
-
-
-class SidecarUnreadable(CheckpointError):
-    """The card beside a file is damaged."""
-
-    def __init__(self, path: str | Path, sidecar: str | Path, reason: object) -> None:
-        problem = f"has a card beside it, {Path(sidecar).name!r}, that cannot be read: "
-        remedy = "Copy both files together, or export the network again."
-        super().__init__(path, f"{problem}{str(reason).rstrip('.')}", remedy)
-
-
-class NotExportable(CheckpointError):
-    """A network has an operation that no writer of a format translates."""
-
-    def __init__(self, name: str | Path, title: str, reason: object) -> None:
-        problem = f"{reason}, so that it cannot be written as {title}"
-        super().__init__(name, problem, "Use a model that this package wrote.", what="model")
-
-
-class NeedsInt8(CheckpointError):
-    """A network in float32 is to be exported in int8."""
-
-    def __init__(self, name: str | Path) -> None:
-        quantize = f"shufflenet quantize {name} --data DATA --to int8.onnx"
-        remedy = f"Quantize it first, and export what that writes: {quantize}."
-        super().__init__(name, "is in float32", remedy, what="model")
 
 
 class CardMismatch(CheckpointError):

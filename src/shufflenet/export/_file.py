@@ -26,7 +26,7 @@ from shufflenet.files import (
     write_together,
 )
 from shufflenet.graph import Program, Unsound, load_onnx, parse_onnx, read_program
-from shufflenet.runtimes import FLOAT_CHECK_KEY, PRECISION_KEY
+from shufflenet.runtimes import FLOAT_CHECK_KEY, IMAGE_KEY, PRECISION_KEY
 from shufflenet.spec import CARD_KEY, FORMATS, Card, Format, Precision
 
 if TYPE_CHECKING:
@@ -164,9 +164,12 @@ def _write(source: Source, form: Format, path: Path, options: ExportOptions) -> 
             images, (-(-len(images) // options.batch) * options.batch, *images.shape[1:])
         )
     expected = source.compute(images)
+    metadata = _metadata(card, precision, expected[0] if images.dtype == np.uint8 else None)
+    if len(set(size)) > 1:
+        metadata[IMAGE_KEY] = json.dumps(size)
     request = Request(
         card=card,
-        metadata=_metadata(card, precision, expected[0] if images.dtype == np.uint8 else None),
+        metadata=metadata,
         stem=path.name.removesuffix(form.suffix),
         precision=precision,
         size=size,
@@ -205,7 +208,7 @@ def _precision(source: Source, form: Format, options: ExportOptions) -> Precisio
 def _metadata(
     card: Card, precision: Precision, logits: npt.NDArray[np.float32] | None
 ) -> dict[str, str]:
-    """Return what a file holds of itself: also the logits of ``runtimes.check_image``."""
+    """Return what a file holds of itself: also the logits of ``squares``."""
     metadata = {CARD_KEY: card.to_json(), PRECISION_KEY: precision}
     if logits is not None:
         rounded = [float(f"{value:.{_DIGITS}g}") for value in logits]

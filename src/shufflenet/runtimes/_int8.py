@@ -18,12 +18,14 @@ __all__ = [
     "FLOAT_CHECK_KEY",
     "FLOAT_HASH_KEY",
     "HASH_KEY",
+    "IMAGE_KEY",
     "INT8_AGREEMENT",
     "PRECISION_KEY",
     "check_image",
     "check_int8",
     "computes_int8_exactly",
     "squares",
+    "stated_image",
 ]
 
 _log = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ _log = logging.getLogger(__name__)
 CHECK_KEY = "shufflenet.int8_check"  # the metadata entry that holds the logits of check_image
 FLOAT_CHECK_KEY = "shufflenet.check"  # likewise of float files, which ``verify`` reads
 PRECISION_KEY = "shufflenet.precision"  # the numbers in which it computes: float16 is wider off
+IMAGE_KEY = "shufflenet.image_px"  # the height and width of that image, if it is not square
 FLOAT_HASH_KEY = "shufflenet.sha256"  # and the hash of their graph
 HASH_KEY = "shufflenet.int8_sha256"  # the metadata entry that holds the hash of the file's graph
 # The largest difference between the logits of one int8 file by two runtimes that counts as
@@ -80,6 +83,30 @@ def squares(height: int, width: int) -> npt.NDArray[np.uint8]:
     return image
 
 
+def stated_image(
+    metadata: Mapping[str, str], how: Preprocess, path: str | Path
+) -> npt.NDArray[np.uint8]:
+    """Return the image whose logits a file holds, ``(1, h, w, 3)``.
+
+    Args:
+        metadata: The file's metadata.
+        how: The preprocessing of its card.
+        path: The file.
+
+    Raises:
+        DamagedCheck: the size that it states is none.
+    """
+    if IMAGE_KEY not in metadata:
+        return check_image(how)
+    try:
+        height, width = typed(read_json(metadata[IMAGE_KEY]), tuple[int, int], "size")
+    except ValueError as error:  # a SpecError is one
+        raise DamagedCheck(path) from error
+    if not (0 < height <= how.crop_px and 0 < width <= how.crop_px):
+        raise DamagedCheck(path)
+    return squares(height, width)[None]
+
+
 def check_int8(
     logits_from_pixels: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]],
     card: Card,
@@ -109,7 +136,7 @@ def check_int8(
     written = read_onnx_metadata(path).get(HASH_KEY)
     if written is not None and written != hash_onnx_graph(path):
         raise ChangedInt8(path)
-    computed = logits_from_pixels(check_image(card.preprocess))[0]
+    computed = logits_from_pixels(stated_image(metadata, card.preprocess, path))[0]
     try:
         logits = typed(read_json(metadata[CHECK_KEY]), tuple[float, ...], "logits")
         exact = np.array(logits, np.float32).reshape(computed.shape)

@@ -17,7 +17,7 @@ from shufflenet.runtimes._int8 import (
     FLOAT_CHECK_KEY,
     FLOAT_HASH_KEY,
     PRECISION_KEY,
-    check_image,
+    stated_image,
 )
 from shufflenet.runtimes._open import find_runtimes, open_by
 from shufflenet.runtimes._wasmtime import WasmClassifier
@@ -72,7 +72,8 @@ def verify_file(path: str | Path, runtime: str = "auto") -> Verified:
     classifier = open_by(opening[0], path, threads=1)
     metadata = _metadata(path, opening[0])
     expected = np.array(_logits_in(path, metadata, classifier), np.float32)
-    computed = classifier.logits_from_pixels(check_image(classifier.card.preprocess))[0]
+    image = stated_image(metadata, classifier.card.preprocess, path)
+    computed = classifier.logits_from_pixels(image)[0]
     if expected.shape != computed.shape or not np.isfinite(expected).all():
         raise DamagedCheck(path)
     difference = float(np.abs(computed - expected).max())
