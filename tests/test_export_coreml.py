@@ -18,7 +18,7 @@ from shufflenet.export import Exported, ExportOptions, export_onnx_file
 from shufflenet.files.mlpackage import ImageInput, Model, TensorType, read_package
 from shufflenet.graph import load_onnx, read_program
 from shufflenet.preprocess import normalize
-from shufflenet.runtimes import OnnxClassifier, open_by
+from shufflenet.runtimes import OnnxClassifier, open_by, verify_file
 from shufflenet.runtimes._coreml_graph import input_shape, to_onnx  # every value, not logits alone
 from shufflenet.spec import RUNTIMES, Card, Label, Precision
 from tolerance import FLOAT32_RELATIVE
@@ -282,10 +282,13 @@ def test_coremltools_reads_packages_and_infers_the_same_shapes(tmp_path: Path) -
         of_int8(random_model(2), tmp_path / "c.onnx"),
     ]
     paths = [str(export(source)[0]) for source in sources]
+    manifest = (Path(paths[0]) / "Manifest.json").read_bytes()
     done = subprocess.run(
         [sys.executable, "-c", LOADS, *paths], capture_output=True, text=True, check=False
     )
     assert done.stdout.splitlines() == ["mlProgram classLabel"] * 3, done.stderr
+    assert all(verify_file(path).agrees for path in paths)  # coremltools wrote the manifests anew
+    assert (Path(paths[0]) / "Manifest.json").read_bytes() == manifest
 
 
 def test_a_model_is_loaded_without_coremltools_and_torch(tmp_path: Path) -> None:

@@ -123,6 +123,19 @@ def test_the_same_model_makes_the_same_bytes() -> None:
     )
 
 
+def test_the_manifest_is_as_coremltools_leaves_it() -> None:
+    """It writes it anew when it opens a package: keys in order, four spaces."""
+    text = encode_package(model())["Manifest.json"].decode()
+    manifest = json.loads(text)
+    assert text == json.dumps(manifest, indent=4, sort_keys=True)
+    items = manifest["itemInfoEntries"]
+    assert [items[each]["path"] for each in sorted(items)] == [
+        "com.apple.CoreML/weights",
+        "com.apple.CoreML/model.mlmodel",
+    ]
+    assert items[manifest["rootModelIdentifier"]]["name"] == "model.mlmodel"
+
+
 def test_large_constants_lie_in_the_file_of_weights_as_core_ml_reads_it() -> None:
     """Header and descriptions have 64 bytes each, and begin at multiples of 64.
 
@@ -186,7 +199,7 @@ def test_what_is_no_package_is_refused(tmp_path: Path) -> None:
         ("[]", "names no model"),
         ("{}", "names no model"),
         (json.dumps({**manifest, "rootModelIdentifier": "y"}), "names no model"),
-        (json.dumps(manifest), "its model is '../../etc/passwd'"),
+        (json.dumps(manifest), "does not name 'com.apple.CoreML/model.mlmodel' as its model"),
     ):
         folder = written(tmp_path / "c.mlpackage", {"Manifest.json": text.encode()})
         with pytest.raises(DamagedPackage, match=reason):

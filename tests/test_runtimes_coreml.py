@@ -25,8 +25,8 @@ from shufflenet.errors import (
     SpecError,
     UnsupportedByRuntime,
 )
-from shufflenet.export import export_onnx_file
-from shufflenet.files import SEAL_KEY, UNSEALED, seal
+from shufflenet.export import _coreml, export_onnx_file  # whose seal strangers may copy
+from shufflenet.files import SEAL_KEY, UNSEALED
 from shufflenet.files.mlpackage import Model, TensorType, encode_package, read_package
 from shufflenet.runtimes import open_by, verify_file
 from shufflenet.spec import RUNTIMES
@@ -51,7 +51,7 @@ def pixels(count: int = 3) -> np.ndarray:
 def rewritten(package: Path, folder: Path, change: Model) -> Path:
     """Write a package of a changed program, sealed as an honest writer would."""
     metadata = {**change.metadata, SEAL_KEY: UNSEALED}
-    for name, content in seal(encode_package(replace(change, metadata=metadata))).items():
+    for name, content in _coreml.seal(encode_package(replace(change, metadata=metadata))).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return folder
@@ -124,7 +124,7 @@ def test_a_package_may_be_renamed(package: Path, tmp_path: Path) -> None:
 # --- damaged and strangers' packages ---
 
 
-@pytest.mark.parametrize("name", ["Manifest.json", SPEC, WEIGHTS])
+@pytest.mark.parametrize("name", [SPEC, WEIGHTS])
 def test_every_changed_byte_is_found(name: str, package: Path, tmp_path: Path) -> None:
     content = (package / name).read_bytes()
     rng = np.random.default_rng(0)
@@ -136,6 +136,26 @@ def test_every_changed_byte_is_found(name: str, package: Path, tmp_path: Path) -
         with pytest.raises(CheckpointError):
             open_by(PROGRAM, folder)
         shutil.rmtree(folder)
+
+
+def test_a_manifest_may_be_written_anew_but_must_name_the_files(
+    package: Path, tmp_path: Path
+) -> None:
+    """Apple's tools write it anew, with other identifiers perhaps, when they open a package."""
+    manifest = json.loads((package / "Manifest.json").read_text())
+    items = manifest["itemInfoEntries"]
+    numbers = {each: str(number) for number, each in enumerate(items)}
+    renamed = {numbers[each]: item for each, item in items.items()}
+    root = numbers[manifest["rootModelIdentifier"]]
+    folder = shutil.copytree(package, tmp_path / "a.mlpackage")
+    other = {**manifest, "itemInfoEntries": renamed, "rootModelIdentifier": root}
+    (folder / "Manifest.json").write_text(json.dumps(other))
+    assert verify_file(folder).agrees
+    for missing in renamed:
+        left = {each: item for each, item in renamed.items() if each != missing}
+        (folder / "Manifest.json").write_text(json.dumps({**other, "itemInfoEntries": left}))
+        with pytest.raises(DamagedPackage, match=r"its Manifest.json"):
+            open_by(PROGRAM, folder)
 
 
 def test_the_weights_of_another_package_are_refused(package: Path, tmp_path: Path) -> None:
@@ -242,7 +262,7 @@ def test_damaged_programs_with_a_true_seal_answer_or_are_refused(
         for at in rng.integers(start, len(changed), 2):
             changed[at] = rng.integers(256)
         folder = tmp_path / f"{number}.mlpackage"
-        for name, content in seal({**contents, SPEC: bytes(changed)}).items():
+        for name, content in _coreml.seal({**contents, SPEC: bytes(changed)}).items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
         opened += answers(folder)

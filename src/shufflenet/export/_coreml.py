@@ -5,10 +5,12 @@ weights of CoreML6, iOS 16 and macOS 13.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
+from shufflenet import files
 from shufflenet.errors import SpecError
 from shufflenet.export._coreml_nodes import Builder, add_nodes
 from shufflenet.export._options import Request
@@ -19,12 +21,13 @@ from shufflenet.files.mlpackage import (
     Result,
     TensorType,
     encode_package,
+    sealed_part,
 )
 from shufflenet.graph import Program
 from shufflenet.preprocess import affine, mean_image
 from shufflenet.spec import Card
 
-__all__ = ["write"]
+__all__ = ["seal", "write"]
 
 _FOLDER = ".mlpackage"
 _IMAGE, _ARRAY, _LOGITS, _LABEL = "image", "images", "logits", "classLabel"
@@ -69,6 +72,11 @@ def write(program: Program, request: Request) -> dict[str, bytes]:
     )
     folder = f"{request.stem}{_FOLDER}"
     return {f"{folder}/{name}": content for name, content in encode_package(model).items()}
+
+
+def seal(contents: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return a package with its hash inside; see ``files.seal``."""
+    return {**contents, **files.seal(sealed_part(contents))}
 
 
 def _normalize(builder: Builder, card: Card, program: Program) -> str:

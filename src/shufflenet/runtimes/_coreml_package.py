@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import DamagedPackage, SpecError
-from shufflenet.files.mlpackage import ImageInput, Model, TensorType, read_package
+from shufflenet.files.mlpackage import ImageInput, Model, TensorType, read_package, sealed_part
 from shufflenet.runtimes._cards import open_card
 from shufflenet.runtimes._coreml_graph import input_shape
 from shufflenet.runtimes._guard import Guard
@@ -41,7 +41,7 @@ def open_package(path: Path) -> tuple[Card, Model]:
         DamagedPackage: it is damaged, or its program is of another network than its card says.
     """
     package = read_package(path)
-    card = open_card(path, package.metadata(), package.contents)
+    card = open_card(path, package.metadata(), sealed_part(package.contents))
     model = package.model()
     shapes = {each.name: each.kind for each in model.results}
     if shapes.get(LOGITS) != TensorType("float32", (1, card.network.classes)):

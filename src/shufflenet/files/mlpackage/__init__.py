@@ -1,6 +1,11 @@
 """Core ML packages, written and read without Apple's libraries."""
 
-from shufflenet.files.mlpackage._folder import Package, encode_package, read_package
+from shufflenet.files.mlpackage._folder import (
+    Package,
+    encode_package,
+    read_package,
+    sealed_part,
+)
 from shufflenet.files.mlpackage._values import (
     ArrayInput,
     Constant,
@@ -24,4 +29,5 @@ __all__ = [
     "ValueType",
     "encode_package",
     "read_package",
+    "sealed_part",
 ]

@@ -1,5 +1,7 @@
 """The folder that a Core ML package is: a manifest, the program and its weights.
 
+Apple's tools write the manifest anew whenever they open a package, so that it belongs to no hash.
+
 Source: what coremltools 9.0 writes (modelpackage/src/ModelPackage.cpp)
 """
 
@@ -16,10 +18,12 @@ from shufflenet.files.mlpackage._encode import encode_model
 from shufflenet.files.mlpackage._values import Model
 from shufflenet.outside import read_json, read_regular, typed
 
-__all__ = ["Package", "encode_package", "read_package"]
+__all__ = ["Package", "encode_package", "read_package", "sealed_part"]
 
 _MANIFEST, _DATA = "Manifest.json", "Data"
-_SPEC, _WEIGHTS = PACKAGE_PROGRAM.removeprefix(f"{_DATA}/"), "com.apple.CoreML/weights/weight.bin"
+_SPEC = PACKAGE_PROGRAM.removeprefix(f"{_DATA}/")
+_FOLDER = "com.apple.CoreML/weights"
+_WEIGHTS = f"{_FOLDER}/weight.bin"
 _MOST_BYTES = {_MANIFEST: 1 << 20, _SPEC: 1 << 26, _WEIGHTS: 1 << 31}
 
 
@@ -29,6 +33,11 @@ class _Item:
     author: str = ""
     description: str = ""
     name: str = ""
+
+
+def sealed_part(contents: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return those files of a package that its hash is of: all but the manifest."""
+    return {name: each for name, each in contents.items() if not name.endswith(_MANIFEST)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +86,14 @@ def encode_package(model: Model) -> dict[str, bytes]:
             "name": path.rpartition("/")[2],
             "path": path,
         }
-        for path, what in ((_SPEC, "Specification"), (_WEIGHTS.rpartition("/")[0], "Weights"))
+        for path, what in ((_SPEC, "Specification"), (_FOLDER, "Weights"))
     }
     manifest = {
         "fileFormatVersion": "1.0.0",
         "itemInfoEntries": items,
         "rootModelIdentifier": next(iter(items)),
     }
-    text = json.dumps(manifest, indent=4).encode()
+    text = json.dumps(manifest, indent=4, sort_keys=True).encode()  # as coremltools rewrites it
     return {_MANIFEST: text, f"{_DATA}/{_SPEC}": spec, f"{_DATA}/{_WEIGHTS}": weights}
 
 
@@ -104,8 +113,9 @@ def read_package(path: str | Path) -> Package:
         root = items[typed(fields.get("rootModelIdentifier"), str, "its root")]
     except (KeyError, ValueError) as error:  # a SpecError is one
         raise DamagedPackage(path, "its Manifest.json names no model") from error
-    if root.path != _SPEC:
-        raise DamagedPackage(path, f"its model is {root.path[:80]!r}, not {_SPEC!r}")
+    if root.path != _SPEC or _FOLDER not in (each.path for each in items.values()):
+        reason = f"its Manifest.json does not name {_SPEC!r} as its model, with weights beside it"
+        raise DamagedPackage(path, reason)
     for each in (_SPEC, _WEIGHTS):
         contents[f"{_DATA}/{each}"] = _read(path, f"{_DATA}/{each}", _MOST_BYTES[each])
     return Package(path, contents)
