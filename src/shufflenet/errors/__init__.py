@@ -90,6 +90,7 @@ from shufflenet.errors._downloads import (
     ServerUnreachable,
     WhereToGet,
 )
+from shufflenet.errors._exports import NeedsInt8, NoSidecar, NotExportable, SidecarUnreadable
 from shufflenet.errors._foreign_files import (
     AlreadyConverted,
     ArrayUnreadable,
@@ -117,14 +118,7 @@ from shufflenet.errors._foreign_files import (
     WeightsNotFinite,
     WholeNetwork,
 )
-from shufflenet.errors._formats import (
-    DamagedLiteRt,
-    DamagedOpenVino,
-    NeedsInt8,
-    NoSidecar,
-    NotExportable,
-    SidecarUnreadable,
-)
+from shufflenet.errors._formats import DamagedLiteRt, DamagedOpenVino
 from shufflenet.errors._labels import (
     LabelFileUnreadable,
     LabelLineInvalid,

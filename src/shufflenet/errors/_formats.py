@@ -1,17 +1,10 @@
-"""Errors in exports to other formats, and in the files that they write."""
+"""Errors in the files of LiteRT and OpenVINO."""
 
 from pathlib import Path
 
 from shufflenet.errors._model_files import CheckpointError
 
-__all__ = [
-    "DamagedLiteRt",
-    "DamagedOpenVino",
-    "NeedsInt8",
-    "NoSidecar",
-    "NotExportable",
-    "SidecarUnreadable",
-]
+__all__ = ["DamagedLiteRt", "DamagedOpenVino"]
 
 
 class DamagedLiteRt(CheckpointError):
@@ -29,37 +22,3 @@ class DamagedOpenVino(CheckpointError):
         problem = f"is no network that shufflenet export wrote for OpenVINO ({reason})"
         remedy = "Copy it again, with the .bin file beside it, or export the network again."
         super().__init__(path, problem, remedy)
-
-
-class NoSidecar(CheckpointError):
-    """The card that should be beside a file is missing."""
-
-    def __init__(self, path: str | Path, sidecar: str | Path) -> None:
-        problem = f"has no card beside it, {Path(sidecar).name!r}"
-        super().__init__(path, problem, "Copy both files together, or export the network again.")
-
-
-class SidecarUnreadable(CheckpointError):
-    """The card beside a file is damaged."""
-
-    def __init__(self, path: str | Path, sidecar: str | Path, reason: object) -> None:
-        problem = f"has a card beside it, {Path(sidecar).name!r}, that cannot be read: "
-        remedy = "Copy both files together, or export the network again."
-        super().__init__(path, f"{problem}{str(reason).rstrip('.')}", remedy)
-
-
-class NotExportable(CheckpointError):
-    """A network has an operation that no writer of a format translates."""
-
-    def __init__(self, name: str | Path, title: str, reason: object) -> None:
-        problem = f"{reason}, so that it cannot be written as {title}"
-        super().__init__(name, problem, "Use a model that this package wrote.", what="model")
-
-
-class NeedsInt8(CheckpointError):
-    """A network in float32 is to be exported in int8."""
-
-    def __init__(self, name: str | Path) -> None:
-        quantize = f"shufflenet quantize {name} --data DATA --to int8.onnx"
-        remedy = f"Quantize it first, and export what that writes: {quantize}."
-        super().__init__(name, "is in float32", remedy, what="model")
