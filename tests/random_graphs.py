@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-__all__ = ["Builder", "bottleneck", "quantized", "random_model"]
+__all__ = ["Builder", "bottleneck", "gated", "quantized", "random_model"]
 
 RNG = np.random.default_rng
 
@@ -114,6 +114,23 @@ def bottleneck(channels: int, used: int) -> onnx.ModelProto:
     graph.constants[weight][:, used:] = 0
     x = graph.add("Conv", x, weight, bias)
     return graph.finish(x, 6)
+
+
+def gated(seed: int) -> onnx.ModelProto:
+    """Return a network with gates, as those of V2+ and V2 Large, a shuffle and unequal slices."""
+    graph = Builder(seed)
+    axes = graph.constant(np.array([2, 3]))
+    x = graph.add("HardSwish", graph.conv("images", 12, 3, 3, 3, stride=2))
+    mean = graph.add("ReduceMean", x, axes, keepdims=1)
+    hidden = graph.add("Relu", graph.conv(mean, 4, 12, 1, 1))
+    gate = graph.add("HardSigmoid", graph.conv(hidden, 12, 4, 1, 1), alpha=1 / 6)
+    x = graph.conv(graph.add("Mul", x, gate), 12, 1, 5, 5, groups=12)
+    x = graph.add("Mul", x, graph.add("Sigmoid", x))
+    grouped, whole = (graph.constant(np.array(each)) for each in ((2, 3, 4, 11, 9), (2, 12, 11, 9)))
+    x = graph.add("Transpose", graph.add("Reshape", x, grouped), perm=[0, 2, 1, 3, 4])
+    x = graph.add("Reshape", x, whole)
+    bounds = (graph.constant(np.array([each])) for each in (3, 11, 1, 1))
+    return graph.finish(graph.conv(graph.add("Slice", x, *bounds), 6, 8, 1, 1), 6)
 
 
 class _Noise(CalibrationDataReader):  # type: ignore[misc]  # it has no types

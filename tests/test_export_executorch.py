@@ -12,7 +12,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from random_graphs import quantized, random_model
+from random_graphs import gated, quantized, random_model
 from shufflenet.errors import (
     ChangedExport,
     CheckpointError,
@@ -145,6 +145,16 @@ def test_random_int8_graphs_are_computed_to_their_rounding(seed: int, tmp_path: 
     computed = compute(content_of(model), images)
     # 0.8 % was seen: bytes that lie halfway, and the classifier's own range for its input.
     assert np.abs(computed - expected).max() <= 0.02 * np.abs(expected).max()
+
+
+@computes
+@pytest.mark.parametrize("seed", range(3))
+def test_gates_and_shuffles_are_computed_as_by_onnxruntime(seed: int) -> None:
+    model = gated(seed)
+    images = RNG(seed).standard_normal((2, 3, 21, 18), np.float32)
+    expected = expected_of(model, images)
+    computed = compute(content_of(model, batch=2), images)
+    assert np.abs(computed - expected).max() <= 2e-6 * np.abs(expected).max()
 
 
 @computes

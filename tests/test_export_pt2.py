@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from conftest import card_for
-from random_graphs import quantized, random_model
+from random_graphs import gated, quantized, random_model
 from shufflenet.errors import ChangedExport, CheckpointError, MayRunCode, SpecError
 from shufflenet.export import ExportOptions
 from shufflenet.export._fx import ProgramNet
@@ -76,6 +76,17 @@ def test_random_graphs_are_computed_as_by_onnxruntime(
     expected = expected_of(model, images)
     tolerance = 0.02 if int8 else 2e-6
     assert np.abs(computed - expected).max() <= tolerance * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gates_and_shuffles_are_computed_as_by_onnxruntime(seed: int) -> None:
+    model = gated(seed)
+    images = RNG(seed).standard_normal((2, 3, 21, 18), np.float32)
+    with torch.inference_mode():
+        net = ProgramNet(read_program(model, 2, (21, 18))).eval()
+        computed = net(torch.from_numpy(images)).numpy()
+    expected = expected_of(model, images)
+    assert np.abs(computed - expected).max() <= 2e-6 * np.abs(expected).max()
 
 
 def test_the_number_of_images_is_free(program: bytes, tmp_path: Path) -> None:
