@@ -20,6 +20,19 @@ CARD = card_for(
 )
 
 
+def sealed_again(content: bytes, digest: str) -> bytes:
+    """Return changed bytes of a file as a stranger would seal them.
+
+    Args:
+        content: The bytes; they still hold the hash once, or are returned as they are.
+        digest: The hash that the file held.
+    """
+    if content.count(digest.encode()) != 1:
+        return content
+    (sealed,) = seal({"a.tflite": content.replace(digest.encode(), UNSEALED.encode())}).values()
+    return sealed
+
+
 def write_litert(
     model: onnx.ModelProto,
     path: Path,

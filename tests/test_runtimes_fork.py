@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from shufflenet.export import export_onnx_file
+from shufflenet.spec import RUNTIMES
 from shufflenet.zoo import SHIPPED
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -36,14 +38,16 @@ assert np.array_equal(classifier.logits(batch), first)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("runtime", ["llvm", "torch"])  # the two that keep threads
-def test_a_forked_process_answers(runtime: str) -> None:
-    package = {"llvm": "llvmlite"}.get(runtime, runtime)
-    pytest.importorskip(package)
+@pytest.mark.parametrize("runtime", ["llvm", "torch", "litert"])  # those that keep threads
+def test_a_forked_process_answers(runtime: str, tmp_path: Path) -> None:
+    pytest.importorskip(RUNTIMES[runtime].package)
     assert SHIPPED.onnx
     path = Path(SHIPPED.onnx)
     if runtime == "torch":
         path = path.with_suffix(".safetensors")
+    if runtime == "litert":
+        export_onnx_file(path, tmp_path / "a.tflite")
+        path = tmp_path / "a.tflite"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SCRIPT, runtime, path],
         capture_output=True,

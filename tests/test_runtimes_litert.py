@@ -21,6 +21,7 @@ from shufflenet.errors import (
     NoCard,
 )
 from shufflenet.export import export_onnx_file
+from shufflenet.files import SEAL_KEY
 from shufflenet.hub import resolve
 from shufflenet.runtimes import OnnxClassifier, open_by, verify_file
 from shufflenet.runtimes._litert import read_metadata  # what verify reads files of this kind by
@@ -28,7 +29,7 @@ from shufflenet.spec import CARD_KEY, RUNTIMES, Card
 from tolerance import FLOAT32_RELATIVE
 
 pytest.importorskip("ai_edge_litert")
-from litert_files import CARD, write_litert
+from litert_files import CARD, sealed_again, write_litert
 from shufflenet.runtimes import LiteRtClassifier
 
 
@@ -123,6 +124,19 @@ def test_damaged_bytes_are_read_to_an_end_or_refused(lite: Path, tmp_path: Path)
         except CheckpointError:
             continue
         assert all(isinstance(text, str) for text in texts.values())
+
+
+def test_what_would_take_all_memory_is_refused_before_it_is_run(lite: Path, tmp_path: Path) -> None:
+    """By a file of a stranger, who sealed what he changed."""
+    content, digest = lite.read_bytes(), read_metadata(lite)[SEAL_KEY]
+    sides = np.array([[0, 0], [1, 1], [1, 1], [0, 0]], np.int32)
+    shape = np.array([1, 32, 32, 3], np.int32)
+    for part, factor in ((sides, 20_000), (shape, 2_000)):
+        assert part.tobytes() in content
+        changed = content.replace(part.tobytes(), (part * factor).tobytes())
+        (tmp_path / "a.tflite").write_bytes(sealed_again(changed, digest))
+        with pytest.raises(DamagedLiteRt, match="pads images by 20000|a tensor of the shape"):
+            LiteRtClassifier(tmp_path / "a.tflite")
 
 
 def test_the_card_can_be_read_without_running_the_file(lite: Path) -> None:

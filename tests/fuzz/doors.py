@@ -4,6 +4,7 @@ import contextlib
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from shufflenet import cli
 from shufflenet.convert import convert_checkpoint
 from shufflenet.data import open_images
 from shufflenet.errors import ImageError, ShuffleNetError
+from shufflenet.files import SEAL_KEY
 from shufflenet.hub import resolve
 from shufflenet.models import load_model
 from shufflenet.preprocess import decode
@@ -98,6 +100,13 @@ def by(mutator: Mutator) -> Callable[[Rng, Path], bytes]:
 
 def _damage_foreign(rng: Rng, source: Path) -> bytes:
     return (damaged_zip if source.suffix == ".pth" else damaged)(rng, source.read_bytes())
+
+
+def _damage_litert(rng: Rng, source: Path) -> bytes:
+    """Damage a file, and seal it as a stranger would who knows how, or not."""
+    content, digest = source.read_bytes(), read_metadata(source)[SEAL_KEY]
+    changed = damaged(rng, content)
+    return sealed_again(changed, digest) if rng.random() < 0.7 else changed
 
 
 def _damage_archive(rng: Rng, source: Path) -> bytes:
@@ -316,6 +325,13 @@ def _runtime(runtime: str, kind: str, *, slow: bool = False) -> Door:
     return Door(f"{kind} by {runtime}", kind, by(damaged_onnx), use, slow=slow)
 
 
+_LITERT: tuple[Door, ...] = ()
+if find_spec("ai_edge_litert") is not None:
+    from litert_files import sealed_again
+    from shufflenet.runtimes._litert import read_metadata  # the hash that such a file holds
+
+    _LITERT = (Door("LiteRT", "litert", _damage_litert, _predict_by("litert", "float")),)
+
 DOORS = (
     _runtime("onnxruntime", "float"),
     _runtime("openvino", "float", slow=True),
@@ -323,6 +339,7 @@ DOORS = (
     _runtime("onnxruntime", "int8"),
     _runtime("openvino", "int8", slow=True),
     _runtime("llvm", "int8", slow=True),
+    *_LITERT,
     Door("checkpoints by torch", "checkpoints", by(damaged_safetensors), _use_checkpoint),
     Door("foreign weights", "foreign", _damage_foreign, _convert),
     Door("archives", "archives", _damage_archive, _open_data),

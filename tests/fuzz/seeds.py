@@ -6,6 +6,7 @@ import pickle
 import shutil
 import tarfile
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from exported import THIN, export
 from foreign import LIGHT, as_torch, torch_bytes
 from originals import ORIGINALS, weights
 from quantizing import QUICK, pictures, written
+from random_graphs import quantized, random_model
 from seeded import photo
 from shufflenet.models import create_model
 from shufflenet.quantize import quantize_onnx
@@ -156,6 +158,18 @@ def _write_replies(folder: Path) -> None:
     (folder / "chunked.http").write_bytes(chunked + b"\r\n0\r\n\r\n")
 
 
+def _write_litert(folder: Path) -> None:
+    if find_spec("ai_edge_litert") is None:
+        return
+    from litert_files import write_litert  # noqa: PLC0415  # it needs LiteRT
+
+    for seed in range(3):
+        model = random_model(seed)
+        write_litert(model, folder / f"float{seed}.tflite")
+        int8 = quantized(model, folder.parent / "int8.onnx")
+        write_litert(int8, folder / f"int8{seed}.tflite", precision="int8")
+
+
 def _write_all(folder: Path) -> None:
     """Put every file of the other folders into one, named by both."""
     for path in sorted(folder.parent.glob("*/*")):
@@ -174,5 +188,6 @@ _WRITERS = {
     "images": _write_images,
     "text": _write_text,
     "replies": _write_replies,
+    "litert": _write_litert,
     "all": _write_all,  # last
 }

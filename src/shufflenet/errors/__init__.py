@@ -3,8 +3,7 @@
 ShuffleNetError             something the caller can act on; the command line exits with 1
 ├── SpecError               an argument or a field with an impossible value; a ValueError too
 ├── UnknownName             a name that is in no list of choices; a ValueError too
-├── UnknownTarget           a target that no code is written for; a ValueError too
-├── UnknownProcessor        a processor or a feature that LLVM does not know; a ValueError too
+├── UnknownTarget, UnknownProcessor      what no code is written for; a ValueError too
 ├── OtherBinary             a file that a target is not compiled into; a ValueError too
 ├── NoWeights               a network where a set of weights is needed; a ValueError too
 ├── MissingDependency       a package that only an extra installs
@@ -28,8 +27,8 @@ ShuffleNetError             something the caller can act on; the command line ex
 ├── NoCacheFolder           no folder to keep files in
 └── WriteError              a file that could not be written; the old file is unchanged
 
-Below DataError, CheckpointError, DownloadError and RunError there is a class for each failure. It
-takes facts, such as a path, and writes the sentences itself: what is wrong, then what to do.
+DataError, CheckpointError, DownloadError and RunError have a class for each failure, which takes
+facts, such as a path, and writes its sentences: what is wrong, then what to do.
 """
 
 from shufflenet.errors._arguments import (

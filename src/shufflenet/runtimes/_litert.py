@@ -2,37 +2,27 @@
 
 import contextlib
 import os
-import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import DamagedLiteRt, MissingDependency, SpecError
-from shufflenet.files import errors_of
+from shufflenet.errors import SpecError
 from shufflenet.machine import cores
-from shufflenet.outside import read_regular
 from shufflenet.preprocess import affine, normalize
 from shufflenet.runtimes._cards import open_card
-from shufflenet.runtimes._classifier import missing_package
 from shufflenet.runtimes._guard import Guard, loading
 from shufflenet.runtimes._inputs import check_batch, check_pixels, to_pixels
-from shufflenet.spec import MAX_CARD_BYTES, RUNTIMES, Arithmetic, Preprocess
+from shufflenet.runtimes._litert_file import check_sizes, metadata_in, read_content
+from shufflenet.spec import Arithmetic, Preprocess
 
 __all__ = ["LITERT_INPUT_KEY", "LiteRtClassifier", "open_file", "read_metadata"]
 
 LITERT_INPUT_KEY = "shufflenet.input"  # of an entry: "pixels" from 0 to 255, or "normalized"
 
-_MOST_BYTES = (1 << 31) - 1  # offsets in a FlatBuffers file have 31 bits
-_MOST_ENTRIES = 64
-_IDENTIFIER = b"TFL3"
 _MOST_IDLE = 4  # interpreters that wait for the next call
-# What reading a damaged file as FlatBuffers raises: places outside it, and no text.
-_DAMAGE = (IndexError, OverflowError, TypeError, ValueError, struct.error)
-
 _Images = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
 
 
@@ -53,7 +43,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         CheckpointError: the file is missing, unreadable or damaged.
         MissingDependency: LiteRT is not installed.
     """
-    return _metadata(path, _content(path))
+    return metadata_in(path, read_content(path))
 
 
 class LiteRtClassifier:
@@ -77,9 +67,10 @@ class LiteRtClassifier:
             NotRunnable: LiteRT cannot run it.
             MissingDependency: LiteRT is not installed.
         """
-        content = _content(path)
-        metadata = _metadata(path, content)
+        content = read_content(path)
+        metadata = metadata_in(path, content)
         self.card = open_card(path, metadata, {Path(path).name: content})
+        check_sizes(path, content)
         self._interpreters = _Interpreters(content, threads or cores())
         with loading(path, "LiteRT"), _first_message_hidden():
             self._type = self._interpreters.first().type
@@ -204,51 +195,6 @@ def _denormalized(batch: npt.NDArray[np.float32], how: Preprocess) -> npt.NDArra
     factors, offsets = (each[:, None, None] for each in affine(how))
     values = ((batch - offsets) / factors).astype(np.float32)
     return values[:, :: 1 if how.channels == "rgb" else -1]
-
-
-def _content(path: str | Path) -> bytes:
-    """Read a file.
-
-    Raises:
-        CheckpointError: it is missing or unreadable.
-    """
-    with errors_of(path):
-        return read_regular(path, _MOST_BYTES)
-
-
-def _metadata(path: str | Path, content: bytes) -> dict[str, str]:
-    """Return the texts in a file's metadata.
-
-    Raises:
-        DamagedLiteRt: it is no LiteRT file, or is damaged.
-        MissingDependency: LiteRT is not installed.
-    """
-    try:
-        from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise MissingDependency(*missing_package(RUNTIMES["litert"], error)) from error
-    if content[4:8] != _IDENTIFIER:
-        raise DamagedLiteRt(path, "its first bytes are others")
-    texts: dict[str, str] = {}
-    try:
-        model = schema.Model.GetRootAs(content)
-        for number in range(min(model.MetadataLength(), _MOST_ENTRIES)):
-            entry = model.Metadata(number)
-            buffer = model.Buffers(entry.Buffer())
-            if buffer.DataLength() <= MAX_CARD_BYTES:
-                text = _text(buffer.DataAsNumpy())
-                if text is not None:
-                    texts[entry.Name().decode()] = text
-    except _DAMAGE as error:
-        raise DamagedLiteRt(path, "a part of it lies outside") from error
-    return texts
-
-
-def _text(data: Any) -> str | None:  # noqa: ANN401  # an array, or 0 for none
-    """Return bytes as text, or None where they are none, as those of other programs."""
-    with contextlib.suppress(UnicodeDecodeError, AttributeError):
-        return str(data.tobytes().decode())
-    return None
 
 
 class _Message:
