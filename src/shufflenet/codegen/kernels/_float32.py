@@ -97,9 +97,15 @@ class FloatMultiplier:
 
     On ARM an instruction multiplies a vector by one lane of another: values are loaded four at a
     time there (``FloatLayout.by_lane``).
+
+    Attributes:
+        layout: How operands lie.
+        walks: Whether pointers walk along values and weights, as suits WebAssembly.
+        blocks: None.
     """
 
     layout: FloatLayout
+    walks: bool = False
     blocks: Blocks | None = None
 
     @property
@@ -109,6 +115,9 @@ class FloatMultiplier:
 
     def multiply(self, f: Function, tile: Tile, prefetch: Prefetch) -> None:
         """Write the inner loop: a step takes the panel's weights and one value of each pixel."""
+        if self.walks:
+            _multiply_walking(f, tile, self.layout.lanes)
+            return
         panel, lanes = tile.panel, self.layout.lanes
         offsets = f.bitcast(panel.weights, OFFSETS)
         first = f.at(panel.weights, _header_words(f, panel.steps, panel.kind))
@@ -116,9 +125,7 @@ class FloatMultiplier:
         def step(number: Value, values: Iterable[Value]) -> None:
             weights = f.at(first, f.mul(number, index(panel.vectors * lanes)))
             loaded = [f.load_vector(f.at(weights, n * lanes)) for n in range(panel.vectors)]
-            for value, variables in zip(values, tile.sums, strict=True):
-                for variable, weight in zip(variables, loaded, strict=True):
-                    f.store(f.multiply_add(value, weight, f.load(variable)), variable)
+            _add_products(f, tile, values, loaded)
 
         def loaded_values(number: Value) -> Iterator[Value]:
             place = f.load_offset(offsets, number) if panel.kind == "runs" else number
@@ -127,9 +134,7 @@ class FloatMultiplier:
         by_lane, by_runs = self.layout.by_lane, panel.kind == "runs"
         # Values of four steps, each loaded alone, would not fit the 16 registers of 32-bit ARM.
         crowded = by_lane and by_runs and self.layout.registers < 32
-        # Nor would four steps of scalars fit, nor those of WebAssembly, which V8 unrolls itself.
-        crowded = crowded or lanes == 1 or self.layout.loads_first
-        unrolled = 1 if crowded else _UNROLLED
+        unrolled = 1 if crowded or lanes == 1 else _UNROLLED  # nor would four steps of scalars fit
         # The narrower a panel is, the fewer lines of the next one belong to so many steps.
         between = max(1, _UNROLLED * LINE_WORDS // (panel.vectors * lanes))
         whole = f.and_(panel.steps, index(-unrolled))
@@ -172,6 +177,29 @@ class FloatMultiplier:
 
         signature = depthwise_signature(self.numbers)
         return library.kernel(f"depthwise_{kernel}", signature, write)
+
+
+def _multiply_walking(f: Function, tile: Tile, lanes: int) -> None:
+    """Write the inner loop for WebAssembly, whose engines unroll it themselves."""
+    panel = tile.panel
+    first = f.at(panel.weights, _header_words(f, panel.steps, panel.kind))
+    along = [f.bitcast(panel.weights, OFFSETS)] if panel.kind == "runs" else tile.rows
+    moves = [(first, panel.vectors * lanes), *((pointer, 1) for pointer in along)]
+    with f.walk(panel.steps, moves) as (weights, *rows):
+        if panel.kind == "runs":
+            place = f.load_offset(rows[0], 0)
+            rows = [f.at(row, place) for row in tile.rows]
+        loaded = [f.load_vector(f.within(weights, n * lanes)) for n in range(panel.vectors)]
+        _add_products(f, tile, (f.splat(f.load(row)) for row in rows), loaded)
+
+
+def _add_products(
+    f: Function, tile: Tile, values: Iterable[Value], weights: Sequence[Value]
+) -> None:
+    """Add the products of one value of each pixel, in every lane, and of vectors of weights."""
+    for value, variables in zip(values, tile.sums, strict=True):
+        for variable, weight in zip(variables, weights, strict=True):
+            f.store(f.multiply_add(value, weight, f.load(variable)), variable)
 
 
 def _header_words(f: Function, steps: Value, kind: Kind) -> Value:

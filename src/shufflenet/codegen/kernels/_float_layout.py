@@ -14,9 +14,6 @@ _MOST_PIXELS = 10  # of a tile: for so many, general registers hold the addresse
 # Likewise where each lane of a pixel's values multiplies weights, by the number of registers and
 # the vectors of a panel: as many as LLVM's code for cores in and out of order holds in registers.
 _MOST_PIXELS_BY_LANE = {32: {4: 5, 3: 6, 2: 9}, 16: {2: 4, 3: 3}}
-# Likewise where a step's loads all come before its products, in an order that the engines of
-# browsers keep: sums, weights and values fit the 15 registers that V8 uses on x86-64.
-_MOST_PIXELS_LOADS_FIRST = {3: 3, 2: 4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +27,11 @@ class FloatLayout:
         lanes: float32 values of a vector.
         registers: Vectors that the processor holds.
         by_lane: Whether vectors of values are loaded, each lane of which multiplies weights.
-        loads_first: Whether all values and weights of a step are in registers at once.
     """
 
     lanes: int
     registers: int
     by_lane: bool = False
-    loads_first: bool = False
     dtype = np.float32
     epilogue_numbers = 1
     strided_only = False
@@ -53,11 +48,11 @@ class FloatLayout:
 
         >>> FloatLayout(lanes=16, registers=32).most_pixels
         {4: 6, 3: 9, 2: 10}
+        >>> FloatLayout(lanes=4, registers=15).most_pixels
+        {2: 6, 3: 3}
         >>> FloatLayout(lanes=4, registers=32, by_lane=True).most_pixels
         {4: 5, 3: 6, 2: 9}
         """
-        if self.loads_first:
-            return _MOST_PIXELS_LOADS_FIRST
         # Of 16 registers, panels of four would leave two pixels.
         kinds = (4, 3, 2) if self.registers == 32 else (2, 3)
         # What is left of the registers holds the weights and a pixel's value, or values of all.
@@ -80,13 +75,8 @@ class FloatLayout:
         [2, 2, 3]
         >>> FloatLayout(lanes=16, registers=32).split(9)
         [4, 3, 2]
-        >>> FloatLayout(lanes=4, registers=16, loads_first=True).split(7)
-        [3, 2, 2]
         """
         most = max(2, vectors)
-        if self.loads_first:
-            twos = -most % 3
-            return [3] * ((most - 2 * twos) // 3) + [2] * twos
         if self.registers != 32:
             return [2] * ((most - 3 * (most % 2)) // 2) + [3] * (most % 2)
         fours, rest = divmod(most, 4)

@@ -35,6 +35,7 @@ from shufflenet.spec import Target
 __all__ = ["Kernels", "float_multiplier", "int8_multiplier"]
 
 _VECTOR = 16  # bytes of the shortest vectors
+_OF_V8 = 15  # registers of vectors that it uses on x86-64
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +109,13 @@ class Kernels:
 def float_multiplier(target: Target) -> Multiplier:
     """Return what multiplies float32 on a target."""
     lanes = target.vector_bytes // 4
+    walks = target.is_wasm and lanes > 1
     layout = FloatLayout(
         lanes=lanes,
-        registers=target.registers,
+        registers=min(target.registers, _OF_V8) if walks else target.registers,
         by_lane=target.is_arm,
-        loads_first=target.is_wasm,
     )
-    return FloatMultiplier(layout)
+    return FloatMultiplier(layout, walks=walks)
 
 
 def int8_multiplier(
