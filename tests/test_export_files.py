@@ -121,6 +121,20 @@ def test_a_file_is_replaced_only_by_one_that_was_compared(
     assert export_onnx_file(onnx, path).bytes == path.stat().st_size > 6
 
 
+def test_weights_of_another_format_are_not_overwritten(onnx: Path, tmp_path: Path) -> None:
+    """Both OpenVINO and ncnn call them FILE.bin."""
+    pytest.importorskip("ncnn")
+    (tmp_path / "a.bin").write_bytes(b"of a.xml")
+    with pytest.raises(
+        WriteError, match=r"a.bin': it may belong to another model, for there is no"
+    ):
+        export_onnx_file(onnx, tmp_path / "a.param")
+    assert (tmp_path / "a.bin").read_bytes() == b"of a.xml"
+    assert not (tmp_path / "a.param").exists()
+    export_onnx_file(onnx, tmp_path / "b.param")
+    export_onnx_file(onnx, tmp_path / "b.param")
+
+
 def test_nan_is_no_agreement(onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(GATE, lambda each: lambda x: computing(each)(x) * np.nan)
     with pytest.raises(ParityError, match="nothing was written"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import MissingDependency, NeedsInt8, NotExportable, SpecError
+from shufflenet.errors import MissingDependency, NeedsInt8, NotExportable, SpecError, WriteError
 from shufflenet.export._gate import Agreement, compare
 from shufflenet.export._onnx_file import check_opset, opset_of
 from shufflenet.export._options import Exported, ExportOptions, Request
@@ -180,9 +180,22 @@ def _write(source: Source, form: Format, path: Path, options: ExportOptions) -> 
     contents = _sealed(
         form, module, module.write(_program(source, form, request), request), request
     )
+    _check_beside(path, contents)
     agreement = compare(form, precision, contents, images, expected)
     write_together({path.parent / name: content for name, content in contents.items()})
     return _exported(form, path, request, contents, agreement)
+
+
+def _check_beside(path: Path, contents: Mapping[str, bytes]) -> None:
+    """Check that no file of another model is overwritten: ``a.bin`` may be that of ``a.xml``.
+
+    Raises:
+        WriteError: one would be.
+    """
+    for name in contents:
+        beside = path.parent / name
+        if not path.exists() and beside.exists():
+            raise WriteError(beside, f"it may belong to another model, for there is no {path.name}")
 
 
 def _precision(source: Source, form: Format, options: ExportOptions) -> Precision:
