@@ -2,19 +2,22 @@
 
     pip install -e '.[dev]'                          and the extras of other formats
     shufflenet quantize default --data PHOTOS --to int8.onnx
-    python benchmarks/formats.py --int8 int8.onnx --data tiny-imagenet-200.val.tar.gz
+    python benchmarks/formats.py --int8 int8.onnx --photos imagenet-samples.tar.gz
 
 The network is written in every format with its shuffles, as others export it, and without; each
 file is opened by every runtime that is installed, one thread, and given one image of bytes. Blocks
-of calls alternate in random order; times are medians, spreads the quartiles of ten rounds. With
-``--data``, images are classified by each file. Formats that cannot be installed side by side are
-measured one environment after the other: rows that are in the result already are kept.
+of calls alternate in random order; times are medians, spreads the quartiles of ten rounds. On a
+machine that does other things too, ``--clock cpu`` counts the processor's time of all threads.
+``--photos`` are computed by each file and by the network itself in torch; ``--data`` are classified
+and counted. Formats that cannot be installed side by side are measured one environment after the
+other: rows that are in the result already are kept.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,10 +35,12 @@ from shufflenet.evaluate import evaluate
 from shufflenet.export import ExportOptions, export_onnx, export_onnx_file
 from shufflenet.labels import class_index
 from shufflenet.models import load_model_and_card
-from shufflenet.runtimes import Classifier, check_image, open_by
+from shufflenet.runtimes import Classifier, check_image, load_picture, open_by
+from shufflenet.runtimes.pytorch import TorchClassifier
 from shufflenet.spec import FORMATS, RUNTIMES, Card, Format, Precision
 
 STANDARD, OURS = "standard", "shuffle-free"
+CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 FILE = Path(__file__).with_suffix(".json")
 
 Row = dict[str, Any]
@@ -101,26 +106,43 @@ def opened(files: dict[tuple[str, Precision], Path], folder: Path) -> Iterator[E
                 yield Entry(graph, precision, form.name, runtime.name, size, classifier)
 
 
-def times(entries: list[Entry], seconds: float) -> dict[tuple[str, ...], Row]:
+def times(
+    entries: list[Entry], seconds: float, clock: Callable[[], float]
+) -> dict[tuple[str, ...], Row]:
     """Return how long an image takes, and how much faster that is than with shuffles."""
     image = check_image(entries[0].classifier.card.preprocess)
     calls = [partial(entry.classifier.logits_from_pixels, image) for entry in entries]
-    found = time_interleaved(calls, seconds=[seconds] * len(entries))
+    found = time_interleaved(calls, seconds=[seconds] * len(entries), clock=clock)
     rounds = {entry.key: each.round_medians for entry, each in zip(entries, found, strict=True)}
-    expected = entries[0].classifier.logits_from_pixels(image)
     rows: dict[tuple[str, ...], Row] = {}
-    for entry, call in zip(entries, calls, strict=True):
+    for entry in entries:
         low, median, high = 1e3 * np.percentile(rounds[entry.key], (25, 50, 75))
         rows[entry.key] = {
             "file_bytes": entry.bytes,
             "p50_ms": round(float(median), 3),
             "quartiles_ms": [round(float(low), 3), round(float(high), 3)],
-            "max_abs_difference": float(np.abs(call() - expected).max()),
         }
         standard = rounds.get((STANDARD, *entry.key[1:]))
         if standard and entry.graph == OURS:
             ratio = speedup(rounds[entry.key], standard)
             rows[entry.key]["times_as_fast_as_standard"] = round(ratio.median, 2)
+    return rows
+
+
+def differences(model: str, entries: list[Entry], photos: Path) -> dict[tuple[str, ...], Row]:
+    """Return how far each file's logits of photos are from those of the network in torch."""
+    net, card = load_model_and_card(model)
+    found = [load_picture(each, card.preprocess) for each in open_images(photos).samples]
+    pixels = np.stack([each for each in found if isinstance(each, np.ndarray)])
+    expected = TorchClassifier(net, card).logits_from_pixels(pixels)
+    rows: dict[tuple[str, ...], Row] = {}
+    for entry in tqdm(entries, desc="photos"):
+        logits = entry.classifier.logits_from_pixels(pixels)
+        rows[entry.key] = {
+            "photos": len(pixels),
+            "max_abs_difference": float(np.abs(logits - expected).max()),
+            "same_top1": int((logits.argmax(axis=1) == expected.argmax(axis=1)).sum()),
+        }
     return rows
 
 
@@ -137,18 +159,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="default", help="a checkpoint's name or file")
     parser.add_argument("--int8", type=Path, help="an int8 file of it, by `shufflenet quantize`")
+    parser.add_argument("--photos", type=Path, help="images to compare logits on")
     parser.add_argument("--data", type=Path, help="images to classify, by class")
     parser.add_argument("--images", type=int, help="how many of them; all unless given")
     parser.add_argument("--seconds", type=float, default=3.0, help="for each file and runtime")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--to", type=Path, default=FILE, metavar="FILE.json")
     args = parser.parse_args()
     with TemporaryDirectory() as folder:
         files = sources(args.model, args.int8, Path(folder))
         entries = list(opened(files, Path(folder)))
-        rows = times(entries, args.seconds)
+        rows = times(entries, args.seconds, CLOCKS[args.clock])
+        if args.photos:
+            for key, row in differences(args.model, entries, args.photos).items():
+                rows[key] |= row
         if args.data:
             images = labelled(args.data, entries[0].classifier.card, args.images)
-            for entry in tqdm(entries):
+            for entry in tqdm(entries, desc="data"):
                 counted = evaluate(entry.classifier, images)
                 rows[entry.key] |= {"top1": counted.top1, "images": counted.images}
     kept = json.loads(args.to.read_text())["rows"] if args.to.exists() else []
@@ -157,7 +184,12 @@ def main() -> None:
     table |= {key: dict(zip(names, key, strict=True)) | row for key, row in rows.items()}
     for key in rows:
         print("  ".join(f"{name} {value}" for name, value in table[key].items()))
-    result = {"model": args.model, "machine": machine(), "rows": list(table.values())}
+    result = {
+        "model": args.model,
+        "clock": args.clock,
+        "machine": machine(),
+        "rows": list(table.values()),
+    }
     args.to.write_text(json.dumps(result, indent=1) + "\n")
 
 
