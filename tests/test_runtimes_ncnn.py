@@ -11,6 +11,7 @@ import onnx
 import pytest
 
 from conftest import card_for
+from fuzz.mutate import damaged_lines
 from random_graphs import Builder, quantized, random_model
 from shufflenet.errors import CheckpointError, MissingDependency
 from shufflenet.export import ExportOptions, Request, _ncnn
@@ -193,38 +194,6 @@ def test_a_card_of_other_classes_is_refused(tmp_path: Path) -> None:
         logits(put(files, tmp_path))
 
 
-WORD = ["0", "1", "-1", "2", "7", "101", "65536", "1.50000000e+00", "Split", "images", "nan"]
-
-
-def mutated(text: str, rng: np.random.Generator) -> str:
-    """Change, drop or double a word, a number within one, or a line."""
-    lines = text.split("\n")
-    at = int(rng.integers(len(lines) - 1))
-    words = lines[at].split(" ")
-    place = int(rng.integers(len(words)))
-    match rng.integers(6):
-        case 0:
-            words[place] = str(rng.choice(WORD))
-        case 1:
-            del words[place]
-        case 2:
-            key, _, value = words[place].partition("=")
-            words[place] = f"{key}={rng.choice(WORD)}" if value else key + "x"
-        case 3:
-            other = int(rng.integers(len(lines) - 1))
-            lines[other], lines[at] = lines[at], lines[other]
-            return "\n".join(lines)
-        case 4:
-            words.insert(place, words[place])
-        case _:
-            digits = [i for i, sign in enumerate(lines[at]) if sign.isdigit()] or [0]
-            i = int(rng.choice(digits))
-            lines[at] = lines[at][:i] + str(rng.integers(10)) + lines[at][i + 1 :]
-            return "\n".join(lines)
-    lines[at] = " ".join(words)
-    return "\n".join(lines)
-
-
 @pytest.mark.parametrize("int8", [False, True])
 def test_a_mutated_file_is_refused_or_computed(int8: bool, tmp_path: Path) -> None:
     """A crash would end this process."""
@@ -232,9 +201,9 @@ def test_a_mutated_file_is_refused_or_computed(int8: bool, tmp_path: Path) -> No
     if int8:
         files = written(quantized(random_model(12), tmp_path / "int8.onnx"))
     for seed in range(150):
-        text = mutated(files["a.param"].decode(), RNG(seed))
+        text = damaged_lines(RNG(seed), files["a.param"])
         try:
-            assert np.isfinite(logits(put({**files, "a.param": text.encode()}, tmp_path))).all()
+            assert np.isfinite(logits(put({**files, "a.param": text}, tmp_path))).all()
         except CheckpointError:
             refused += 1
     assert 75 < refused < 150

@@ -14,6 +14,7 @@ from fuzz.mutate import (
     Mutator,
     Rng,
     damaged,
+    damaged_lines,
     damaged_onnx,
     damaged_safetensors,
     damaged_tar,
@@ -26,7 +27,7 @@ from shufflenet import cli
 from shufflenet.convert import convert_checkpoint
 from shufflenet.data import open_images
 from shufflenet.errors import ImageError, ShuffleNetError
-from shufflenet.files import SEAL_KEY
+from shufflenet.files import SEAL_KEY, seal
 from shufflenet.hub import resolve
 from shufflenet.models import load_model
 from shufflenet.preprocess import decode
@@ -265,6 +266,25 @@ def _models() -> dict[str, Model]:
     return _MODELS
 
 
+def _damage_text(rng: Rng, source: Path) -> bytes:
+    return pick(rng, (damaged_lines, damaged_lines, damaged))(rng, source.read_bytes())
+
+
+def _use_ncnn(path: Path, rng: Rng) -> None:
+    """Compute a damaged text with its other parts, sealed as a stranger might have."""
+    files = {path.name: path.read_bytes()}
+    for part in (path.parent.parent / "seeds" / "ncnn" / "parts").iterdir():
+        content = part.read_bytes()
+        damage = part.suffix == ".bin" and rng.random() < 0.2
+        files[part.name] = damaged(rng, content) if damage else content
+    for name, content in seal(files).items():
+        (path.parent / name).write_bytes(content)
+    model = shufflenet.open_model(path, runtime="ncnn", threads=1)
+    logits = model.logits(rng.normal(0, 1, (2, 3, 32, 21)).astype(np.float32))
+    if not np.isfinite(logits).all():
+        raise WrongAnswer("logits that are not finite")
+
+
 COMMANDS = (
     "predict {picture} --model {file}", "predict {file}", "predict {file} {picture} --json",
     "show {file}", "show {file} --json", "show {file} --layers",
@@ -348,4 +368,5 @@ DOORS = (
     Door("servers", "replies", by(damaged), download_from),
     Door("arrays", "text", by(damaged), _use_arrays),
     Door("commands", "all", _any_damage, _command, slow=True),
+    *([Door("ncnn", "ncnn", _damage_text, _use_ncnn)] if find_spec("ncnn") else ()),
 )

@@ -75,6 +75,35 @@ def damaged(rng: Rng, data: bytes) -> bytes:
 # JSON.
 
 
+_WORDS = ("0", "1", "-1", "2", "7", "101", "65536", "1.50000000e+00", "Split", "images", "nan")
+
+
+def damaged_lines(rng: Rng, data: bytes) -> bytes:
+    """Change, drop or double a word of a text, or a digit, or swap two lines."""
+    lines = data.decode().split("\n")
+    at, other = (int(each) for each in rng.integers(len(lines) - 1, size=2))
+    words = lines[at].split(" ")
+    place = int(rng.integers(len(words)))
+    match rng.integers(6):
+        case 0:
+            words[place] = pick(rng, _WORDS)
+        case 1:
+            del words[place]
+        case 2:
+            key, _, value = words[place].partition("=")
+            words[place] = f"{key}={pick(rng, _WORDS)}" if value else f"{key}x"
+        case 3:
+            words.insert(place, words[place])
+        case 4:
+            lines[other], words = lines[at], lines[other].split(" ")
+        case _:
+            digits = [i for i, letter in enumerate(lines[at]) if letter.isdigit()] or [0]
+            i = pick(rng, digits)
+            words = [lines[at][:i] + str(rng.integers(10)) + lines[at][i + 1 :]]
+    lines[at] = " ".join(words)
+    return "\n".join(lines).encode()
+
+
 def odd_value(rng: Rng) -> object:
     deep: list[object] = []
     for _ in range(int(rng.integers(1, 200))):

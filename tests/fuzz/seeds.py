@@ -22,8 +22,12 @@ from originals import ORIGINALS, weights
 from quantizing import QUICK, pictures, written
 from random_graphs import quantized, random_model
 from seeded import photo
+from shufflenet.export import ExportOptions, Request, _ncnn
+from shufflenet.files import SEAL_KEY, UNSEALED, sidecar_content
+from shufflenet.graph import parse_onnx, read_program
 from shufflenet.models import create_model
 from shufflenet.quantize import quantize_onnx
+from shufflenet.spec import CARD_KEY
 from shufflenet.zoo import NETWORKS
 
 __all__ = ["write_seeds"]
@@ -54,6 +58,23 @@ def _write_int8(folder: Path) -> None:
     source = export(THIN, folder.parent / "float" / "thin.onnx")
     images = written(folder.parent / "calibration", pictures(12), ("id0", "id1", "id2"))
     quantize_onnx(source, images, folder / "thin.onnx", QUICK)
+
+
+def _write_ncnn(folder: Path) -> None:
+    """Write the text of a network, and its other parts in a folder beside it, not sealed yet."""
+    parts = folder / "parts"
+    parts.mkdir()
+    card = card_for(THIN)
+    metadata = {CARD_KEY: card.to_json(), SEAL_KEY: UNSEALED}
+    onnx = export(THIN, folder.parent / "float" / "thin.onnx").read_bytes()
+    request = Request(
+        card=card, metadata=metadata, stem="case", precision="float32", size=(PX, PX),
+        options=ExportOptions(), onnx=onnx,
+    )  # fmt: skip
+    files = _ncnn.write(read_program(parse_onnx(onnx, "thin"), 1, request.size), request)
+    (folder / "case.param").write_bytes(files["case.param"])
+    (parts / "case.bin").write_bytes(files["case.bin"])
+    (parts / "case.param.json").write_bytes(sidecar_content(metadata))
 
 
 def _write_checkpoints(folder: Path) -> None:
@@ -180,6 +201,7 @@ def _write_all(folder: Path) -> None:
 _WRITERS = {
     "float": _write_float,
     "int8": _write_int8,
+    "ncnn": _write_ncnn,
     "checkpoints": _write_checkpoints,
     "foreign": _write_foreign,
     "archives": _write_archives,
