@@ -24,16 +24,15 @@ _ALL_BUT_CHANNELS = 0b0111  # the axes of a slice that are taken whole
 _ACTIVATION = schema.ActivationFunctionType
 
 
-def add_operations(program: Program, model: Model, tensors: Tensors, *, flip: bool) -> None:
+def add_operations(program: Program, model: Model, tensors: Tensors) -> None:
     """Add the operations that compute a program's logits from its images.
 
     Args:
         program: The program.
         model: The model.
         tensors: Its tensors, the images among them.
-        flip: Whether the images are RGB where the program reads BGR.
     """
-    writer = _Writer(program, model, tensors, Layers(program, model, tensors, flip=flip))
+    writer = _Writer(program, model, tensors, Layers(program, model, tensors))
     for node, fused in _fuse(program):
         writer.add(node, fused=fused)
 

@@ -46,18 +46,14 @@ class Layers:
         program: The program.
         model: The model.
         tensors: Its tensors.
-        flip: Whether the images are RGB where the program reads BGR.
     """
 
-    def __init__(self, program: Program, model: Model, tensors: Tensors, *, flip: bool) -> None:
+    def __init__(self, program: Program, model: Model, tensors: Tensors) -> None:
         self._program, self._model, self._tensors = program, model, tensors
-        self._flip = flip
 
     def convolution(self, node: Node, activation: int) -> None:
         """Add a convolution; ``activation`` is one of the schema's."""
         weight = self._program.constants[node.inputs[1]]
-        if self._flip and node.inputs[0] == self._program.images:
-            weight = weight[:, ::-1]
         groups, strides, pads = (node.attributes[key] for key in ("group", "strides", "pads"))
         # LiteRT pads by itself as ONNX does only where the stride is 1.
         itself = list(strides) == [1, 1] and [2 * each + 1 for each in pads] == [
