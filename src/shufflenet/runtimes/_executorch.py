@@ -207,7 +207,11 @@ def _import_executorch() -> Any:  # noqa: ANN401  # it has no types
 @contextmanager
 def _silent() -> Iterator[None]:
     """Drop what ExecuTorch writes to stderr while it looks at the processor."""
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:  # stderr is closed, as some services run
+        yield
+        return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
