@@ -124,10 +124,10 @@ def test_the_same_model_makes_the_same_bytes() -> None:
 
 
 def test_the_manifest_is_as_coremltools_leaves_it() -> None:
-    """It writes it anew when it opens a package: keys in order, four spaces."""
+    """It writes it anew when it opens a package: keys in order, four spaces, a last newline."""
     text = encode_package(model())["Manifest.json"].decode()
     manifest = json.loads(text)
-    assert text == json.dumps(manifest, indent=4, sort_keys=True)
+    assert text == json.dumps(manifest, indent=4, sort_keys=True) + "\n"
     items = manifest["itemInfoEntries"]
     assert [items[each]["path"] for each in sorted(items)] == [
         "com.apple.CoreML/weights",

@@ -93,8 +93,8 @@ def encode_package(model: Model) -> dict[str, bytes]:
         "itemInfoEntries": items,
         "rootModelIdentifier": next(iter(items)),
     }
-    text = json.dumps(manifest, indent=4, sort_keys=True).encode()  # as coremltools rewrites it
-    return {_MANIFEST: text, f"{_DATA}/{_SPEC}": spec, f"{_DATA}/{_WEIGHTS}": weights}
+    text = json.dumps(manifest, indent=4, sort_keys=True) + "\n"  # as coremltools rewrites it
+    return {_MANIFEST: text.encode(), f"{_DATA}/{_SPEC}": spec, f"{_DATA}/{_WEIGHTS}": weights}
 
 
 def read_package(path: str | Path) -> Package:
