@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -27,7 +28,9 @@ from shufflenet import cli
 from shufflenet.convert import convert_checkpoint
 from shufflenet.data import open_images
 from shufflenet.errors import ImageError, ShuffleNetError
-from shufflenet.files import SEAL_KEY, seal
+from shufflenet.export import _coreml  # whose hash strangers may copy
+from shufflenet.files import PACKAGE_PROGRAM, SEAL_KEY, UNSEALED, seal
+from shufflenet.files.mlpackage import read_package
 from shufflenet.hub import resolve
 from shufflenet.models import load_model
 from shufflenet.preprocess import decode
@@ -134,6 +137,25 @@ def _predict_by(runtime: str, kind: str) -> Callable[[Path, Rng], None]:
         _check_equal(logits, expected, RELATIVE[kind])
 
     return use
+
+
+def _open_package(path: Path, rng: Rng) -> None:
+    """Put a program into its package, with a true hash or the former one, and classify."""
+    package, seeds = path.with_suffix(".mlpackage"), path.parent.parent / "seeds"
+    shutil.copytree(seeds / "packages" / "thin.mlpackage", package, dirs_exist_ok=True)
+    names = [each for each in package.rglob("*") if each.is_file()]
+    contents = {str(each.relative_to(package)): each.read_bytes() for each in names}
+    contents[PACKAGE_PROGRAM] = path.read_bytes()
+    with contextlib.suppress(ShuffleNetError, ValueError):  # the place of the hash is damaged too
+        stated = read_package(package).metadata()[SEAL_KEY].encode()
+        contents[PACKAGE_PROGRAM] = contents[PACKAGE_PROGRAM].replace(stated, UNSEALED.encode())
+        contents = _coreml.seal(contents) if rng.random() < 0.9 else contents
+    for name, content in contents.items():
+        (package / name).write_bytes(content)
+    [answers] = shufflenet.open_model(package, runtime="coreml-program", threads=1).classify(
+        PICTURE, k=3
+    )
+    _check_probabilities([each.probability for each in answers])
 
 
 def _check_probabilities(found: Sequence[float]) -> None:
@@ -360,6 +382,7 @@ DOORS = (
     _runtime("openvino", "int8", slow=True),
     _runtime("llvm", "int8", slow=True),
     *_LITERT,
+    Door("packages by coreml-program", "packages", by(damaged), _open_package),
     Door("checkpoints by torch", "checkpoints", by(damaged_safetensors), _use_checkpoint),
     Door("foreign weights", "foreign", _damage_foreign, _convert),
     Door("archives", "archives", _damage_archive, _open_data),

@@ -22,8 +22,8 @@ from originals import ORIGINALS, weights
 from quantizing import QUICK, pictures, written
 from random_graphs import quantized, random_model
 from seeded import photo
-from shufflenet.export import ExportOptions, Request, _ncnn
-from shufflenet.files import SEAL_KEY, UNSEALED, sidecar_content
+from shufflenet.export import ExportOptions, Request, _ncnn, export_onnx_file
+from shufflenet.files import PACKAGE_PROGRAM, SEAL_KEY, UNSEALED, sidecar_content
 from shufflenet.graph import parse_onnx, read_program
 from shufflenet.models import create_model
 from shufflenet.quantize import quantize_onnx
@@ -75,6 +75,13 @@ def _write_ncnn(folder: Path) -> None:
     (folder / "case.param").write_bytes(files["case.param"])
     (parts / "case.bin").write_bytes(files["case.bin"])
     (parts / "case.param.json").write_bytes(sidecar_content(metadata))
+
+
+def _write_packages(folder: Path) -> None:
+    """Write the program of a Core ML package, and the package that it is of."""
+    package = folder / "thin.mlpackage"
+    export_onnx_file(folder.parent / "int8" / "thin.onnx", package)
+    shutil.copy(package / PACKAGE_PROGRAM, folder / "thin.mlmodel")
 
 
 def _write_checkpoints(folder: Path) -> None:
@@ -202,6 +209,7 @@ _WRITERS = {
     "float": _write_float,
     "int8": _write_int8,
     "ncnn": _write_ncnn,
+    "packages": _write_packages,
     "checkpoints": _write_checkpoints,
     "foreign": _write_foreign,
     "archives": _write_archives,

@@ -15,7 +15,12 @@ from shufflenet.files._checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from shufflenet.files._model_file import check_model_file, errors_of, hash_content
+from shufflenet.files._model_file import (
+    PACKAGE_PROGRAM,
+    check_model_file,
+    errors_of,
+    hash_content,
+)
 from shufflenet.files._ncnn_file import (
     NCNN_FLOAT16,
     NCNN_FLOAT32,
@@ -43,6 +48,7 @@ __all__ = [
     "NCNN_FLOAT16",
     "NCNN_FLOAT32",
     "NCNN_INT8",
+    "PACKAGE_PROGRAM",
     "PARTIAL",
     "SEAL_KEY",
     "UNSEALED",
