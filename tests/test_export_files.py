@@ -1,6 +1,7 @@
 """Exports of ONNX files: what is asked for, what is refused, and that files are kept whole."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from quantizing import QUICK, pictures, write_float_file, written
 from shufflenet.errors import NeedsInt8, ParityError, SpecError, WriteError
 from shufflenet.export import ExportOptions, export_onnx_file
 from shufflenet.export._source import computing
+from shufflenet.files import model_bytes
 from shufflenet.quantize import quantize_onnx
-from shufflenet.spec import FORMATS
+from shufflenet.runtimes import verify_file
+from shufflenet.spec import FORMATS, Format
 from shufflenet.zoo import SHIPPED
 
 GATE = "shufflenet.export._gate.computing"
@@ -65,22 +68,21 @@ def test_int8_needs_a_quantized_file(onnx: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", FORMATS.values(), ids=lambda form: form.name)
 def test_what_a_format_cannot_express_is_refused(
-    form: object, onnx: Path, tmp_path: Path, run: Run
+    form: Format, onnx: Path, tmp_path: Path, run: Run
 ) -> None:
-    row = FORMATS[str(getattr(form, "name", ""))]
-    path = tmp_path / f"a{row.suffix}"
+    path = tmp_path / f"a{form.suffix}"
     values = {"opset": "18", "batch": "2", "image_px": "32"}
-    for name in values.keys() - set(row.options):
+    for name in values.keys() - set(form.options):
         option = f"--{name.replace('_', '-')}"
         code, _, err = run("export", onnx, "--to", path, option, values[name])
-        assert (code, err) == (2, f"{row.title} files have no {option}; leave it out.\n")
+        assert (code, err) == (2, f"{form.title} files have no {option}; leave it out.\n")
         number = (32, 32) if name == "image_px" else int(values[name])
-        with pytest.raises(SpecError, match=f"{row.title} files have none"):
+        with pytest.raises(SpecError, match=f"{form.title} files have none"):
             export_onnx_file(onnx, path, ExportOptions(**{name: number}))  # type: ignore[arg-type]  # the fields have several types
-    for precision in {"float32", "float16", "int8"} - set(row.tolerances):
+    for precision in {"float32", "float16", "int8"} - set(form.tolerances):
         code, _, err = run("export", onnx, "--to", path, "--precision", precision)
         assert code == 2
-        assert err.startswith(f"{row.title} files have no --precision {precision}; choose ")
+        assert err.startswith(f"{form.title} files have no --precision {precision}; choose ")
     assert not path.exists()
 
 
@@ -139,3 +141,14 @@ def test_nan_is_no_agreement(onnx: Path, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(GATE, lambda each: lambda x: computing(each)(x) * np.nan)
     with pytest.raises(ParityError, match="nothing was written"):
         export_onnx_file(onnx, tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize("form", FORMATS.values(), ids=lambda form: form.name)
+def test_a_model_is_as_large_as_all_its_files(form: Format, onnx: Path, tmp_path: Path) -> None:
+    if find_spec(form.package) is None:
+        pytest.skip(f"{form.package} is not installed")
+    exported = export_onnx_file(onnx, tmp_path / f"a{form.suffix}")
+    beside = Path(f"{exported.path}.json")
+    card_bytes = beside.stat().st_size if form.card == "beside" else 0
+    assert model_bytes(exported.path) == exported.bytes - card_bytes
+    assert verify_file(exported.path, form.runtime).agrees

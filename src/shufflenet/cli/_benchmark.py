@@ -16,6 +16,7 @@ from shufflenet.zoo import NETWORKS
 
 if TYPE_CHECKING:
     from shufflenet.benchmark import Contender, Precision
+    from shufflenet.spec import Card
 
 __all__ = ["add_benchmark"]
 
@@ -183,17 +184,20 @@ def _open(name: str, runtime: str, threads: int, folder: Path) -> _Entrant:
     model = write_untrained(name, folder) if name in NETWORKS else name
     file = resolve(model, RUNTIMES[runtime].suffixes, folder=folder)
     opened = open_model(file, runtime=runtime, threads=threads)
-    return _Entrant(Contender(name, runtime, _precision(file), threads, opened), file)
+    precision = _precision(file, opened.card)
+    return _Entrant(Contender(name, runtime, precision, threads, opened), file)
 
 
-def _precision(file: Path) -> "Precision":
+def _precision(file: Path, card: "Card") -> "Precision":
     from shufflenet.files import computes_int8
 
-    return "int8" if file.suffix == ".onnx" and computes_int8(file) else "float32"
+    published = file.suffix == ".onnx" and computes_int8(file)
+    return "int8" if card.int8 or published else "float32"
 
 
 def _measure(entrants: Sequence[_Entrant], args: argparse.Namespace) -> Iterator[Result]:
     from shufflenet.benchmark import compare, count_blocks, peak_memory_bytes
+    from shufflenet.files import model_bytes
 
     contenders = [entrant.contender for entrant in entrants]
     memory = {}
@@ -208,4 +212,4 @@ def _measure(entrants: Sequence[_Entrant], args: argparse.Namespace) -> Iterator
             timings = compare(contenders, batch=batch, seconds=args.seconds, on_progress=bar.update)
         for (contender, file), timing in zip(entrants, timings, strict=True):
             peaks = memory[id(contender)]
-            yield Result(timing, file.stat().st_size, peaks[batch] if peaks else None)
+            yield Result(timing, model_bytes(file), peaks[batch] if peaks else None)

@@ -81,9 +81,10 @@ def _embed(args: argparse.Namespace) -> int:
 
 
 def _open(name: str) -> "TorchClassifier":
-    from shufflenet.hub import CHECKPOINT, resolve
-    from shufflenet.runtimes.pytorch import open_file
+    import torch
 
-    return open_file(
-        resolve(name, (CHECKPOINT,)), threads=1
-    )  # every core computes a batch of its own
+    from shufflenet.hub import CHECKPOINT, resolve
+    from shufflenet.runtimes.pytorch import open_checkpoint
+
+    torch.set_num_threads(1)  # every core computes a batch of its own
+    return open_checkpoint(resolve(name, (CHECKPOINT,)))

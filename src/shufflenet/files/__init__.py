@@ -20,6 +20,7 @@ from shufflenet.files._model_file import (
     check_model_file,
     errors_of,
     hash_content,
+    model_bytes,
 )
 from shufflenet.files._ncnn_file import (
     NCNN_FLOAT16,
@@ -66,6 +67,7 @@ __all__ = [
     "hash_content",
     "hash_onnx_graph",
     "make_private",
+    "model_bytes",
     "narrow",
     "open_private",
     "partial_beside",

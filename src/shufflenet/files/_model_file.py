@@ -9,8 +9,16 @@ from pathlib import Path
 
 from shufflenet.errors import FileMissing, FileUnreadable, NotAFile
 from shufflenet.outside import IrregularFile, check_kind, open_regular
+from shufflenet.spec import FORMATS
 
-__all__ = ["PACKAGE_PROGRAM", "check_model_file", "errors_of", "hash_content", "open_model"]
+__all__ = [
+    "PACKAGE_PROGRAM",
+    "check_model_file",
+    "errors_of",
+    "hash_content",
+    "model_bytes",
+    "open_model",
+]
 
 PACKAGE_PROGRAM = "Data/com.apple.CoreML/model.mlmodel"  # in a Core ML package
 
@@ -61,6 +69,24 @@ def check_model_file(path: str | Path) -> None:
 def is_package(path: str | Path) -> bool:
     """Return whether a path is a folder that is called as Core ML packages are."""
     return Path(path).suffix.lower() == ".mlpackage" and os.path.isdir(path)
+
+
+def model_bytes(path: str | Path) -> int:
+    """Return the size of a model: of the file, of its weights beside it, or of all of a package.
+
+    Raises:
+        FileMissing: a file is missing.
+        FileUnreadable: the system does not say.
+    """
+    path = Path(path)
+    weights = [
+        path.with_suffix(form.weights)
+        for form in FORMATS.values()
+        if form.weights and form.suffix == path.suffix
+    ]
+    files = path.rglob("*") if is_package(path) else (path, *weights)
+    with errors_of(path):
+        return sum(each.stat().st_size for each in files if not each.is_dir())
 
 
 def hash_content(path: str | Path) -> str:

@@ -19,7 +19,7 @@ from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.runtimes._pt2 import ExportedClassifier, read_pt2_metadata
 from shufflenet.spec import Arithmetic, Card
 
-__all__ = ["TorchClassifier", "open_file", "read_metadata"]
+__all__ = ["TorchClassifier", "open_checkpoint", "open_file", "read_metadata"]
 
 
 def open_file(
@@ -39,8 +39,17 @@ def open_file(
     """
     if threads:
         torch.set_num_threads(threads)
-    if Path(path).suffix.lower() == ".pt2":
-        return ExportedClassifier(path)
+    is_program = Path(path).suffix.lower() == ".pt2"
+    return ExportedClassifier(path) if is_program else open_checkpoint(path)
+
+
+def open_checkpoint(path: str | Path) -> "TorchClassifier":
+    """Open a checkpoint as a classifier.
+
+    Raises:
+        CheckpointError: the file is damaged or not one of ours.
+        CheckpointMismatch: the weights do not fit the network that the card names.
+    """
     checkpoint = read_checkpoint(path)
     net = build_with(checkpoint.card.network, checkpoint.tensors)
     return TorchClassifier(net, checkpoint.card)

@@ -44,6 +44,7 @@ class Format:
         tolerances: For each precision that it offers the largest difference between the file's
             logits and the network's that is accepted, relative to the largest logit.
         card: Whether the card is in the file, or beside it as ``FILE.json``.
+        weights: The suffix of a second file, which holds the weights; empty if there is none.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Format:
     options: tuple[str, ...]
     tolerances: Mapping[Precision, float]
     card: Literal["inside", "beside"] = "inside"
+    weights: str = ""
 
 
 FORMATS: dict[str, Format] = {
@@ -84,6 +86,7 @@ FORMATS: dict[str, Format] = {
             extra="openvino",
             module="shufflenet.export._openvino",
             runtime="openvino",
+            weights=".bin",
             options=("batch", "image_px"),
             tolerances={
                 "float32": FLOAT32_TOLERANCE,
@@ -117,6 +120,7 @@ FORMATS: dict[str, Format] = {
             extra="ncnn",
             module="shufflenet.export._ncnn",
             runtime="ncnn",
+            weights=".bin",
             options=(),
             tolerances={
                 "float32": FLOAT32_TOLERANCE,
