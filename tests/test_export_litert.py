@@ -179,7 +179,7 @@ def test_a_float_file_is_the_network(tmp_path: Path) -> None:
     assert delegated(tmp_path / "a.tflite") == 1
     half = export_onnx_file(FLOAT, tmp_path / "b.tflite", ExportOptions(precision="float16"))
     assert half.bytes < 0.7 * done.bytes
-    assert half.max_abs_difference < 0.01 * half.max_abs_logit
+    assert half.max_abs_difference < 0.02 * half.max_abs_logit
 
 
 def test_an_int8_file_holds_the_weights_and_ranges_that_quantize_chose(

@@ -162,7 +162,8 @@ FORMATS: dict[str, Format] = {
             options=("batch", "image_px"),
             tolerances={
                 "float32": FLOAT32_TOLERANCE,
-                "float16": FLOAT16_TOLERANCE,
+                # Of weights alone, rounded by up to 2**-11: 4e-3 was seen, of a published V1.
+                "float16": 2e-2,
                 "int8": INT8_TOLERANCE,
             },
         ),
