@@ -132,7 +132,8 @@ def times(
 def differences(model: str, entries: list[Entry], photos: Path) -> dict[tuple[str, ...], Row]:
     """Return how far each file's logits of photos are from those of the network in torch."""
     net, card = load_model_and_card(model)
-    found = [load_picture(each, card.preprocess) for each in open_images(photos).samples]
+    images = open_images(photos)  # whose temporary file goes when it does
+    found = [load_picture(each, card.preprocess) for each in images.samples]
     pixels = np.stack([each for each in found if isinstance(each, np.ndarray)])
     expected = TorchClassifier(net, card).logits_from_pixels(pixels)
     rows: dict[tuple[str, ...], Row] = {}
