@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 import pytest
 
-from conftest import take_away
-from quantizing import pictures
+from conftest import Run, take_away
+from quantizing import pictures, written
 from random_graphs import random_model
 from shufflenet.errors import (
     ChangedExport,
@@ -79,6 +79,15 @@ def test_a_file_is_verified_by_the_logits_that_it_holds(tmp_path: Path) -> None:
     verified = verify_file(tmp_path / "a.tflite")
     assert (verified.runtime, verified.agrees) == ("litert", True)
     assert verified.tolerance < 1e-3
+
+
+def test_a_file_is_evaluated_as_its_source_is(
+    source: Path, lite: Path, tmp_path: Path, run: Run
+) -> None:
+    written(tmp_path, pictures(6), ("id0", "id1", "id2"))
+    counted = [run("evaluate", "--data", tmp_path, "--model", x, "--json") for x in (source, lite)]
+    assert counted[0][0] == 0
+    assert counted[0][:2] == counted[1][:2]
 
 
 def test_what_is_no_file_of_export_is_refused_before_it_is_run(lite: Path, tmp_path: Path) -> None:

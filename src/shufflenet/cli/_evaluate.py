@@ -99,8 +99,11 @@ def _count_trained_on(args: argparse.Namespace, images: "ImageSet", card: "Card"
     Outside of its run's folder, a file knows no more than what its training data were called.
     """
     from shufflenet.runs import count_trained_on, is_run, lists_images
+    from shufflenet.spec import RUNTIMES
 
-    file = model_file(args.model)
+    path = Path(args.model)
+    opened = {suffix for runtime in RUNTIMES.values() for suffix in runtime.suffixes}
+    file = path if path.suffix.lower() in opened and path.exists() else model_file(args.model)
     if file is None:
         return 0
     count = count_trained_on(file, images)
