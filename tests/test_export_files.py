@@ -144,7 +144,9 @@ def test_nan_is_no_agreement(onnx: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("form", FORMATS.values(), ids=lambda form: form.name)
-def test_a_model_is_as_large_as_all_its_files(form: Format, onnx: Path, tmp_path: Path) -> None:
+def test_a_model_is_as_large_as_all_its_files(
+    form: Format, onnx: Path, tmp_path: Path, run: Run
+) -> None:
     if find_spec(form.package) is None:
         pytest.skip(f"{form.package} is not installed")
     exported = export_onnx_file(onnx, tmp_path / f"a{form.suffix}")
@@ -152,3 +154,6 @@ def test_a_model_is_as_large_as_all_its_files(form: Format, onnx: Path, tmp_path
     card_bytes = beside.stat().st_size if form.card == "beside" else 0
     assert model_bytes(exported.path) == exported.bytes - card_bytes
     assert verify_file(exported.path, form.runtime).agrees
+    code, out, err = run("show", exported.path, "--json")
+    assert code == 0, err
+    assert json.loads(out)["card"]["name"] == "test"

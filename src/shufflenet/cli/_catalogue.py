@@ -7,13 +7,14 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from shufflenet.cli._layers import add_layers, layer_fields, print_layers, time_named
 from shufflenet.cli._options import Commands, add_command, positive
 from shufflenet.cli._output import add_json, print_json, print_line, print_note, print_table
 from shufflenet.labels import printable
-from shufflenet.spec import Card, NetworkSpec
+from shufflenet.spec import FORMATS, Card, NetworkSpec
 
 if TYPE_CHECKING:
     from shufflenet.benchmark import Cost
@@ -233,12 +234,18 @@ def _print_facts(facts: dict[str, str]) -> None:
 def _look_up(name: str) -> _Entry:
     """Find a network or a published file by name, or a model's card by name or file."""
     from shufflenet.files import read_card, read_onnx_card
+    from shufflenet.hub import ONNX
+    from shufflenet.runtimes import read_file_card
     from shufflenet.zoo import NETWORKS, WEIGHTS, find_weights
 
     if name in NETWORKS:
         return _Entry(name, NETWORKS[name])
     if name in WEIGHTS:
         return _Entry(name, NETWORKS[WEIGHTS[name].network], weights=WEIGHTS[name])
+    others = {form.suffix for form in FORMATS.values()} - {ONNX}
+    if Path(name).suffix.lower() in others:
+        card = read_file_card(name)
+        return _Entry(card.name, card.network, card)
     files = find_weights(name)
     card = read_card(files.checkpoint) if files.checkpoint else read_onnx_card(files.onnx or name)
     return _Entry(card.name, card.network, card)

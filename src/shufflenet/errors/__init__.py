@@ -3,7 +3,8 @@
 ShuffleNetError             something the caller can act on; the command line exits with 1
 ├── SpecError               an argument or a field with an impossible value; a ValueError too
 ├── UnknownName             a name that is in no list of choices; a ValueError too
-├── UnknownTarget, UnknownProcessor      what no code is written for; a ValueError too
+├── UnknownTarget           a target that no code is written for; a ValueError too
+├── UnknownProcessor        a processor or a feature that LLVM does not know; a ValueError too
 ├── OtherBinary             a file that a target is not compiled into; a ValueError too
 ├── NoWeights               a network where a set of weights is needed; a ValueError too
 ├── MissingDependency       a package that only an extra installs

@@ -103,8 +103,8 @@ def export_onnx_file(
     _check_options(form, options)
     if options.shuffle != "free":
         raise SpecError("shuffle", options.shuffle, "'free' for an ONNX file, which stays as it is")
-    content = load_onnx(onnx).SerializeToString()
     card, _ = card_from_metadata(onnx, read_onnx_metadata(onnx))
+    content = load_onnx(onnx).SerializeToString()
     done = _write(file_source(onnx, content, card), form, Path(path), options)
     return replace(done, shuffle=None)
 

@@ -5,6 +5,7 @@ from shufflenet.runtimes._classifier import Classifier, Prediction, top_k
 from shufflenet.runtimes._classify import classify, run_batches
 from shufflenet.runtimes._compiled import CompiledClassifier
 from shufflenet.runtimes._fastest import choose_at_once, open_fastest
+from shufflenet.runtimes._file_card import read_file_card
 from shufflenet.runtimes._guard import check_rows, guarded
 from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.runtimes._int8 import (
@@ -67,6 +68,7 @@ __all__ = [
     "open_by",
     "open_card",
     "open_fastest",
+    "read_file_card",
     "run_batches",
     "squares",
     "top_k",

@@ -1,27 +1,25 @@
 """A file against the logits that it holds: those that its network had when it was written."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
-from shufflenet.errors import ChangedExport, DamagedCheck, NoProof, NotVerifiable
-from shufflenet.files import hash_onnx_graph, read_onnx_metadata
+from shufflenet.errors import DamagedCheck, NoProof, NotVerifiable
 from shufflenet.outside import read_json, typed
 from shufflenet.runtimes._classifier import Classifier
 from shufflenet.runtimes._compiled import CompiledClassifier
+from shufflenet.runtimes._file_card import file_metadata
 from shufflenet.runtimes._int8 import (
     CHECK_KEY,
     FLOAT_CHECK_KEY,
-    FLOAT_HASH_KEY,
     PRECISION_KEY,
     stated_image,
 )
 from shufflenet.runtimes._open import find_runtimes, open_by
 from shufflenet.runtimes._wasmtime import WasmClassifier
-from shufflenet.spec import FLOAT32_TOLERANCE, FORMATS, INT8_TOLERANCE, Runtime
+from shufflenet.spec import FLOAT32_TOLERANCE, FORMATS, INT8_TOLERANCE
 
 __all__ = ["Verified", "verify_file"]
 
@@ -70,7 +68,7 @@ def verify_file(path: str | Path, runtime: str = "auto") -> Verified:
         every = (suffix for each in find_runtimes(runtime) for suffix in each.suffixes)
         raise NotVerifiable(path, dict.fromkeys(every))
     classifier = open_by(opening[0], path, threads=1)
-    metadata = _metadata(path, opening[0])
+    metadata = file_metadata(path, opening[0])
     expected = np.array(_logits_in(path, metadata, classifier), np.float32)
     image = stated_image(metadata, classifier.card.preprocess, path)
     computed = classifier.logits_from_pixels(image)[0]
@@ -79,23 +77,6 @@ def verify_file(path: str | Path, runtime: str = "auto") -> Verified:
     difference = float(np.abs(computed - expected).max())
     tolerance = _tolerance(path, metadata, classifier) * max(1.0, float(np.abs(expected).max()))
     return Verified(str(path), opening[0].name, difference, tolerance, difference <= tolerance)
-
-
-def _metadata(path: Path, runtime: Runtime) -> Mapping[str, str]:
-    """Return the metadata of a file, whose network is the one that was written.
-
-    Raises:
-        ChangedExport: it is another. Of all formats but ONNX the runtime said so when it opened.
-    """
-    if path.suffix.lower() != ".onnx":
-        read: Callable[[Path], dict[str, str]] | None = getattr(
-            import_module(runtime.module), "read_metadata", None
-        )
-        return read(path) if read else {}
-    metadata = read_onnx_metadata(path)
-    if FLOAT_HASH_KEY in metadata and metadata[FLOAT_HASH_KEY] != hash_onnx_graph(path):
-        raise ChangedExport(path)
-    return metadata
 
 
 def _tolerance(path: Path, metadata: Mapping[str, str], classifier: Classifier) -> float:
