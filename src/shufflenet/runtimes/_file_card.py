@@ -24,7 +24,9 @@ def read_file_card(path: str | Path) -> Card:
     """Read the card of an exported file of any format but ONNX, without computing it.
 
     Raises:
-        CheckpointError: the file is missing or damaged, or has no card.
+        CardUnreadable: its card is damaged or of a newer version.
+        NoCard: it has no card.
+        CheckpointError: it is missing or damaged.
         MissingDependency: reading it needs a runtime that is not installed.
         NotVerifiable: it is of no format that holds a card.
     """
