@@ -155,10 +155,15 @@ def test_folders_of_other_libraries_are_named(
     (tmp_path / "a.mlpackage").mkdir()
     (tmp_path / "a.mlpackage" / "Manifest.json").touch()
     assert folder_kind(tmp_path) is None
-    for name, what in (("saved", "a SavedModel"), ("a.mlpackage", "a Core ML package")):
-        for command in (["show"], ["convert", "--to", str(tmp_path / "a.safetensors")]):
-            assert main([*command, str(tmp_path / name)]) == 1
-            assert f"is {what}" in capsys.readouterr().err
+    convert = ["convert", "--to", str(tmp_path / "a.safetensors")]
+    for name, what, command in (
+        ("saved", "is a SavedModel", ["show"]),
+        ("saved", "is a SavedModel", convert),
+        ("a.mlpackage", "is a Core ML package", convert),
+        ("a.mlpackage", "is no complete Core ML package", ["show"]),
+    ):
+        assert main([*command, str(tmp_path / name)]) == 1
+        assert what in capsys.readouterr().err
 
 
 def test_no_bytes_are_more_than_a_kind() -> None:

@@ -81,7 +81,7 @@ def test_logits_that_are_none_are_refused(text: str, network: Path, tmp_path: Pa
 def test_files_without_logits_are_refused(tmp_path: Path) -> None:
     with pytest.raises(NoProof, match="holds no logits to be verified by"):
         verify_file(SHIPPED.checkpoint or "")
-    for name in ("net.o", "net.a", "net.wasm", "model.tflite"):
+    for name in ("net.o", "net.a", "model.engine"):
         with pytest.raises(NotVerifiable, match=r"Name a \.onnx, .*\.so"):
             verify_file(tmp_path / name)
 
