@@ -26,7 +26,7 @@ from shufflenet.compile import CompiledFile, _gate, _make, compile_network
 from shufflenet.compile._archive import archive
 from shufflenet.compile._header import Sizes, header
 from shufflenet.quantize import quantize_onnx
-from shufflenet.runtimes import INT8_AGREEMENT
+from shufflenet.runtimes import INT8_AGREEMENT, squares
 from shufflenet.spec import TARGETS
 
 # A baseline of this machine's, for which less code is written than for the machine itself.
@@ -194,7 +194,7 @@ def test_a_shared_library_is_loaded_by_python(
     assert proof["memory_bytes"] == told["memory_bytes"]
     assert proof["image"] == "squares of 8"
     model = shufflenet.open_model(network, runtime="onnxruntime")
-    expected = model.logits_from_pixels(_gate.squares(24, 20)[None])[0]
+    expected = model.logits_from_pixels(squares(24, 20)[None])[0]
     assert np.allclose(proof["logits"], expected, rtol=1e-5)
 
 
