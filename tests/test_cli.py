@@ -137,10 +137,12 @@ def test_show_describes_a_model_from_either_of_its_files(run: Run, tmp_path: Pat
     assert "accuracy" not in run("show", checkpoint)[1]
 
 
-def test_export_writes_only_onnx(run: Run, checkpoint: Path, tmp_path: Path) -> None:
-    code, _, err = run("export", checkpoint, "--to", tmp_path / "a.tflite")
+def test_export_writes_formats_of_known_suffixes(
+    run: Run, checkpoint: Path, tmp_path: Path
+) -> None:
+    code, _, err = run("export", checkpoint, "--to", tmp_path / "a.engine")
     assert code == 2
-    assert "must end in .onnx" in err
+    assert "must end in .onnx or .xml or " in err
     code, _, err = run("export", "shufflenet_v2_x1_0", "--to", tmp_path / "a.onnx")
     assert code == 1
     assert "is a network, without weights" in err

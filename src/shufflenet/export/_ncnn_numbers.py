@@ -21,7 +21,7 @@ def weight_bytes(weight: npt.NDArray[Any], *, half: bool) -> bytes:
         half: Whether to store float32 as float16 even where that loses something.
 
     >>> weight_bytes(np.array([1, -1, 2], np.int8), half=False)
-    b'8K\\r\\x00\\x01\\xff\\x02\\x00'
+    b'8K\r\x00\x01\xff\x02\x00'
     """
     if weight.dtype == np.int8:
         return _tagged(NCNN_INT8, weight.tobytes())
