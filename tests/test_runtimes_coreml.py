@@ -104,7 +104,7 @@ def test_several_threads_may_compute(package: Path) -> None:
 
 def test_images_of_another_size_are_refused_with_the_size(package: Path) -> None:
     opened = open_by(PROGRAM, package)
-    with pytest.raises(SpecError, match=r"is '32x40 px', but must be 32x32 px, as the package"):
+    with pytest.raises(SpecError, match=r"is '32x40 px', but must be 32x32 px, the only size"):
         opened.logits_from_pixels(np.zeros((1, 40, 32, 3), np.uint8))
     with pytest.raises(SpecError, match=r"must be 32x32 px"):
         opened.logits(np.zeros((1, 3, 33, 33), np.float32))

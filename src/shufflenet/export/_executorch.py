@@ -4,10 +4,9 @@ from shufflenet.export._options import Request
 from shufflenet.export._pte_program import pte_bytes
 from shufflenet.export._xnnpack_nodes import xnnpack_graph
 from shufflenet.graph import Program
+from shufflenet.runtimes import INPUT_KEY
 
 __all__ = ["write"]
-
-_RANGE_KEY = "shufflenet.input"
 
 
 def write(program: Program, request: Request) -> dict[str, bytes]:
@@ -22,6 +21,6 @@ def write(program: Program, request: Request) -> dict[str, bytes]:
         SpecError: the network has an operation that XNNPACK cannot express.
     """
     shapes = program.shapes[program.images], program.shapes[program.logits]
-    texts = {_RANGE_KEY: "pixels" if program.takes_bytes else "normalized", **request.metadata}
+    texts = {INPUT_KEY: "pixels" if program.takes_bytes else "normalized", **request.metadata}
     content = pte_bytes(xnnpack_graph(program), shapes, texts)
     return {f"{request.stem}.pte": content}

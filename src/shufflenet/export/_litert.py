@@ -16,7 +16,7 @@ from shufflenet.export._litert_tensors import Tensors, signed
 from shufflenet.export._options import Request
 from shufflenet.graph import Program
 from shufflenet.preprocess import affine
-from shufflenet.runtimes import LITERT_INPUT_KEY
+from shufflenet.runtimes import INPUT_KEY
 from shufflenet.spec import Card, Preprocess
 
 __all__ = ["write"]
@@ -42,7 +42,7 @@ def write(program: Program, request: Request) -> dict[str, bytes]:
         images = _add_normalized(program, model, tensors)
     add_operations(program, model, tensors)
     metadata = {key: text.encode() for key, text in request.metadata.items()}
-    metadata[LITERT_INPUT_KEY] = b"pixels" if of_pixels else b"normalized"
+    metadata[INPUT_KEY] = b"pixels" if of_pixels else b"normalized"
     if of_pixels:
         as_bytes = program.images in program.params
         metadata["TFLITE_METADATA"] = task_metadata(card, request.size, as_bytes=as_bytes)

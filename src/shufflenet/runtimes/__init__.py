@@ -6,6 +6,7 @@ from shufflenet.runtimes._classify import classify, run_batches
 from shufflenet.runtimes._compiled import CompiledClassifier
 from shufflenet.runtimes._fastest import choose_at_once, open_fastest
 from shufflenet.runtimes._file_card import read_file_card
+from shufflenet.runtimes._file_input import INPUT_KEY
 from shufflenet.runtimes._guard import check_rows, guarded
 from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.runtimes._int8 import (
@@ -21,7 +22,7 @@ from shufflenet.runtimes._int8 import (
     computes_int8_exactly,
     squares,
 )
-from shufflenet.runtimes._litert import LITERT_INPUT_KEY, LiteRtClassifier
+from shufflenet.runtimes._litert import LiteRtClassifier
 from shufflenet.runtimes._llvm import LlvmClassifier
 from shufflenet.runtimes._model import Model, Opening
 from shufflenet.runtimes._onnxruntime import OnnxClassifier
@@ -37,8 +38,8 @@ __all__ = [
     "FLOAT_HASH_KEY",
     "HASH_KEY",
     "IMAGE_KEY",
+    "INPUT_KEY",
     "INT8_AGREEMENT",
-    "LITERT_INPUT_KEY",
     "PRECISION_KEY",
     "Classifier",
     "CompiledClassifier",

@@ -8,10 +8,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import DamagedPackage, SpecError
+from shufflenet.errors import DamagedPackage
 from shufflenet.files.mlpackage import ImageInput, Model, TensorType, read_package, sealed_part
 from shufflenet.runtimes._cards import open_card
 from shufflenet.runtimes._coreml_graph import input_shape
+from shufflenet.runtimes._fixed_sizes import FixedSizes
 from shufflenet.runtimes._guard import Guard
 from shufflenet.runtimes._inputs import check_batch, check_pixels, to_pixels
 from shufflenet.spec import MAX_CROP_PX, Card
@@ -50,7 +51,7 @@ def open_package(path: Path) -> tuple[Card, Model]:
     is_image = isinstance(model.input, ImageInput)
     if len(shape) != 4 or shape[:2] != (1, channels) or is_image != (channels == 3):
         raise DamagedPackage(path, "it reads other images than its card says")
-    if max(_size(model)) > MAX_CROP_PX:
+    if max(shape[2:]) > MAX_CROP_PX:
         raise DamagedPackage(path, f"it reads images of more than {MAX_CROP_PX} px")
     return card, model
 
@@ -66,12 +67,6 @@ def accepting(path: Path, library: str) -> Iterator[None]:
         yield
     except Exception as error:  # a stranger's program in a library: any of its errors
         raise DamagedPackage(path, f"{library} refuses its program") from error
-
-
-def _size(model: Model) -> tuple[int, int]:
-    """Return the height and the width of images."""
-    height, width = input_shape(model)[2:]
-    return height, width
 
 
 class PackageClassifier:
@@ -90,7 +85,7 @@ class PackageClassifier:
             runtime: What computes, as people call it.
         """
         self.card = card
-        self._size, self._compute = _size(model), compute
+        self._sizes, self._compute = FixedSizes.of(input_shape(model)), compute
         self._guard = Guard(path, runtime, card.network.classes)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -103,7 +98,7 @@ class PackageClassifier:
             CheckpointError: the package cannot be computed, or not to finite logits.
         """
         batch = check_batch(batch, self.card.network.in_channels)
-        self._check_size(batch.shape[2:])
+        self._sizes.check(batch.shape[2:])
         if self.card.network.in_channels == 3:
             pixels = to_pixels(batch, self.card.preprocess).transpose(0, 2, 3, 1)
             return self._guard.logits(self._each, np.ascontiguousarray(pixels))
@@ -117,18 +112,8 @@ class PackageClassifier:
             CheckpointError: the package cannot be computed, or not to finite logits.
         """
         pixels = check_pixels(pixels, self.card.network.in_channels)
-        self._check_size(pixels.shape[1:3])
+        self._sizes.check(pixels.shape[1:3])
         return self._guard.logits(self._each, pixels)
-
-    def _check_size(self, size: tuple[int, ...]) -> None:
-        """Check the size of images.
-
-        Raises:
-            SpecError: it is another than the package's.
-        """
-        if tuple(size) != self._size:
-            expected = f"{self._size[1]}x{self._size[0]} px, as the package was exported for"
-            raise SpecError("the size of images", f"{size[1]}x{size[0]} px", expected)
 
     def _each(
         self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]

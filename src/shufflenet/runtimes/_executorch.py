@@ -1,10 +1,7 @@
 """ExecuTorch programs, run by ExecuTorch and its XNNPACK delegate on the CPU."""
 
-import os
 import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +14,17 @@ from shufflenet.machine import check_threads, cores
 from shufflenet.outside import read_regular
 from shufflenet.runtimes._cards import open_card
 from shufflenet.runtimes._classifier import missing_package
+from shufflenet.runtimes._file_input import INPUT_KEY, FileInput
 from shufflenet.runtimes._fixed_sizes import FixedSizes
 from shufflenet.runtimes._guard import Guard, loading
-from shufflenet.runtimes._inputs import (
-    check_batch,
-    check_pixels,
-    input_from_batch,
-    input_from_pixels,
-)
 from shufflenet.runtimes._pte_texts import read_pte_texts
+from shufflenet.runtimes._stderr import silent_stderr
 from shufflenet.spec import RUNTIMES, Arithmetic
 
 __all__ = ["ExecuTorchClassifier", "open_file", "read_metadata"]
 
 _MOST_BYTES = 1 << 31
 _METHOD = "forward"
-_RANGE_KEY = "shufflenet.input"  # the text "pixels": the file takes 0 to 255
 
 
 def open_file(path: Path, *, threads: int | None, precision: Arithmetic) -> "ExecuTorchClassifier":
@@ -85,12 +77,12 @@ class ExecuTorchClassifier:
         content = _read(path)
         texts = _texts(path, content)
         self.card = open_card(path, texts, {Path(path).name: content})
-        self._takes_bytes = texts.get(_RANGE_KEY) == "pixels"
         self._lock = threading.Lock()
         with loading(path, "ExecuTorch"):
             program, self._method = load_program(content, threads or cores(), self)
             shape = program.method_meta(_METHOD).input_tensor_meta(0).sizes()
-        self._sizes = FixedSizes.of(shape)
+        takes_bytes = texts.get(INPUT_KEY) == "pixels"
+        self._input = FileInput(self.card, takes_bytes, FixedSizes.of(shape))
         self._kept = content, program  # the method reads them
         self._guard = Guard(path, "ExecuTorch", self.card.network.classes)
 
@@ -101,11 +93,7 @@ class ExecuTorchClassifier:
             SpecError: the batch has another shape or type, or is not finite.
             CheckpointError: the file cannot be computed, or not to finite logits.
         """
-        how, batch = self.card.preprocess, check_batch(batch, self.card.network.in_channels)
-        self._sizes.check(batch.shape[2:])
-        return self._guard.logits(
-            self._run, input_from_batch(batch, how, takes_bytes=self._takes_bytes)
-        )
+        return self._guard.logits(self._run, self._input.from_batch(batch))
 
     def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
@@ -114,16 +102,12 @@ class ExecuTorchClassifier:
             SpecError: the pixels have another shape or type.
             CheckpointError: the file cannot be computed, or not to finite logits.
         """
-        how, pixels = self.card.preprocess, check_pixels(pixels, self.card.network.in_channels)
-        self._sizes.check(pixels.shape[1:3])
-        return self._guard.logits(
-            self._run, input_from_pixels(pixels, how, takes_bytes=self._takes_bytes)
-        )
+        return self._guard.logits(self._run, self._input.from_pixels(pixels))
 
     def _run(
         self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
     ) -> npt.NDArray[np.float32]:
-        return self._sizes.compute(self._call, images)
+        return self._input.sizes.compute(self._call, images)
 
     def _call(
         self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
@@ -180,7 +164,7 @@ def load_program(content: bytes, threads: int, owner: object) -> tuple[Any, Any]
     """
     library = _import_executorch()
     checked = library.Verification.InternalConsistency
-    with _pool_lock, _silent():
+    with _pool_lock, silent_stderr():  # it writes what the processor has
         if not _open and library._threadpool_get_thread_count() != threads:
             library._unsafe_reset_threadpool(threads)  # it has no other name
         load = library._load_program_from_buffer  # likewise
@@ -202,21 +186,3 @@ def _import_executorch() -> Any:  # noqa: ANN401  # it has no types
     except ModuleNotFoundError as error:
         raise MissingDependency(*missing_package(RUNTIMES["executorch"], error)) from error
     return _C
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Drop what ExecuTorch writes to stderr while it looks at the processor."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # stderr is closed, as some services run
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

@@ -31,6 +31,8 @@ class FixedSizes:
     @classmethod
     def of(cls, shape: Sequence[object]) -> "FixedSizes":
         """Return those of a shape ``(n, c, h, w)``; what is no number may vary."""
+        if len(shape) != 4:
+            return cls()
         batch, _, *size = (each if isinstance(each, int) and each > 0 else None for each in shape)
         return cls(batch, *size)
 
@@ -48,12 +50,7 @@ class FixedSizes:
     def compute(
         self, compute: Callable[[_Images], npt.NDArray[np.float32]], images: _Images
     ) -> npt.NDArray[np.float32]:
-        """Compute images ``(n, c, h, w)``, as many at once as the file takes; n is at least 1.
-
-        Raises:
-            SpecError: the file takes images of another size.
-        """
-        self.check(images.shape[2:])
+        """Compute images ``(n, c, h, w)``, as many at once as the file takes; n is at least 1."""
         if self.batch is None:
             return compute(images)
         missing = -len(images) % self.batch  # to fill the last batch

@@ -1,4 +1,4 @@
-"""Arrays checked, and converted to the input that a file takes: floats or bytes."""
+"""Arrays of images checked, and prepared images converted back to pixels."""
 
 from typing import TypeVar
 
@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import SpecError
-from shufflenet.preprocess import mean_image, normalize
+from shufflenet.preprocess import mean_image
 from shufflenet.spec import Preprocess
 
-__all__ = ["check_batch", "check_pixels", "input_from_batch", "input_from_pixels", "to_pixels"]
+__all__ = ["check_batch", "check_pixels", "to_pixels"]
 
 _T = TypeVar("_T", bound=np.generic)
 _MOST = 1e30  # far above any normalized pixel, and far enough below float32's 3e38 to be summed
@@ -65,25 +65,6 @@ def _plain(array: npt.NDArray[_T], name: str, expected: str) -> npt.NDArray[_T]:
         raise SpecError(
             name, f"{array.dtype} {array.shape}", "small enough to fit memory"
         ) from error
-
-
-def input_from_pixels(
-    pixels: npt.NDArray[np.uint8], how: Preprocess, *, takes_bytes: bool
-) -> npt.NDArray[np.float32] | npt.NDArray[np.uint8]:
-    """Convert RGB images ``(n, h, w, 3)``, 0 to 255, to the input of a file, ``(n, 3, h, w)``.
-
-    A file that takes bytes gets them as they are, transposed; no float is computed.
-    """
-    if takes_bytes:
-        return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
-    return normalize(pixels, how)
-
-
-def input_from_batch(
-    batch: npt.NDArray[np.float32], how: Preprocess, *, takes_bytes: bool
-) -> npt.NDArray[np.float32] | npt.NDArray[np.uint8]:
-    """Convert prepared images ``(n, 3, h, w)`` to the input of a file, of the same shape."""
-    return to_pixels(batch, how) if takes_bytes else batch
 
 
 def to_pixels(batch: npt.NDArray[np.float32], how: Preprocess) -> npt.NDArray[np.uint8]:

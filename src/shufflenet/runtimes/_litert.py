@@ -1,7 +1,6 @@
 """LiteRT files (``.tflite``), run by Google's runtime, which was TensorFlow Lite."""
 
 import contextlib
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,14 +12,14 @@ from shufflenet.errors import SpecError
 from shufflenet.machine import cores
 from shufflenet.preprocess import affine, normalize
 from shufflenet.runtimes._cards import open_card
+from shufflenet.runtimes._file_input import INPUT_KEY
 from shufflenet.runtimes._guard import Guard, loading
 from shufflenet.runtimes._inputs import check_batch, check_pixels, to_pixels
 from shufflenet.runtimes._litert_file import check_sizes, metadata_in, read_content
+from shufflenet.runtimes._stderr import silent_stderr
 from shufflenet.spec import Arithmetic, Preprocess
 
-__all__ = ["LITERT_INPUT_KEY", "LiteRtClassifier", "open_file", "read_metadata"]
-
-LITERT_INPUT_KEY = "shufflenet.input"  # of an entry: "pixels" from 0 to 255, or "normalized"
+__all__ = ["LiteRtClassifier", "open_file", "read_metadata"]
 
 _MOST_IDLE = 4  # interpreters that wait for the next call
 _Images = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
@@ -74,7 +73,7 @@ class LiteRtClassifier:
         self._interpreters = _Interpreters(content, threads or cores())
         with loading(path, "LiteRT"), _first_message_hidden():
             self._type = self._interpreters.first().type
-        self._takes_pixels = metadata.get(LITERT_INPUT_KEY) == "pixels"
+        self._takes_pixels = metadata.get(INPUT_KEY) == "pixels"
         self._guard = Guard(path, "LiteRT", self.card.network.classes)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -211,17 +210,6 @@ def _first_message_hidden() -> Iterator[None]:
         if _Message.said:
             yield
             return
-        try:
-            kept = os.dup(2)
-        except OSError:  # there is no stderr
+        with silent_stderr():
             yield
-            return
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nothing, 2)
-            yield
-            _Message.said = True
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(nothing)
+        _Message.said = True

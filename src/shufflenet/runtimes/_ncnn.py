@@ -14,13 +14,8 @@ from shufflenet.machine import PerProcess, cores
 from shufflenet.outside import read_regular
 from shufflenet.runtimes._cards import open_card
 from shufflenet.runtimes._classifier import missing_package
+from shufflenet.runtimes._file_input import FileInput
 from shufflenet.runtimes._guard import Guard, loading
-from shufflenet.runtimes._inputs import (
-    check_batch,
-    check_pixels,
-    input_from_batch,
-    input_from_pixels,
-)
 from shufflenet.runtimes._ncnn_check import NcnnNetwork, check_network
 from shufflenet.spec import RUNTIMES, Arithmetic, Card
 
@@ -72,7 +67,7 @@ class NcnnClassifier:
             raise MissingDependency(*missing_package(RUNTIMES["ncnn"], error)) from error
         path = Path(path)
         self.card, network = _read(path)
-        self._takes_pixels, self._ncnn = network.takes_pixels, ncnn
+        self._input, self._ncnn = FileInput(self.card, network.takes_pixels), ncnn
         self._guard = Guard(path, "ncnn", self.card.network.classes)
         self._path, self._threads, self._made_in = path, threads or cores(), os.getpid()
         self._net = PerProcess(self._load)
@@ -86,10 +81,7 @@ class NcnnClassifier:
             SpecError: the batch has another shape or type, or is not finite.
             CheckpointError: the file cannot be computed, or not to finite logits.
         """
-        how, batch = self.card.preprocess, check_batch(batch, self.card.network.in_channels)
-        return self._guard.logits(
-            self._logits, input_from_batch(batch, how, takes_bytes=self._takes_pixels)
-        )
+        return self._guard.logits(self._logits, self._input.from_batch(batch))
 
     def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
@@ -98,10 +90,7 @@ class NcnnClassifier:
             SpecError: the pixels have another shape or type.
             CheckpointError: the file cannot be computed, or not to finite logits.
         """
-        how, pixels = self.card.preprocess, check_pixels(pixels, self.card.network.in_channels)
-        return self._guard.logits(
-            self._logits, input_from_pixels(pixels, how, takes_bytes=self._takes_pixels)
-        )
+        return self._guard.logits(self._logits, self._input.from_pixels(pixels))
 
     def _load(self) -> Any:  # noqa: ANN401  # it has no types
         """Load the network, to be computed by one thread in a process that was forked.
@@ -133,7 +122,7 @@ class NcnnClassifier:
         # A Mat of an array neither copies it nor keeps it alive, and a layer that computes in place
         # reads its count of references, which it has none of. A clone has both.
         mat = self._ncnn.Mat(image).clone()
-        name = "pixels" if self._takes_pixels else "images"
+        name = "pixels" if self._input.takes_bytes else "images"
         failed = extractor.input(name, mat)
         code, logits = extractor.extract("logits") if not failed else (failed, None)
         if code:

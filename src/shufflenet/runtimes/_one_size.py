@@ -21,6 +21,7 @@ from shufflenet.files import SEAL_KEY, UNSEALED, check_seal
 from shufflenet.machine import PerProcess, cores
 from shufflenet.outside import read_json, typed
 from shufflenet.preprocess import normalize
+from shufflenet.runtimes._fixed_sizes import FixedSizes
 from shufflenet.runtimes._guard import Guard
 from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.spec import Card
@@ -162,7 +163,8 @@ class OneSize:
     def __init__(
         self, path: str | Path, stated: Stated, compute: Compute, runtime: str, threads: int | None
     ) -> None:
-        self._card, self._proof, self._compute = stated.card, stated.proof, compute
+        self._card, self._compute = stated.card, compute
+        self._sizes = FixedSizes(None, stated.proof.height, stated.proof.width)
         self._guard = Guard(path, runtime, self._card.network.classes)
         threads = threads or cores()
         pool = partial(ThreadPoolExecutor, threads, "shufflenet-compiled")
@@ -176,7 +178,7 @@ class OneSize:
             CheckpointError: it cannot be computed, or logits are not finite.
         """
         batch = check_batch(batch, self._card.network.in_channels)
-        self._check_size(batch.shape[2:])
+        self._sizes.check(batch.shape[2:])
         return self._guard.logits(partial(self._map, "logits_of_image"), batch)
 
     def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -187,20 +189,10 @@ class OneSize:
             CheckpointError: they cannot be computed, or logits are not finite.
         """
         pixels = check_pixels(pixels, self._card.network.in_channels)
-        self._check_size(pixels.shape[1:3])
+        self._sizes.check(pixels.shape[1:3])
         if not takes_pixels(self._card):
             return self.logits(normalize(pixels, self._card.preprocess))
         return self._guard.logits(partial(self._map, "logits"), pixels)
-
-    def _check_size(self, size: tuple[int, ...]) -> None:
-        """Check the size of images.
-
-        Raises:
-            SpecError: it is another than that of the file.
-        """
-        if size != (self._proof.height, self._proof.width):
-            expected = f"{self._proof.width}x{self._proof.height} px, as the file was compiled for"
-            raise SpecError("the size of images", f"{size[1]}x{size[0]} px", expected)
 
     def _map(self, function: str, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Compute each image, on the threads of this process."""

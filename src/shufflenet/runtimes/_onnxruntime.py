@@ -9,14 +9,9 @@ import numpy.typing as npt
 
 from shufflenet.errors import FileMissing
 from shufflenet.files import card_from_metadata
+from shufflenet.runtimes._file_input import FileInput
 from shufflenet.runtimes._fixed_sizes import FixedSizes
 from shufflenet.runtimes._guard import Guard, loading
-from shufflenet.runtimes._inputs import (
-    check_batch,
-    check_pixels,
-    input_from_batch,
-    input_from_pixels,
-)
 from shufflenet.runtimes._int8 import check_int8, computes_int8_exactly
 from shufflenet.spec import Arithmetic
 
@@ -61,9 +56,8 @@ class OnnxClassifier:
         self.card, published = card_from_metadata(path, metadata)
         self._log_of_output = published is not None and published.output == "probabilities"
         self._guard = Guard(path, "ONNX Runtime", self.card.network.classes)
-        self._input = images.name
-        self._takes_bytes = images.type == "tensor(uint8)"
-        self._sizes = FixedSizes.of(images.shape) if len(images.shape) == 4 else FixedSizes()
+        self._name, takes_bytes = images.name, images.type == "tensor(uint8)"
+        self._input = FileInput(self.card, takes_bytes, FixedSizes.of(images.shape))
         if published is not None and published.quantized and not computes_int8_exactly():
             _log.warning(
                 "This processor saturates sums of int8 products, which %s was not made for: "
@@ -79,10 +73,7 @@ class OnnxClassifier:
             SpecError: the batch has another shape or type, or is not finite.
             CheckpointError: the file cannot be computed, or not to finite logits.
         """
-        how, batch = self.card.preprocess, check_batch(batch, self.card.network.in_channels)
-        return self._guard.logits(
-            self._logits, input_from_batch(batch, how, takes_bytes=self._takes_bytes)
-        )
+        return self._guard.logits(self._logits, self._input.from_batch(batch))
 
     def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
@@ -91,15 +82,12 @@ class OnnxClassifier:
             SpecError: the pixels have another shape or type.
             CheckpointError: the file cannot be computed, or not to finite logits.
         """
-        how, pixels = self.card.preprocess, check_pixels(pixels, self.card.network.in_channels)
-        return self._guard.logits(
-            self._logits, input_from_pixels(pixels, how, takes_bytes=self._takes_bytes)
-        )
+        return self._guard.logits(self._logits, self._input.from_pixels(pixels))
 
     def _logits(
         self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
     ) -> npt.NDArray[np.float32]:
-        result = self._sizes.compute(self._run, images)
+        result = self._input.sizes.compute(self._run, images)
         # The softmax of log(p) is p again.
         return (
             np.log(np.maximum(result, np.finfo(np.float32).tiny)) if self._log_of_output else result
@@ -108,7 +96,7 @@ class OnnxClassifier:
     def _run(
         self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
     ) -> npt.NDArray[np.float32]:
-        result: npt.NDArray[np.float32] = self._session.run(None, {self._input: images})[0]
+        result: npt.NDArray[np.float32] = self._session.run(None, {self._name: images})[0]
         return result
 
 

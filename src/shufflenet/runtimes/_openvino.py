@@ -18,14 +18,9 @@ from shufflenet.errors import FileMissing, MissingDependency, ModelZooFile, Spec
 from shufflenet.files import card_from_metadata, read_onnx_metadata
 from shufflenet.runtimes._cards import open_card
 from shufflenet.runtimes._classifier import missing_package
+from shufflenet.runtimes._file_input import FileInput
 from shufflenet.runtimes._fixed_sizes import FixedSizes
 from shufflenet.runtimes._guard import Guard, check_graph, loading
-from shufflenet.runtimes._inputs import (
-    check_batch,
-    check_pixels,
-    input_from_batch,
-    input_from_pixels,
-)
 from shufflenet.runtimes._int8 import check_int8
 from shufflenet.runtimes._openvino_files import read_openvino_files
 from shufflenet.spec import RUNTIMES, Arithmetic, Card
@@ -105,9 +100,11 @@ class OpenVinoClassifier:
         with loading(path, "OpenVINO"):
             self._model = model = core.read_model(*source.contents)
             _count_axes_from_the_end(openvino, model)
-            self._sizes = FixedSizes.of([_length(each) for each in model.inputs[0].partial_shape])
             self._any_shape = self._compile(model)
-            self._takes_bytes = model.inputs[0].element_type == openvino.Type.u8
+            images = model.inputs[0]
+            sizes = FixedSizes.of([_length(each) for each in images.partial_shape])
+            takes_bytes = images.element_type == openvino.Type.u8
+        self._input = FileInput(self.card, takes_bytes, sizes)
         self._guard = Guard(path, "OpenVINO", self.card.network.classes)
         self._lock, self._requests = threading.Lock(), _Requests()
         self._seen: Counter[tuple[int, ...]] = Counter()
@@ -121,10 +118,7 @@ class OpenVinoClassifier:
             SpecError: the batch has another shape or type, or is not finite.
             CheckpointError: the file cannot be computed, or not to finite logits.
         """
-        how, batch = self.card.preprocess, check_batch(batch, self.card.network.in_channels)
-        return self._guard.logits(
-            self._logits, input_from_batch(batch, how, takes_bytes=self._takes_bytes)
-        )
+        return self._guard.logits(self._logits, self._input.from_batch(batch))
 
     def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
@@ -133,15 +127,12 @@ class OpenVinoClassifier:
             SpecError: the pixels have another shape or type.
             CheckpointError: the file cannot be computed, or not to finite logits.
         """
-        how, pixels = self.card.preprocess, check_pixels(pixels, self.card.network.in_channels)
-        return self._guard.logits(
-            self._logits, input_from_pixels(pixels, how, takes_bytes=self._takes_bytes)
-        )
+        return self._guard.logits(self._logits, self._input.from_pixels(pixels))
 
     def _logits(
         self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
     ) -> npt.NDArray[np.float32]:
-        return self._sizes.compute(self._run, images)
+        return self._input.sizes.compute(self._run, images)
 
     def _run(
         self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]

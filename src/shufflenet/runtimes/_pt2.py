@@ -11,14 +11,9 @@ from shufflenet.errors import DamagedProgram, MayRunCode
 from shufflenet.files import errors_of, pt2_texts, read_pt2, safe_pt2
 from shufflenet.outside import read_regular
 from shufflenet.runtimes._cards import open_card
+from shufflenet.runtimes._file_input import FileInput
 from shufflenet.runtimes._fixed_sizes import FixedSizes
 from shufflenet.runtimes._guard import Guard, loading
-from shufflenet.runtimes._inputs import (
-    check_batch,
-    check_pixels,
-    input_from_batch,
-    input_from_pixels,
-)
 
 __all__ = ["ExportedClassifier", "read_pt2_metadata"]
 
@@ -65,8 +60,7 @@ class ExportedClassifier:
             (images,) = program.graph_signature.user_inputs
             meta = next(node.meta["val"] for node in program.graph.nodes if node.name == images)
             self._net = program.module()
-        self._sizes = FixedSizes.of(meta.shape)
-        self._takes_bytes = meta.dtype == torch.uint8
+        self._input = FileInput(self.card, meta.dtype == torch.uint8, FixedSizes.of(meta.shape))
         self._guard = Guard(path, "torch", self.card.network.classes)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -76,11 +70,7 @@ class ExportedClassifier:
             SpecError: the batch has another shape or type, or is not finite.
             CheckpointError: the file cannot be computed, or not to finite logits.
         """
-        how, batch = self.card.preprocess, check_batch(batch, self.card.network.in_channels)
-        self._sizes.check(batch.shape[2:])
-        return self._guard.logits(
-            self._rows, input_from_batch(batch, how, takes_bytes=self._takes_bytes)
-        )
+        return self._guard.logits(self._rows, self._input.from_batch(batch))
 
     def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
@@ -89,16 +79,12 @@ class ExportedClassifier:
             SpecError: the pixels have another shape or type.
             CheckpointError: the file cannot be computed, or not to finite logits.
         """
-        how, pixels = self.card.preprocess, check_pixels(pixels, self.card.network.in_channels)
-        self._sizes.check(pixels.shape[1:3])
-        return self._guard.logits(
-            self._rows, input_from_pixels(pixels, how, takes_bytes=self._takes_bytes)
-        )
+        return self._guard.logits(self._rows, self._input.from_pixels(pixels))
 
     def _rows(
         self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
     ) -> npt.NDArray[np.float32]:
-        return self._sizes.compute(self._call, images)
+        return self._input.sizes.compute(self._call, images)
 
     def _call(
         self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
