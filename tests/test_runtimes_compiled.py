@@ -78,7 +78,9 @@ def test_many_threads_compute_in_memory_of_their_own(library: Path) -> None:
 
 def test_images_of_another_size_are_refused(library: Path) -> None:
     model = CompiledClassifier(library)
-    with pytest.raises(SpecError, match="size of images is '40x32 px', but must be 32x32 px, the only"):
+    with pytest.raises(
+        SpecError, match="size of images is '40x32 px', but must be 32x32 px, the only"
+    ):
         model.logits_from_pixels(np.zeros((1, 32, 40, 3), np.uint8))
     with pytest.raises(SpecError, match="size of images is '32x31 px'"):
         model.logits(np.zeros((1, 3, 31, 32), np.float32))

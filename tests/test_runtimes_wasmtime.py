@@ -89,7 +89,9 @@ def test_a_module_is_compared_with_its_network_before_it_is_written(
 
 
 def test_images_of_another_size_are_refused(module: Path) -> None:
-    with pytest.raises(SpecError, match="size of images is '40x32 px', but must be 32x32 px, the only"):
+    with pytest.raises(
+        SpecError, match="size of images is '40x32 px', but must be 32x32 px, the only"
+    ):
         WasmClassifier(module).logits_from_pixels(np.zeros((1, 32, 40, 3), np.uint8))
 
 

@@ -4,7 +4,14 @@ from pathlib import Path
 
 from shufflenet.errors._base import ShuffleNetError, first_line
 
-__all__ = ["AccuracyLost", "AnswersChanged", "LinkError", "ParityError", "WriteError"]
+__all__ = [
+    "AccuracyLost",
+    "AnswersChanged",
+    "LinkError",
+    "NoCacheFolder",
+    "ParityError",
+    "WriteError",
+]
 
 
 class ParityError(ShuffleNetError):
