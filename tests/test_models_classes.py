@@ -78,7 +78,7 @@ def test_new_classes_are_saved_with_their_labels_and_exported_with_the_card_retu
     assert exported.max_abs_difference < 1e-4 * max(exported.max_abs_logit, 1)
     opened = OnnxClassifier(tmp_path / "a.onnx")
     assert [label.id for label in opened.card.labels] == NAMES
-    assert check_parity(net, computing(opened), card, 1e-4).max_abs_logit > 0
+    check_parity(net, computing(opened), card, 1e-4)
     assert load_model_and_card(tmp_path / "a.safetensors")[0].spec.classes == 2
 
 
