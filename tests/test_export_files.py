@@ -1,6 +1,8 @@
 """Exports of ONNX files: what is asked for, what is refused, and that files are kept whole."""
 
 import json
+import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from conftest import Run
 from exported import THIN, export
 from quantizing import QUICK, pictures, write_float_file, written
-from shufflenet.errors import NeedsInt8, ParityError, SpecError, WriteError
+from shufflenet.errors import MissingDependency, NeedsInt8, ParityError, SpecError, WriteError
 from shufflenet.export import ExportOptions, export_onnx_file
 from shufflenet.export._source import computing
 from shufflenet.files import model_bytes
@@ -157,3 +159,20 @@ def test_a_model_is_as_large_as_all_its_files(
     code, out, err = run("show", exported.path, "--json")
     assert code == 0, err
     assert json.loads(out)["card"]["name"] == "test"
+
+
+def test_the_first_error_names_the_extra_of_the_format(
+    onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    monkeypatch.setattr("shufflenet.export._file.load_onnx", None)  # would need another extra
+    with pytest.raises(MissingDependency, match=r"LiteRT files .* 'shufflenet\[litert\]'"):
+        export_onnx_file(onnx, tmp_path / "a.tflite")
+
+
+def test_an_extra_of_a_format_installs_what_reads_the_exported_file() -> None:
+    root = Path(__file__).parent.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    for form in FORMATS.values():
+        needed = " ".join(project["optional-dependencies"][form.extra])
+        assert "onnx>=" in needed or "shufflenet[onnx]" in needed, form.extra

@@ -24,7 +24,10 @@ def add_export(commands: Commands) -> None:
         "write a model in a device's format, and check that the file computes the same",
         "  shufflenet export default --to model.onnx\n"
         "  shufflenet export runs/photos/best.safetensors --to photos.onnx\n"
-        + "".join(f"  shufflenet export default --to model{form.suffix}\n" for form in forms[1:]),
+        + "".join(
+            f"  shufflenet export default --to {form.name}/model{form.suffix}\n"
+            for form in forms[1:]
+        ),
     )
     parser.add_argument(
         "model",
@@ -53,11 +56,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "export the shuffle as in the paper (default: free)",
     )
     precisions = dict.fromkeys(each for form in FORMATS.values() for each in form.tolerances)
+    rounded = [form.suffix for form in FORMATS.values() if next(iter(form.tolerances)) == "float16"]
     parser.add_argument(
         "--precision",
         choices=list(precisions),
         help="the numbers in which the file computes; int8 needs a file that quantize wrote "
-        "(default: the model's own)",
+        f"(default: the model's own; of float networks float16 in {', '.join(rounded)})",
     )
     parser.add_argument(
         "--opset",

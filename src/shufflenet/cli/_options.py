@@ -136,16 +136,16 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         default=DEFAULT,
         metavar="NAME|FILE",
-        help="a checkpoint's name from `shufflenet list`, a .onnx or .safetensors file, or the "
-        "folder of a training run (default: the model that ships in the package)",
+        help="a checkpoint's name from `shufflenet list`, a file that this package wrote, or "
+        "the folder of a training run (default: the model that ships in the package)",
     )
     parser.add_argument(
         "--runtime",
         default="auto",
         choices=["auto", *RUNTIMES],
-        help="the program that computes the model (default: auto, which is torch for a "
-        ".safetensors file; for others ONNX Runtime, or for many images the fastest installed "
-        "runtime that agrees with it)",
+        help="the program that computes the model (default: auto, which is ONNX Runtime for an "
+        ".onnx file, or for many images the fastest installed runtime that agrees with it; for "
+        "other files the one that opens them)",
     )
     parser.add_argument(
         "--precision",

@@ -49,6 +49,6 @@ def _verify(args: argparse.Namespace) -> int:
         says = "agrees" if found.agrees else "does not agree: write it again"
         print_line(
             f"{found.path}, by {RUNTIMES[found.runtime].title}: {says}; logits differ by at most "
-            f"{found.max_abs_difference:.1e}, of which {found.tolerance:.1e} is rounding"
+            f"{found.max_abs_difference:.1e}, up to {found.tolerance:.1e} is rounding"
         )
     return 0 if found.agrees else 1
