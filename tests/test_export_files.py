@@ -1,6 +1,8 @@
 """Exports of ONNX files: what is asked for, what is refused, and that files are kept whole."""
 
 import json
+import resource
+import signal
 import sys
 import tomllib
 from importlib.util import find_spec
@@ -12,7 +14,14 @@ import pytest
 from conftest import Run
 from exported import THIN, export
 from quantizing import QUICK, pictures, write_float_file, written
-from shufflenet.errors import MissingDependency, NeedsInt8, ParityError, SpecError, WriteError
+from shufflenet.errors import (
+    ChangedExport,
+    MissingDependency,
+    NeedsInt8,
+    ParityError,
+    SpecError,
+    WriteError,
+)
 from shufflenet.export import ExportOptions, export_onnx_file
 from shufflenet.export._source import computing
 from shufflenet.files import model_bytes
@@ -86,6 +95,16 @@ def test_what_a_format_cannot_express_is_refused(
         assert code == 2
         assert err.startswith(f"{form.title} files have no --precision {precision}; choose ")
     assert not path.exists()
+
+
+def test_a_file_with_a_changed_weight_gets_no_new_hash(onnx: Path, tmp_path: Path) -> None:
+    """Of another format it would be sound by its hash, and agree with the changed network."""
+    content = bytearray(onnx.read_bytes())
+    content[len(content) // 2] ^= 0x40
+    onnx.write_bytes(content)
+    with pytest.raises(ChangedExport, match="was damaged or changed after it was exported"):
+        export_onnx_file(onnx, tmp_path / "a.onnx")
+    assert not (tmp_path / "a.onnx").exists()
 
 
 def test_a_shuffle_that_an_onnx_file_no_longer_has_is_refused(
@@ -176,3 +195,22 @@ def test_an_extra_of_a_format_installs_what_reads_the_exported_file() -> None:
     for form in FORMATS.values():
         needed = " ".join(project["optional-dependencies"][form.extra])
         assert "onnx>=" in needed or "shufflenet[onnx]" in needed, form.extra
+
+
+def test_a_full_folder_of_temporary_files_is_named(
+    onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out" / "a.onnx"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(WriteError, match=r"/shufflenet-.*: File too large"):
+            export_onnx_file(onnx, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, former)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    with pytest.raises(WriteError, match="Cannot write 'a temporary folder': No such file"):
+        export_onnx_file(onnx, path)
+    assert not path.parent.exists()

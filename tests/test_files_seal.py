@@ -33,6 +33,8 @@ def test_sealed_files_are_known_under_another_name() -> None:
     assert UNSEALED.encode() not in sealed["a.param"]
     renamed = {name.replace("a.", "other."): content for name, content in sealed.items()}
     check_seal("other.param", metadata_of(sealed), renamed)
+    capitals = {name.replace(".param", ".PARAM"): content for name, content in sealed.items()}
+    check_seal("a.PARAM", metadata_of(sealed), capitals)
 
 
 @pytest.mark.parametrize("name", PARTS)

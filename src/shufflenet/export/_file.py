@@ -21,6 +21,7 @@ from shufflenet.files import (
     SEAL_KEY,
     UNSEALED,
     card_from_metadata,
+    check_onnx_graph,
     read_onnx_metadata,
     seal,
     sidecar_content,
@@ -94,7 +95,7 @@ def export_onnx_file(
 
     Raises:
         SpecError: no format has that suffix, or an option is outside its range.
-        CheckpointError: the file is missing or damaged, or has no card.
+        CheckpointError: the file is missing, damaged or changed, or has no card.
         NotExportable: the format cannot hold the network.
         NeedsInt8: int8 is asked for, and the file is in float32.
         MissingDependency: the format's package is not installed.
@@ -106,7 +107,9 @@ def export_onnx_file(
     _check_installed(form)
     if options.shuffle != "free":
         raise SpecError("shuffle", options.shuffle, "'free' for an ONNX file, which stays as it is")
-    card, _ = card_from_metadata(onnx, read_onnx_metadata(onnx))
+    metadata = read_onnx_metadata(onnx)
+    card, _ = card_from_metadata(onnx, metadata)
+    check_onnx_graph(onnx, metadata)
     content = load_onnx(onnx).SerializeToString()
     done = _write(file_source(onnx, content, card), form, Path(path), options)
     return replace(done, shuffle=None)

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import ParityError
+from shufflenet.export._aside import written_aside
 from shufflenet.export._source import Images, computing
 from shufflenet.runtimes import open_by
 from shufflenet.spec import RUNTIMES, Format, Precision
@@ -55,13 +54,10 @@ def compare(
         CheckpointError: the runtime cannot compute the files.
         MissingDependency: it is not installed.
         ParityError: the difference is larger than accepted, or not a number.
+        WriteError: the folder of temporary files is full, or there is none.
     """
-    with TemporaryDirectory(prefix="shufflenet-") as folder:
-        for name, content in contents.items():
-            path = Path(folder) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        opened = next(Path(folder).glob(f"*{form.suffix}"))
+    with written_aside(contents) as folder:
+        opened = next(folder.glob(f"*{form.suffix}"))
         computed = computing(open_by(RUNTIMES[form.runtime], opened, threads=1))(images)
     largest = float(np.abs(expected).max())
     allowed = form.tolerances[precision] * max(largest, 1.0)

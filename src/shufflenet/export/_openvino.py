@@ -4,12 +4,12 @@ Built from the program they are a third as long as converted from an ONNX file, 
 becomes ten operations, and hold the bytes that ``quantize`` chose.
 """
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from shufflenet.errors import WriteError
+from shufflenet.export._aside import written_aside
 from shufflenet.export._openvino_operations import constant_shapes, operation
 from shufflenet.export._options import Request
 from shufflenet.files import narrow
@@ -29,14 +29,20 @@ def write(program: Program, request: Request) -> dict[str, bytes]:
 
     In float16, weights and biases are stored so, and OpenVINO computes in what suits the device.
     Else weights are stored as float16 only where they are float16 numbers.
+
+    Raises:
+        WriteError: the folder of temporary files is full, or there is none.
     """
     openvino = import_openvino()
     model = _Model(program, openvino).build(request)
     for key, text in request.metadata.items():
         model.set_rt_info(text, key)
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / f"{request.stem}.xml"
-        openvino.save_model(model, path, compress_to_fp16=request.precision == "float16")
+    with written_aside({}) as folder:
+        path = folder / f"{request.stem}.xml"
+        try:
+            openvino.save_model(model, path, compress_to_fp16=request.precision == "float16")
+        except RuntimeError as error:  # of a stream in C++, as where the disk is full
+            raise WriteError(path, str(error)) from error
         return {each.name: each.read_bytes() for each in (path.with_suffix(".bin"), path)}
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from shufflenet.errors import ImageError
+from shufflenet.export._aside import written_aside
 from shufflenet.runtimes import Classifier, OnnxClassifier, load_picture, squares
 from shufflenet.spec import Card, Preprocess
 
@@ -47,11 +47,13 @@ def file_source(path: Path, content: bytes, card: Card) -> Source:
         path: The file, for errors.
         content: Its bytes.
         card: Its card.
+
+    Raises:
+        CheckpointError: ONNX Runtime cannot compute it.
+        WriteError: the folder of temporary files is full, or there is none.
     """
-    with TemporaryDirectory(prefix="shufflenet-") as folder:
-        copy = Path(folder) / path.name
-        copy.write_bytes(content)
-        return Source(path, card, content, computing(OnnxClassifier(copy)))
+    with written_aside({path.name: content}) as folder:
+        return Source(path, card, content, computing(OnnxClassifier(folder / path.name)))
 
 
 def computing(classifier: Classifier) -> Compute:

@@ -33,6 +33,7 @@ from shufflenet.files._ncnn_file import (
 )
 from shufflenet.files._onnx_card import (
     card_from_metadata,
+    check_onnx_graph,
     computes_int8,
     read_onnx_card,
     read_onnx_metadata,
@@ -59,6 +60,7 @@ __all__ = [
     "cache_dir",
     "card_from_metadata",
     "check_model_file",
+    "check_onnx_graph",
     "check_onnx_numbers",
     "check_place",
     "check_seal",

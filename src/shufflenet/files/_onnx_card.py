@@ -3,13 +3,20 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from shufflenet.errors import CardMismatch, CardUnreadable, NoCard, SpecError
+from shufflenet.errors import CardMismatch, CardUnreadable, ChangedExport, NoCard, SpecError
 from shufflenet.files._model_file import errors_of
-from shufflenet.files._onnx_file import OnnxFile, Shape, read_onnx_file
+from shufflenet.files._onnx_file import OnnxFile, Shape, hash_onnx_graph, read_onnx_file
+from shufflenet.files._seal import SEAL_KEY
 from shufflenet.spec import CARD_KEY, Card
 from shufflenet.zoo import Weights, find_published, published_card
 
-__all__ = ["card_from_metadata", "computes_int8", "read_onnx_card", "read_onnx_metadata"]
+__all__ = [
+    "card_from_metadata",
+    "check_onnx_graph",
+    "computes_int8",
+    "read_onnx_card",
+    "read_onnx_metadata",
+]
 
 
 def read_onnx_metadata(path: str | Path) -> dict[str, str]:
@@ -41,6 +48,17 @@ def computes_int8(path: str | Path) -> bool:
     file = read_onnx_file(path)
     card, published = card_from_metadata(path, file.metadata, file)
     return card.int8 is not None or (published is not None and published.quantized)
+
+
+def check_onnx_graph(path: str | Path, metadata: Mapping[str, str]) -> None:
+    """Check that the graph of a float file is the one that was exported, if it holds its hash.
+
+    Raises:
+        ChangedExport: it is another.
+        CheckpointError: the file cannot be read.
+    """
+    if SEAL_KEY in metadata and metadata[SEAL_KEY] != hash_onnx_graph(path):
+        raise ChangedExport(path)
 
 
 def card_from_metadata(

@@ -18,7 +18,7 @@ def seal(contents: Mapping[str, bytes]) -> dict[str, bytes]:
 
     Args:
         contents: The content of each file by its name. ``UNSEALED`` is in them once. The hash is
-            of the contents in the order of names, which may begin otherwise later.
+            of the contents in the order of names, whose beginning and capitals may be others later.
 
     Raises:
         ValueError: ``UNSEALED`` is not in them once.
@@ -55,6 +55,6 @@ def check_seal(
 
 def _hash(contents: Mapping[str, bytes]) -> str:
     digest = hashlib.sha256()
-    for name in sorted(contents):
+    for name in sorted(contents, key=str.lower):
         digest.update(f"{len(contents[name])} ".encode() + contents[name])
     return digest.hexdigest()

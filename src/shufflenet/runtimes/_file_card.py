@@ -6,15 +6,13 @@ from pathlib import Path
 
 from shufflenet.errors import (
     CardUnreadable,
-    ChangedExport,
     MissingDependency,
     NoCard,
     NotVerifiable,
     SpecError,
 )
-from shufflenet.files import check_model_file, hash_onnx_graph, read_onnx_metadata
+from shufflenet.files import check_model_file, check_onnx_graph, read_onnx_metadata
 from shufflenet.runtimes._classifier import missing_package
-from shufflenet.runtimes._int8 import FLOAT_HASH_KEY
 from shufflenet.spec import CARD_KEY, FORMATS, RUNTIMES, Card, Runtime
 
 __all__ = ["file_metadata", "read_file_card"]
@@ -58,6 +56,5 @@ def file_metadata(path: Path, runtime: Runtime) -> Mapping[str, str]:
         )
         return read(path) if read else {}
     metadata = read_onnx_metadata(path)
-    if FLOAT_HASH_KEY in metadata and metadata[FLOAT_HASH_KEY] != hash_onnx_graph(path):
-        raise ChangedExport(path)
+    check_onnx_graph(path, metadata)
     return metadata
