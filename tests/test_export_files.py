@@ -174,6 +174,9 @@ def test_a_model_is_as_large_as_all_its_files(
     beside = Path(f"{exported.path}.json")
     card_bytes = beside.stat().st_size if form.card == "beside" else 0
     assert model_bytes(exported.path) == exported.bytes - card_bytes
+    capitals = Path(exported.path).rename(tmp_path / f"a{form.suffix.upper()}")
+    assert model_bytes(capitals) == exported.bytes - card_bytes
+    capitals.rename(exported.path)
     assert verify_file(exported.path, form.runtime).agrees
     code, out, err = run("show", exported.path, "--json")
     assert code == 0, err

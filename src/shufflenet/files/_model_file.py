@@ -82,7 +82,7 @@ def model_bytes(path: str | Path) -> int:
     weights = [
         path.with_suffix(form.weights)
         for form in FORMATS.values()
-        if form.weights and form.suffix == path.suffix
+        if form.weights and form.suffix == path.suffix.lower()
     ]
     files = path.rglob("*") if is_package(path) else (path, *weights)
     with errors_of(path):
