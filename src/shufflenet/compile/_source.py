@@ -11,11 +11,10 @@ from shufflenet.compile._order import Order
 from shufflenet.errors import CompileError, NotCompilable, UnsupportedByRuntime
 from shufflenet.files import SEAL_KEY, UNSEALED, card_from_metadata
 from shufflenet.graph import Network, read_network
+from shufflenet.runtimes import SQUARES, rounded_logits
 from shufflenet.spec import Card, Target
 
 __all__ = ["Source", "read_source"]
-
-_DIGITS = 6  # of the logits that a compiled file holds as its proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,7 @@ class Source:
         """
         proof: dict[str, object] = {SEAL_KEY: UNSEALED}
         if self.expected.images.dtype == np.uint8:
-            logits = [float(f"{value:.{_DIGITS}g}") for value in self.expected.logits[0]]
-            proof |= {"image": "squares of 8", "logits": logits}
+            proof |= {"image": SQUARES, "logits": rounded_logits(self.expected.logits[0])}
         return Facts(
             labels=self.card.labels,
             card=self.card.to_json(),

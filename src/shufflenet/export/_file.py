@@ -28,15 +28,13 @@ from shufflenet.files import (
     write_together,
 )
 from shufflenet.graph import Program, Unsound, load_onnx, parse_onnx, read_program
-from shufflenet.runtimes import FLOAT_CHECK_KEY, IMAGE_KEY, PRECISION_KEY
+from shufflenet.runtimes import FLOAT_CHECK_KEY, IMAGE_KEY, PRECISION_KEY, rounded_logits
 from shufflenet.spec import CARD_KEY, FORMATS, Card, Format, Precision
 
 if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["export_file", "export_onnx", "export_onnx_file", "find_format"]
-
-_DIGITS = 6  # of the logits that a file holds
 
 
 def find_format(path: str | Path) -> Format:
@@ -240,8 +238,7 @@ def _metadata(
     """Return what a file holds of itself: also the logits of ``squares``."""
     metadata = {CARD_KEY: card.to_json(), PRECISION_KEY: precision}
     if logits is not None:
-        rounded = [float(f"{value:.{_DIGITS}g}") for value in logits]
-        metadata[FLOAT_CHECK_KEY] = json.dumps(rounded)
+        metadata[FLOAT_CHECK_KEY] = json.dumps(rounded_logits(logits))
     return {**metadata, SEAL_KEY: UNSEALED}
 
 

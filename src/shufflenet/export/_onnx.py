@@ -24,7 +24,7 @@ from shufflenet.export._source import Compute, Images, Source
 from shufflenet.files import narrow
 from shufflenet.networks import ShuffleNet, channels_read, float_copy
 from shufflenet.preprocess import normalize
-from shufflenet.runtimes import FLOAT_CHECK_KEY, FLOAT_HASH_KEY, check_image
+from shufflenet.runtimes import FLOAT_CHECK_KEY, FLOAT_HASH_KEY, check_image, rounded_logits
 from shufflenet.spec import CARD_KEY, FLOAT32_TOLERANCE, Card
 
 __all__ = ["onnx_source"]
@@ -84,7 +84,7 @@ def _proof(net: ShuffleNet, card: Card) -> dict[str, str]:
     image = normalize(check_image(card.preprocess), card.preprocess)
     with torch.inference_mode():
         logits = net(torch.from_numpy(image)).numpy()[0]
-    return {FLOAT_CHECK_KEY: json.dumps([float(f"{value:.6g}") for value in logits])}
+    return {FLOAT_CHECK_KEY: json.dumps(rounded_logits(logits))}
 
 
 def _graph(deployed: nn.Module, net: ShuffleNet) -> ir.Model:

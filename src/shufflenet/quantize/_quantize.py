@@ -18,7 +18,7 @@ from shufflenet.quantize._prepare import Prepared, prepare
 from shufflenet.quantize._search import choose_calibrator, choose_float_layers
 from shufflenet.quantize._session import Progress, compute_logits
 from shufflenet.quantize._split import draw_split
-from shufflenet.runtimes import CHECK_KEY, HASH_KEY, check_image
+from shufflenet.runtimes import CHECK_KEY, HASH_KEY, check_image, rounded_logits
 from shufflenet.spec import CARD_KEY, Card, Int8
 
 __all__ = ["Quantized", "quantize_onnx"]
@@ -137,7 +137,7 @@ def _with_metadata(model: onnx.ModelProto, network: Prepared, card: Card) -> byt
     exact = compute_logits(model, image, network.feed_int8, exact=True)[0]
     entries = {
         CARD_KEY: card.to_json(),
-        CHECK_KEY: json.dumps([float(f"{value:.6g}") for value in exact]),
+        CHECK_KEY: json.dumps(rounded_logits(exact)),
         HASH_KEY: hashlib.sha256(model.graph.SerializeToString()).hexdigest(),
     }
     del model.metadata_props[:]

@@ -9,19 +9,7 @@ from shufflenet.runtimes._file_card import read_file_card
 from shufflenet.runtimes._file_input import INPUT_KEY
 from shufflenet.runtimes._guard import check_rows, guarded
 from shufflenet.runtimes._inputs import check_batch, check_pixels
-from shufflenet.runtimes._int8 import (
-    CHECK_KEY,
-    FLOAT_CHECK_KEY,
-    FLOAT_HASH_KEY,
-    HASH_KEY,
-    IMAGE_KEY,
-    INT8_AGREEMENT,
-    PRECISION_KEY,
-    check_image,
-    check_int8,
-    computes_int8_exactly,
-    squares,
-)
+from shufflenet.runtimes._int8 import INT8_AGREEMENT, check_int8, computes_int8_exactly
 from shufflenet.runtimes._litert import LiteRtClassifier
 from shufflenet.runtimes._llvm import LlvmClassifier
 from shufflenet.runtimes._model import Model, Opening
@@ -29,6 +17,18 @@ from shufflenet.runtimes._onnxruntime import OnnxClassifier
 from shufflenet.runtimes._open import find_runtimes, open_by
 from shufflenet.runtimes._openvino import OpenVinoClassifier, import_openvino
 from shufflenet.runtimes._pictures import Picture, load_picture
+from shufflenet.runtimes._proof import (
+    CHECK_KEY,
+    FLOAT_CHECK_KEY,
+    FLOAT_HASH_KEY,
+    HASH_KEY,
+    IMAGE_KEY,
+    PRECISION_KEY,
+    SQUARES,
+    check_image,
+    rounded_logits,
+    squares,
+)
 from shufflenet.runtimes._verify import Verified, verify_file
 from shufflenet.runtimes._wasmtime import WasmClassifier, WasmModule
 
@@ -41,6 +41,7 @@ __all__ = [
     "INPUT_KEY",
     "INT8_AGREEMENT",
     "PRECISION_KEY",
+    "SQUARES",
     "Classifier",
     "CompiledClassifier",
     "LiteRtClassifier",
@@ -70,6 +71,7 @@ __all__ = [
     "open_card",
     "open_fastest",
     "read_file_card",
+    "rounded_logits",
     "run_batches",
     "squares",
     "top_k",

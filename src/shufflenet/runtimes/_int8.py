@@ -11,31 +11,13 @@ import numpy.typing as npt
 from shufflenet.errors import ChangedInt8, DamagedCheck, OtherInt8Logits
 from shufflenet.files import hash_onnx_graph, read_onnx_metadata
 from shufflenet.outside import read_json, typed
-from shufflenet.spec import Card, Preprocess
+from shufflenet.runtimes._proof import CHECK_KEY, HASH_KEY, stated_image
+from shufflenet.spec import Card
 
-__all__ = [
-    "CHECK_KEY",
-    "FLOAT_CHECK_KEY",
-    "FLOAT_HASH_KEY",
-    "HASH_KEY",
-    "IMAGE_KEY",
-    "INT8_AGREEMENT",
-    "PRECISION_KEY",
-    "check_image",
-    "check_int8",
-    "computes_int8_exactly",
-    "squares",
-    "stated_image",
-]
+__all__ = ["INT8_AGREEMENT", "check_int8", "computes_int8_exactly"]
 
 _log = logging.getLogger(__name__)
 
-CHECK_KEY = "shufflenet.int8_check"  # the metadata entry that holds the logits of check_image
-FLOAT_CHECK_KEY = "shufflenet.check"  # likewise of float files, which ``verify`` reads
-PRECISION_KEY = "shufflenet.precision"  # the numbers in which it computes: float16 is wider off
-IMAGE_KEY = "shufflenet.image_px"  # the height and width of that image, if it is not square
-FLOAT_HASH_KEY = "shufflenet.sha256"  # and the hash of their graph
-HASH_KEY = "shufflenet.int8_sha256"  # the metadata entry that holds the hash of the file's graph
 # The largest difference between the logits of one int8 file by two runtimes that counts as
 # agreement, relative to the largest logit. Sums are exact, but float32 may round a value halfway
 # between two bytes to the other one. Of 16 images, by ONNX Runtime, OpenVINO and four instruction
@@ -64,47 +46,6 @@ def computes_int8_exactly() -> bool:
     session = onnxruntime.InferenceSession(str(probe), providers=["CPUExecutionProvider"])
     (result,) = session.run(None, {"pixels": np.full((1, 64, 8, 8), 255, np.uint8)})
     return bool((np.asarray(result) == 255).all())
-
-
-def check_image(how: Preprocess) -> npt.NDArray[np.uint8]:
-    """Return the image whose logits every int8 file holds: ``(1, crop_px, crop_px, 3)``.
-
-    It shows squares of an eighth of its side in colors drawn with seed 0, which excite layers
-    more strongly than noise does.
-    """
-    return squares(how.crop_px, how.crop_px)[None]
-
-
-def squares(height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Return an image, ``(height, width, 3)``, of eight by eight squares in random colors."""
-    colors = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
-    rows, columns = (np.arange(side) * 8 // side for side in (height, width))
-    image: npt.NDArray[np.uint8] = colors[rows][:, columns]
-    return image
-
-
-def stated_image(
-    metadata: Mapping[str, str], how: Preprocess, path: str | Path
-) -> npt.NDArray[np.uint8]:
-    """Return the image whose logits a file holds, ``(1, h, w, 3)``.
-
-    Args:
-        metadata: The file's metadata.
-        how: The preprocessing of its card.
-        path: The file.
-
-    Raises:
-        DamagedCheck: the size that it states is none.
-    """
-    if IMAGE_KEY not in metadata:
-        return check_image(how)
-    try:
-        height, width = typed(read_json(metadata[IMAGE_KEY]), tuple[int, int], "size")
-    except ValueError as error:  # a SpecError is one
-        raise DamagedCheck(path) from error
-    if not (0 < height <= how.crop_px and 0 < width <= how.crop_px):
-        raise DamagedCheck(path)
-    return squares(height, width)[None]
 
 
 def check_int8(

@@ -154,7 +154,7 @@ class _Interpreters:
 
     @contextlib.contextmanager
     def of(self, shape: tuple[int, ...]) -> Iterator[_Interpreter]:
-        """Give an interpreter for images of a shape to the caller alone.
+        """Yield an interpreter for images of a shape, which the caller alone uses.
 
         Raises:
             SpecError: the file takes images of another size only.

@@ -11,19 +11,18 @@ from shufflenet.outside import read_json, typed
 from shufflenet.runtimes._classifier import Classifier
 from shufflenet.runtimes._compiled import CompiledClassifier
 from shufflenet.runtimes._file_card import file_metadata
-from shufflenet.runtimes._int8 import (
+from shufflenet.runtimes._open import find_runtimes, open_by
+from shufflenet.runtimes._proof import (
     CHECK_KEY,
     FLOAT_CHECK_KEY,
     PRECISION_KEY,
+    SQUARES,
     stated_image,
 )
-from shufflenet.runtimes._open import find_runtimes, open_by
 from shufflenet.runtimes._wasmtime import WasmClassifier
 from shufflenet.spec import FLOAT32_TOLERANCE, FORMATS, INT8_TOLERANCE
 
 __all__ = ["Verified", "verify_file"]
-
-_SQUARES = "squares of 8"  # how compiled files call the image of check_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ def _logits_in(
         NoProof: there are none.
     """
     if isinstance(classifier, CompiledClassifier | WasmClassifier):
-        if classifier.proof.image != _SQUARES:
+        if classifier.proof.image != SQUARES:
             raise NoProof(path)
         return classifier.proof.logits
     text = metadata.get(CHECK_KEY, metadata.get(FLOAT_CHECK_KEY))
