@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from shufflenet.cli._benchmark_table import COLUMNS, Result, json_fields, print_results
-from shufflenet.cli._options import Commands, add_command, positive
+from shufflenet.cli._options import Commands, add_command, file_endings, positive
 from shufflenet.cli._output import add_json, print_json, print_note, progress
 from shufflenet.spec import RUNTIMES
 from shufflenet.zoo import NETWORKS
@@ -50,8 +50,8 @@ def add_benchmark(commands: Commands) -> None:
         "models",
         metavar="NAME|FILE",
         nargs="+",
-        help="names of `shufflenet list`, .onnx and .safetensors files, or folders of training "
-        "runs; a network without weights is measured with random ones",
+        help="names of `shufflenet list`, folders of training runs, or files that end in "
+        f"{file_endings()}; a network without weights is measured with random ones",
     )
     parser.add_argument(
         "--runtime",

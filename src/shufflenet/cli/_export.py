@@ -69,6 +69,19 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="version of the ONNX operator set (default: 18, or that of an .onnx file)",
     )
+    _add_sizes(parser)
+    parser.add_argument(
+        "--photos",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="PHOTO",
+        help="photos on which file and network are compared too, beside drawn images (default: "
+        "none)",
+    )
+
+
+def _add_sizes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image-px",
         type=image_size,
@@ -81,15 +94,6 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=positive,
         metavar="N",
         help="number of images of each call (default: any where the format can, else 1)",
-    )
-    parser.add_argument(
-        "--photos",
-        nargs="+",
-        type=Path,
-        default=[],
-        metavar="PHOTO",
-        help="photos on which file and network are compared too, beside drawn images (default: "
-        "none)",
     )
 
 

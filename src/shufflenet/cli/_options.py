@@ -16,6 +16,7 @@ __all__ = [
     "Commands",
     "add_command",
     "add_model",
+    "file_endings",
     "image_size",
     "not_negative",
     "open_chosen",
@@ -136,8 +137,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         default=DEFAULT,
         metavar="NAME|FILE",
-        help="a checkpoint's name from `shufflenet list`, a file that this package wrote, or "
-        "the folder of a training run (default: the model that ships in the package)",
+        help="a checkpoint's name from `shufflenet list`, the folder of a training run, or a file "
+        f"that ends in {file_endings()} (default: the model that ships in the package)",
     )
     parser.add_argument(
         "--runtime",
@@ -162,6 +163,12 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="threads that compute a batch (default: all cores for one image; one for many "
         "images, because then every core computes a batch of its own)",
     )
+
+
+def file_endings() -> str:
+    """Return the suffixes of the files that a runtime opens, as a sentence lists them."""
+    *most, last = dict.fromkeys(each for runtime in RUNTIMES.values() for each in runtime.suffixes)
+    return f"{', '.join(most)} or {last}"
 
 
 def _titles(precision: Arithmetic) -> str:

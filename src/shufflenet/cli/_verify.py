@@ -20,10 +20,13 @@ def add_verify(commands: Commands) -> None:
         "  shufflenet verify default\n"
         "  shufflenet verify model.onnx\n"
         "  shufflenet verify model.onnx --runtime llvm\n"
+        "  shufflenet verify model.tflite\n"
         "  shufflenet verify model.so\n",
     )
     parser.add_argument(
-        "model", metavar="MODEL", help="what export, quantize or compile wrote, or a model's name"
+        "model",
+        metavar="NAME|FILE",
+        help="a file that export, quantize or compile wrote, or a model's name",
     )
     parser.add_argument(
         "--runtime",

@@ -90,7 +90,7 @@ class Operations:
         self.shapes.update(zip(node.outputs, shapes, strict=True))
 
     def _alias(self, node: Node, tensor: str) -> None:
-        """Give a tensor a second name, by which it may have other parameters."""
+        """Note a second name of a tensor, by which it may have other parameters."""
         params = self._quantized.params
         if node.output in params and params.get(tensor) != params[node.output]:
             copy = Node(node.name, "Requantize", (tensor,), node.outputs, {})

@@ -97,9 +97,9 @@ def _channel_scales(node: Node, codes: Array, constants: Mapping[str, Array]) ->
     """
     scale = _constant(node, 1, constants).astype(np.float32)
     zero = _constant(node, 2, constants) if len(node.inputs) > 2 else np.zeros(1)
-    if codes.dtype not in (np.int8, np.int32) or scale.size not in (1, len(codes)) or zero.any():
-        raise Unsound(f"has weights, {node.output[:80]!r}, not quantized by output channels")
-    if scale.size > 1 and node.attributes.get("axis", 1) not in (0, -codes.ndim):
+    fits = codes.dtype in (np.int8, np.int32) and scale.size in (1, len(codes)) and not zero.any()
+    by_outputs = scale.size == 1 or node.attributes.get("axis", 1) in (0, -codes.ndim)
+    if not (fits and by_outputs):
         raise Unsound(f"has weights, {node.output[:80]!r}, not quantized by output channels")
     return np.broadcast_to(scale.ravel(), len(codes)).copy()
 
