@@ -16,7 +16,6 @@ from exported import THIN, export
 from quantizing import QUICK, pictures, write_float_file, written
 from shufflenet.errors import (
     ChangedExport,
-    MissingDependency,
     NeedsInt8,
     ParityError,
     SpecError,
@@ -184,12 +183,14 @@ def test_a_model_is_as_large_as_all_its_files(
 
 
 def test_the_first_error_names_the_extra_of_the_format(
-    onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
-    monkeypatch.setattr("shufflenet.export._file.load_onnx", None)  # would need another extra
-    with pytest.raises(MissingDependency, match=r"LiteRT files .* 'shufflenet\[litert\]'"):
-        export_onnx_file(onnx, tmp_path / "a.tflite")
+    monkeypatch.setitem(sys.modules, "shufflenet.export", None)  # it would need another extra
+    code, _, err = run("export", "default", "--to", tmp_path / "a.tflite")
+    assert code == 1
+    assert "LiteRT files" in err
+    assert "'shufflenet[litert]'" in err
 
 
 def test_an_extra_of_a_format_installs_what_reads_the_exported_file() -> None:

@@ -1,11 +1,13 @@
 """``shufflenet export``."""
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shufflenet.cli._options import Commands, add_command, image_size, positive
 from shufflenet.cli._output import add_json, print_json, print_line, print_note
+from shufflenet.errors import MissingDependency
 from shufflenet.spec import FORMATS
 
 if TYPE_CHECKING:
@@ -111,6 +113,8 @@ def _export(args: argparse.Namespace) -> int:
         offered = " or ".join(form.tolerances)
         print_note(f"{form.title} files have no --precision {args.precision}; choose {offered}.")
         return 2
+    if find_spec(form.package) is None:  # so that the first error names the extra that has all
+        raise MissingDependency(f"Writing {form.title} files", form.package, form.extra)
     from shufflenet.export import ExportOptions
 
     options = ExportOptions(

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
@@ -77,7 +76,6 @@ def export_file(
 
     options, form = options or ExportOptions(), find_format(path)
     _check_options(form, options)
-    _check_installed(form)
     return _write(onnx_source(net, card, options), form, Path(path), options)
 
 
@@ -102,7 +100,6 @@ def export_onnx_file(
     """
     options, form, onnx = options or ExportOptions(), find_format(path), Path(onnx)
     _check_options(form, options)
-    _check_installed(form)
     if options.shuffle != "free":
         raise SpecError("shuffle", options.shuffle, "'free' for an ONNX file, which stays as it is")
     metadata = read_onnx_metadata(onnx)
@@ -153,16 +150,6 @@ def _check_options(form: Format, options: ExportOptions) -> None:
     if options.precision not in (None, *form.tolerances):
         expected = " or ".join(f"'{each}'" for each in form.tolerances)
         raise SpecError("precision", options.precision, f"{expected} for {form.title} files")
-
-
-def _check_installed(form: Format) -> None:
-    """Check at once, so that the first error names the extra that has all of a format's packages.
-
-    Raises:
-        MissingDependency: the format's package is not installed.
-    """
-    if find_spec(form.package) is None:
-        raise MissingDependency(f"Writing {form.title} files", form.package, form.extra)
 
 
 def _write(source: Source, form: Format, path: Path, options: ExportOptions) -> Exported:
