@@ -37,6 +37,7 @@ def add_quantize(commands: Commands) -> None:
         "  shufflenet quantize default --data train/ --to int8.onnx\n"
         "  shufflenet quantize photos.onnx --data photos/ --to int8.onnx --max-drop 0.3 --layers\n",
     )
+    parser.set_defaults(extra="quantize")
     parser.add_argument(
         "model",
         metavar="NAME|FILE",
