@@ -81,8 +81,8 @@ def written(
     for (graph, precision), source in files.items():
         if precision not in form.tolerances:
             continue
-        path = folder / f"{graph}-{precision}" / f"model{form.suffix}"
-        path.parent.mkdir(exist_ok=True)
+        path = folder / form.name / f"{graph}-{precision}" / f"model{form.suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             done = export_onnx_file(source, path, ExportOptions(precision=precision))
         except ShuffleNetError as error:

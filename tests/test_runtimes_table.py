@@ -10,6 +10,7 @@ import pytest
 
 import shufflenet
 from conftest import Run
+from exported import THIN, export
 from fakes import Reddest
 from shufflenet.errors import CheckpointError, MissingDependency, SpecError
 from shufflenet.export import Request
@@ -64,7 +65,7 @@ def write(program: Program, request: Request) -> dict[str, bytes]:
 
 
 def test_a_format_of_one_entry_is_written_by_export(
-    toy: Path, checkpoint: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    toy: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = replace(
         FORMATS["onnx"], name="toy", title="Toy", suffix=".toy", module=__name__, runtime="toy",
@@ -72,14 +73,15 @@ def test_a_format_of_one_entry_is_written_by_export(
     )  # fmt: skip
     monkeypatch.setitem(FORMATS, "toy", row)
     path = tmp_path / "net.toy"
-    code, out, _ = run("export", checkpoint, "--to", path, "--shuffle", "keep", "--json")
+    onnx = export(replace(THIN, classes=3), tmp_path / "thin.onnx")
+    code, out, _ = run("export", onnx, "--to", path, "--json")
     assert code == 0
     exported = json.loads(out)
     assert exported["files"] == [str(path), f"{path}.json"]
     assert (exported["format"], exported["precision"]) == ("toy", "float32")
     assert path.read_text() == "141"
     assert json.loads(Path(f"{path}.json").read_text())[CARD_KEY]["name"] == "test"
-    code, _, err = run("export", checkpoint, "--to", path, "--opset", "19")
+    code, _, err = run("export", onnx, "--to", path, "--opset", "19")
     assert (code, err) == (2, "Toy files have no --opset; leave it out.\n")
 
 
