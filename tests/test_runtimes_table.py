@@ -79,7 +79,7 @@ def test_a_format_of_one_entry_is_written_by_export(
     exported = json.loads(out)
     assert exported["files"] == [str(path), f"{path}.json"]
     assert (exported["format"], exported["precision"]) == ("toy", "float32")
-    assert path.read_text() == "141"
+    assert path.read_text() == "58"
     assert json.loads(Path(f"{path}.json").read_text())[CARD_KEY]["name"] == "test"
     code, _, err = run("export", onnx, "--to", path, "--opset", "19")
     assert (code, err) == (2, "Toy files have no --opset; leave it out.\n")

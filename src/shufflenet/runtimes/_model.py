@@ -55,6 +55,8 @@ class Opening:
 class Model:
     """A classifier that checks what it is given: the result of ``shufflenet.open_model``.
 
+    What a runtime opened checks so itself; a classifier of the caller's own is checked here.
+
     Several threads may use it at once. Pickled, it is its file's path and how that was opened, so
     that another process on this machine opens it again.
     """
@@ -81,6 +83,8 @@ class Model:
             SpecError: the batch has another shape or dtype, or is not finite.
             CheckpointError: the file cannot be computed, or not to finite logits.
         """
+        if self._opening:
+            return self._classifier.logits(batch)
         batch = check_batch(batch, self.card.network.in_channels)
         return self._guard.logits(self._classifier.logits, batch)
 
@@ -92,6 +96,8 @@ class Model:
                 another number of channels than three.
             CheckpointError: the file cannot be computed, or not to finite logits.
         """
+        if self._opening:
+            return self._classifier.logits_from_pixels(pixels)
         pixels = check_pixels(pixels, self.card.network.in_channels)
         return self._guard.logits(self._classifier.logits_from_pixels, pixels)
 
