@@ -4,7 +4,7 @@
 
 The folder holds ``imagenet-samples.tar.gz``, 200 photos of ordinary size. Every contender gives
 the same thing, by torch's DataLoader without workers: batches of random crops of 224 px, half of
-them mirrored, as grey levels in uint8. torchvision's are ``ImageFolder``, ``RandomResizedCrop``,
+them mirrored, as gray levels in uint8. torchvision's are ``ImageFolder``, ``RandomResizedCrop``,
 ``RandomHorizontalFlip`` and ``PILToTensor``; where it cannot be imported, Pillow by hand takes
 its place. All take turns for a pass over the photos; medians and the whole range are printed, and
 written beside this script as JSON.
@@ -33,9 +33,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from shufflenet.data import ImageSet, open_images
 from shufflenet.data.packing import Encoding, pack
-from shufflenet.recipes import find_recipe
+from shufflenet.recipes import find_recipe, preprocess_for
 from shufflenet.train import _jpeg
-from shufflenet.train._batches import Batches, Crops
+from shufflenet.train._batches import Batches, Crops, Shown
 from shufflenet.train.augment import random_crop
 
 ROUNDS = 15
@@ -54,10 +54,12 @@ def drawn(batches: Iterable[Any]) -> Work:
 def ours(images: ImageSet) -> Work:
     """Draw batches as ``shufflenet train`` does, of another epoch each time."""
     epochs = iter(range(RECIPE.epochs))
+    warned = torch.zeros(len(images), dtype=torch.bool)
+    shown = Shown(samples=images.samples, how=preprocess_for(224), warned=warned)
 
     def draw() -> None:
         epoch = next(epochs)
-        crops = Crops(images.samples, RECIPE, epoch)
+        crops = Crops(shown, RECIPE, epoch)
         for _ in DataLoader(crops, batch_sampler=Batches(images.samples, RECIPE, epoch, 0)):
             pass
 

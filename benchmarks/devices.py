@@ -53,7 +53,7 @@ def agreement(file: Path, target: str, folder: Path) -> Row:
     """Return how far logits are from this machine's, where QEMU plays the processor."""
     network, _ = read_network(file)
     here = LlvmClassifier(file, threads=1)
-    side = here.card.preprocess.crop_px
+    side, _ = here.card.preprocess.size_px
     module = build(network, TARGETS[target], (3, side, side), preprocess_for(side), batches=False)
     images = np.random.default_rng(0).standard_normal((IMAGES, 3, side, side), np.float32)
     expected = here.logits(images)

@@ -133,7 +133,8 @@ def main() -> None:
     rows: list[Row] = []
     for name, runtime, model in opened(args.model or [DEFAULT]):
         loaded = (load(path, model.card.preprocess) for path in photos[: BATCHES[-1]])
-        images = np.stack([image for image in loaded if not isinstance(image, ImageError)])
+        pixels = [np.asarray(each, np.uint8) for each in loaded if not isinstance(each, ImageError)]
+        images = np.stack(pixels)
         rows += [*call_rows(name, runtime, model, images), folder_row(name, runtime, model, photos)]
     for row in rows:
         first, second = (" to ".join(f"{v:.3f}" for v in each) for each in (row.first, row.second))

@@ -119,8 +119,8 @@ def main() -> None:
     rng = np.random.default_rng(0)
     photos = [rng.integers(0, 256, (height, width, 3), np.uint8) for width, height in PHOTOS]
     for target in ("host", "x86-64"):
-        for crop_px in (how.crop_px, 224):
-            resize_px = round(how.resize_px * crop_px / how.crop_px)
+        for crop_px in (how.height_px, 224):
+            resize_px = round(how.resize_px * crop_px / how.height_px)
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, "network.so")
                 compile_network(NETWORK, path, target, image_px=(crop_px, crop_px))

@@ -16,6 +16,7 @@ from PIL import Image
 from torch import nn
 
 import shufflenet
+from made_once import SHARED
 from seeded import photo, seeded_weights
 from shufflenet import cli
 from shufflenet.files import Checkpoint, write_checkpoint
@@ -35,7 +36,7 @@ from shufflenet.spec import (
 )
 from shufflenet.zoo import NETWORKS
 
-torch.set_num_threads(1)  # tests run side by side
+torch.set_num_threads(1)  # also what fixtures of modules compute
 settings.register_profile("any machine", deadline=None)  # no test depends on how busy it is
 settings.load_profile("any machine")
 
@@ -46,8 +47,12 @@ _CODE = "code"  # the folder of kept machine code in the cache folder
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give each process of a run a cache folder of its own, also what has no fixtures: doctests."""
-    config.stash[_HOME] = Path(tempfile.mkdtemp(prefix="shufflenet-tests-"))
-    os.environ["SHUFFLENET_HOME"] = str(config.stash[_HOME])
+    home = config.stash[_HOME] = Path(tempfile.mkdtemp(prefix="shufflenet-tests-"))
+    os.environ["SHUFFLENET_HOME"] = str(home)
+    if not hasattr(config, "workerinput"):  # the workers of pytest-xdist start after this
+        shared = home / "shared"
+        (shared / _CODE).mkdir(mode=0o700, parents=True)
+        os.environ[SHARED] = str(shared)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -58,15 +63,23 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def own_cache(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give each test a cache folder in which nothing was downloaded, converted or measured.
 
-    Only machine code is kept from test to test, for it takes seconds to make; it does not change
-    which runtime ``auto`` takes unless that was measured. ``fresh_code`` keeps it apart too.
+    Only machine code is kept from test to test, and shared by all workers, for it takes seconds to
+    make, and each process trusts it by its hash alone; it does not change which runtime ``auto``
+    takes unless that was measured. ``fresh_code`` keeps it apart too.
     """
-    code = pytestconfig.stash[_HOME] / _CODE
-    code.mkdir(mode=0o700, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=pytestconfig.stash[_HOME]))
-    (folder / _CODE).symlink_to(code)
+    (folder / _CODE).symlink_to(Path(os.environ[SHARED]) / _CODE)
     monkeypatch.setenv("SHUFFLENET_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Compute by one thread, since tests run side by side, whatever the test before asked for.
+
+    The last bits of sums depend on the number of threads, and runs are compared to the bit.
+    """
+    torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from conftest import card_for, with_seeded_weights
+from made_once import made_once
 from shufflenet.export import export_onnx
 from shufflenet.networks import build
 from shufflenet.spec import NetworkSpec, Stage, V2Spec
@@ -25,9 +26,12 @@ def export(spec: NetworkSpec, path: Path) -> Path:
     return path
 
 
-@cache  # an export takes seconds
+@cache
 def _exported(spec: NetworkSpec) -> bytes:
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "exported.onnx"
-        export_onnx(with_seeded_weights(build(spec)).eval(), card_for(spec), path)
-        return path.read_bytes()
+    def make() -> bytes:
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "exported.onnx"
+            export_onnx(with_seeded_weights(build(spec)).eval(), card_for(spec), path)
+            return path.read_bytes()
+
+    return made_once(("exported", spec), make)

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.preprocess import normalize
+from shufflenet.preprocess import Pixels, normalize
 from shufflenet.spec import Card
 
 
@@ -17,7 +17,7 @@ class Reddest:
         means: npt.NDArray[np.float32] = batch.mean(axis=(2, 3), dtype=np.float32)
         return means
 
-    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
         return self.logits(normalize(pixels, self.card.preprocess))
 
 

@@ -34,9 +34,9 @@ def as_torch(arrays: Arrays) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
 
 
-def write(original: Original, folder: Path) -> Path:
-    """Write a checkpoint of random weights as the source of a network does."""
-    arrays = weights(original)
+def write(original: Original, folder: Path, arrays: Arrays | None = None) -> Path:
+    """Write a checkpoint of random weights, made here unless given, as a network's source does."""
+    arrays = weights(original) if arrays is None else arrays
     if original.source.startswith("paddle"):
         path = folder / f"ShuffleNetV2_{original.name.replace(' ', '_')}.pdparams"
         names = {name: f"parameter_{i}.w_0" for i, name in enumerate(arrays)}

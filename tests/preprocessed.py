@@ -13,13 +13,13 @@ IMAGES = (  # height, width
 SIZES = ((256, 224), (232, 224), (40, 32), (73, 65))  # the shorter side, the crop
 
 
-def digest(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def digest(pixels: npt.NDArray[np.uint8 | np.uint16]) -> npt.NDArray[np.uint8]:
     """Sum up every pixel and the shape: the first 16 bytes of the SHA-256."""
     content = repr(pixels.shape).encode() + pixels.tobytes()
     return np.frombuffer(hashlib.sha256(content).digest()[:16], np.uint8)
 
 
-def sample(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def sample(pixels: npt.NDArray[np.uint8 | np.uint16]) -> npt.NDArray[np.uint8 | np.uint16]:
     """Take four pixels a side, ``(4, 4, 3)``: they show what is wrong where the sum does not."""
     at = np.linspace(0, len(pixels) - 1, 4).astype(int)
     return np.asarray(pixels[at][:, at])

@@ -12,13 +12,14 @@ from PIL import Image
 from torch import nn
 
 from conftest import card_for, with_seeded_weights
+from made_once import made_once
 from shufflenet.data import ImageSet, open_images
 from shufflenet.export import export_onnx
 from shufflenet.networks import ShuffleNet, build
 from shufflenet.preprocess import normalize
 from shufflenet.quantize import QuantizeOptions
 from shufflenet.recipes import preprocess_for
-from shufflenet.spec import Label, NetworkSpec, V2Spec
+from shufflenet.spec import Label, NetworkSpec, Task, V2Spec
 from shufflenet.zoo import NETWORKS
 
 RNG = np.random.default_rng
@@ -40,22 +41,27 @@ def written(folder: Path, images: Iterable[np.ndarray], classes: Sequence[str]) 
     return open_images(folder)
 
 
-def write_float_file(folder: Path, spec: NetworkSpec | None = None) -> Path:
+def write_float_file(
+    folder: Path, spec: NetworkSpec | None = None, task: Task = "classification"
+) -> Path:
     """Write a network with random weights; colors are classes; by default two stages of two."""
     path = folder / "float.onnx"
-    path.write_bytes(_float_file(spec or _two_stages()))
+    path.write_bytes(_float_file(spec or _two_stages(), task))
     return path
 
 
-@cache  # an export takes seconds
-def _float_file(spec: NetworkSpec) -> bytes:
-    net = with_seeded_weights(build(spec))
-    _fit_statistics(net)
-    labels = tuple(Label(name, name) for name in CLASSES)
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "float.onnx"
-        export_onnx(net, replace(card_for(net.spec), labels=labels), path)
-        return path.read_bytes()
+@cache
+def _float_file(spec: NetworkSpec, task: Task) -> bytes:
+    def make() -> bytes:
+        net = with_seeded_weights(build(spec))
+        _fit_statistics(net)
+        labels = tuple(Label(name, name) for name in CLASSES)
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "float.onnx"
+            export_onnx(net, replace(card_for(net.spec), labels=labels, task=task), path)
+            return path.read_bytes()
+
+    return made_once(("float file", spec, task), make)
 
 
 def _two_stages() -> V2Spec:

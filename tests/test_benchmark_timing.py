@@ -32,11 +32,13 @@ from shufflenet.benchmark import (
 from shufflenet.cli import main
 from shufflenet.cli._benchmark import _precision
 from shufflenet.errors import CheckpointError
+from shufflenet.export import ExportOptions, export_onnx_file
 from shufflenet.files import read_card
 from shufflenet.layers import layers
 from shufflenet.machine import cores
+from shufflenet.preprocess import Pixels
 from shufflenet.report.charts import plot_timings
-from shufflenet.spec import CARD_KEY, Accuracy, Int8
+from shufflenet.spec import CARD_KEY, RUNTIMES, Accuracy, Int8
 from shufflenet.zoo import SHIPPED, find_network
 from test_runtimes_model import CARD
 
@@ -61,7 +63,7 @@ def test_contenders_alternate_and_first_calls_are_kept_apart() -> None:
     quick, slow = Timed(clock, 3 * tick, 31 * tick), Timed(clock, 7 * tick, 31 * tick)
     contenders = [
         Contender("quick", "onnxruntime", "float32", 1, quick),
-        Contender("slow", "onnxruntime", "float32", 2, slow),
+        Contender("slow", "onnxruntime", "float16", 2, slow),
     ]
     blocks: list[int] = []
     first, second = compare(
@@ -69,6 +71,7 @@ def test_contenders_alternate_and_first_calls_are_kept_apart() -> None:
     )
     assert sum(blocks) == count_blocks(contenders) == ROUNDS * 5
     assert (first.model, second.model) == ("quick", "slow")
+    assert (first.precision, second.precision) == ("float32", "float16")
     assert (first.p50_ms, second.p50_ms) == (4e3 * tick, 8e3 * tick)
     assert (first.p95_ms, second.p95_ms) == (4e3 * tick, 8e3 * tick)
     assert first.cold_ms == second.cold_ms == 32e3 * tick
@@ -156,11 +159,11 @@ def test_memory_is_read_among_what_libraries_print(monkeypatch: pytest.MonkeyPat
     assert peak_memory_bytes("any", "any", threads=1, batches=(8, 1)) is None
 
 
-def test_photos_are_measured_as_pixels_and_other_images_as_floats() -> None:
+def test_images_are_measured_as_pixels_where_the_card_says_how() -> None:
     given: list[tuple[np.dtype[np.generic], tuple[int, ...]]] = []
 
     class Watched(Reddest):
-        def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
             given.append((pixels.dtype, pixels.shape))
             return np.zeros((len(pixels), 3), np.float32)
 
@@ -169,17 +172,22 @@ def test_photos_are_measured_as_pixels_and_other_images_as_floats() -> None:
             return np.zeros((len(batch), 3), np.float32)
 
     two = dataclasses.replace(CARD.network, in_channels=2)
-    for card in (CARD, dataclasses.replace(CARD, network=two)):
+    how = dataclasses.replace(
+        CARD.preprocess, crop_px=(32, 40), channels="stored", bits=16, mean=(0, 0), std=(1, 1)
+    )
+    other = dataclasses.replace(CARD, network=two)
+    for card in (CARD, other, dataclasses.replace(other, preprocess=how)):
         contender = Contender("any", "onnxruntime", "float32", 1, Watched(card))
         compare([contender], batch=2, seconds=0.0, clock=FakeClock())
     assert set(given) == {
         (np.dtype(np.uint8), (2, 32, 32, 3)), (np.dtype(np.float32), (2, 2, 32, 32)),
+        (np.dtype(np.uint16), (2, 32, 40, 2)),
     }  # fmt: skip
 
 
 def test_a_time_of_no_answer_is_not_told() -> None:
     class Broken(Reddest):
-        def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
             return np.full((len(pixels), 3), np.nan, np.float32)
 
     contender = Contender("any", "onnxruntime", "float32", 1, Broken(CARD))
@@ -214,8 +222,8 @@ def timing(model: str, runtime: str, precision: str, rounds: tuple[float, ...]) 
 
 def test_a_chart_shows_names_as_they_are(tmp_path: Path) -> None:
     name = "$x_{$ \x1b[2J.onnx"  # no formula, and no XML
-    plot_timings([timing(name, "onnxruntime", "float32", (1.0, 2.0))], tmp_path / "a.svg")
-    assert r"$x_{$ \x1b[2J.onnx" in (tmp_path / "a.svg").read_text("utf-8")
+    plot_timings([timing(name, "onnxruntime", "float32", (1.0, 2.0))], tmp_path / "a.SVG")
+    assert r"$x_{$ \x1b[2J.onnx" in (tmp_path / "a.SVG").read_text("utf-8")
 
 
 def test_the_verdict_is_in_words() -> None:
@@ -311,11 +319,17 @@ def test_a_single_contender_is_its_own_reference(run: Run) -> None:
     assert "billions of multiplications" in out
 
 
-def test_the_precision_is_what_the_card_states(tmp_path: Path) -> None:
+def test_the_precision_is_what_the_file_states(tmp_path: Path) -> None:
     assert SHIPPED.onnx
     assert SHIPPED.checkpoint
     card = read_card(SHIPPED.checkpoint)
-    assert _precision(SHIPPED.onnx, card) == _precision(SHIPPED.checkpoint, card) == "float32"
+    by, torch = RUNTIMES["onnxruntime"], RUNTIMES["torch"]
+    assert _precision(SHIPPED.onnx, by, card) == "float32"
+    assert _precision(SHIPPED.checkpoint, torch, card) == "float32"
+    export_onnx_file(
+        SHIPPED.onnx, tmp_path / "half.onnx", options=ExportOptions(precision="float16")
+    )
+    assert _precision(tmp_path / "half.onnx", by, card) == "float16"
     model = onnx.load(SHIPPED.onnx)
     accuracy = Accuracy(top1=9, top5=10, images=10)
     int8 = Int8(
@@ -326,7 +340,7 @@ def test_the_precision_is_what_the_card_states(tmp_path: Path) -> None:
     (entry,) = (entry for entry in model.metadata_props if entry.key == CARD_KEY)
     entry.value = card.to_json()
     onnx.save(model, tmp_path / "int8.onnx")
-    assert _precision(tmp_path / "int8.onnx", card) == "int8"
+    assert _precision(tmp_path / "int8.onnx", by, card) == "int8"
 
 
 def test_there_may_be_nothing_to_compare(run: Run) -> None:

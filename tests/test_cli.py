@@ -189,7 +189,7 @@ def test_the_bar_of_train_shows_the_loss_and_the_accuracy_of_the_last_epoch(
     drawn: list[Path] = []
     rows = [{"epoch": 1, "loss": 0.5}]
     monkeypatch.setattr("shufflenet.report.charts.plot_curves", drawn.append)
-    monkeypatch.setattr("shufflenet.report.charts.read_metrics", lambda run: rows)
+    monkeypatch.setattr("shufflenet.report.metrics.read_metrics", lambda run: rows)
     with tqdm(total=None, delay=1000, file=io.StringIO()) as bar:
         display = _Display(bar)
         display.on_step(6, 12, 0.51239)

@@ -175,3 +175,5 @@ def test_show_describes_a_network(run: Run) -> None:
     assert shown["card"] is None
     code, out, _ = run("show", "shufflenet_v2_x0_5", "--size", 112)
     assert "at 112 px" in out
+    code, out, _ = run("show", "shufflenet_v2_x0_5", "--size", "64,128", "--json")
+    assert (code, json.loads(out)["image_px"]) == (0, [64, 128])

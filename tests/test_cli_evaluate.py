@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from conftest import Run, take_away
 from shufflenet.cli._quantize import _note_images_trained_on
@@ -80,10 +81,87 @@ def test_the_list_of_wrong_answers_replaces_nothing_else(
             assert (code, out) == (1, "")
             assert f"Cannot write '{file}': there is a file that --errors did not write." in err
         assert file.read_bytes() == before
-    wrong.touch()
+    link = tmp_path / "link.csv"
+    link.symlink_to("nowhere")
+    for option in ("--errors", "--details"):
+        code, _, err = run("evaluate", "--data", named, "--model", checkpoint, option, link)
+        assert (code, "it is a link that leads nowhere" in err) == (1, True)
+        assert link.is_symlink()
+    run("evaluate", "--data", named, "--model", checkpoint, "--details", wrong)
+    code, _, err = run("evaluate", "--data", named, "--model", checkpoint, "--errors", wrong)
+    assert (code, "there is a file that --errors did not write" in err) == (1, True)
+    for _ in range(2):
+        arguments = ("--data", named, "--model", checkpoint, "--details", wrong)
+        assert run("evaluate", *arguments)[0] == 0
+    wrong.write_bytes(b"")
     for _ in range(2):  # an empty file and its own may be replaced
         assert run("evaluate", "--data", named, "--model", checkpoint, "--errors", wrong)[0] == 0
     assert wrong.read_text().startswith("path,label,predicted")
+
+
+def test_every_image_is_written_with_its_answer(
+    run: Run, checkpoint: Path, named: Path, tmp_path: Path
+) -> None:
+    (named / "id1" / "7.png").write_bytes(b"junk")
+    Image.new("RGB", (30, 90), (255, 255, 255)).save(named / "id2" / "0.png")
+    every, wrong = tmp_path / "all.csv", tmp_path / "wrong.csv"
+    code, out, _ = run(
+        *(
+            "evaluate",
+            "--data",
+            named,
+            "--model",
+            checkpoint,
+            "--details",
+            every,
+            "--errors",
+            wrong,
+        ),
+        *("--threads", 1, "--json"),
+    )
+    counts = json.loads(out)
+    with every.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with wrong.open(newline="") as file:
+        mistakes = list(csv.DictReader(file))
+    assert (code, len(rows)) == (0, counts["images"])
+    assert [row["path"] for row in rows] == sorted(row["path"] for row in rows)
+    (broken,) = (row for row in rows if row["error"])
+    assert (Path(broken["path"]).name, broken["label"]) == ("7.png", "name 1")
+    assert {broken[key] for key in ("predicted", "rank", "width", "brightness")} == {""}
+    assert sum(row["rank"] == "1" for row in rows) == counts["top1"]
+    same = ("path", "label", "predicted", "probability", "error")
+    assert [[row[key] for key in same] for row in rows if row["rank"] != "1"] == [
+        [row[key] for key in same] for row in mistakes
+    ]
+    by_path = {row["path"]: row for row in rows}
+    white = by_path[str(named / "id2" / "0.png")]
+    assert (white["width"], white["height"], white["brightness"]) == ("30", "90", "255.0")
+    for row in rows:
+        if row["error"]:
+            continue
+        answers = json.loads(run("predict", row["path"], "--model", checkpoint, "--json")[1])
+        said = {each["label"]: each["probability"] for each in answers["predictions"]}
+        assert float(row["label_probability"]) == pytest.approx(said[row["label"]], abs=2e-6)
+        assert list(said)[int(row["rank"]) - 1] == row["label"]
+        assert row["predicted"] == next(iter(said))
+        assert float(row["probability"]) == pytest.approx(max(said.values()), abs=2e-6)
+
+
+def test_tables_that_cannot_be_written_are_refused_before_any_image_is_read(
+    run: Run, checkpoint: Path, named: Path, tmp_path: Path
+) -> None:
+    data = ("evaluate", "--data", named, "--model", checkpoint)
+    both = ("--errors", tmp_path / "a.csv", "--details", tmp_path / "a.csv")
+    assert run(*data, *both) == (2, "", "--errors and --details must name two files.\n")
+    for option in ("--errors", "--details"):
+        code, out, err = run(*data, option, tmp_path)
+        assert (code, out) == (1, "")
+        assert err.startswith(f"Cannot write '{tmp_path}': ")
+        code, out, err = run(*data, option, named / "id0" / "0.png" / "x.csv")
+        assert (code, out) == (1, "")
+        assert "0.png' is no folder." in err
+        assert "images" not in err
 
 
 def test_a_run_is_measured_on_what_it_held_out_and_warned_about_what_it_trained_on(

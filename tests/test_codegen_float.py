@@ -70,24 +70,35 @@ OTHERS: dict[str, NetworkSpec] = {
 }
 
 
+# What is special of one network is the order of its channels, whatever the length of vectors; of
+# another, that groups are shorter than the longest of them.
+NARROW_ONLY, WIDE_ONLY = "grouped at once", "a channel a group"
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_it_computes_v1_and_searched_networks(name: str, tmp_path: Path) -> None:
     path = export(OTHERS[name], tmp_path / "other.onnx")
-    assert_same(LlvmClassifier(path, threads=1), path, images(2, 3, 41, 30))
-    narrow = LlvmClassifier(path, threads=1, target=NARROW)
-    assert_same(narrow, path, images(2, 3, 64, 64))
+    if name != NARROW_ONLY:
+        assert_same(LlvmClassifier(path, threads=1), path, images(2, 3, 41, 30))
+    if name != WIDE_ONLY:
+        narrow = LlvmClassifier(path, threads=1, target=NARROW)
+        assert_same(narrow, path, images(2, 3, 64, 64))
 
 
-@pytest.mark.parametrize("size", [(33, 70), (1, 1), (7, 224)])
+@pytest.mark.parametrize("size", [(33, 70), (1, 1)])
 def test_it_computes_what_onnxruntime_does(thin: Path, size: tuple[int, int]) -> None:
-    target = NARROW if size == (7, 224) else None
-    assert_same(LlvmClassifier(thin, threads=1, target=target), thin, images(2, 3, *size))
+    assert_same(LlvmClassifier(thin, threads=1), thin, images(2, 3, *size))
 
 
-@pytest.mark.parametrize(("lanes", "registers"), [(4, 16), (4, 32), (16, 32)])
-def test_it_does_with_vectors_of_other_processors(thin: Path, lanes: int, registers: int) -> None:
+@pytest.mark.parametrize(
+    ("lanes", "registers", "size"),
+    [(4, 16, (7, 224)), (4, 32, (50, 64)), (16, 32, (33, 70))],  # the last may be this processor
+)
+def test_it_does_with_vectors_of_other_processors(
+    thin: Path, lanes: int, registers: int, size: tuple[int, int]
+) -> None:
     target = replace(host_target(int8=False), vector_bytes=4 * lanes, registers=registers)
-    assert_same(LlvmClassifier(thin, threads=1, target=target), thin, images(1, 3, 50, 64))
+    assert_same(LlvmClassifier(thin, threads=1, target=target), thin, images(2, 3, *size))
 
 
 def test_large_maps_are_made_in_strips(thin: Path) -> None:

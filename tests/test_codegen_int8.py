@@ -62,10 +62,13 @@ def prepared(classifier: LlvmClassifier, count: int, side: int) -> npt.NDArray[n
 # --- what is computed ---
 
 
-@pytest.mark.parametrize("size", [(32, 32), (33, 70), (1, 1)])
+@pytest.mark.parametrize("even", [True, False])
 def test_features_are_the_bytes_that_the_file_means(
-    classifier: LlvmClassifier, int8_file: Path, size: tuple[int, int]
+    classifier: LlvmClassifier, int8_file: Path, instructions: Target, *, even: bool
 ) -> None:
+    """Of odd sizes, test_codegen_networks.py has the other one for each kind of instructions."""
+    odd = (33, 70) if instructions.multiplies_bytes == "AVX-VNNI" else (1, 1)
+    size = (32, 32) if even else odd
     model = onnx.load(int8_file)
     mean = next(node for node in model.graph.node if node.op_type == "ReduceMean")
     after = next(node for node in model.graph.node if mean.output[0] in node.input)
@@ -83,7 +86,9 @@ def test_features_are_the_bytes_that_the_file_means(
     assert np.abs(found - logits).max() <= 0.02 * np.abs(logits).max()
 
 
-def test_large_maps_are_made_in_strips(classifier: LlvmClassifier, int8_file: Path) -> None:
+def test_large_maps_are_made_in_strips(int8_file: Path) -> None:
+    """By this processor's own instructions; by all of them in test_codegen_networks.py."""
+    classifier = LlvmClassifier(int8_file, threads=2)
     images = prepared(classifier, 2, 640)
     expected = OnnxClassifier(int8_file).logits(images)
     first, second = images[:1], images[1:]
@@ -233,16 +238,28 @@ def v1_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
     return of
 
 
-@pytest.mark.parametrize(("groups", "zero"), [(0, 21), (3, 0), (8, 21)])
+# Groups of V1, or 0 for V2, beside eight groups: a kernel pads by the channels that it reads, and
+# the zeros that maps are moved to are in constants, whatever multiplies bytes.
+OTHERS = {
+    "portable": (0, 21),
+    "AVX2": (3, 0),
+    "AVX-VNNI": (3, 0),
+    "AVX-512 VNNI": (0, 21),
+    "AMX": (0, 21),
+}
+
+
+@pytest.mark.parametrize("eight", [True, False])
 def test_sums_averages_and_zeros_of_every_layer(
     instructions: Target,
-    groups: int,
-    zero: int,
     v1_files: Callable[[int], Path],
     int8_file: Path,
     tmp_path: Path,
+    *,
+    eight: bool,
 ) -> None:
     """V1 quantises some results twice; and here maps hold what a ReLU would have left out."""
+    groups, zero = (8, 21) if eight else OTHERS[instructions.multiplies_bytes]
     model = moved(v1_files(groups) if groups else int8_file, zero)
     kept = [entry for entry in model.metadata_props if entry.key != CHECK_KEY]
     helper.set_model_props(model, {entry.key: entry.value for entry in kept})
@@ -324,7 +341,7 @@ def test_weights_of_full_range_are_multiplied_exactly(
 
 
 def test_pixels_have_the_logits_of_their_normalized_image(classifier: LlvmClassifier) -> None:
-    photos = pictures(3, 64)
+    photos = pictures(3, 32)
     expected = classifier.logits(normalize(photos, classifier.card.preprocess))
     assert np.array_equal(classifier.logits_from_pixels(photos), expected)
     assert np.array_equal(classifier.logits_from_pixels(photos[:1]), expected[:1])

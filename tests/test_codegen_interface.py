@@ -1,8 +1,8 @@
 """The C functions of an object, loaded into this process: values, texts, and every code."""
 
 import ctypes
+import dataclasses
 import json
-from dataclasses import replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -14,6 +14,7 @@ from llvmlite import binding
 
 from shufflenet.codegen import MESSAGES, Code, Facts, Module, build, jit, object_file
 from shufflenet.codegen.kernels import aligned
+from shufflenet.errors import SpecError
 from shufflenet.machine import host_target
 from shufflenet.native import Compiled
 from shufflenet.preprocess import resize_and_crop
@@ -22,7 +23,7 @@ from shufflenet.spec import Label
 from small_networks import small_network
 
 SHAPE, CLASSES = (3, 24, 20), 7
-HOW = preprocess_for(24)
+HOW = preprocess_for(24).cropped_to(SHAPE[1:])
 FACTS = Facts(
     labels=[Label(f"n{n}", f"näme {n % 3}") for n in range(CLASSES)],
     card='{"näme": 1}',
@@ -37,8 +38,13 @@ Argument: TypeAlias = np.ndarray | int | None
 class Linked:
     """An object loaded into this process, as a linker would do."""
 
-    def __init__(self, module: Module, weights: Literal["float32", "float16"] = "float32") -> None:
-        self.made = object_file(module, FACTS, "net", weights=weights)
+    def __init__(
+        self,
+        module: Module,
+        weights: Literal["float32", "float16"] = "float32",
+        facts: Facts = FACTS,
+    ) -> None:
+        self.made = object_file(module, facts, "net", weights=weights)
         empty = binding.parse_assembly("")
         machine = binding.Target.from_triple(module.target.triple).create_target_machine()
         self.engine = binding.create_mcjit_compiler(empty, machine)
@@ -126,8 +132,7 @@ def test_a_photo_is_resized_and_classified(net: Linked, pixel_bytes: int) -> Non
     for width, height, spare in ((31, 50, 0), (300, 77, 5), (24, 24, 64), (1, 1, 1)):
         rows = rng.integers(0, 256, (height, width * pixel_bytes + spare), np.uint8)
         photo = rows[:, : width * pixel_bytes].reshape(height, width, pixel_bytes)[..., :3]
-        whole = resize_and_crop(Image.fromarray(photo), replace(HOW, crop_px=24))
-        expected = whole[:, 2:22]  # 20 of 24 columns
+        expected = resize_and_crop(Image.fromarray(photo), HOW)
         memory = net.memory()
         size = width, height, rows.shape[1], pixel_bytes
         cropped, logits = np.zeros((24, 20, 3), np.uint8), np.empty(CLASSES, np.float32)
@@ -142,6 +147,19 @@ def test_a_photo_is_resized_and_classified(net: Linked, pixel_bytes: int) -> Non
         flipped, size = rows[::-1].copy(), (width, height, -rows.shape[1], pixel_bytes)
         assert net.call("resize", memory, flipped[-1:], *size, cropped) == Code.OK
         assert np.array_equal(cropped, expected)
+
+
+def test_a_multi_label_network_gives_each_class_a_probability(modules: dict[bool, Module]) -> None:
+    net = Linked(modules[False], facts=dataclasses.replace(FACTS, task="multi-label"))
+    rows = np.random.default_rng(0).integers(0, 256, (50, 93), np.uint8)
+    memory, cropped = net.memory(), np.zeros((24, 20, 3), np.uint8)
+    logits, probabilities = np.empty(CLASSES, np.float32), np.full(CLASSES + 1, 99, np.float32)
+    assert net.call("resize", memory, rows, 31, 50, 93, 3, cropped) == Code.OK
+    assert net.call("logits", memory, cropped, logits) == Code.OK
+    assert net.call("classify", memory, rows, 31, 50, 93, 3, probabilities) == Code.OK
+    exact = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    assert np.allclose(probabilities[:-1], exact, rtol=1e-5, atol=0)
+    assert probabilities[-1] == 99
 
 
 def test_prepared_memory_may_be_moved(nets: dict[bool, Linked]) -> None:
@@ -262,3 +280,9 @@ def test_the_largest_come_first_and_of_equal_ones_the_lower_class(net: Linked) -
         net.call("top", None, 1, classes) == net.call("top", values, 1, None) == Code.NULL_POINTER
     )
     assert (classes == 99).all()
+
+
+def test_photos_become_images_of_the_size_that_is_compiled(modules: dict[bool, Module]) -> None:
+    facts = dataclasses.replace(FACTS, preprocess=preprocess_for(24))
+    with pytest.raises(SpecError, match=r"crop_px is 24, but must be \(24, 20\), as compiled"):
+        object_file(modules[False], facts, "net")

@@ -16,7 +16,7 @@ from cross import build_program, run_program
 from seeded import photo
 from shufflenet.codegen import _llvm
 from shufflenet.codegen._halves import Halves
-from shufflenet.codegen.kernels import FLOAT, Library, Resize, expand_halves, softmax
+from shufflenet.codegen.kernels import FLOAT, Library, Resize, expand_halves, sigmoid, softmax
 from shufflenet.preprocess import resize_and_crop
 from shufflenet.spec import TARGETS, Preprocess
 
@@ -33,7 +33,7 @@ PROGRAM = """
 
 typedef void resize(const uint8_t *, int64_t, int64_t, int64_t, int64_t, uint8_t *, uint8_t *);
 resize call_resize_0, call_resize_1, call_without_doubles;
-void call_softmax(const float *, int64_t, float *);
+void call_softmax(const float *, int64_t, float *), call_sigmoid(const float *, int64_t, float *);
 void call_expand(const uint8_t *, const int32_t *, int64_t, uint8_t *);
 
 static void *read_bytes(size_t bytes) {
@@ -53,6 +53,8 @@ int main(void) {
     float *logits = read_bytes(4 * n[1]), *probabilities = malloc(4 * n[1]);
     call_softmax(logits, n[1], probabilities);
     fwrite(probabilities, 4, n[1], stdout);
+    call_sigmoid(logits, n[1], probabilities);
+    fwrite(probabilities, 4, n[1], stdout);
     fread(n, sizeof *n, 3, stdin);
     int32_t *runs = read_bytes(4 * n[0]);
     uint8_t *stored = read_bytes(n[1]), *expanded = malloc(n[2]);
@@ -67,7 +69,8 @@ def write_kernels(target: str, to: Path) -> int:
     """Write an object with the kernels, and return the bytes of the largest scratch."""
     module = ir.Module()
     library = Library(module, FLOAT, 4)
-    kernels, needed = {"softmax": softmax(library), "expand": expand_halves(library)}, []
+    kernels, needed = {"softmax": softmax(library), "sigmoid": sigmoid(library)}, []
+    kernels["expand"] = expand_halves(library)
     for name, how, has_doubles in (
         ("resize_0", WAYS[0], True),
         ("resize_1", WAYS[1], True),
@@ -76,8 +79,8 @@ def write_kernels(target: str, to: Path) -> int:
         # One library has one kernel of a name, be it of either kind.
         own = Library(module, FLOAT, 4)
         resize = Resize(own, has_doubles=has_doubles)
-        kernels[name] = resize.kernel(how, (29, 29), MOST_PX)
-        needed.append(resize.scratch_bytes(how, (29, 29), MOST_PX))
+        kernels[name] = resize.kernel(how, MOST_PX)
+        needed.append(resize.scratch_bytes(how, MOST_PX))
     for name, kernel in kernels.items():
         f = library.function(f"call_{name}", kernel.signature)
         kernel.forward(f)
@@ -113,26 +116,28 @@ def test_every_processor_computes_the_same(target: str, tmp_path: Path) -> None:
     content += np.array(sizes, "<i4").tobytes() + halves.runs.tobytes() + halves.stored.tobytes()
     found = run_program(target, program, content=content)
     assert found[: len(expected)] == expected
-    probabilities = np.frombuffer(found, "<f4", logits.size, len(expected))
+    probabilities = np.frombuffer(found, "<f4", 2 * logits.size, len(expected)).reshape(2, -1)
     powers = np.exp(logits.astype(np.float64) - logits.max())
-    assert np.abs(probabilities - powers / powers.sum()).max() < 1e-6
+    assert np.abs(probabilities[0] - powers / powers.sum()).max() < 1e-6
+    assert np.abs(probabilities[1] - 1 / (1 + np.exp(-logits.astype(np.float64)))).max() < 1e-6
     assert found[len(expected) + probabilities.nbytes :] == constants.tobytes()
 
 
 @pytest.mark.parametrize("target", BOARDS)
 def test_boards_resize_with_or_without_float64(target: str, tmp_path: Path) -> None:
     module = ir.Module()
-    library, how, (width, height) = Library(module, FLOAT, 1), WAYS[0], SIZES[1]
+    library, how = Library(module, FLOAT, 1), replace(WAYS[0], crop_px=28)
+    width, height = SIZES[1]
     has_doubles = _llvm.has_doubles(_llvm.target_machine(TARGETS[target], jit=False))
     assert has_doubles == (target == "cortex-m7")
     resize = Resize(library, has_doubles=has_doubles)
-    kernel = resize.kernel(how, (28, 28), MOST_PX)
+    kernel = resize.kernel(how, MOST_PX)
     f = library.function("call_resize", kernel.signature)
     kernel.forward(f)
     f.ret_void()
     write_object(module, target, tmp_path / "resize.o")
     pixels, words = photo("board", height, width), 28 * 28 * 3 // 4
-    scratch_bytes = resize.scratch_bytes(how, (28, 28), MOST_PX)
+    scratch_bytes = resize.scratch_bytes(how, MOST_PX)
     (tmp_path / "photo.c").write_text(
         "#include <stdint.h>\n"
         f"const int32_t width = {width}, height = {height}, output_words = {words};\n"
@@ -142,7 +147,7 @@ def test_boards_resize_with_or_without_float64(target: str, tmp_path: Path) -> N
     sources = [FIRMWARE / "resize.c", tmp_path / "photo.c", tmp_path / "resize.o"]
     printed = run_firmware(target, build_firmware(target, sources, tmp_path / "firmware.elf"))
     counted, *found = (int(word, 16) for word in printed.split())
-    image = resize_and_crop(Image.fromarray(pixels), replace(how, crop_px=28))
+    image = resize_and_crop(Image.fromarray(pixels), how)
     assert np.array(found, "<u4").tobytes() == image.tobytes()
     # The counter may have begun anew in between. About ten for each product of three colors.
     instructions = (counted - (counted >> 31 << 32)) % 671_088_640

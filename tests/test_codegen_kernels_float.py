@@ -39,6 +39,24 @@ def product_of(target: Target, kind: Literal["", "runs", "adding"]) -> Call:
     return compiled(kernels, kernels.gemm.product(kind), target)
 
 
+@functools.cache
+def linear_of(target: Target) -> Call:
+    kernels = float_kernels(target)
+    return compiled(kernels, kernels.gemm.linear(), target)
+
+
+@functools.cache
+def depthwise_of(target: Target, side: int) -> Call:
+    kernels = float_kernels(target)
+    return compiled(kernels, kernels.depthwise(side), target)
+
+
+@functools.cache
+def mean_of(target: Target) -> Call:
+    kernels = float_kernels(target)
+    return compiled(kernels, kernels.mean(), target)
+
+
 def random_floats(*shape: int) -> npt.NDArray[np.float32]:
     return np.random.default_rng(shape).standard_normal(shape, np.float32)
 
@@ -134,13 +152,12 @@ def test_product_of_inputs_in_several_runs(target: Target, runs: list[int], leng
 
 @pytest.mark.parametrize(("inputs", "classes"), [(5, 3), (145, 200)])
 def test_linear(target: Target, inputs: int, classes: int) -> None:
-    kernels = float_kernels(target)
-    layout = kernels.layout
+    layout = float_kernels(target).layout
     features, weight = random_floats(1, inputs), random_floats(inputs, classes)
     bias = random_floats(classes)
     widths = [CLASS_VECTORS * layout.columns] * class_panels(layout, classes)
     logits = np.empty(sum(widths), np.float32)
-    compiled(kernels, kernels.gemm.linear(), target)(
+    linear_of(target)(
         features=block_of(features, inputs),
         steps=layout.steps(inputs),
         weights=layout.pack(weight, widths, "logits"),
@@ -155,8 +172,7 @@ def test_linear(target: Target, inputs: int, classes: int) -> None:
 @pytest.mark.parametrize("side", [3, 5, 7])
 @pytest.mark.parametrize(("height", "width", "channels"), [(8, 9, 5), (9, 7, 40)])
 def test_depthwise(target: Target, side: int, height: int, width: int, channels: int) -> None:
-    kernels = float_kernels(target)
-    layout = kernels.layout
+    layout = float_kernels(target).layout
     whole = layout.vectors(channels) * layout.lanes
     image = np.zeros((height, width, whole), np.float32)
     image[..., :channels] = random_floats(height, width, channels)
@@ -165,7 +181,7 @@ def test_depthwise(target: Target, side: int, height: int, width: int, channels:
     windows = ((y * width + x) * whole).astype(np.int32).ravel()
     packed, epilogue = layout.pack_filters(weight, None, bias, whole)
     output = np.empty((len(windows), whole), np.float32)
-    compiled(kernels, kernels.depthwise(side), target)(
+    depthwise_of(target, side)(
         source=image,
         windows=windows,
         pixels=len(windows),
@@ -186,11 +202,10 @@ def test_depthwise(target: Target, side: int, height: int, width: int, channels:
 
 @pytest.mark.parametrize(("pixels", "vectors"), [(1, 1), (49, 3)])
 def test_mean(target: Target, pixels: int, vectors: int) -> None:
-    kernels = float_kernels(target)
-    channels = vectors * kernels.layout.lanes
+    channels = vectors * float_kernels(target).layout.lanes
     values = random_floats(pixels, channels)
     output = np.empty(channels, np.float32)
-    compiled(kernels, kernels.mean(), target)(
+    mean_of(target)(
         source=values,
         pixels=pixels,
         channels=channels,

@@ -102,3 +102,24 @@ def test_what_no_byte_holds_is_limited(instructions: Target) -> None:
     images = np.tile(values, (1, 1, 1))
     planes = read_images(int8_kernels(instructions), instructions, images)
     assert planes.ravel().tolist() == [255, 0, 255, 0, 255, 114, 168, 87, 255]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 5, 9])
+def test_pixels_of_any_channels_become_planes(instructions: Target, channels: int) -> None:
+    rng = np.random.default_rng(channels)
+    pixels = rng.integers(0, 256, (3, 43, channels), np.uint8)
+    numbers = rng.uniform(0.5, 2, (2, channels)).astype(np.float32)
+    planes = aligned(pixels.size, np.float32)
+    kernels = float_kernels(instructions)
+    compiled(kernels, kernels.input.pixels(range(channels)), instructions)(
+        source=pixels,
+        output=planes,
+        output_offsets=offsets(43, 3 * channels),
+        rows=3,
+        columns=43,
+        colors=numbers.ravel(),
+        scale=1.0,
+        zero=0.0,
+    )
+    expected = pixels.astype(np.float32) * numbers[0] + numbers[1]
+    assert np.array_equal(planes.reshape(channels, 3, 43), np.moveaxis(expected, -1, 0))

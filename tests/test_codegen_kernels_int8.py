@@ -35,6 +35,18 @@ def product_of(target: Target, kind: Kind) -> Call:
     return compiled(kernels, kernels.gemm.product(kind), target)
 
 
+@functools.cache
+def depthwise_of(target: Target, side: int) -> Call:
+    kernels = int8_kernels(target)
+    return compiled(kernels, kernels.depthwise(side), target)
+
+
+@functools.cache
+def mean_of(target: Target) -> Call:
+    kernels = int8_kernels(target)
+    return compiled(kernels, kernels.mean(), target)
+
+
 def bounded_weights(target: Target, read: int, output: int) -> npt.NDArray[np.int8]:
     """Weights whose neighbors reach what 16 bits hold: sums of 128 of either sign, or 127."""
     rng = np.random.default_rng(read)
@@ -208,8 +220,7 @@ def test_linear(instructions: Target) -> None:
 @pytest.mark.parametrize("side", [3, 5, 7])
 @pytest.mark.parametrize("channels", [5, 40, 120])
 def test_depthwise(instructions: Target, side: int, channels: int) -> None:
-    kernels, height, width = int8_kernels(instructions), 9, 8
-    layout = kernels.layout
+    layout, height, width = int8_kernels(instructions).layout, 9, 8
     whole = layout.vectors(channels) * layout.lanes
     image = aligned(height * width * whole + 64, np.uint8)
     image[:] = np.random.default_rng(side).integers(0, 256, len(image))
@@ -224,7 +235,7 @@ def test_depthwise(instructions: Target, side: int, channels: int) -> None:
     scale, bias = epilogue_for(sums)
     filters, epilogue = layout.pack_filters(weight, scale, bias, whole)
     output = aligned(len(windows) * whole, np.uint8)
-    compiled(kernels, kernels.depthwise(side), instructions)(
+    depthwise_of(instructions, side)(
         source=image,
         windows=windows,
         pixels=len(windows),
@@ -244,11 +255,10 @@ def test_depthwise(instructions: Target, side: int, channels: int) -> None:
 
 @pytest.mark.parametrize(("pixels", "vectors"), [(1, 1), (49, 3)])
 def test_mean(instructions: Target, pixels: int, vectors: int) -> None:
-    kernels = int8_kernels(instructions)
-    channels = vectors * kernels.layout.lanes
+    channels = vectors * int8_kernels(instructions).layout.lanes
     values = random_bytes(pixels, channels)
     output = aligned(channels, np.uint8)
-    compiled(kernels, kernels.mean(), instructions)(
+    mean_of(instructions)(
         source=values,
         pixels=pixels,
         channels=channels,

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from kernel_calls import compiled, float_kernels
-from shufflenet.codegen.kernels import softmax, top
+from shufflenet.codegen.kernels import Kernel, Library, sigmoid, softmax, top
 from shufflenet.machine import host_target
 
 HOST = host_target(int8=False)
@@ -21,8 +21,17 @@ Largest = Callable[[Floats, int], npt.NDArray[np.int32]]
 
 @pytest.fixture(scope="module")
 def probabilities() -> Probabilities:
+    return probabilities_by(softmax)
+
+
+@pytest.fixture(scope="module")
+def independent() -> Probabilities:
+    return probabilities_by(sigmoid)
+
+
+def probabilities_by(kernel: Callable[[Library], Kernel]) -> Probabilities:
     kernels = float_kernels(HOST)
-    call = compiled(kernels, softmax(kernels.library), HOST)
+    call = compiled(kernels, kernel(kernels.library), HOST)
 
     def of(logits: Floats) -> Floats:
         result = np.full(len(logits) + 1, 7, np.float32)
@@ -77,6 +86,29 @@ def test_a_probability_of_nan_is_nan(probabilities: Probabilities) -> None:
         logits = np.zeros(10, np.float32)
         logits[place] = np.nan
         assert np.isnan(probabilities(logits)).all()
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("spread", [0, 1e-3, 1, 8, 300, 1e30])
+def test_probabilities_of_each_class_alone_are_the_exact_ones_to_a_millionth(
+    independent: Probabilities, count: int, spread: float
+) -> None:
+    rng = np.random.default_rng(count)
+    for shift in (0, -40, 40):
+        logits = (rng.normal(0, 1, count) * spread + shift).astype(np.float32)
+        with np.errstate(over="ignore"):
+            expected = 1 / (1 + np.exp(-logits.astype(np.float64)))
+        assert np.abs(independent(logits) - expected).max() <= 1e-6
+
+
+def test_one_class_of_nan_or_infinity_leaves_the_others_alone(independent: Probabilities) -> None:
+    logits = np.zeros(19, np.float32)
+    logits[[0, 3, 17, 18]] = np.nan, np.inf, -np.inf, np.nan
+    found = independent(logits)
+    assert np.isnan(found[[0, 18]]).all()
+    assert found[3] == 1
+    assert 0 <= found[17] < 1e-37
+    assert np.all(np.delete(found, [0, 3, 17, 18]) == 0.5)
 
 
 @pytest.mark.parametrize("count", COUNTS[:-1])

@@ -92,7 +92,7 @@ def test_the_network_that_ships_becomes_an_object() -> None:
 )
 def test_every_target_gets_its_format(name: str) -> None:
     # Pixels need to be told how they become images.
-    how = None if name == "x86-64" else preprocess_for(32)
+    how = None if name == "x86-64" else replace(preprocess_for(32), crop_px=SHAPE[1:])
     module = build(small_network(), TARGETS[name], SHAPE, how, batches=False)
     assert "x86" in name or "llvm.x86" not in str(module.code)
     made = object_file(module, replace(FACTS, preprocess=how), "net")

@@ -15,12 +15,11 @@ from narrow import NARROW
 from reference_layers import random_network
 from shufflenet.codegen import build, jit
 from shufflenet.codegen.plan import parts_of
-from shufflenet.graph import Network, read_network
+from shufflenet.graph import Network
 from shufflenet.machine import host_target
 from shufflenet.native import Compiled
 from shufflenet.recipes import preprocess_for
 from shufflenet.spec import Target
-from shufflenet.zoo import SHIPPED
 from small_networks import small_network
 
 Floats = npt.NDArray[np.float32]
@@ -47,6 +46,7 @@ def assert_the_same_by_all(code: Compiled, image: Floats, threads: int) -> None:
     alone = code.logits_of(image)
     with ThreadPoolExecutor(threads - 1) as pool:
         for submit in (never, at_once, pool.submit, pool.submit, at_once, pool.submit):
+            code.logits_of(-image)  # what was not written would still be the other image's
             assert np.array_equal(code.logits_of(image, submit), alone)
     assert np.array_equal(code.logits_of(image), alone)  # the arena is as it was
 
@@ -70,15 +70,16 @@ def test_int8(*, best: bool) -> None:
     assert_the_same_by_all(code, image_of(*shape), 2)
 
 
-def test_pixels_of_the_model_that_ships() -> None:
-    assert SHIPPED.onnx
-    network, _ = read_network(SHIPPED.onnx)
-    code = jit(build(network, NARROW, (3, 80, 80), preprocess_for(80), threads=2))
-    alone = jit(build(network, NARROW, (3, 80, 80), preprocess_for(80)))
-    pixels = np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8)
+def test_pixels() -> None:
+    """Three threads compute the network that ships together in test_runtimes_llvm.py."""
+    network, shape = random_network(1), (3, 80, 76)
+    code = jit(build(network, NARROW, shape, preprocess_for(80), threads=2))
+    alone = jit(build(network, NARROW, shape, preprocess_for(80)))
+    pixels = np.random.default_rng(0).integers(0, 256, (80, 76, 3), np.uint8)
     expected = alone.logits_of_pixels(pixels)
     with ThreadPoolExecutor(1) as pool:
         for submit in (None, never, at_once, pool.submit):
+            code.logits_of_pixels(255 - pixels)  # as above
             assert np.array_equal(code.logits_of_pixels(pixels, submit), expected)
 
 

@@ -92,9 +92,11 @@ def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         return optimize(Text(text + functions), target, machine)
 
     monkeypatch.setattr(_llvm, "optimize", replaced)
-    kernels.product_of.cache_clear()
+    for cached in (kernels.product_of, kernels.depthwise_of):
+        cached.cache_clear()
     yield
-    kernels.product_of.cache_clear()
+    for cached in (kernels.product_of, kernels.depthwise_of):
+        cached.cache_clear()
 
 
 @pytest.mark.usefixtures("_way")

@@ -21,13 +21,14 @@ from cross import build_program, run_program
 from quantizing import QUICK, pictures, write_float_file, written
 from shufflenet import errors
 from shufflenet.cli import main
+from shufflenet.cli._compile import _print_result  # private: compiling again takes seconds
 from shufflenet.codegen import WeightType
 from shufflenet.compile import CompiledFile, _gate, _make, compile_network
 from shufflenet.compile._archive import archive
 from shufflenet.compile._header import Sizes, header
 from shufflenet.quantize import quantize_onnx
-from shufflenet.runtimes import INT8_AGREEMENT, squares
-from shufflenet.spec import TARGETS
+from shufflenet.runtimes import INT8_AGREEMENT, check_image
+from shufflenet.spec import TARGETS, Card
 
 # A baseline of this machine's, for which less code is written than for the machine itself.
 HERE = "x86-64" if platform.machine() == "x86_64" and sys.platform == "linux" else "host"
@@ -189,12 +190,15 @@ def test_a_shared_library_is_loaded_by_python(
     assert "#define SHUFFLENET_WIDTH 20 " in header
     library = ctypes.CDLL(to)
     library.shufflenet_card.restype = library.shufflenet_proof.restype = ctypes.c_char_p
-    assert json.loads(library.shufflenet_card())["preprocess"]["crop_px"] == 24
+    card = Card.from_json(library.shufflenet_card().decode())
+    assert card.preprocess.crop_px == (24, 20)
     proof = json.loads(library.shufflenet_proof())
     assert proof["memory_bytes"] == told["memory_bytes"]
     assert proof["image"] == "squares of 8"
     model = shufflenet.open_model(network, runtime="onnxruntime")
-    expected = model.logits_from_pixels(squares(24, 20)[None])[0]
+    image = check_image(card.preprocess)
+    expected = model.logits_from_pixels(image)[0]
+    assert image.shape == (1, 24, 20, 3)
     assert np.allclose(proof["logits"], expected, rtol=1e-5)
 
 
@@ -202,7 +206,7 @@ def test_a_file_that_computes_something_else_is_refused(
     compiled: CompiledFile, network: Path
 ) -> None:
     card = shufflenet.open_model(network, runtime="onnxruntime").card
-    expected = _gate.reference(network, card, (32, 32))
+    expected = _gate.reference(network, card)
     made = dict(members_of(Path(compiled.path).read_bytes()))["net.o"]
     difference = _gate.check_here(made, "net.o", "net", expected)
     assert difference == compiled.max_abs_difference
@@ -305,6 +309,30 @@ def test_the_command_prints_what_was_made(
     assert [row["target"] for row in json.loads(capsys.readouterr().out)] == list(TARGETS)
     assert main(["compile", "--target", "aarch64-linux", "--cpu", "help", "--json"]) == 0
     assert "cortex-a76" in json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("file", "target", "said"),
+    [
+        (
+            "net.wasm",
+            "wasm32",
+            "Without Wasmtime what it computes is not checked: pip install 'shufflenet[wasm]'.\n"
+            "Check it where it runs: shufflenet verify net.wasm\n",
+        ),
+        (
+            "net.so",
+            "aarch64-linux",
+            "It cannot run on this machine, so what it computes is not checked.\n"
+            "Check it where it runs: shufflenet verify net.so\n",
+        ),
+    ],
+)
+def test_the_command_says_why_a_file_is_not_checked(
+    file: str, target: str, said: str, compiled: CompiledFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _print_result(replace(compiled, path=file, target=target, max_abs_difference=None))
+    assert capsys.readouterr().out.endswith(said)
 
 
 def test_two_threads_with_memory_of_their_own(compiled: CompiledFile, tmp_path: Path) -> None:

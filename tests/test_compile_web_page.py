@@ -1,11 +1,8 @@
 """The page in headless Chromium, and its module in Node: what they answer and what they ask for."""
 
-import base64
 import contextlib
 import io
 import json
-import shutil
-import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,9 +18,10 @@ pytest.importorskip("ziglang")
 
 import shufflenet
 from chromium import Page, Server, browsing
+from node import base64_of, in_node
 from shufflenet.cli import main
 from shufflenet.compile import compile_network
-from shufflenet.errors import NotCompilable
+from shufflenet.errors import NotForPages
 from shufflenet.files import read_onnx_card
 from shufflenet.runtimes import Model, Prediction
 from shufflenet.zoo import SHIPPED
@@ -87,29 +85,6 @@ def turned(number: int) -> bytes:
     exif = Image.Exif()
     exif[0x0112] = number
     return encoded(Image.fromarray(picture(200, 120)), "JPEG", quality=95, exif=exif)
-
-
-def in_node(site: Path, code: str, given: object) -> Any:  # noqa: ANN401  # it is JSON
-    """Run code in Node, which finds `given`, `load`, and the functions `bytes` and `told`."""
-    if not shutil.which("node"):
-        pytest.skip("node is not installed")
-    module = f"""
-    import {{ load }} from {json.dumps((site / "shufflenet.js").as_uri())};
-    import {{ readFileSync }} from "node:fs";
-    const given = JSON.parse(readFileSync(0, "utf8"));
-    const bytes = (text) => new Uint8Array(Buffer.from(text, "base64"));
-    const told = (promise) => promise.then(() => "", (error) => String(error));
-    const result = await (async () => {{ {code} }})();
-    console.log(JSON.stringify(result));
-    """
-    command = ["node", "--input-type=module", "-e", module]
-    done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def base64_of(content: bytes) -> str:
-    return base64.b64encode(content).decode()
 
 
 def test_in_node_pixels_of_any_size_are_classified_as_by_predict(site: Path, model: Model) -> None:
@@ -197,7 +172,7 @@ def test_networks_that_take_no_photos_get_no_page(
     how = replace(card.preprocess, resize_px=256, crop_px=224, mean_image="megvii-imagenet-224")
     other = replace(card, preprocess=how)
     monkeypatch.setattr("shufflenet.compile._page.read_onnx_card", lambda _: other)
-    with pytest.raises(NotCompilable, match="has a mean image"):
+    with pytest.raises(NotForPages, match="images of which a mean image is subtracted"):
         compile_network(SHIPPED.onnx, tmp_path / "site", "web")
     assert not (tmp_path / "site").exists()
 

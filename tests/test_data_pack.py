@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import webdataset
 from PIL import Image
@@ -16,7 +15,7 @@ from shufflenet.data import ImageSet, open_images
 from shufflenet.data.packing import Encoding, Packed, pack
 from shufflenet.errors import DataError, SpecError, WriteError
 from shufflenet.files import PARTIAL
-from shufflenet.preprocess import decode, resize_and_crop
+from shufflenet.preprocess import Pixels, decode, resize_and_crop
 from shufflenet.spec import Preprocess
 
 HOW = Preprocess(resize_px=48, crop_px=40)
@@ -35,7 +34,7 @@ def photo_folders(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-def seen(images: ImageSet) -> list[npt.NDArray[np.uint8]]:
+def seen(images: ImageSet) -> list[Pixels]:
     return [resize_and_crop(decode(s.read(), s.name), HOW) for s in images.samples]
 
 

@@ -216,7 +216,7 @@ def names_in_schema(names: object) -> str:
         ([(None, "link.png", 0)], {}, "names a file outside its own folder"),
         ([(b"", None, 1.5)], {}, "the label in row 1 is neither a whole number nor text"),
         ([(b"", None, True)], {}, "the label in row 1 is neither a whole number nor text"),
-        ([(b"", None, [1])], {}, "the label in row 1 is neither a whole number nor text"),
+        ([(b"", None, [1.5])], {}, "the label in row 1 is neither a whole number nor text"),
         ([(b"", None, "a\nb")], {}, "by what is no name of a class"),
         ([(b"", None, 0)], {"huggingface": "[" * 99_999}, "is not JSON that can be read"),
         ([(b"", None, 0)], {"huggingface": names_in_schema("cat")}, "the names of classes is"),

@@ -224,7 +224,7 @@ def test_an_image_with_two_labels_is_refused_and_one_named_twice_is_told(picture
         "1 row of 'a.csv' for an image that has a row before: each counts."
     ]
     table.write_text("path,label\n0.png,cat\n1.png,dog\n./0.png,dog\n")
-    with pytest.raises(DataError, match=r"labels './0.png' as 'cat' and as 'dog'. Leave one label"):
+    with pytest.raises(DataError, match=r"labels './0.png' as 'cat' and as 'dog'. Leave one row"):
         open_images(table)
 
 

@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 from torch import nn
 
-from conftest import Run, card_for, saved, with_seeded_weights
+from conftest import Run, card_for, saved, take_away, with_seeded_weights
 from shufflenet.deploy import deploy
 from shufflenet.errors import SpecError
-from shufflenet.models import create_model, load_model
+from shufflenet.export import export_onnx
+from shufflenet.models import create_model, load_model, load_model_and_card
 from shufflenet.networks import ShuffleNet
 from shufflenet.preprocess import prepare
 from shufflenet.runtimes.pytorch import TorchClassifier
@@ -49,6 +50,55 @@ def test_parquet_holds_the_same_beside_its_paths(
     assert table.schema.field("embedding").type == pyarrow.list_(pyarrow.float32(), 512)
     assert table["path"].to_pylist() == (tmp_path / "a.paths.txt").read_text().splitlines()
     assert np.array_equal(np.array(table["embedding"].to_pylist()), np.load(tmp_path / "a.npy"))
+
+
+def test_an_onnx_file_embeds_as_its_checkpoint_does(
+    run: Run, photos: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    onnx = tmp_path / "small.onnx"
+    net, card = load_model_and_card(checkpoint)
+    export_onnx(net, card, onnx)
+    for model in (checkpoint, onnx):
+        to = tmp_path / f"{model.suffix[1:]}.npy"
+        assert run("embed", photos, "--to", to, "--model", model)[0] == 0
+    expected, vectors = (np.load(tmp_path / f"{name}.npy") for name in ("safetensors", "onnx"))
+    assert np.abs(vectors - expected).max() <= FLOAT32_RELATIVE * np.abs(expected).max()
+
+
+def test_the_folder_of_a_run_embeds_by_its_best_network(
+    run: Run, photos: Path, small_net: ShuffleNet, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    saved(small_net, tmp_path / "run" / "best.safetensors")
+    code, out, _ = run("embed", photos, "--to", tmp_path / "a.npy", "--model", tmp_path / "run")
+    assert (code, out) == (0, f"{tmp_path / 'a.npy'}: 3 vectors of 512 numbers\n")
+
+
+def test_only_a_checkpoint_needs_torch(
+    run: Run, photos: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_away("torch", monkeypatch)
+    take_away("onnx", monkeypatch)
+    assert run("embed", photos, "--to", tmp_path / "a.npy")[0] == 0
+    code, out, err = run("embed", photos, "--to", tmp_path / "b.npy", "--model", checkpoint)
+    assert (code, out) == (1, "")
+    assert "Install it: pip install 'shufflenet[torch]'. Or write it as .onnx where" in err
+
+
+def test_a_removed_folder_ends_only_what_torch_computes(
+    run: Run, photos: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    try:
+        gone.rmdir()
+    except OSError:
+        pytest.skip("this system keeps the folder that a process is in")
+    assert run("embed", photos, "--to", tmp_path / "a.npy")[0] == 0
+    code, out, err = run("embed", photos, "--to", tmp_path / "b.npy", "--model", checkpoint)
+    assert (code, out) == (1, "")
+    assert err.startswith("The current folder was removed.")
 
 
 def test_the_shipped_model_embeds_and_json_has_the_counts(

@@ -10,6 +10,7 @@ from shufflenet.data import open_images, relabel
 from shufflenet.errors import LogitsNotNumbers, OtherOutput
 from shufflenet.evaluate import Mistake, evaluate
 from shufflenet.labels import class_index
+from shufflenet.preprocess import Pixels
 from shufflenet.spec import Accuracy, Card, Label
 from test_runtimes_model import CARD
 
@@ -34,7 +35,7 @@ class Constant:
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return np.zeros((len(batch), len(self.card.labels)), np.float32)
 
-    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
         return np.zeros((len(pixels), len(self.card.labels)), np.float32)
 
 

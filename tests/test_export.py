@@ -1,12 +1,14 @@
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
 import onnx_ir
 import pytest
 import torch
+from torch import nn
 
 from conftest import SPECS, calmed, card_for, with_seeded_weights
 from programs import compute
@@ -114,10 +116,12 @@ def test_every_network_of_the_catalogue_is_exported(name: str, tmp_path: Path) -
 # --- what holds for any network, of one that is exported fast ---
 
 
-def shallowest() -> ShuffleNet:
+def shallowest(split: Literal["halves", "even-odd"] = "halves") -> ShuffleNet:
     """One stage of two units, most of whose bytes are weights."""
     stages = (Stage(channels=128, repeats=2),)
-    spec = V2Spec(name="small", stages=stages, head_channels=512, stem_stride=1, classes=3)
+    spec = V2Spec(
+        name="small", stages=stages, head_channels=512, stem_stride=1, split=split, classes=3
+    )
     return with_seeded_weights(build(spec))
 
 
@@ -152,6 +156,47 @@ def test_the_shuffle_can_be_kept(net: ShuffleNet, tmp_path: Path) -> None:
     shuffles = [node.op for node in read_program(load_onnx(path), 1, (32, 32)).nodes]
     assert shuffles.count("ChannelShuffle") == 2
     assert onnx.load(path).opset_import[0].version == 20
+
+
+@pytest.fixture
+def traces(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The sizes that torch left open, of each time that it traced a network."""
+    traced, trace = [], _onnx._trace
+
+    def counted(deployed: nn.Module, net: ShuffleNet, sizes: object = None) -> onnx_ir.Model:
+        traced.append(sizes)
+        return trace(deployed, net, sizes)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(_onnx, "_trace", counted)
+    return traced
+
+
+def test_a_network_that_slices_channels_is_traced_once(
+    traces: list[object], tmp_path: Path
+) -> None:
+    net, path = shallowest("even-odd"), tmp_path / "a.onnx"
+    export_onnx(net, card_for(net.spec), path, shuffle="keep")
+    assert operators(path)["Slice"] == 2
+    assert traces == [None]
+    assert_parity(net, path)
+
+
+class Above(nn.Module):
+    """Averages the upper half of images, whatever their height."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images[:, :, : images.shape[2] // 2].mean((2, 3))
+
+
+def test_a_network_that_slices_height_is_traced_with_sizes_left_open(
+    net: ShuffleNet, traces: list[object]
+) -> None:
+    model = _onnx._graph(Above(), net)
+    assert traces == [None, _onnx._SIZES]
+    compute = _onnx._onnxruntime_logits(onnx_ir.to_proto(model).SerializeToString())
+    for height in (32, 64, 90):
+        images = np.random.default_rng(0).standard_normal((2, 3, height, 40), np.float32)
+        assert np.allclose(compute(images), images[:, :, : height // 2].mean((2, 3)), atol=1e-6)
 
 
 def test_float16_weights_take_half_the_room_and_lose_nothing(

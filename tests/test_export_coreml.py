@@ -19,7 +19,7 @@ from shufflenet.files.mlpackage import ImageInput, Model, TensorType, read_packa
 from shufflenet.graph import load_onnx, read_program
 from shufflenet.preprocess import normalize
 from shufflenet.runtimes import OnnxClassifier, open_by, verify_file
-from shufflenet.runtimes._coreml_graph import input_shape, to_onnx  # every value, not logits alone
+from shufflenet.runtimes._coreml_graph import to_onnx  # every value, not logits alone
 from shufflenet.spec import RUNTIMES, Card, Label, Precision
 from tolerance import FLOAT32_RELATIVE
 
@@ -221,7 +221,7 @@ def test_a_network_of_other_channels_reads_an_array(tmp_path: Path) -> None:
     card = replace(card, network=replace(card.network, in_channels=5))
     source = with_card(activations(channels=5), tmp_path / "a.onnx", card)
     path, _ = export(source, precision="float32")
-    assert input_shape(program(path)) == (1, 5, 32, 32)
+    assert program(path).input.shape == (1, 5, 32, 32)
     batch = RNG(0).standard_normal((2, 5, 32, 32), np.float32)
     expected = OnnxClassifier(source).logits(batch)
     assert np.allclose(open_by(PROGRAM, path).logits(batch), expected, atol=1e-4)
@@ -230,7 +230,7 @@ def test_a_network_of_other_channels_reads_an_array(tmp_path: Path) -> None:
 def test_images_of_another_size_than_the_cards(tmp_path: Path) -> None:
     source = with_card(random_model(4), tmp_path / "a.onnx")
     path, _ = export(source, precision="float32", size=(40, 56))
-    assert input_shape(program(path)) == (1, 3, 40, 56)
+    assert program(path).input.shape == (1, 3, 40, 56)
     pixels = RNG(0).integers(0, 256, (2, 40, 56, 3), np.uint8)
     opened, expected = open_by(PROGRAM, path), OnnxClassifier(source).logits_from_pixels(pixels)
     assert np.allclose(opened.logits_from_pixels(pixels), expected, atol=1e-4)
@@ -270,14 +270,20 @@ for path in sys.argv[1:]:
         for each in operation.outputs:
             if types.is_tensor(each.sym_type) and each.name in stated:
                 assert tuple(each.shape) == stated[each.name], each.name
-    print(spec.WhichOneof("Type"), spec.description.predictedFeatureName)
+    image = spec.description.input[0].type.imageType
+    colors = image.ColorSpace.Name(image.colorSpace)
+    print(spec.WhichOneof("Type"), spec.description.predictedFeatureName, colors)
 """
 
 
 def test_coremltools_reads_packages_and_infers_the_same_shapes(tmp_path: Path) -> None:
     if not find_spec("coremltools"):  # whose import takes seconds
         pytest.skip("coremltools is not installed")
+    how = replace(card_of().preprocess, channels="gray", mean=(0.5,), std=(0.2,))
+    network = replace(card_of().network, in_channels=1)
+    gray = replace(card_of(), preprocess=how, network=network)
     sources = [
+        with_card(activations(channels=1), tmp_path / "gray.onnx", gray),
         with_card(activations(), tmp_path / "a.onnx"),
         with_card(random_model(1), tmp_path / "b.onnx"),
         of_int8(random_model(2), tmp_path / "c.onnx"),
@@ -287,7 +293,8 @@ def test_coremltools_reads_packages_and_infers_the_same_shapes(tmp_path: Path) -
     done = subprocess.run(
         [sys.executable, "-c", LOADS, *paths], capture_output=True, text=True, check=False
     )
-    assert done.stdout.splitlines() == ["mlProgram classLabel"] * 3, done.stderr
+    expected = [f"mlProgram classLabel {colors}" for colors in ("GRAYSCALE", *["RGB"] * 3)]
+    assert done.stdout.splitlines() == expected, done.stderr
     assert all(verify_file(path).agrees for path in paths)  # coremltools wrote the manifests anew
     assert (Path(paths[0]) / "Manifest.json").read_bytes() == manifest
 

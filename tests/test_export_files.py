@@ -126,6 +126,20 @@ def test_an_unknown_suffix_is_refused_with_those_that_are_known(
         export_onnx_file(onnx, tmp_path / "a.caffemodel")
 
 
+@pytest.mark.parametrize("size", ["0", "32,0", "0,0"])
+def test_a_size_of_no_image_is_told_by_the_name_of_its_option(
+    size: str, onnx: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run("export", onnx, "--to", tmp_path / "a.onnx", "--image-px", size)
+    assert ended.value.code == 2
+    assert f"argument --image-px: '{size}' is neither a number of px" in capsys.readouterr().err
+    with pytest.raises(SpecError, match=r"image_px is \(0, 32\), but must be from 1 to 4096 px"):
+        ExportOptions(image_px=(0, 32))
+    code, _, err = run("export", onnx, "--to", tmp_path / "a.onnx", "--image-px", "5000")
+    assert (code, err.startswith("image_px is (5000, 5000), but must be from")) == (1, True)
+
+
 def test_a_file_is_replaced_only_by_one_that_was_compared(
     onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from litert_files import CARD, write_litert
+from shufflenet.export._litert_metadata import task_metadata  # a gray file is slow to write
 from shufflenet.runtimes import LiteRtClassifier
 
 FLOAT = resolve("default", (".onnx",))
@@ -286,6 +287,14 @@ def test_other_programs_read_labels_and_what_a_pixel_is(tmp_path: Path) -> None:
     assert (image.table(3).byte(0), properties.byte(0)) == (2, 1)  # ImageProperties, RGB
     (file,) = logits.tables(6)
     assert (file.text(0), file.byte(2)) == ("labels.txt", 2)  # TENSOR_AXIS_LABELS
+
+
+def test_other_programs_read_that_a_pixel_is_a_gray_level() -> None:
+    how = replace(CARD.preprocess, channels="gray", mean=(0.5,), std=(0.2,))
+    table = Table(task_metadata(replace(CARD, preprocess=how), (20, 30), as_bytes=True))
+    ((image,),) = (graph.tables(2) for graph in table.tables(3))
+    assert image.text(1) == "A gray level, from 0 to 255."
+    assert image.table(3).table(1).byte(0) == 2  # GRAYSCALE
 
 
 def metadata_entry(path: Path, name: str) -> bytes:

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
-from conftest import card_for
+from conftest import Run, card_for
+from resealed import save_resealed
 from shufflenet.errors import CardMismatch, CheckpointError, DamagedOnnx
 from shufflenet.files import computes_int8, read_onnx_card, read_onnx_metadata
 from shufflenet.spec import CARD_KEY, Card
@@ -188,3 +190,27 @@ def test_any_changed_bytes_are_read_or_refused(
 
 
 WHOLE = model_with({CARD_KEY: card_for(SPEC).to_json()}).SerializeToString()
+
+
+def test_a_changed_weight_of_a_float_file_is_found_by_whatever_opens_it(
+    tmp_path: Path, run: Run
+) -> None:
+    path, photo = tmp_path / "changed.onnx", tmp_path / "photo.png"
+    Image.new("RGB", (64, 64)).save(photo)
+    model = onnx.load(SHIPPED.onnx or "")
+    weight = max(model.graph.initializer, key=lambda each: len(each.raw_data))
+    weight.raw_data = bytes([weight.raw_data[0] ^ 1]) + weight.raw_data[1:]  # the lowest bit
+    onnx.save(model, path)
+    told = f"The file {str(path)!r} was damaged or changed after it was exported."
+    for command in (
+        ("predict", photo, "--model", path),
+        ("show", path),
+        ("embed", photo, "--to", tmp_path / "a.npy", "--model", path),
+        ("export", path, "--to", tmp_path / "b.onnx"),
+        ("verify", path),
+    ):
+        code, out, err = run(*command)
+        assert (code, out) == (1, ""), command
+        assert err.startswith(told), command
+    save_resealed(model, path)
+    assert run("predict", photo, "--model", path)[0] == 0

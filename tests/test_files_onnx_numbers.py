@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import shufflenet
+from resealed import save_resealed
 from shufflenet.errors import CheckpointError, DamagedOnnx, UnsoundOnnx
 from shufflenet.files import check_onnx_numbers
 from shufflenet.hub import resolve
@@ -102,7 +103,7 @@ def test_openvino_is_kept_from_a_stride_that_ends_it(tmp_path: Path) -> None:
     network = onnx.load(SHIPPED)
     strided = next(node for node in network.graph.node if node.op_type == "Conv")
     next(a for a in strided.attribute if a.name == "strides").ints[0] = 2**62
-    (tmp_path / "a.onnx").write_bytes(network.SerializeToString())
+    save_resealed(network, tmp_path / "a.onnx")
     with pytest.raises(CheckpointError, match=f"has a node with 'strides' of {2**62}, unlike"):
         shufflenet.open_model(tmp_path / "a.onnx", runtime="openvino")
     check_onnx_numbers(SHIPPED)

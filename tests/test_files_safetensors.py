@@ -103,17 +103,11 @@ def test_bytes_that_are_no_checkpoint_are_refused(
     assert reason in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("header_bytes", "size", "reason"),
-    [(10**8, 2 * 10**8, "its header has 100000000 bytes"), (2, 2**33, "more than the")],
-)
-def test_a_size_that_no_checkpoint_has_is_refused_unread(
-    header_bytes: int, size: int, reason: str, tmp_path: Path
-) -> None:
+def test_a_header_that_no_checkpoint_has_is_refused_unread(tmp_path: Path) -> None:
     with (tmp_path / "a.safetensors").open("wb") as file:
-        file.write(header_bytes.to_bytes(8, "little") + b"{}")
-        file.truncate(size)  # of a hole: it takes no room
-    with pytest.raises(DamagedFile, match=reason):
+        file.write((10**8).to_bytes(8, "little") + b"{}")
+        file.truncate(2 * 10**8)  # of a hole: it takes no room
+    with pytest.raises(DamagedFile, match="its header has 100000000 bytes"):
         read_card(tmp_path / "a.safetensors")
 
 

@@ -215,7 +215,10 @@ CASES: dict[str, tuple[Change, str]] = {
     ),
     "functions": (on_model(lambda m: m.functions.add(name="odd")), "functions of its own"),
     "sparse": (on_model(lambda m: m.graph.sparse_initializer.add()), "sparse constants"),
-    "no operator set": (on_model(lambda m: m.opset_import.__delitem__(0)), "operator set none"),
+    "no operator set": (
+        on_model(lambda m: m.opset_import.__delitem__(0)),
+        "set none or several",
+    ),
     "a huge operator set": (
         on_model(lambda m: setattr(m.opset_import[0], "version", HUGE)),
         f"operator set {HUGE}",

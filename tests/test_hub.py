@@ -83,7 +83,7 @@ def test_predict_takes_a_published_name_downloads_once_and_exports(
     assert np.abs(model.logits(pixels) - expected).max() <= 2e-5 * np.abs(expected).max()
     by_torch = shufflenet.open_model(NAME, runtime="torch")
     assert np.array_equal(by_torch.logits(pixels), expected)
-    best = top_k(expected[0], model.card.labels, k=5)
+    best = top_k(expected[0], model.card, k=5)
     assert [p["label"] for p in first["predictions"]] == [p.label for p in best]
     assert model.card.published == published.published
     assert model.card.name == NAME

@@ -88,6 +88,9 @@ KINDS = {
     "a Caffe model": field(1, b"shufflenet") + field(100, field(1, b"conv1")),
     "a checkpoint of MindSpore's": field(1, field(1, b"conv1.weight") + field(2, TENSOR)) * 2,
     "a program of Paddle's": field(1, b"\x08\x00\x10\xff\xff\xff\xff\x0f"),
+    "a program or a library": b"\x7fELF\x02\x01\x01" + bytes(40),
+    "a WebAssembly module": b"\0asm\x01\0\0\0" + bytes(40),
+    "a static library": b"!<arch>\n/               0           0",
     "empty": b"",
 }
 

@@ -17,6 +17,7 @@ from seeded import photo
 from shufflenet.data import Sample, load, open_images
 from shufflenet.errors import ImageError
 from shufflenet.preprocess import (
+    Pixels,
     affine,
     decode,
     mean_image,
@@ -113,7 +114,7 @@ def is_turned_round(file: Sample, how: Preprocess) -> bool:
     return turned_round(how, *decode(file.read(), exif=how.exif).size)
 
 
-def loaded(file: Path | Sample, how: Preprocess) -> npt.NDArray[np.uint8]:
+def loaded(file: Path | Sample, how: Preprocess) -> Pixels:
     pixels = load(file, how)
     assert not isinstance(pixels, ImageError)
     return pixels
@@ -221,7 +222,7 @@ def test_the_mean_image_is_subtracted_from_values_to_255() -> None:
 def test_affine_and_the_mean_image_are_the_normalization_of_every_checkpoint(
     how: Preprocess,
 ) -> None:
-    pixels = photo("affine", how.crop_px, how.crop_px)
+    pixels = photo("affine", *how.size_px)
     scale, offset = affine(how)
     image = mean_image(how)
     assert scale.shape == offset.shape == (3,)

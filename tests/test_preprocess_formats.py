@@ -18,8 +18,9 @@ from PIL import EpsImagePlugin, Image, ImageFile
 from conftest import Run
 from seeded import photo
 from shufflenet.errors import ImageError
-from shufflenet.preprocess import IMAGE_FORMATS, IMAGE_SUFFIXES, decode, to_rgb
+from shufflenet.preprocess import IMAGE_FORMATS, IMAGE_SUFFIXES, decode, image_as, open_image
 from shufflenet.preprocess._formats import HEIC  # which of them the others are not
+from shufflenet.spec import Preprocess
 
 PHOTO = Image.fromarray(photo("formats", 40, 52))
 READ = tuple(form for form in IMAGE_FORMATS if form is not HEIC)
@@ -155,7 +156,7 @@ def test_whatever_a_decoder_raises_is_one_sentence(
     assert text.isprintable()
     if where == "load":
         with pytest.raises(ImageError):
-            to_rgb(image)
+            image_as(image, Preprocess(resize_px=8, crop_px=8))
 
 
 def a_folder(folder: Path) -> Path:
@@ -279,3 +280,22 @@ def test_damage_to_any_format_leaves_an_image_or_one_sentence(kind: str) -> None
         else:
             outcomes.add(True)
     assert False in outcomes
+
+
+def fax(rows: int) -> bytes:
+    """A TIFF of group 3 (ITU-T T.4) of 8 px a row, whose data is no code of it."""
+    data = b"\x00\xd8\xe7"
+    tags = {256: 8, 257: rows, 258: 1, 259: 3, 262: 0, 273: 0, 277: 1, 278: rows, 279: len(data)}
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(tags))
+    tags[273] = len(head) + 12 * len(tags) + 4
+    entries = (struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return head + b"".join(entries) + bytes(4) + data
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Pillow exports nothing of libtiff there")
+def test_libtiff_writes_no_line_for_each_row_that_is_damaged(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with open_image(fax(5000), "a.tif") as image:
+        image.load()
+    assert capfd.readouterr().err == ""

@@ -101,6 +101,23 @@ def test_the_published_int8_file_is_run_by_onnx_runtime_alone(
         counted(INT8, "torch", real_data)
 
 
+@pytest.mark.parametrize(
+    "words", ["export FILE --to a.tflite", "compile FILE --to a.o", "quantize FILE --to a.onnx"]
+)
+def test_what_the_published_int8_file_is_no_source_of_says_so(
+    words: str, run: Run, real_data: Path, class_folders: Path, tmp_path: Path
+) -> None:
+    file = real_data / "published" / WEIGHTS[INT8].filename
+    if not file.exists():
+        pytest.skip("the published file is not there")
+    command, _, option, to = words.split()
+    data = ["--data", class_folders] if command == "quantize" else []
+    code, _, err = run(command, file, *data, option, tmp_path / to)
+    assert code == 1
+    assert "is of ONNX operator set 12; only from 13 on is a file read as layers" in err
+    assert "begin with the float network that it was made from: shufflenet convert" in err
+
+
 def counted(name: str, runtime: str, data: Path) -> tuple[int, int]:
     """Return how many of the photos a runtime answers right, and among the first five."""
     path = resolve(name, RUNTIMES[runtime].suffixes)

@@ -12,6 +12,7 @@ import pytest
 from onnx import numpy_helper
 
 from quantizing import CLASSES, QUICK, pictures, write_float_file, written
+from resealed import save_resealed
 from shufflenet import zoo
 from shufflenet.data import ImageSet, open_images
 from shufflenet.errors import CheckpointError, OtherInt8Logits
@@ -67,7 +68,7 @@ def test_a_classifier_without_a_bias_is_portable_too(
     gemm = next(node for node in model.graph.node if node.op_type == "Gemm")
     weight = gemm.input[1]
     del gemm.input[2]
-    onnx.save(model, tmp_path / "float.onnx")
+    save_resealed(model, tmp_path / "float.onnx")
     result = quantize_onnx(tmp_path / "float.onnx", photos, tmp_path / "i.onnx", QUICK)
     constants = {x.name: numpy_helper.to_array(x) for x in onnx.load(result.path).graph.initializer}
     codes = constants[f"{weight}_quantized"].astype(int)
@@ -115,7 +116,7 @@ def test_layers_that_share_a_bias_are_put_in_int8_each_by_itself(
     reader.input[2] = one
     logits = []
     for name, model in (("equal", equal), ("shared", shared)):
-        onnx.save(model, tmp_path / name)
+        save_resealed(model, tmp_path / name)
         result = quantize_onnx(tmp_path / name, photos, tmp_path / "i.onnx", QUICK)
         int8 = OnnxClassifier(result.path)
         logits.append(int8.logits(normalize(pictures(5), int8.card.preprocess)))
@@ -230,7 +231,7 @@ def test_a_file_can_take_bytes(
     card = replace(card, preprocess=replace(card.preprocess, channels=channels))
     for entry in model.metadata_props:
         entry.value = card.to_json()
-    onnx.save(model, tmp_path / "float.onnx")
+    save_resealed(model, tmp_path / "float.onnx")
     done = quantize_onnx(
         tmp_path / "float.onnx", photos, tmp_path / "a.onnx", replace(QUICK, pixels=True)
     )

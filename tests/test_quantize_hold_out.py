@@ -11,7 +11,7 @@ from quantizing import CLASSES, RNG, pictures, written
 from shufflenet.quantize import QuantizeOptions
 from shufflenet.quantize._hold_out import HoldOut
 from shufflenet.quantize._split import draw_split
-from shufflenet.spec import Card, Label
+from shufflenet.spec import Accuracy, Card, Label
 from shufflenet.zoo import NETWORKS
 
 NO_IMAGES = np.zeros((0, 1, 1, 3), np.uint8)
@@ -26,6 +26,7 @@ def test_correct_predictions_are_counted_as_by_sorting(seed: int) -> None:
     logits = RNG(seed).normal(size=(50, 12)).astype(np.float32)
     labels = RNG(seed + 1).integers(0, 12, 50)
     accuracy = hold_out(labels, logits).accuracy(logits)
+    assert isinstance(accuracy, Accuracy)
     order = np.argsort(-logits, axis=1)
     assert accuracy.images == 50
     assert accuracy.top1 == (order[:, 0] == labels).sum()
@@ -46,6 +47,7 @@ def test_correct_predictions_are_counted_as_by_sorting(seed: int) -> None:
 def test_a_tie_and_what_is_no_number_are_wrong(row: list[float], top1: int, top5: int) -> None:
     logits = np.array([row], np.float32)
     accuracy = hold_out(np.array([0]), logits).accuracy(logits)
+    assert isinstance(accuracy, Accuracy)
     assert (accuracy.top1, accuracy.top5) == (top1, top5)
 
 

@@ -11,6 +11,7 @@ from onnx import ModelProto, numpy_helper
 from onnxruntime.quantization import TensorsData
 
 from quantizing import CLASSES, QUICK, pictures, write_float_file, written
+from resealed import save_resealed
 from shufflenet.data import ImageSet
 from shufflenet.errors import AccuracyLost, CheckpointError, DataError, SpecError, WriteError
 from shufflenet.graph import WeightedLayer
@@ -18,6 +19,7 @@ from shufflenet.quantize import QuantizeOptions, _prepare, _search, quantize_onn
 from shufflenet.quantize._layer_noise import layer_name
 from shufflenet.quantize._prepare import Prepared
 from shufflenet.runtimes import OnnxClassifier
+from shufflenet.spec import Accuracy
 
 pytestmark = pytest.mark.xdist_group("quantize")  # a worker writes the float file once
 
@@ -80,8 +82,11 @@ def test_other_classes_are_compared_with_the_float_network(
     other = replace(photos, classes=("lemon", "lime", "pear"))
     done = quantize_onnx(float_file, other, tmp_path / "a.onnx", QUICK)
     assert done.facts.judged_by == "float"
-    assert done.facts.float_accuracy.top1 == done.facts.float_accuracy.images
-    assert done.facts.int8_accuracy.top1 == done.agreement
+    before, after = done.facts.float_accuracy, done.facts.int8_accuracy
+    assert isinstance(before, Accuracy)
+    assert isinstance(after, Accuracy)
+    assert before.top1 == before.images
+    assert after.top1 == done.agreement
     assert "The predictions of the float network count as correct" in caplog.text
 
 
@@ -131,7 +136,7 @@ def test_weights_that_are_no_numbers_are_refused(
             array = numpy_helper.to_array(constant).copy()
             array[0, 0] = np.nan
             constant.CopyFrom(numpy_helper.from_array(array, constant.name))
-    onnx.save(model, tmp_path / "nan.onnx")
+    save_resealed(model, tmp_path / "nan.onnx")
     with pytest.raises(CheckpointError, match="infinities or NaN"):
         quantize_onnx(tmp_path / "nan.onnx", photos, tmp_path / "a.onnx")
 
@@ -144,8 +149,8 @@ def test_networks_of_other_channels_are_refused(
     for entry in model.metadata_props:
         entry.value = replace(card, network=replace(card.network, in_channels=4)).to_json()
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 4
-    onnx.save(model, tmp_path / "four.onnx")
-    with pytest.raises(SpecError, match="in_channels is 4"):
+    save_resealed(model, tmp_path / "four.onnx")
+    with pytest.raises(SpecError, match="in_channels is 4, but must be 3, as many as its card"):
         quantize_onnx(tmp_path / "four.onnx", photos, tmp_path / "a.onnx")
 
 

@@ -4,7 +4,8 @@ import itertools
 import pytest
 
 from shufflenet.errors import SpecError, UnknownName
-from shufflenet.recipes import RECIPES, find_recipe
+from shufflenet.recipes import RECIPES, find_recipe, preprocess_for
+from shufflenet.spec import Preprocess
 
 SMALL = find_recipe("small-images")
 
@@ -37,8 +38,11 @@ def test_sizes_take_turns_of_equal_length() -> None:
         ("learning_rate", 0.0),
         ("warmup", 1.0),
         ("smallest_area", -0.1),
-        ("train_px", (16,)),
+        ("train_px", (15,)),
+        ("train_px", (32, (8, 64))),
         ("image_px", 8),
+        ("image_px", (32, 5000)),
+        ("image_px", 5000),
         ("seed", -1),
         ("mixup", -1.0),
         ("cutmix", float("nan")),
@@ -60,6 +64,20 @@ def test_sizes_take_turns_of_equal_length() -> None:
 def test_an_impossible_field_is_refused_by_name(field: str, value: object) -> None:
     with pytest.raises(SpecError, match=field):
         dataclasses.replace(SMALL, **{field: value})  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_sizes_may_be_rectangles_and_a_square_is_written_in_one_way() -> None:
+    recipe = dataclasses.replace(SMALL, epochs=2, train_px=((32, 32), (16, 96)), image_px=(48, 48))
+    assert (recipe.train_px, recipe.image_px) == ((32, (16, 96)), 48)
+    assert [recipe.px_at(epoch) for epoch in (0, 1)] == [32, (16, 96)]
+    assert recipe.epochs_at_other_sizes == 1
+
+
+def test_the_crop_of_any_shape_has_seven_eighths_of_the_shorter_side() -> None:
+    assert preprocess_for(56) == Preprocess(resize_px=64, crop_px=56)
+    assert preprocess_for((56, 112)) == Preprocess(resize_px=64, crop_px=(56, 112))
+    for fit in ("pad", "squash"):
+        assert preprocess_for((56, 112), fit).resize_px == 56
 
 
 def test_an_unknown_recipe_suggests_the_nearest() -> None:

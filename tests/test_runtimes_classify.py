@@ -12,7 +12,7 @@ from PIL import Image
 from fakes import Reddest
 from seeded import photo
 from shufflenet.errors import ImageError, LogitsNotNumbers, OtherOutput, ShuffleNetError, SpecError
-from shufflenet.preprocess import normalize
+from shufflenet.preprocess import Pixels, normalize
 from shufflenet.runtimes import Classifier, Model, Picture, classify, run_batches
 from test_runtimes_model import CARD
 
@@ -140,7 +140,7 @@ def test_no_answer_is_told_as_one_at_any_door(answer: object, error: type[Except
 
 
 def test_vectors_that_are_not_finite_are_no_answer() -> None:
-    def network(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def network(pixels: Pixels) -> npt.NDArray[np.float32]:
         return np.full((len(pixels), 7), np.nan, np.float32)
 
     with pytest.raises(LogitsNotNumbers):

@@ -17,6 +17,7 @@ pytest.importorskip("torch")
 
 import shufflenet
 from quantizing import write_float_file
+from resealed import save_resealed
 from seeded import photo
 from shufflenet.compile import compile_network
 from shufflenet.errors import (
@@ -175,8 +176,7 @@ def with_bias(network: Path, path: Path, added: float) -> Path:
     bias = next(each for each in model.graph.initializer if each.name == node.input[2])
     values = numpy_helper.to_array(bias) + np.float32(added)
     bias.CopyFrom(numpy_helper.from_array(values, bias.name))
-    path.write_bytes(model.SerializeToString())
-    return path
+    return save_resealed(model, path)
 
 
 def test_a_library_that_was_replaced_is_loaded_anew(

@@ -49,10 +49,10 @@ def assert_same(classifier: LlvmClassifier, path: Path, batch: npt.NDArray[np.fl
 
 def test_the_model_that_ships_is_computed_by_many_threads() -> None:
     classifier = LlvmClassifier(SHIPPED.onnx or "", threads=3)
-    side = classifier.card.preprocess.crop_px
-    batch = images(7, 3, side, side)
+    batch = images(7, 3, *classifier.card.preprocess.size_px)
     assert_same(classifier, Path(SHIPPED.onnx or ""), batch)
     alone = LlvmClassifier(SHIPPED.onnx or "", threads=1).logits(batch)
+    assert np.array_equal(classifier.logits(batch[:1]), alone[:1])  # by all threads together
     with ThreadPoolExecutor(4) as pool:
         for answer in pool.map(classifier.logits, [batch] * 8):
             assert np.array_equal(answer, alone)

@@ -15,7 +15,15 @@ from fakes import Reddest
 from seeded import photo
 from shufflenet.errors import CheckpointError, ImageError, MissingDependency, SpecError
 from shufflenet.preprocess import normalize
-from shufflenet.runtimes import Model, OnnxClassifier, OpenVinoClassifier, Picture, classify, top_k
+from shufflenet.runtimes import (
+    Model,
+    OnnxClassifier,
+    OpenVinoClassifier,
+    Picture,
+    classify,
+    probabilities,
+    top_k,
+)
 from shufflenet.spec import Card, Label
 from shufflenet.zoo import SHIPPED, find_network
 
@@ -26,13 +34,23 @@ CARD: Card = dataclasses.replace(
 
 
 def test_probabilities_are_a_softmax_most_probable_first() -> None:
-    found = top_k(np.log(np.array([0.2, 0.5, 0.3], np.float32)), CARD.labels, k=2)
+    found = top_k(np.log(np.array([0.2, 0.5, 0.3], np.float32)), CARD, k=2)
     assert [(p.index, p.label) for p in found] == [(1, "green"), (2, "blue")]
     assert [p.probability for p in found] == pytest.approx([0.5, 0.3])
 
 
+def test_probabilities_of_a_multi_label_model_are_each_a_sigmoid() -> None:
+    card = dataclasses.replace(CARD, task="multi-label")
+    found = top_k(np.array([0, 1e4, -1e4], np.float32), card, k=3)
+    assert [(p.label, p.probability) for p in found] == [("green", 1), ("red", 0.5), ("blue", 0)]
+    logits = np.random.default_rng(0).normal(0, 30, (7, 3)).astype(np.float32)
+    exact = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    assert np.allclose(probabilities(logits, "multi-label"), exact, rtol=1e-6, atol=1e-30)
+    assert probabilities(logits, "multi-label").dtype == np.float32
+
+
 def test_large_logits_do_not_overflow_and_k_may_exceed_the_classes() -> None:
-    found = top_k(np.array([1e4, -1e4, 0], np.float32), CARD.labels, k=9)
+    found = top_k(np.array([1e4, -1e4, 0], np.float32), CARD, k=9)
     assert [p.probability for p in found] == [1.0, 0.0, 0.0]
 
 

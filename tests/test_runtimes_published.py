@@ -37,7 +37,7 @@ def test_the_v1_of_the_onnx_model_zoo_runs_unconverted(
     batch = images(original).astype(np.float32)
     logits = classifier.logits(batch)
     assert logits.shape == (len(batch), 1000)
-    assert [top_k(row, classifier.card.labels, 1)[0].probability for row in logits] == (
+    assert [top_k(row, classifier.card, 1)[0].probability for row in logits] == (
         pytest.approx(_softmax(classifier, batch).max(axis=1))
     )
 

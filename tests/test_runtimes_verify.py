@@ -12,10 +12,10 @@ pytest.importorskip("torch")
 
 from conftest import Run
 from quantizing import write_float_file
+from resealed import save_resealed
 from shufflenet.errors import ChangedExport, DamagedCheck, NoProof, NotVerifiable
 from shufflenet.runtimes import (
     FLOAT_CHECK_KEY,
-    FLOAT_HASH_KEY,
     OnnxClassifier,
     check_image,
     verify_file,
@@ -45,10 +45,8 @@ def test_an_exported_file_holds_its_logits_and_agrees(network: Path, run: Run) -
 
 
 def changed(network: Path, path: Path, text: str | None = None) -> Path:
-    """Write the file with another bias of the classifier, or with other logits; without a hash."""
+    """Write the file with another bias of the classifier, or with other logits."""
     model = onnx.load(network)
-    entries = model.metadata_props
-    entries.remove(next(each for each in entries if each.key == FLOAT_HASH_KEY))
     if text is None:
         node = next(each for each in model.graph.node if each.op_type == "Gemm")
         bias = next(each for each in model.graph.initializer if each.name == node.input[2])
@@ -56,8 +54,7 @@ def changed(network: Path, path: Path, text: str | None = None) -> Path:
         bias.CopyFrom(numpy_helper.from_array(values, bias.name))
     else:
         next(each for each in model.metadata_props if each.key == FLOAT_CHECK_KEY).value = text
-    path.write_bytes(model.SerializeToString())
-    return path
+    return save_resealed(model, path)
 
 
 def test_a_changed_file_does_not_agree(network: Path, tmp_path: Path, run: Run) -> None:

@@ -1,6 +1,7 @@
 """WebAssembly modules run by Wasmtime: what they answer, and what strangers' ones cannot do."""
 
-import contextlib
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def test_a_module_is_compared_with_its_network_before_it_is_written(
     assert compiled.max_abs_difference is not None
     assert 0 < compiled.max_abs_difference < 2e-5 * max(1, compiled.max_abs_logit)
     content = Path(compiled.path).read_bytes()
-    expected = reference(network, read_onnx_card(network), (32, 32))
+    expected = reference(network, read_onnx_card(network))
     assert check_module(content, "net.wasm", expected) == compiled.max_abs_difference
     expected.logits[1, 2] += 1e-3
     with pytest.raises(ParityError, match="compiled file differs"):
@@ -101,7 +102,7 @@ def test_without_the_package_it_is_named(
     take_away("wasmtime", monkeypatch)
     with pytest.raises(MissingDependency, match=r"shufflenet\[wasm\]"):
         open_model(module)
-    expected = reference(network, read_onnx_card(network), (32, 32))
+    expected = reference(network, read_onnx_card(network))
     assert check_module(module.read_bytes(), "net.wasm", expected) is None
 
 
@@ -119,6 +120,21 @@ def test_a_module_that_is_cut_or_none_is_refused(module: Path, tmp_path: Path) -
         open_model(tmp_path / "none.wasm")
 
 
+_STRANGER = """
+import sys, numpy
+from shufflenet.errors import CheckpointError
+from shufflenet.runtimes import _wasmtime
+_wasmtime._MOST_STEPS = 1 << 28
+_wasmtime.check_sealed = lambda *_: None
+try:
+    model = _wasmtime.WasmClassifier(f"{sys.argv[1]}/strange.wasm", threads=1)
+    result = model.logits_from_pixels(numpy.load(f"{sys.argv[1]}/pixels.npy")).shape
+except CheckpointError:
+    result = "refused"
+print(result, end="")
+"""
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_flipped_bytes_are_found(
     module: Path, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
@@ -129,10 +145,12 @@ def test_flipped_bytes_are_found(
         content[at] ^= 1 << rng.integers(8)
     with pytest.raises(CheckpointError, match=r"strange\.wasm"):
         opened(bytes(content), tmp_path)
-    # Also where it is a stranger's, with a hash that fits, nothing is harmed.
-    monkeypatch.setattr(_wasmtime, "check_sealed", lambda *_: None)
-    with contextlib.suppress(CheckpointError):
-        assert opened(bytes(content), tmp_path).logits_from_pixels(PIXELS).shape == (5, 3)
+    # Also where it is a stranger's, with a hash that fits, nothing is harmed. In a process of its
+    # own: code that traps raises signals, whose handlers other libraries of this process replace.
+    np.save(tmp_path / "pixels.npy", PIXELS)
+    command = [sys.executable, "-c", _STRANGER, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stdout) in ((0, "(5, 3)"), (0, "refused")), done.stderr
 
 
 def stranger(body: str = "i32.const 0", before: str = "", pages: int = 1) -> bytes:

@@ -88,6 +88,17 @@ def test_a_card_survives_its_json() -> None:
     assert Card.from_json(card_for(SPEC).to_json()) == card_for(SPEC)
 
 
+def test_a_card_of_a_task_is_refused_by_readers_of_the_format_before() -> None:
+    """Those take the greatest format that they know for 1, and do not know the field."""
+    usual = json.loads(card_for(SPEC).to_json())
+    assert usual["format"] == 1
+    assert "task" not in usual
+    card = replace(card_for(SPEC), task="multi-label")
+    fields = json.loads(card.to_json())
+    assert (fields["format"], fields["task"]) == (2, "multi-label")
+    assert Card.from_json(card.to_json()) == card
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 99}', "null"])
 def test_what_is_no_card_is_refused_as_such(text: str) -> None:
     with pytest.raises(SpecError, match="card"):

@@ -133,7 +133,12 @@ def test_any_value_in_any_field_makes_a_card_or_a_sentence(data: st.DataObject) 
         (("int8", "kept_in_float"), "fc", "int8.kept_in_float is 'fc', but must be a list."),
         (("origin", "steps"), 10**16, "steps is 10000000000000000, but must be at most"),
         (("origin",), None, "origin is None, but must be an object."),
-        (("format",), 2, "the card's format is 2, but must be at most 1: upgrade."),
+        (("format",), 3, "the card's format is 3, but must be at most 2: upgrade."),
+        (
+            ("task",),
+            "telepathy",
+            "task is 'telepathy', but must be 'classification' or 'multi-label'.",
+        ),
         (("format",), "1", "the card's format is '1', but must be a whole number."),
     ],
 )

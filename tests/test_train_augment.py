@@ -3,11 +3,15 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from seeded import photo
 from shufflenet.train.augment import (
     OPERATIONS,
+    Crop,
+    apply_operation,
     rand_augment,
     random_crop,
     random_erase,
@@ -33,7 +37,7 @@ def test_crops_keep_at_least_the_smallest_area_and_half_are_mirrored() -> None:
     assert max(areas) > 0.95
     assert all(0.74 < w / h < 1.35 for w, h in zip(widths, heights, strict=True))
     assert all(0 <= c.left < c.right <= 200 and 0 <= c.top < c.bottom <= 200 for c in crops)
-    assert [c.shorter_px for c in crops] == list(map(min, widths, heights))
+    assert [(c.width, c.height) for c in crops] == list(zip(widths, heights, strict=True))
     assert 110 < sum(crop.mirrored for crop in crops) < 190
 
 
@@ -46,6 +50,41 @@ def test_an_image_that_no_crop_fits_gives_its_centre(
 ) -> None:
     crop = random_crop(*size, 0.9, np.random.default_rng(0))
     assert (crop.left, crop.top, crop.right, crop.bottom) == box
+
+
+@given(
+    size=st.tuples(st.integers(1, 300), st.integers(1, 300)),
+    like=st.tuples(st.integers(1, 300), st.integers(1, 300)),
+    area=st.floats(0, 0.999),
+    seed=st.integers(0, 2**32),
+)
+def test_crops_lie_inside_of_any_image_and_are_shaped_like_what_they_become(
+    size: tuple[int, int], like: tuple[int, int], area: float, seed: int
+) -> None:
+    crop = random_crop(*size, area, np.random.default_rng(seed), like)
+    assert 0 <= crop.left < crop.right <= size[0]
+    assert 0 <= crop.top < crop.bottom <= size[1]
+    wanted = like[0] / like[1]
+    # rounding a side moves it by half a pixel
+    widest, narrowest = (crop.width + 0.5) / max(0.5, crop.height - 0.5), crop.width - 0.5
+    narrowest /= crop.height + 0.5
+    slimmest = (min(1, size[0]) / size[1], size[0] / 1)  # of one pixel, no shape can be kept
+    assert narrowest <= wanted * 4 / 3 or wanted < slimmest[0]
+    assert widest >= wanted * 3 / 4 or wanted > slimmest[1]
+
+
+@given(size=st.tuples(st.integers(1, 300), st.integers(1, 300)), seed=st.integers(0, 2**32))
+def test_a_crop_like_its_image_that_covers_all_of_it_is_the_image(
+    size: tuple[int, int], seed: int
+) -> None:
+    drawn = [random_crop(*size, 0.9999, np.random.default_rng((seed, n)), size) for n in range(4)]
+    assert all(crop.width * crop.height >= 0.95 * size[0] * size[1] - sum(size) for crop in drawn)
+
+
+def test_squares_are_drawn_as_they_were_before_there_were_other_shapes() -> None:
+    crop = random_crop(403, 301, 0.08, np.random.default_rng(7))
+    assert crop == random_crop(403, 301, 0.08, np.random.default_rng(7), (64, 64))
+    assert crop == Crop(50, 39, 366, 290, mirrored=True)
 
 
 def test_a_box_of_a_fiftieth_to_a_third_is_erased_as_often_as_asked() -> None:
@@ -157,6 +196,25 @@ def test_every_operation_is_its_formula(name: str) -> None:
         assert found.shape == (48, 64, 3)
         # Pillow cuts what blends and tables give to whole levels
         assert np.abs(found - by_formula(pixels, name, much)).max() <= 1
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_is_defined_for_any_number_of_channels(name: str) -> None:
+    pixels = (photo("formula", 48, 64) * 0.7 + 20).astype(np.uint8)
+    much = SOME[name][0]
+    whole = apply_operation(name, pixels, much)
+    assert np.array_equal(whole, np.asarray(OPERATIONS[name](Image.fromarray(pixels), much)))
+    one, two = (apply_operation(name, pixels[..., :n], much) for n in (1, 2))
+    for channel in range(2):  # each as a gray image
+        alone = np.asarray(OPERATIONS[name](Image.fromarray(pixels[..., channel].copy()), much))
+        assert np.array_equal(two[..., channel], alone)
+    assert np.array_equal(one, two[..., :1])
+    if name == "color":  # a gray image has none to change
+        assert np.array_equal(one, pixels[..., :1])
+    five = apply_operation(name, np.concatenate([pixels, pixels[..., :2]], axis=2), much)
+    assert np.array_equal(five[..., :3], whole)
+    moves = name in ("identity", "shear_x", "shear_y", "translate_x", "translate_y", "rotate")
+    assert np.array_equal(five[..., 3:], (whole if moves else pixels)[..., :2])
 
 
 # --- TrivialAugment and RandAugment ---

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from shufflenet.data import Sample, open_images
-from shufflenet.recipes import Recipe, find_recipe
-from shufflenet.train._batches import Batches, Crops, Share
+from shufflenet.recipes import Recipe, find_recipe, preprocess_for
+from shufflenet.train._batches import Batches, Crops, Share, Shown
 from shufflenet.train._epoch_order import epoch_order, quotas
 
 PLAIN = dataclasses.replace(find_recipe("small-images"), batch_size=8, train_px=(32,), image_px=32)
@@ -92,14 +93,15 @@ def test_an_image_shown_again_is_cropped_anew_and_the_same_in_every_process(
     class_folders: Path,
 ) -> None:
     images = open_images(class_folders).samples
-    crops = Crops(images, REPEATED, epoch=1)
+    shown = Shown(samples=images, how=preprocess_for(32), warned=torch.zeros(len(images)) > 0)
+    crops = Crops(shown, REPEATED, epoch=1)
     for index in (0, 23):
         first, again, third = (crops[index + len(images) * times] for times in range(3))
         assert first[1] == again[1] == third[1] == images[index].label
         assert len({pixels.numpy().tobytes() for pixels, _ in (first, again, third)}) == 3
-        same = Crops(images, REPEATED, epoch=1)[index + len(images)][0]
+        same = Crops(shown, REPEATED, epoch=1)[index + len(images)][0]
         assert np.array_equal(again[0], same)
-        assert np.array_equal(first[0], Crops(images, PLAIN, epoch=1)[index][0])
+        assert np.array_equal(first[0], Crops(shown, PLAIN, epoch=1)[index][0])
 
 
 # --- balance ---

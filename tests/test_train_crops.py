@@ -12,6 +12,7 @@ from seeded import photo
 from shufflenet.data import Sample, open_images
 from shufflenet.errors import ImageError
 from shufflenet.preprocess import decode
+from shufflenet.recipes import preprocess_for
 from shufflenet.train import _jpeg
 from shufflenet.train._jpeg import upright_jpeg
 from shufflenet.train._load_crop import load_crop
@@ -39,7 +40,7 @@ def sample(path: Path, content: bytes) -> Sample:
 
 
 def crop_of(image: Sample, size_px: int, seed: int) -> npt.NDArray[np.int64]:
-    found = load_crop(image, size_px, AREA, np.random.default_rng(seed))
+    found = load_crop(image, preprocess_for(size_px), AREA, np.random.default_rng(seed))
     assert found.shape == (size_px, size_px, 3)
     return found.numpy().astype(np.int64)
 
@@ -127,7 +128,7 @@ def test_what_cannot_be_read_is_refused(content: bytes, tmp_path: Path) -> None:
     part = Sample("a.ppm", 0, whole.path, 0, len(content))
     for image in (whole, part) if content else (whole,):
         with pytest.raises(ImageError, match=f"Cannot read '{image.name}' as an image"):
-            load_crop(image, 32, AREA, np.random.default_rng(0))
+            load_crop(image, preprocess_for(32), AREA, np.random.default_rng(0))
 
 
 def test_an_image_that_is_too_large_is_refused(
@@ -135,8 +136,8 @@ def test_an_image_that_is_too_large_is_refused(
 ) -> None:
     image = sample(tmp_path / "a.jpg", KINDS["4:2:0"])
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
-    with pytest.raises(ImageError, match="more than 0 million pixels"):
-        load_crop(image, 32, AREA, np.random.default_rng(0))
+    with pytest.raises(ImageError, match="more than 100,000 pixels"):
+        load_crop(image, preprocess_for(32), AREA, np.random.default_rng(0))
 
 
 def test_on_real_photos_the_crops_are_pillows(

@@ -303,7 +303,7 @@ def test_of_two_processes_started_at_once_one_trains(class_folders: Path, tmp_pa
     out = tmp_path / "run"
     patience = "import shufflenet.train._folder_lock as lock; lock.PATIENCE_S = 0.1; "
     code = patience + "import sys; from shufflenet.cli import main; sys.exit(main(sys.argv[1:]))"
-    arguments = [str(a) for a in command(class_folders, out, "--stop-after", 5, epochs=1000)]
+    arguments = [str(a) for a in command(class_folders, out, "--stop-after", 1, epochs=1000)]
     both = [
         subprocess.Popen(
             [sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True

@@ -16,7 +16,8 @@ from shufflenet.models import create_model, load_model_and_card, new_classes, st
 from shufflenet.networks import ShuffleNet, state_arrays
 from shufflenet.preprocess import normalize
 from shufflenet.recipes import preprocess_for
-from shufflenet.report.charts import plot_curves, read_metrics
+from shufflenet.report.charts import plot_curves
+from shufflenet.report.metrics import read_metrics
 from shufflenet.spec import Accuracy, Card, Label
 from shufflenet.train import Job, Session, train
 from shufflenet.train._imprint import imprint
@@ -115,7 +116,7 @@ def tuned(
     def measured(*arguments: object) -> Accuracy:
         return Accuracy(images=24, top1=next(counted), top5=24)
 
-    monkeypatch.setattr("shufflenet.train._loop.evaluate", measured)
+    monkeypatch.setattr("shufflenet.train._measure.evaluate", measured)
     torch.manual_seed(0)
     net = create_model("shufflenet_v2_x0_25", num_classes=3, stem_stride=1)
     first = {name: value.clone() for name, value in net.state_dict().items()}

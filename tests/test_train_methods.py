@@ -10,19 +10,22 @@ import pytest
 import torch
 
 from conftest import saved, write_colours
+from run_states import differences
 from shufflenet.data import ImageSet, open_images
 from shufflenet.errors import RunError, TeacherMismatch
 from shufflenet.export import export_onnx
 from shufflenet.models import create_model, load_model, load_model_and_card
+from shufflenet.recipes import preprocess_for
 from shufflenet.spec import Label
 from shufflenet.train import Session, train
-from shufflenet.train._batches import Batches, Crops
+from shufflenet.train._batches import Batches, Crops, Shown
 from shufflenet.train._load_crop import load_crop
+from shufflenet.train._loss import distillation_loss
 from shufflenet.train._mix import mix_batch
-from shufflenet.train._teacher import distillation_loss, open_teacher
+from shufflenet.train._teacher import open_teacher
 from shufflenet.train._weight_average import average_weights
 from shufflenet.train.augment import rand_augment
-from test_train import RECIPE, STEPS, Killed, kill_at, run, same_weights, setup_for
+from test_train import RECIPE, STEPS, Killed, kill_at, run, setup_for
 
 EVERYTHING = dataclasses.replace(
     RECIPE,
@@ -60,7 +63,7 @@ def test_with_every_method_a_killed_run_resumes_to_the_bit(
     with pytest.raises(Killed):
         run(images, tmp_path / "run", EVERYTHING, on_step=kill_at(step))
     run(images, tmp_path / "run", EVERYTHING, resume=True)
-    assert same_weights(tmp_path / "run", undisturbed)
+    assert not differences(tmp_path / "run", undisturbed)
     first, second = (
         torch.load(p / "last.pt", weights_only=True)["average"]
         for p in (tmp_path / "run", undisturbed)
@@ -74,16 +77,18 @@ def test_with_every_method_the_number_of_workers_changes_nothing(
     images: ImageSet, tmp_path: Path, undisturbed: Path
 ) -> None:
     run(images, tmp_path / "run", EVERYTHING, workers=2, save_every_s=60.0)
-    assert same_weights(tmp_path / "run", undisturbed)
+    assert not differences(tmp_path / "run", undisturbed)
 
 
 @pytest.mark.parametrize("fields", [{"randaugment": 1}, {"randaugment": 1, "magnitude": 30}])
 def test_crops_are_changed_as_the_recipe_says(images: ImageSet, fields: dict[str, int]) -> None:
     recipe = dataclasses.replace(RECIPE, **fields)  # type: ignore[arg-type]  # both are whole numbers
-    changed, plain = Crops(images.samples, recipe, 0), Crops(images.samples, RECIPE, 0)
+    how = preprocess_for(32)
+    shown = Shown(samples=images.samples, how=how, warned=torch.zeros(len(images)) > 0)
+    changed, plain = Crops(shown, recipe, 0), Crops(shown, RECIPE, 0)
     for index in range(len(images)):
         rng = np.random.default_rng((RECIPE.seed, 0, index))
-        load_crop(images.samples[index], 32, RECIPE.smallest_area, rng)
+        load_crop(images.samples[index], how, RECIPE.smallest_area, rng)
         expected = rand_augment(plain[index][0].numpy(), 1, recipe.magnitude, rng)
         assert np.array_equal(changed[index][0], expected)
 

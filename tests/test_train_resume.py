@@ -15,16 +15,17 @@ import torch
 from torch import nn
 
 from conftest import Run, write_colours
+from run_states import differences
 from shufflenet.data import ImageSet, open_images
 from shufflenet.errors import RunDiffers, RunError, RunFileDamaged, ShuffleNetError, WriteError
 from shufflenet.evaluate import evaluate
 from shufflenet.models import load_model_and_card
 from shufflenet.runtimes.pytorch import TorchClassifier
 from shufflenet.spec import Accuracy
-from shufflenet.train import _loop
+from shufflenet.train import _measure
 from shufflenet.train._run import append_row
 from shufflenet.train._state import Parts, Progress, load_state, save_state
-from test_train import RECIPE, Killed, kill_at, run, same_weights
+from test_train import RECIPE, Killed, kill_at, run
 
 TWO = dataclasses.replace(RECIPE, epochs=2, train_px=(32,))
 FOUR = dataclasses.replace(TWO, epochs=4)
@@ -82,7 +83,7 @@ def test_unchanged_it_is_exact_and_records_no_change(images: ImageSet, tmp_path:
     for name in ("whole", "parts"):
         run(images, tmp_path / name, TWO, stop_after_s=0.0 if name == "parts" else np.inf)
     run(images, tmp_path / "parts", TWO, resume=True)
-    assert same_weights(tmp_path / "whole", tmp_path / "parts")
+    assert not differences(tmp_path / "whole", tmp_path / "parts")
     assert record(tmp_path / "parts") == record(tmp_path / "whole")
     assert "changes" not in record(tmp_path / "parts")
 
@@ -95,7 +96,7 @@ def test_a_run_that_stalled_may_go_on_and_patience_counts_anew(
     def worse(*arguments: object) -> Accuracy:
         return Accuracy(images=24, top1=next(falling), top5=24)
 
-    monkeypatch.setattr(_loop, "evaluate", worse)
+    monkeypatch.setattr(_measure, "evaluate", worse)
     patient = dataclasses.replace(TWO, epochs=9, batch_size=24, patience=1)
     out = tmp_path / "run"
     assert run(images, out, patient).steps == 2  # the first is the best, the second is no gain

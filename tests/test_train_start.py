@@ -15,7 +15,7 @@ from shufflenet.errors import CheckpointMismatch, SpecError
 from shufflenet.files import Checkpoint, write_checkpoint
 from shufflenet.models import create_model, load_model
 from shufflenet.networks import state_arrays
-from shufflenet.preprocess import mean_image, normalize
+from shufflenet.preprocess import draw_noise, mean_image, normalize
 from shufflenet.spec import Label, Preprocess
 from shufflenet.train import Job, Session, train, train_job
 from shufflenet.train._job import open_setup
@@ -79,8 +79,7 @@ WAYS[dataclasses.replace(next(way for way in WAYS if way.mean_image), channels="
 
 @pytest.mark.parametrize("how", WAYS, ids=WAYS.values())
 def test_training_normalizes_as_prediction_does(how: Preprocess) -> None:
-    side = how.crop_px
-    pixels = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
+    pixels = draw_noise(np.random.default_rng(0), how, count=2)
     batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
     assert np.array_equal(Normalizer(how)(batch).numpy(), normalize(pixels, how))
 
@@ -150,7 +149,7 @@ def test_without_a_name_the_network_is_that_of_the_weights(
     assert "The network starts as shufflenet_v2_x0_25, which is narrower." in caplog.text
     gray = create_model("shufflenet_v2_x0_25", num_classes=3, in_channels=1)
     path = saved(gray, tmp_path / "gray.safetensors")
-    with pytest.raises(SpecError, match="in_channels is 1, but must be 3 to train on image"):
+    with pytest.raises(SpecError, match="in_channels is 1, but must be 3, which its preproc"):
         open_setup(Job(data=class_folders, weights=path), RECIPE, "run")
 
 

@@ -12,9 +12,10 @@ from shufflenet.data import ImageSet, open_images, split
 from shufflenet.errors import DataError
 from shufflenet.evaluate import evaluate
 from shufflenet.models import create_model
+from shufflenet.recipes import preprocess_for
 from shufflenet.runtimes.pytorch import TorchClassifier
 from shufflenet.train import Session, train
-from shufflenet.train._batches import Crops
+from shufflenet.train._batches import Crops, Shown
 from shufflenet.train._mix import mix_batch
 from shufflenet.train._teacher import open_teacher_logits
 from test_train import RECIPE, setup_for
@@ -27,7 +28,10 @@ def images(class_folders: Path) -> ImageSet:
 
 def test_an_image_comes_with_its_own_logits(images: ImageSet) -> None:
     logits = np.random.default_rng(0).normal(0, 3, (len(images), 3)).astype(np.float16)
-    crops = Crops(images.samples, RECIPE, 0, logits)
+    warned = torch.zeros(len(images), dtype=torch.bool)
+    how = preprocess_for(32)
+    shown = Shown(samples=images.samples, how=how, teacher_logits=logits, warned=warned)
+    crops = Crops(shown, RECIPE, 0)
     for item in (0, len(images) - 1):
         pixels, label, own = crops[item]
         assert label == images.samples[item].label

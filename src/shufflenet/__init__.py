@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from shufflenet.runtimes import Model
+    from shufflenet.runtimes import Embedder, Model
     from shufflenet.spec import Arithmetic
 
-__all__ = ["__version__", "open_model"]
+__all__ = ["__version__", "open_embedder", "open_model"]
 
 __version__ = "0.1.0"
 
@@ -29,8 +29,9 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # The rooms that the documentation offers to programs; each is imported when it is first used.
 _ROOMS = (
-    *("benchmark", "convert", "data", "deploy", "embed", "errors", "evaluate", "export", "files"),
-    *("models", "preprocess", "quantize", "runtimes", "spec", "train", "zoo"),
+    *("analyze", "benchmark", "convert", "data", "deploy", "embed", "errors", "evaluate"),
+    *("explain", "export", "files", "models", "preprocess", "quantize", "runtimes", "score"),
+    *("similar", "sort", "spec", "train", "zoo"),
 )
 
 
@@ -89,3 +90,34 @@ def open_model(
     runtimes = find_runtimes(runtime, precision)
     path = resolve(name, [suffix for each in runtimes for suffix in each.suffixes])
     return Opening(Path(path).absolute(), runtime, threads, precision).open()
+
+
+def open_embedder(name: "str | Path" = "default", *, threads: int | None = None) -> "Embedder":
+    """Open a model that computes vectors of images: what its last layer reads.
+
+    >>> import numpy as np
+    >>> images = np.zeros((2, 80, 80, 3), np.uint8)  # cropped, RGB
+    >>> open_embedder().embed_from_pixels(images).shape
+    (2, 1024)
+
+    ``shufflenet.embed.embed`` computes those of files on all cores.
+
+    Args:
+        name: ``default``, another name of ``shufflenet list``, the folder of a training run, or a
+            ``.onnx`` or ``.safetensors`` file that this package wrote. Published weights are
+            downloaded, converted and exported as ONNX when they are first named, and kept.
+        threads: The number of threads that compute a batch; one a core unless given. 1 suits many
+            images best: ``embed`` computes as many batches at once as there are cores.
+
+    Raises:
+        SpecError: the number of threads is none that can be.
+        UnknownName: it is neither a file nor a checkpoint's name.
+        NoWeights: it is a network's name.
+        CheckpointError: the file is damaged or not one of this package.
+        DownloadError: published weights cannot be downloaded.
+        MissingDependency: it is a checkpoint, or has to be converted, and torch is not installed.
+    """
+    from shufflenet import runtimes
+    from shufflenet.hub import CHECKPOINT, ONNX, resolve
+
+    return runtimes.open_embedder(resolve(name, (ONNX, CHECKPOINT)), threads=threads)

@@ -5,28 +5,25 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import ImageError, MissingDependency, SpecError
+from shufflenet.errors import EmbeddingUnreadable, ImageError, MissingDependency, SpecError
 from shufflenet.files import write_atomic, write_together
-from shufflenet.runtimes import run_batches
-from shufflenet.spec import Card
+from shufflenet.outside import open_regular
+from shufflenet.runtimes import Embedder, run_batches
 
-__all__ = ["SUFFIXES", "Embedder", "Embedding", "check_destination", "embed", "write_embedding"]
+__all__ = [
+    "SUFFIXES",
+    "Embedding",
+    "check_destination",
+    "embed",
+    "read_embedding",
+    "write_embedding",
+]
 
 SUFFIXES = (".npy", ".parquet")  # of the files that write_embedding writes
-
-
-class Embedder(Protocol):
-    """A model that computes a vector for each image, as ``runtimes``' torch classifier does."""
-
-    card: Card
-
-    def embed_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute vectors ``(n, d)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -60,7 +57,7 @@ def embed(
         on_image: Called after each image, with the reason if it could not be read.
 
     Raises:
-        SpecError: the network does not take images of three channels.
+        SpecError: the network takes other channels than its preprocessing gives.
     """
     read: list[Path] = []
     failures: list[ImageError] = []
@@ -87,9 +84,9 @@ def check_destination(to: Path, paths: Sequence[Path]) -> None:
         SpecError: the file has another suffix than ``SUFFIXES``, or it is ``.npy`` and a path
             has several lines, so that it cannot be listed as one.
     """
-    if to.suffix not in SUFFIXES:
+    if to.suffix.lower() not in SUFFIXES:
         raise SpecError("the file's suffix", to.suffix, " or ".join(SUFFIXES))
-    if to.suffix == ".parquet":
+    if to.suffix.lower() == ".parquet":
         try:
             import pyarrow.parquet  # noqa: F401, PLC0415  # only a check that it is installed
         except ModuleNotFoundError as error:
@@ -113,13 +110,62 @@ def write_embedding(to: Path, embedding: Embedding) -> None:
     Raises:
         WriteError: the disk is full or the place cannot be written.
     """
-    if to.suffix == ".parquet":
+    if to.suffix.lower() == ".parquet":
         write_atomic(to, _parquet(embedding))
         return
     content = io.BytesIO()
     np.save(content, embedding.vectors)
     lines = b"".join(os.fsencode(path) + b"\n" for path in embedding.paths)
     write_together({to.with_suffix(".paths.txt"): lines, to: content.getvalue()})
+
+
+def read_embedding(path: Path) -> Embedding:
+    """Read what ``write_embedding`` wrote; the numbers of a ``.npy`` file stay there until used.
+
+    Args:
+        path: A ``.npy`` file with its ``.paths.txt`` beside it, or a ``.parquet`` file.
+
+    Raises:
+        EmbeddingUnreadable: it is missing, damaged, or of another form.
+        MissingDependency: it is parquet, and pyarrow is not installed.
+    """
+    is_parquet = path.suffix.lower() == ".parquet"
+    try:
+        with open_regular(path):
+            pass
+        paths, vectors = (_read_parquet if is_parquet else _read_npy)(path)
+    except MissingDependency:
+        raise
+    except Exception as error:  # libraries raise anything on a damaged file
+        raise EmbeddingUnreadable(path, error) from error
+    if vectors.ndim != 2 or vectors.dtype != np.float32 or not vectors.size:
+        raise EmbeddingUnreadable(path, f"holds {vectors.dtype} of shape {vectors.shape}")
+    if len(paths) != len(vectors):
+        raise EmbeddingUnreadable(path, f"has {len(vectors)} rows for {len(paths)} paths")
+    return Embedding(paths, vectors, ())
+
+
+def _read_npy(path: Path) -> tuple[tuple[Path, ...], npt.NDArray[np.float32]]:
+    with open_regular(path.with_suffix(".paths.txt")) as file:
+        paths = tuple(Path(os.fsdecode(line)) for line in file.read().splitlines())
+    vectors: npt.NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return paths, vectors
+
+
+def _read_parquet(path: Path) -> tuple[tuple[Path, ...], npt.NDArray[np.float32]]:
+    """Read paths and vectors.
+
+    Raises:
+        MissingDependency: pyarrow is not installed.
+    """
+    try:
+        from pyarrow import parquet  # noqa: PLC0415  # an extra
+    except ModuleNotFoundError as error:
+        raise MissingDependency("Reading parquet", "pyarrow", "parquet") from error
+    table = parquet.read_table(path, columns=["path", "embedding"])
+    rows = table["embedding"].combine_chunks()
+    vectors = rows.flatten().to_numpy(zero_copy_only=False).reshape(len(rows), -1)
+    return tuple(Path(name) for name in table["path"].to_pylist()), vectors
 
 
 def _parquet(embedding: Embedding) -> bytes:

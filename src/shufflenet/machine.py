@@ -19,6 +19,7 @@ __all__ = [
     "cores",
     "host_target",
     "linux_extensions",
+    "return_memory",
 ]
 
 MOST_THREADS = 256  # to compute with: more than the cores of any machine only wait for each other
@@ -129,6 +130,15 @@ def _byte_multiply(features: set[str], *, int8: bool) -> ByteMultiply:
         ("neon", "NEON"),
     ]
     return next((multiply for feature, multiply in known if feature in features), "portable")
+
+
+def return_memory() -> None:
+    """Return freed memory, which glibc would keep for later, to the system; else do nothing.
+
+    Source: malloc_trim(3); it takes some milliseconds.
+    """
+    if sys.platform.startswith("linux") and platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @cache

@@ -5,20 +5,42 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias, get_args
 
 from shufflenet.errors import SpecError, UnknownName
-from shufflenet.spec import NetworkSpec, Preprocess
+from shufflenet.spec import MAX_CROP_PX, Fit, NetworkSpec, Preprocess
 
 __all__ = [
     "RECIPES",
     "Initialization",
     "Recipe",
+    "Size",
     "find_recipe",
     "preprocess_for",
+    "share_of_size",
+    "sides",
+    "simplest",
     "stem_stride_for",
 ]
 
+_LEAST_PX = 16  # of a side: with a stem of stride 1 the last maps of V2 have two pixels
+_FIRST_PX = 32  # of a side of the size that training begins with, unless images have fewer
 
+Size: TypeAlias = int | tuple[int, int]  # the side of a square, or height and width
 Schedule: TypeAlias = Literal["cosine", "linear"]
 Initialization: TypeAlias = Literal["torchvision", "megvii", "mmpretrain", "paddleclas"]
+
+
+def sides(size: Size) -> tuple[int, int]:
+    """Return the height and the width of a size.
+
+    >>> sides(48), sides((32, 96))
+    ((48, 48), (32, 96))
+    """
+    return (size, size) if isinstance(size, int) else size
+
+
+def simplest(size: Size) -> Size:
+    """Return a size with the side alone where it is a square."""
+    height, width = sides(size)
+    return height if height == width else (height, width)
 
 
 def _field(text: str, **default: Any) -> Any:  # noqa: ANN401  # as dataclasses.field
@@ -40,15 +62,22 @@ class Recipe:
     batch_size: int = _field("images per step")
     learning_rate: float = _field("the highest learning rate")
     warmup: float = _field("share of all steps in which the learning rate rises, 0 to 1")
-    train_px: tuple[int, ...] = _field(
-        "image sizes in training, one after the other, each for as many epochs"
+    train_px: tuple[Size, ...] = _field(
+        "image sizes in training, one after the other, each for as many epochs; of images that "
+        "are not square HxW each, such as 24x72,32x96"
     )
-    image_px: int = _field("image size in validation and deployment")
+    image_px: Size = _field(  # noqa: RUF009  # as every other field
+        "image size in validation and deployment: a side, or height and width"
+    )
     schedule: Literal["cosine", "linear"] = _field(
         "how the learning rate falls to zero", default="cosine"
     )
     smallest_area: float = _field(
         "smallest share of an image that a crop covers, 0 to 1", default=0.08
+    )
+    mirror: bool = _field(
+        "mirror half of the crops; not for digits, text or whatever else left and right tell apart",
+        default=True,
     )
     repeats: int = _field("crops per image in an epoch, which then shows fewer images", default=1)
     balance: float = _field(
@@ -105,9 +134,13 @@ class Recipe:
             raise SpecError("freeze", self.freeze, "0 or more")
         if not 0 < self.layer_decay <= 1:
             raise SpecError("layer_decay", self.layer_decay, "greater than 0 and at most 1")
-        for px in (*self.train_px, self.image_px):
-            if px < 32:
-                raise SpecError("train_px and image_px", px, "at least 32")
+        for name, sizes in (("image_px", (self.image_px,)), ("train_px", self.train_px)):
+            for size in sizes:
+                if not all(_LEAST_PX <= px <= MAX_CROP_PX for px in sides(size)):
+                    expected = f"at least {_LEAST_PX} and at most {MAX_CROP_PX}"
+                    raise SpecError(name, size, expected)
+        object.__setattr__(self, "train_px", tuple(map(simplest, self.train_px)))
+        object.__setattr__(self, "image_px", simplest(self.image_px))
         for name, known in (("schedule", Schedule), ("initialization", Initialization)):
             if getattr(self, name) not in get_args(known):
                 expected = " or ".join(map(repr, get_args(known)))
@@ -127,7 +160,7 @@ class Recipe:
         """Every field that can be overridden, with its value."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.metadata}
 
-    def px_at(self, epoch: int) -> int:
+    def px_at(self, epoch: int) -> Size:
         """Return the image size of an epoch, counted from 0."""
         return self.train_px[epoch * len(self.train_px) // self.epochs]
 
@@ -273,29 +306,48 @@ def find_recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def preprocess_for(image_px: int) -> Preprocess:
-    """Return the usual preprocessing for square images of ``image_px``.
+def share_of_size(size: Size, part: int, whole: int) -> Size:
+    """Return a size whose sides are ``part / whole`` times as long, in multiples of 8 px.
 
-    The crop has 7/8 of the shorter side, as is customary: 224 of 256 px, 56 of 64.
+    Sides are at least 32 px long, or stay as they are where they have fewer.
+
+    >>> share_of_size(48, 5, 6), share_of_size((32, 96), 5, 6), share_of_size(28, 5, 6)
+    (40, (32, 80), 28)
+    """
+    height, width = (
+        max(min(px, _FIRST_PX), round(px * part / whole / 8) * 8) for px in sides(size)
+    )
+    return simplest((height, width))
+
+
+def preprocess_for(image_px: Size, fit: Fit = "crop") -> Preprocess:
+    """Return the usual preprocessing for images of ``image_px``, a side or height and width.
+
+    With ``crop`` it has 7/8 of the shorter side, as is customary: 224 of 256 px, 56 of 64.
 
     >>> preprocess_for(224).resize_px, preprocess_for(56).resize_px
     (256, 64)
+    >>> preprocess_for((32, 96)).resize_px, preprocess_for((32, 96), "pad").resize_px
+    (37, 32)
     """
-    return Preprocess(resize_px=round(image_px * 8 / 7), crop_px=image_px)
+    shorter = min(sides(image_px))
+    resize_px = round(shorter * 8 / 7) if fit == "crop" else shorter
+    return Preprocess(resize_px=resize_px, crop_px=image_px, fit=fit)
 
 
-def stem_stride_for(spec: NetworkSpec, image_px: int) -> int:
+def stem_stride_for(spec: NetworkSpec, image_px: Size) -> int:
     """Return the stem stride with which the last stage has maps of about 4 to 7 px a side.
 
-    It is at most that of the network.
+    It is at most that of the network. Of images that are not square the shorter side counts.
 
     >>> from shufflenet.zoo import NETWORKS
     >>> v2, v2_plus = NETWORKS["shufflenet_v2_x1_0"], NETWORKS["shufflenet_v2_plus_small"]
-    >>> [stem_stride_for(v2, px) for px in (32, 64, 224)]
-    [1, 2, 4]
+    >>> [stem_stride_for(v2, px) for px in (32, 64, 224, (64, 224))]
+    [1, 2, 4, 2]
     >>> [stem_stride_for(v2_plus, px) for px in (32, 64, 224)]  # it has one more stage of stride 2
     [1, 1, 2]
     """
-    shrinks = 4 if image_px > 96 else 2 if image_px > 40 else 1
+    shorter = min(sides(image_px))
+    shrinks = 4 if shorter > 96 else 2 if shorter > 40 else 1
     stages = math.prod(stage.stride for stage in spec.stages)
     return min(spec.stem_stride, max(1, 8 * shrinks // stages))

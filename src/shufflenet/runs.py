@@ -9,18 +9,26 @@ import hashlib
 import io
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.data import ImageSet, Sample, open_images
-from shufflenet.errors import HeldOutListDamaged, HeldOutMissing, NoHeldOutList
+from shufflenet.data import (
+    ImageSet,
+    Sample,
+    join_labels,
+    open_images,
+    split_labels,
+    with_label_sets,
+)
+from shufflenet.errors import DataError, HeldOutListDamaged, HeldOutMissing, NoHeldOutList
 from shufflenet.files import write_atomic
 from shufflenet.outside import open_regular
 from shufflenet.outside.arrays import open_array
+from shufflenet.spec import Task
 
 __all__ = [
     "Fingerprints",
@@ -37,6 +45,7 @@ Fingerprints = npt.NDArray[np.uint64]
 
 _HELD_OUT, _TRAINED_ON, _RECORD = "held-out.csv", "trained-on.npy", "run.json"
 _COLUMNS = ["path", "label", "within"]  # within: the name of an image inside of an archive
+_OF_SEVERAL = ["path", "labels", "within"]  # of a multi-label set: labels separated by bars
 _MOST = 50_000  # images of a set that are fingerprinted, evenly over it
 _PIECE = 4096  # bytes read at the begin, in the middle and at the end of an image
 
@@ -64,11 +73,12 @@ def write_images(run: Path, training: Fingerprints, validation: ImageSet) -> Non
     """
     table = io.StringIO(newline="")
     writer = csv.writer(table)
-    writer.writerow(_COLUMNS)
+    several = validation.task == "multi-label"
+    writer.writerow(_OF_SEVERAL if several else _COLUMNS)
     for sample in validation.samples:
         is_file = sample.size < 0
         path = os.path.abspath(sample.path if is_file else validation.source)
-        label = validation.classes[sample.label]
+        label = join_labels(validation, sample) if several else validation.classes[sample.label]
         writer.writerow([path, label, "" if is_file else sample.name])
     write_atomic(run / _HELD_OUT, table.getvalue().encode("utf-8", "surrogateescape"))
     content = io.BytesIO()
@@ -89,9 +99,7 @@ def held_out(run: str | Path) -> ImageSet:
         DataError: an archive that it names cannot be read.
     """
     run = Path(run)
-    rows = _read_rows(run)
-    classes = sorted({label for _, label, _ in rows})
-    number = {label: index for index, label in enumerate(classes)}
+    rows, task = _read_rows(run)
     sources = {path: _by_name(path) for path in sorted({p for p, _, within in rows if within})}
     samples, missing = [], []
     for path, label, within in rows:
@@ -99,11 +107,29 @@ def held_out(run: str | Path) -> ImageSet:
         if sample is None:
             missing.append(f"{path}: {within}" if within else path)
         else:
-            samples.append(replace(sample, label=number[label]))
+            samples.append((sample, label))
     if missing:
         raise HeldOutMissing(run, missing, len(rows))
     spools = [images.spool for found, _ in sources.values() for images in found]
-    return ImageSet(str(run), tuple(classes), tuple(samples), spool=spools)
+    return replace(_labeled(run, samples, task), spool=spools)
+
+
+def _labeled(run: Path, images: Sequence[tuple[Sample, str]], task: Task) -> ImageSet:
+    """Return images with the labels that the list has of them.
+
+    Raises:
+        HeldOutListDamaged: a label between bars is empty, or doubled.
+    """
+    if task == "multi-label":
+        try:
+            sets = [(each, split_labels(str(run), each.name, label)) for each, label in images]
+            return with_label_sets(str(run), sets)
+        except DataError as error:
+            raise HeldOutListDamaged(run, error) from error
+    classes = sorted({label for _, label in images})
+    number = {label: index for index, label in enumerate(classes)}
+    samples = tuple(replace(sample, label=number[label]) for sample, label in images)
+    return ImageSet(str(run), tuple(classes), samples)
 
 
 _Source = tuple[list[ImageSet], dict[str, list[Sample]]]  # its sets, and their images by name
@@ -129,8 +155,8 @@ def _find(path: str, within: str, sources: dict[str, _Source]) -> Sample | None:
     return same_name.pop() if same_name else None
 
 
-def _read_rows(run: Path) -> list[tuple[str, str, str]]:
-    """Return path, label and name within an archive of every held-out image.
+def _read_rows(run: Path) -> tuple[list[tuple[str, str, str]], Task]:
+    """Return path, label and name within an archive of every held-out image, and what labels are.
 
     Raises:
         NoHeldOutList: there is no such file.
@@ -145,9 +171,9 @@ def _read_rows(run: Path) -> list[tuple[str, str, str]]:
             entries = [(path, label, within) for path, label, within in rows]
     except (OSError, ValueError, csv.Error) as error:
         raise HeldOutListDamaged(run, error) from error
-    if header != _COLUMNS or not entries:
+    if header not in (_COLUMNS, _OF_SEVERAL) or not entries:
         raise HeldOutListDamaged(run, ValueError("it is not a list of path, label and within"))
-    return entries
+    return entries, "multi-label" if header == _OF_SEVERAL else "classification"
 
 
 def fingerprints(images: ImageSet) -> Fingerprints:

@@ -1,7 +1,27 @@
 """Every error with the sentence that it writes, a file a subject."""
 
-from error_sentences import data, foreign, models, others
+from error_sentences import (
+    data,
+    foreign,
+    inference,
+    label_sets,
+    models,
+    others,
+    requests,
+    scoring,
+    serving,
+)
 
 __all__ = ["SENTENCES"]
 
-SENTENCES = [*others.SENTENCES, *data.SENTENCES, *models.SENTENCES, *foreign.SENTENCES]
+SENTENCES = [
+    *others.SENTENCES,
+    *data.SENTENCES,
+    *models.SENTENCES,
+    *foreign.SENTENCES,
+    *requests.SENTENCES,
+    *inference.SENTENCES,
+    *label_sets.SENTENCES,
+    *scoring.SENTENCES,
+    *serving.SENTENCES,
+]

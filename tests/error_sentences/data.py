@@ -64,7 +64,8 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
     ),
     (
         errors.ImageLabeledTwice("a.csv", "0.jpg", "cat", "dog"),
-        "The data in 'a.csv' labels '0.jpg' as 'cat' and as 'dog'. Leave one label for each image.",
+        "The data in 'a.csv' labels '0.jpg' as 'cat' and as 'dog'. Leave one row for each "
+        "image; where several labels are right, join them by |.",
     ),
     (
         errors.SplitsInsideClass("photos", "cat", "train", "val"),
@@ -232,6 +233,22 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         errors.TooFewToSplit("photos", "red"),
         "The data in 'photos' cannot be split, because class 'red' has one image. Add images,"
         " or give a validation set of your own with --val.",
+    ),
+    (
+        errors.SeveralChannelCounts("photos", {4: 12, 1: 1}),
+        "The data in 'photos' has images of several numbers of channels (1 image of 1 channel, 12 "
+        "images of 4 channels). Use --channels gray, rgb or rgba, which makes them alike, or train "
+        "on those of one kind.",
+    ),
+    (
+        errors.OtherChannels("photos", 5, 4),
+        "The data in 'photos' has images of 5 channels, and the weights to start from take 4. Use "
+        "--channels stored, which adapts their first convolution.",
+    ),
+    (
+        errors.ManyChannels("photos", 5, "rgb"),
+        "The data in 'photos' has images of 5 channels, which are not read as rgb. Use --channels "
+        "stored, which reads them all.",
     ),
     (
         errors.OneClass("photos", "red"),

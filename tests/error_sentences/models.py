@@ -9,6 +9,18 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "shufflenet list.",
     ),
     (
+        errors.FileTooLarge("a.onnx", "it is larger than 4.29 GB"),
+        "The file 'a.onnx' is not read (it is larger than 4.29 GB). No network of the family is: "
+        "name another file, or save the weights alone.",
+    ),
+    (
+        errors.OldOperators("a.onnx", 12, 13),
+        "The file 'a.onnx' is of ONNX operator set 12; only from 13 on is a file read as layers, "
+        "to export, compile or quantize it. ONNX Runtime predicts with it as it is. For the rest "
+        "begin with the float network that it was made from: shufflenet convert, of another "
+        "project's file, then export.",
+    ),
+    (
         errors.DamagedProgram("a.pte", "ExecuTorch", "its tables point outside the file"),
         "The file 'a.pte' is no whole program of ExecuTorch (its tables point outside the file). "
         "Copy it again, or export the network again.",
@@ -269,6 +281,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "Name another one: export SHUFFLENET_HOME=FOLDER.",
     ),
     (
+        errors.CardFileKept("README.md"),
+        "'README.md' was not written by `shufflenet card`, or was edited since, so it is kept. "
+        "Give another --to, or move it away.",
+    ),
+    (
         errors.WriteError("a.onnx", "No space left on device"),
         "Cannot write 'a.onnx': No space left on device. What was there before is unchanged; "
         "make room or choose another place, then run the command again.",
@@ -301,6 +318,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "shufflenet export or shufflenet quantize wrote of a V1 or V2.",
     ),
     (
+        errors.NotForPages("a.onnx", "pixels of 16 bits"),
+        "The file 'a.onnx' takes pixels of 16 bits, which a page cannot make of photos. Compile it "
+        "with --target wasm32 to a .wasm file, and prepare images in your program.",
+    ),
+    (
         errors.DamagedPackage("net.mlpackage", "it has no Manifest.json"),
         "The file 'net.mlpackage' is no complete Core ML package of a classifier (it has no "
         "Manifest.json). Copy its whole folder again, or export it again.",
@@ -309,5 +331,42 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         errors.OtherSystem("net.mlpackage", "Core ML", "macOS", "--runtime coreml-program"),
         "The file 'net.mlpackage' is computed by Core ML on macOS only. "
         "Use --runtime coreml-program here.",
+    ),
+    (
+        errors.NoLastLayer("net.onnx", "has a Conv in place of its last layer"),
+        "The file 'net.onnx' has a Conv in place of its last layer, so that it has no embedding. "
+        "Embed with a file that shufflenet export or quantize wrote.",
+    ),
+    (
+        errors.DamagedScale("int8.onnx", 1024),
+        "The file 'int8.onnx' holds an embedding scale that is not 1024 positive numbers. Copy it "
+        "again, or quantize the network again.",
+    ),
+    (
+        errors.EmbeddingUnreadable("a.npy", "has no rows"),
+        "The file of embeddings 'a.npy' has no rows. Give a .npy or .parquet file that shufflenet "
+        "embed wrote.",
+    ),
+    (
+        errors.EmbeddingUnreadable("a.npy", EOFError("No data left.\nMore.")),
+        "The file of embeddings 'a.npy' cannot be read (No data left). Give a .npy or .parquet "
+        "file that shufflenet embed wrote.",
+    ),
+    (
+        errors.EmbeddingsDiffer("a.npy", 512, "net", 1024),
+        "The file of embeddings 'a.npy' has embeddings of 512 numbers, but those of the model "
+        "'net' have 1024. Name the model that it was written with: --model.",
+    ),
+    (
+        errors.NoMaps("net"),
+        "The model 'net' does not end with a mean over its last feature maps and its "
+        "classifier alone, so that the maps show no class. Use a network that does, such as a "
+        "ShuffleNet V2.",
+    ),
+    (
+        errors.NeedsGradients("net.onnx"),
+        "The file 'net.onnx' is of a network whose classifier reads more than the mean of the last "
+        "feature maps, so that its heat maps need gradients. Give the network's checkpoint, a "
+        ".safetensors file, and install torch: pip install 'shufflenet[torch]'.",
     ),
 ]

@@ -20,6 +20,16 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "No recipe is called 'qq'. Known: a, b.",
     ),
     (
+        errors.UnknownClass("goldfsh", ["goldfish", "tench"], 2),
+        "The model has no class 'goldfsh'. Did you mean 'goldfish'? Give a name or an identifier "
+        "that one class has, or an index from 0 to 1.",
+    ),
+    (
+        errors.UnknownClass("7", ["goldfish"], 1),
+        "The model has no class '7'. Give a name or an identifier that one class has, or an index "
+        "from 0 to 0.",
+    ),
+    (
         errors.MissingDependency("The torch runtime", "torch", "torch"),
         "The torch runtime needs the package 'torch', which is not installed. "
         "Install it: pip install 'shufflenet[torch]'. Without a GPU, install torch's CPU build "
@@ -54,6 +64,17 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         errors.RunInUse("run"),
         "The run folder 'run' is in use: another process trains in it. Wait until that has "
         "ended, or choose another --out.",
+    ),
+    (
+        errors.ProcessesDiffer("run", "training data: images: 24 in process 0, 23 in process 1"),
+        "The run folder 'run' is shared by processes that differ (training data: images: 24 in "
+        "process 0, 23 in process 1). Start the same command with the same data on every machine.",
+    ),
+    (
+        errors.ProcessLost("run", RuntimeError("[gloo/pair.cc:5] Closed by peer [::1]:9. GLHF!")),
+        "The run folder 'run' lost another process that trains in it (Closed by peer [::1]:9). "
+        "That one may have said why. Continue from the last checkpoint by the same commands with "
+        "--resume.",
     ),
     (
         errors.RunExists("run"),
@@ -131,5 +152,10 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         errors.TeacherMismatch("big.onnx", ["dog", "cat"], 10),
         "The teacher 'big.onnx' does not know 2 of 10 classes, such as 'dog'. "
         "Use one that was trained on the same classes.",
+    ),
+    (
+        errors.TeacherOfOtherChannels("big.onnx", ("gray", 1), ("stored", 5)),
+        "The teacher 'big.onnx' takes gray of 1 channel, and stored of 5 channels is what is "
+        "trained on. Use a teacher that was trained on such images.",
     ),
 ]

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,20 +22,24 @@ from fuzz.mutate import (
     damaged_tar,
     damaged_zip,
     pick,
+    resealed,
 )
 from fuzz.server import download_from
+from fuzz.service import ask_service, damage_request
 from seeded import photo
 from shufflenet import cli
 from shufflenet.convert import convert_checkpoint
 from shufflenet.data import open_images
+from shufflenet.data.parts import Limits, cut, open_source, read_part
 from shufflenet.errors import ImageError, ShuffleNetError
-from shufflenet.export import _coreml  # whose hash strangers may copy
+from shufflenet.export import _coreml, _pt2  # whose hashes strangers may copy
 from shufflenet.files import PACKAGE_PROGRAM, SEAL_KEY, UNSEALED, seal
 from shufflenet.files.mlpackage import read_package
 from shufflenet.hub import resolve
 from shufflenet.models import load_model
-from shufflenet.preprocess import decode
+from shufflenet.preprocess import decode, decode_as
 from shufflenet.runtimes import Model
+from shufflenet.spec import Preprocess
 
 __all__ = ["DOORS", "Door", "WrongAnswer", "run_case"]
 
@@ -113,6 +118,39 @@ def _damage_litert(rng: Rng, source: Path) -> bytes:
     return sealed_again(changed, digest) if rng.random() < 0.7 else changed
 
 
+def _damage_program(rng: Rng, source: Path) -> bytes:
+    """Damage a program, and mostly seal it as a stranger would who knows how.
+
+    Not those of ExecuTorch, which can end the process, as docs/reliability.md says: of them only
+    what a damaged disk or a careless hand does.
+    """
+    if source.suffix == ".pte":
+        (sealed,) = seal({source.name: source.read_bytes()}).values()
+        return damaged(rng, sealed)
+    mutator = damaged_zip if source.suffix == ".pt2" else damaged
+    content = mutator(rng, _SEALED.sub(_UNSEALED, source.read_bytes()))
+    if rng.random() < 0.1:
+        return content
+    sealing = _pt2.seal if source.suffix == ".pt2" else seal
+    with contextlib.suppress(ShuffleNetError, ValueError):  # the place of the hash is damaged too
+        (content,) = sealing({source.name: content}).values()
+    return content
+
+
+_SEALED = re.compile(b'"%s": "[0-9a-f]{64}"' % re.escape(SEAL_KEY).encode())
+_UNSEALED = b'"%s": "%s"' % (SEAL_KEY.encode(), UNSEALED.encode())
+
+
+def _classify_by(runtime: str) -> Callable[[Path, Rng], None]:
+    """Classify a picture by a runtime."""
+
+    def use(path: Path, rng: Rng) -> None:
+        [answers] = shufflenet.open_model(path, runtime=runtime, threads=1).classify(PICTURE, k=3)
+        _check_probabilities([each.probability for each in answers])
+
+    return use
+
+
 def _damage_archive(rng: Rng, source: Path) -> bytes:
     return damaged_tar(rng, source.read_bytes())
 
@@ -137,6 +175,17 @@ def _predict_by(runtime: str, kind: str) -> Callable[[Path, Rng], None]:
         _check_equal(logits, expected, RELATIVE[kind])
 
     return use
+
+
+def _embed(path: Path, rng: Rng) -> None:
+    """Embed a few images, and compare with the maps that they are means of."""
+    embedder = shufflenet.open_embedder(path, threads=1)
+    side = int(rng.integers(1, 65))
+    batch = rng.normal(0, 1, (2, embedder.card.network.in_channels, 32, side)).astype(np.float32)
+    vectors = embedder.embed(batch)
+    if not np.isfinite(vectors).all() or vectors.shape[0] != 2:
+        raise WrongAnswer(f"embeddings of {vectors.shape}")
+    _check_equal(embedder.maps(batch).mean(axis=(2, 3)), vectors, RELATIVE["float"])
 
 
 def _open_package(path: Path, rng: Rng) -> None:
@@ -199,6 +248,30 @@ def _open_data(path: Path, rng: Rng) -> None:
             raise WrongAnswer(f"{sample.name} has the class {sample.label}")
         with contextlib.suppress(ImageError):
             decode(sample.read(), sample.name)
+
+
+def _read_parts(path: Path, rng: Rng) -> None:
+    """List a source as scoring does, twice with the same result, and read some of its parts."""
+    source = open_source(str(path), spool=bool(rng.random() < 0.5))
+    parts = list(cut(source.units(), Limits(images=3)))
+    again = list(cut(source.units(), Limits(images=3)))
+    if [part.fingerprint for part in parts] != [part.fingerprint for part in again]:
+        raise WrongAnswer("the parts of the same source differ")
+    for part in parts[:4]:
+        read = list(read_part(source.store, part, source.address))
+        if part.images and len(read) != part.images:
+            raise WrongAnswer(f"{len(read)} images of {part.images}")
+
+
+_BANDS = Preprocess(
+    resize_px=8, crop_px=8, channels="stored", bits=16, mean=(0.5,) * 7, std=(0.5,) * 7
+)
+
+
+def _decode_bands(path: Path, rng: Rng) -> None:
+    bands = np.asarray(decode_as(path, _BANDS))
+    if bands.ndim != 3 or bands.shape[2] != 7 or bands.dtype != np.uint16:
+        raise WrongAnswer(f"bands of {bands.shape}, {bands.dtype}")
 
 
 def _decode(path: Path, rng: Rng) -> None:
@@ -307,17 +380,68 @@ def _use_ncnn(path: Path, rng: Rng) -> None:
         raise WrongAnswer("logits that are not finite")
 
 
-COMMANDS = (
-    "predict {picture} --model {file}", "predict {file}", "predict {file} {picture} --json",
-    "show {file}", "show {file} --json", "show {file} --layers",
-    "evaluate --data {file}", "evaluate --data {data} --model {file}",
-    "convert {file} --to {out}.safetensors", "export {file} --to {out}.onnx",
-    "pack {file} --to {out} --size 16", "embed {file} --to {out}.npy --model {model}",
-    "quantize {file} --data {data} --to {out}.onnx",
-    "train --data {file} --out {out} --model {file} --epochs 1",
-    "train --data {data} --out {out} --weights {file} --epochs 1 --image-px 32 --workers 0",
-    "convert {foreign} --labels {file} --to {out}.safetensors",
-)  # fmt: skip
+def _use_openvino(path: Path, rng: Rng) -> None:
+    """Compute a damaged text with its weights, sealed as a stranger might have."""
+    weights = (path.parent.parent / "seeds" / "openvino" / "parts" / "case.bin").read_bytes()
+    weights = damaged(rng, weights) if rng.random() < 0.2 else weights
+    files = {path.name: path.read_bytes(), "case.bin": weights}
+    with contextlib.suppress(ValueError):  # the place of the hash is damaged too
+        files = seal(files)
+    for name, content in files.items():
+        (path.parent / name).write_bytes(content)
+    model = shufflenet.open_model(path, runtime="openvino", threads=1)
+    [answers] = model.classify(PICTURE, k=3)
+    _check_probabilities([each.probability for each in answers])
+
+
+# Commands by what they take as {file}.
+COMMANDS = {
+    "model": (
+        "predict {picture} --model {file}", "show {file}", "show {file} --json",
+        "show {file} --layers", "evaluate --data {data} --model {file}",
+        "export {file} --to {out}.onnx", "quantize {file} --data {data} --to {out}.onnx",
+        "train --data {data} --out {out} --weights {file} --epochs 1 --image-px 32 --workers 0",
+        "report --data {data} --model {file} --to {out}", "card {file} --to {out}.md",
+        "explain {picture} --model {file} --to {out}",
+        "similar {picture} --among {data} --model {file}",
+        "sort {picture} --model {file} --to {out}",
+    ),
+    "photo": (
+        "predict {file}", "predict {file} {picture} --json",
+        "explain {file} --model {model} --to {out}", "sort {file} --model {model} --to {out}",
+        "similar {file} --among {data} --model {model}",
+        "embed {file} {picture} --to {out}.npy --model {model}",
+    ),
+    "set": (
+        "evaluate --data {file}", "pack {file} --to {out} --size 16",
+        "train --data {file} --out {out} --model shufflenet_v2_x0_25 --epochs 1 --image-px 32 "
+        "--workers 0",
+        "report --data {file} --model {model} --to {out}",
+        "similar {picture} --among {file} --model {model}",
+    ),
+    "foreign": ("convert {file} --to {out}.safetensors",),
+    "labels": ("convert {foreign} --labels {file} --to {out}.safetensors",),
+}  # fmt: skip
+KINDS = {
+    "model": (".onnx", ".safetensors", ".tflite"),
+    "set": (".tar", ".csv", ".parquet", ".npy"),
+    "foreign": (".pth", ".pdparams"),
+    "labels": (".txt", ".tsv"),
+    "photo": (
+        ".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".jpeg2000",
+        ".avif",
+    ),
+}  # fmt: skip
+
+
+def _pick_command(rng: Rng, suffix: str) -> str:
+    """Pick a command that takes such a file, or, of four cases in one, any command.
+
+    Damage to what a command does not take at all is refused at once, and tells little.
+    """
+    fitting = [kind for kind, suffixes in KINDS.items() if suffix in suffixes]
+    kinds = fitting if fitting and rng.random() < 0.75 else list(COMMANDS)
+    return pick(rng, [command for kind in kinds for command in COMMANDS[kind]])
 
 
 def _command(path: Path, rng: Rng) -> str:
@@ -331,13 +455,15 @@ def _command(path: Path, rng: Rng) -> str:
         "foreign": seeds / "foreign" / "zip.pth",
         "out": folder / "out",
     }
-    words = pick(rng, COMMANDS).format(**places).split()
+    words = _pick_command(rng, path.suffix).format(**places).split()
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = cli.main(words)
         except SystemExit as usage:
             code = int(usage.code or 0) if not isinstance(usage.code, str) else 1
+        finally:
+            _remove_written(folder)
     if code not in (0, 1, 2):
         raise WrongAnswer(f"{words}: exit {code}")
     said = out.getvalue() + err.getvalue()
@@ -348,11 +474,17 @@ def _command(path: Path, rng: Rng) -> str:
     return f"exit {code}"
 
 
+def _remove_written(folder: Path) -> None:
+    """Remove what a command wrote, which the next might refuse to replace."""
+    for path in folder.glob("out*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def _any_damage(rng: Rng, source: Path) -> bytes:
     data = source.read_bytes()
     match source.suffix:
         case ".onnx":
-            return damaged_onnx(rng, data)
+            return resealed(damaged_onnx(rng, data))
         case ".safetensors":
             return damaged_safetensors(rng, data)
         case ".pth":
@@ -374,6 +506,16 @@ if find_spec("ai_edge_litert") is not None:
 
     _LITERT = (Door("LiteRT", "litert", _damage_litert, _predict_by("litert", "float")),)
 
+_PROGRAMS = tuple(
+    Door(f"{kind} programs", f"programs/{kind}", _damage_program, _classify_by(runtime))
+    for kind, runtime, packages in (
+        ("executorch", "executorch", ("executorch",)),
+        ("pt2", "torch", ("torch",)),
+        ("wasm", "wasmtime", ("wasmtime", "llvmlite", "ziglang")),
+    )
+    if all(map(find_spec, packages))
+)
+
 DOORS = (
     _runtime("onnxruntime", "float"),
     _runtime("openvino", "float", slow=True),
@@ -381,15 +523,23 @@ DOORS = (
     _runtime("onnxruntime", "int8"),
     _runtime("openvino", "int8", slow=True),
     _runtime("llvm", "int8", slow=True),
+    Door("float embedded", "float", by(damaged_onnx), _embed),
+    Door("int8 embedded", "int8", by(damaged_onnx), _embed),
     *_LITERT,
+    *_PROGRAMS,
     Door("packages by coreml-program", "packages", by(damaged), _open_package),
     Door("checkpoints by torch", "checkpoints", by(damaged_safetensors), _use_checkpoint),
     Door("foreign weights", "foreign", _damage_foreign, _convert),
     Door("archives", "archives", _damage_archive, _open_data),
     Door("tables", "tables", by(damaged), _open_data),
+    Door("archives in parts", "archives", _damage_archive, _read_parts),
+    Door("tables in parts", "tables", by(damaged), _read_parts),
     Door("images", "images", by(damaged), _decode),
+    Door("bands", "bands", by(damaged), _decode_bands),
     Door("servers", "replies", by(damaged), download_from),
+    Door("requests", "requests", damage_request, ask_service),
     Door("arrays", "text", by(damaged), _use_arrays),
-    Door("commands", "all", _any_damage, _command, slow=True),
+    Door("commands", "all", _any_damage, _command),
+    *([Door("openvino", "openvino", _damage_text, _use_openvino)] if find_spec("openvino") else ()),
     *([Door("ncnn", "ncnn", _damage_text, _use_ncnn)] if find_spec("ncnn") else ()),
 )

@@ -8,23 +8,34 @@ import tarfile
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import tifffile
 import torch
 from PIL import Image, features
 
 from conftest import card_for, saved, with_seeded_weights
 from exported import THIN, export
 from foreign import LIGHT, as_torch, torch_bytes
+from fuzz.service import write_requests
 from originals import ORIGINALS, weights
 from quantizing import QUICK, pictures, written
 from random_graphs import quantized, random_model
 from seeded import photo
-from shufflenet.export import ExportOptions, Request, _ncnn, export_onnx_file
+from shufflenet.export import (
+    ExportOptions,
+    Request,
+    _executorch,
+    _ncnn,
+    _openvino,
+    _pt2,
+    export_onnx_file,
+)
 from shufflenet.files import PACKAGE_PROGRAM, SEAL_KEY, UNSEALED, sidecar_content
-from shufflenet.graph import parse_onnx, read_program
+from shufflenet.graph import Program, parse_onnx, read_program
 from shufflenet.models import create_model
 from shufflenet.quantize import quantize_onnx
 from shufflenet.spec import CARD_KEY
@@ -64,6 +75,44 @@ def _write_ncnn(folder: Path) -> None:
     """Write the text of a network, and its other parts in a folder beside it, not sealed yet."""
     parts = folder / "parts"
     parts.mkdir()
+    program, request = _asked(folder)
+    files = _ncnn.write(program, request)
+    (folder / "case.param").write_bytes(files["case.param"])
+    (parts / "case.bin").write_bytes(files["case.bin"])
+    (parts / "case.param.json").write_bytes(sidecar_content(request.metadata))
+
+
+def _write_openvino(folder: Path) -> None:
+    """Write likewise the text of a network for OpenVINO, and its weights."""
+    if find_spec("openvino") is None:
+        return
+    parts = folder / "parts"
+    parts.mkdir()
+    files = _openvino.write(*_asked(folder))
+    (folder / "case.xml").write_bytes(files["case.xml"])
+    (parts / "case.bin").write_bytes(files["case.bin"])
+
+
+def _write_programs(folder: Path) -> None:
+    """Write programs for ExecuTorch, torch.export and WebAssembly; the first has no hash yet."""
+    if find_spec("executorch"):
+        (folder / "executorch").mkdir()
+        (content,) = _executorch.write(*_asked(folder)).values()
+        (folder / "executorch" / "case.pte").write_bytes(content)
+    (folder / "pt2").mkdir()
+    (content,) = _pt2.write(*_asked(folder)).values()
+    (folder / "pt2" / "case.pt2").write_bytes(content)
+    if all(map(find_spec, ("wasmtime", "llvmlite", "ziglang"))):
+        from shufflenet.compile import compile_network  # noqa: PLC0415  # it needs llvmlite
+
+        (folder / "wasm").mkdir()
+        source, made = folder.parent / "float" / "thin.onnx", folder / "wasm" / "case.wasm"
+        compile_network(source, made, "wasm32")
+        made.with_suffix(".h").unlink()
+
+
+def _asked(folder: Path) -> tuple[Program, Request]:
+    """Return what the writers of formats are given: a thin network in float32."""
     card = card_for(THIN)
     metadata = {CARD_KEY: card.to_json(), SEAL_KEY: UNSEALED}
     onnx = export(THIN, folder.parent / "float" / "thin.onnx").read_bytes()
@@ -71,10 +120,7 @@ def _write_ncnn(folder: Path) -> None:
         card=card, metadata=metadata, stem="case", precision="float32", size=(PX, PX),
         options=ExportOptions(), onnx=onnx,
     )  # fmt: skip
-    files = _ncnn.write(read_program(parse_onnx(onnx, "thin"), 1, request.size), request)
-    (folder / "case.param").write_bytes(files["case.param"])
-    (parts / "case.bin").write_bytes(files["case.bin"])
-    (parts / "case.param.json").write_bytes(sidecar_content(metadata))
+    return read_program(parse_onnx(onnx, "thin"), 1, request.size), request
 
 
 def _write_packages(folder: Path) -> None:
@@ -162,6 +208,19 @@ def _write_images(folder: Path) -> None:
     picture.save(folder / "turned.jpeg", "JPEG", exif=exif)
 
 
+def _write_bands(folder: Path) -> None:
+    """Write TIFF files of seven channels: as bands, in tiles, as pages, for large files."""
+    bands = np.random.default_rng(7).integers(0, 65_536, (24, 18, 7), np.uint16)
+    whole: dict[str, Any] = {"photometric": "minisblack", "planarconfig": "contig"}
+    tifffile.imwrite(folder / "bands.tif", bands, **whole)
+    tifffile.imwrite(
+        folder / "tiles.tif", bands, tile=(16, 16), compression="zlib", predictor=2, **whole
+    )
+    tifffile.imwrite(folder / "big.tif", bands, bigtiff=True, byteorder=">", **whole)
+    pages = np.moveaxis(bands >> 8, -1, 0).astype(np.uint8)
+    tifffile.imwrite(folder / "pages.tif", pages, photometric="minisblack", compression="zlib")
+
+
 def _write_text(folder: Path) -> None:
     card = card_for(with_seeded_weights(create_model("shufflenet_v2_x0_25", num_classes=3)).spec)
     (folder / "labels.txt").write_text("".join(f"{label.name}\n" for label in card.labels))
@@ -209,15 +268,19 @@ _WRITERS = {
     "float": _write_float,
     "int8": _write_int8,
     "ncnn": _write_ncnn,
+    "openvino": _write_openvino,
     "packages": _write_packages,
+    "programs": _write_programs,
     "checkpoints": _write_checkpoints,
     "foreign": _write_foreign,
     "archives": _write_archives,
     "tables": _write_tables,
     "photos": _write_photos,
     "images": _write_images,
+    "bands": _write_bands,
     "text": _write_text,
     "replies": _write_replies,
     "litert": _write_litert,
-    "all": _write_all,  # last
+    "all": _write_all,  # of those before
+    "requests": write_requests,
 }

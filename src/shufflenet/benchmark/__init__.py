@@ -1,7 +1,7 @@
 """Costs of networks counted from their specs, and latency and memory measured on this machine."""
 
 from shufflenet.benchmark._cost import Cost, cost
-from shufflenet.benchmark._gemm import Gemm, Precision, gemms, peak_gops
+from shufflenet.benchmark._gemm import Gemm, Precision, gemms, peak_gops, product_precision
 from shufflenet.benchmark._interleave import (
     ROUNDS,
     CallTimes,
@@ -31,6 +31,7 @@ __all__ = [
     "gemms",
     "peak_gops",
     "peak_memory_bytes",
+    "product_precision",
     "quietest_rounds",
     "speedup",
     "time_interleaved",

@@ -12,8 +12,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from shufflenet.benchmark._interleave import CallTimes
+from shufflenet.spec import Precision as FilePrecision
 
-__all__ = ["GEMMS", "Gemm", "Precision", "gemms", "peak_gops"]
+__all__ = ["GEMMS", "Gemm", "Precision", "gemms", "peak_gops", "product_precision"]
 
 Precision: TypeAlias = Literal["float32", "int8"]
 
@@ -35,6 +36,17 @@ class Gemm:
     def operations(self) -> int:
         """The number of multiplications and additions."""
         return 2 * self.rows * _SIDE * _SIDE
+
+
+def product_precision(precision: FilePrecision) -> Precision:
+    """Return the precision of the matrix products that files of a precision are compared with.
+
+    ONNX Runtime has no product of float16 on most processors; it widens the numbers.
+
+    >>> product_precision("float16")
+    'float32'
+    """
+    return "int8" if precision == "int8" else "float32"
 
 
 def gemms(precision: Precision) -> list[Gemm]:

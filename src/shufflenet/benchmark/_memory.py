@@ -29,13 +29,14 @@ def peak_bytes():
 name, runtime, threads, batches = json.loads(sys.argv[1])
 before = peak_bytes()
 model = open_model(name, runtime=runtime, threads=threads)
-side, channels = model.card.preprocess.crop_px, model.card.network.in_channels
+how, channels = model.card.preprocess, model.card.network.in_channels
 peaks = []
 for batch in batches:
-    if channels == 3:
-        compute, images = model.logits_from_pixels, np.zeros((batch, side, side, 3), np.uint8)
+    if model.card.takes_pixels:
+        shape = (batch, *how.size_px, channels)
+        compute, images = model.logits_from_pixels, np.zeros(shape, f"uint{how.bits}")
     else:
-        compute, images = model.logits, np.zeros((batch, channels, side, side), np.float32)
+        compute, images = model.logits, np.zeros((batch, channels, *how.size_px), np.float32)
     for _ in range(3):
         compute(images)
     peaks.append(peak_bytes() - before)

@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.benchmark._cost import cost
-from shufflenet.benchmark._gemm import GEMMS, Precision, gemms, peak_gops
+from shufflenet.benchmark._gemm import GEMMS, gemms, peak_gops, product_precision
 from shufflenet.benchmark._interleave import ROUNDS, CallTimes, Clock, time_interleaved
+from shufflenet.preprocess import Pixels, draw_noise
 from shufflenet.runtimes import Classifier, check_rows
+from shufflenet.spec import Precision
 
 __all__ = ["Contender", "Timing", "compare", "count_blocks"]
 
-_Images: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
+_Images: TypeAlias = npt.NDArray[np.float32] | Pixels
 
 _GEMM_SECONDS = 0.5  # for each size
 
@@ -38,7 +40,7 @@ class Timing:
     Attributes:
         network: The name of the architecture; contenders of one network do the same work.
         batch: Images a call.
-        image_px: The side of the images.
+        image_px: The side of the images; of rectangles their height and width.
         calls: How many calls were measured.
         p50_ms: The median of the calls that found the weights in cache.
         p95_ms: Their 95th percentile.
@@ -51,8 +53,8 @@ class Timing:
         max_abs_difference: Between its logits and those of the reference.
         max_abs_logit: The largest absolute logit of the reference.
         gops: Multiplications and additions of convolutions and linear layers, in 1e9 a second.
-        gemm_gops: The rate of matrix products in the same precision and the same rounds: that of
-            one thread, times the number of threads.
+        gemm_gops: The rate of matrix products in the same precision and the same rounds, float32
+            for float16: that of one thread, times the number of threads.
         gemm_share: ``gops`` divided by ``gemm_gops``.
     """
 
@@ -62,7 +64,7 @@ class Timing:
     precision: Precision
     threads: int
     batch: int
-    image_px: int
+    image_px: int | tuple[int, int]
     calls: int
     p50_ms: float
     p95_ms: float
@@ -80,7 +82,7 @@ class Timing:
 
 def count_blocks(contenders: Sequence[Contender]) -> int:
     """Count the blocks that ``compare`` measures, those of matrix products included."""
-    precisions = {contender.precision for contender in contenders}
+    precisions = {product_precision(contender.precision) for contender in contenders}
     return ROUNDS * (len(contenders) + GEMMS * len(precisions))
 
 
@@ -107,7 +109,7 @@ def compare(
     """
     images = [_random_images(contender, batch) for contender in contenders]
     calls = [_call(c, pixels) for c, pixels in zip(contenders, images, strict=True)]
-    precisions = sorted({contender.precision for contender in contenders})
+    precisions = sorted({product_precision(contender.precision) for contender in contenders})
     products = [gemm for precision in precisions for gemm in gemms(precision)]
     times = time_interleaved(
         [*calls, *(gemm.run for gemm in products)],
@@ -118,7 +120,7 @@ def compare(
     rates = list(zip(products, times[len(calls) :], strict=True))
     peaks = {precision: peak_gops(rates, precision) for precision in precisions}
     return [
-        _timing(c, pixels, taken, _reference(c, contenders), peaks[c.precision])
+        _timing(c, pixels, taken, _reference(c, contenders), peaks[product_precision(c.precision)])
         for c, pixels, taken in zip(contenders, images, times, strict=False)
     ]
 
@@ -138,15 +140,16 @@ def _reference(contender: Contender, contenders: Sequence[Contender]) -> Contend
 
 
 def _random_images(contender: Contender, batch: int) -> _Images:
-    """Return what predicting gives a runtime: pixels ``(batch, h, w, 3)``.
+    """Return what predicting gives a runtime: pixels ``(batch, h, w, c)``.
 
-    For a network of other than three channels they are normalized images, ``(batch, c, h, w)``.
+    For a network whose card is of images of other channels they are normalized images,
+    ``(batch, c, h, w)``.
     """
     card, rng = contender.classifier.card, np.random.default_rng(0)
-    side, channels = card.preprocess.crop_px, card.network.in_channels
-    if channels != 3:  # photos have three
-        return rng.standard_normal((batch, channels, side, side), np.float32)
-    return rng.integers(0, 256, (batch, side, side, 3), np.uint8)
+    if card.takes_pixels:
+        return draw_noise(rng, card.preprocess, batch)
+    shape = (batch, card.network.in_channels, *card.preprocess.size_px)
+    return rng.standard_normal(shape, np.float32)
 
 
 def _call(contender: Contender, images: _Images) -> Callable[[], npt.NDArray[np.float32]]:
@@ -155,11 +158,11 @@ def _call(contender: Contender, images: _Images) -> Callable[[], npt.NDArray[np.
     A file that takes bytes would otherwise be given floats, and time be spent on turning them back.
     """
     classifier = contender.classifier
-    if images.dtype == np.uint8:
-        pixels = np.asarray(images, np.uint8)
-        return lambda: classifier.logits_from_pixels(pixels)
-    batch = np.asarray(images, np.float32)
-    return lambda: classifier.logits(batch)
+    if images.dtype == np.float32:
+        batch = np.asarray(images, np.float32)
+        return lambda: classifier.logits(batch)
+    pixels: Pixels = np.asarray(images, images.dtype)
+    return lambda: classifier.logits_from_pixels(pixels)
 
 
 def _timing(
@@ -174,9 +177,9 @@ def _timing(
     median = float(np.median(calls))
     logits, expected = (_call(c, images)() for c in (contender, reference))
     card = contender.classifier.card
-    network, side = card.network, card.preprocess.crop_px
+    network, sides = card.network, card.preprocess.size_px
     check_rows(logits, (len(images), network.classes), contender.model, what="model")
-    gops = 2e-6 * cost(network, side, side).multiply_adds * len(images) / median
+    gops = 2e-6 * cost(network, *sides).multiply_adds * len(images) / median
     return Timing(
         model=contender.model,
         network=network.name,
@@ -184,7 +187,7 @@ def _timing(
         precision=contender.precision,
         threads=contender.threads,
         batch=len(images),
-        image_px=side,
+        image_px=card.preprocess.crop_px,
         calls=len(calls),
         p50_ms=median,
         p95_ms=float(np.percentile(calls, 95)),

@@ -15,8 +15,8 @@ from shufflenet.spec import RUNTIMES
 from shufflenet.zoo import NETWORKS
 
 if TYPE_CHECKING:
-    from shufflenet.benchmark import Contender, Precision
-    from shufflenet.spec import Card
+    from shufflenet.benchmark import Contender
+    from shufflenet.spec import Card, Precision, Runtime
 
 __all__ = ["add_benchmark"]
 
@@ -103,7 +103,7 @@ def _seconds(text: str) -> float:
 
 
 def _benchmark(args: argparse.Namespace) -> int:
-    if args.chart and args.chart.suffix not in (".png", ".svg"):
+    if args.chart and args.chart.suffix.lower() not in (".png", ".svg"):
         print_note(f"--chart {str(args.chart)!r} must end in .png or .svg.")
         return 2
     _check_threads(args.threads)
@@ -184,15 +184,17 @@ def _open(name: str, runtime: str, threads: int, folder: Path) -> _Entrant:
     model = write_untrained(name, folder) if name in NETWORKS else name
     file = resolve(model, RUNTIMES[runtime].suffixes, folder=folder)
     opened = open_model(file, runtime=runtime, threads=threads)
-    precision = _precision(file, opened.card)
+    precision = _precision(file, RUNTIMES[runtime], opened.card)
     return _Entrant(Contender(name, runtime, precision, threads, opened), file)
 
 
-def _precision(file: Path, card: "Card") -> "Precision":
+def _precision(file: Path, runtime: "Runtime", card: "Card") -> "Precision":
     from shufflenet.files import computes_int8
+    from shufflenet.runtimes import stated_precision
 
-    published = file.suffix == ".onnx" and computes_int8(file)
-    return "int8" if card.int8 or published else "float32"
+    if card.int8 or (file.suffix.lower() == ".onnx" and computes_int8(file)):
+        return "int8"
+    return stated_precision(file, runtime)
 
 
 def _measure(entrants: Sequence[_Entrant], args: argparse.Namespace) -> Iterator[Result]:

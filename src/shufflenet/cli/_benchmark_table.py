@@ -16,7 +16,8 @@ COLUMNS = {
     "p95 ms": "time that 95 % of these calls do not exceed",
     "cold ms": "median time of the first call after another contender ran: weights not in cache",
     "spread": "the slowest round's median divided by the fastest's; near 1 on a quiet machine",
-    "of peak": "share of the arithmetic rate that matrix products reach in the same rounds",
+    "of peak": "share of the arithmetic rate that matrix products reach in the same rounds, in "
+    "float32 for float16",
     "memory MB": "peak memory that the model adds to a process that has loaded NumPy",
     "difference": "largest difference from the reference's logits, of its largest logit; the "
     "reference is the same model in float32, by torch if that is measured",
@@ -76,10 +77,12 @@ def _row(result: Result) -> dict[str, str]:
 
 
 def _peak_sentence(results: Sequence[Result]) -> str:
+    from shufflenet.benchmark import product_precision
+
     peaks: dict[str, float] = {}
     for timing in (result.timing for result in results):
-        rate = timing.gemm_gops / timing.threads
-        peaks[timing.precision] = max(rate, peaks.get(timing.precision, 0.0))
+        rate, precision = timing.gemm_gops / timing.threads, product_precision(timing.precision)
+        peaks[precision] = max(rate, peaks.get(precision, 0.0))
     rates = " and ".join(f"{peak:.0f} in {precision}" for precision, peak in peaks.items())
     return (
         "Peak of one thread, in billions of multiplications and additions a second, by ONNX "

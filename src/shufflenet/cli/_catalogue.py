@@ -7,14 +7,13 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from shufflenet.cli._layers import add_layers, layer_fields, print_layers, time_named
-from shufflenet.cli._options import Commands, add_command, positive
+from shufflenet.cli._look_up import Entry, look_up
+from shufflenet.cli._options import Commands, add_command, image_size
 from shufflenet.cli._output import add_json, print_json, print_line, print_note, print_table
 from shufflenet.labels import printable
-from shufflenet.spec import FORMATS, Card, NetworkSpec
 
 if TYPE_CHECKING:
     from shufflenet.benchmark import Cost
@@ -143,32 +142,25 @@ def add_show(commands: Commands) -> None:
     )
     parser.add_argument(
         "--size",
-        type=positive,
-        metavar="PX",
-        help="image size for which costs are counted (default: the model's own, or 224)",
+        type=image_size,
+        metavar="H[,W]",
+        help="image side for which costs are counted, or height and width (default: the model's "
+        "own, or 224)",
     )
     add_layers(parser)
     add_json(parser)
-
-
-class _Entry(NamedTuple):
-    """What a name refers to: a network, and the card or the published file if it has one."""
-
-    name: str
-    network: NetworkSpec
-    card: Card | None = None
-    weights: "Weights | None" = None
 
 
 def _show(args: argparse.Namespace) -> int:
     from shufflenet.benchmark import cost
     from shufflenet.layers import layers
 
-    entry = _look_up(args.name)
+    entry = look_up(args.name)
     model = entry.card or entry.weights
-    size = args.size or (model.preprocess.crop_px if model else _DEFAULT_PX)
-    costs = cost(entry.network, size, size)
-    all_layers = list(layers(entry.network, size, size))
+    sides = args.size or (model.preprocess.size_px if model else (_DEFAULT_PX, _DEFAULT_PX))
+    size = sides if len({*sides}) > 1 else sides[0]
+    costs = cost(entry.network, *sides)
+    all_layers = list(layers(entry.network, *sides))
     times = time_named(args.name, entry.network, all_layers) if args.time else None
     if args.json:
         print_json({
@@ -186,7 +178,7 @@ def _show(args: argparse.Namespace) -> int:
     return 0
 
 
-def _json_fields(entry: _Entry) -> dict[str, object]:
+def _json_fields(entry: Entry) -> dict[str, object]:
     return {
         "network": dataclasses.asdict(entry.network),
         "card": dataclasses.asdict(entry.card) if entry.card else None,
@@ -194,10 +186,10 @@ def _json_fields(entry: _Entry) -> dict[str, object]:
     }
 
 
-def _facts(entry: _Entry, costs: "Cost", image_px: int) -> dict[str, str]:
+def _facts(entry: Entry, costs: "Cost", size: int | tuple[int, int]) -> dict[str, str]:
     from shufflenet.report import describe_card, describe_network, describe_weights
 
-    facts = {"name": entry.name, **describe_network(entry.network, costs, image_px)}
+    facts = {"name": entry.name, **describe_network(entry.network, costs, size)}
     if entry.card:
         facts |= describe_card(entry.card)
     if entry.weights:
@@ -229,23 +221,3 @@ def _print_facts(facts: dict[str, str]) -> None:
             break_on_hyphens=False,
         ):
             print_line(line)
-
-
-def _look_up(name: str) -> _Entry:
-    """Find a network or a published file by name, or a model's card by name or file."""
-    from shufflenet.files import read_card, read_onnx_card
-    from shufflenet.hub import ONNX
-    from shufflenet.runtimes import read_file_card
-    from shufflenet.zoo import NETWORKS, WEIGHTS, find_weights
-
-    if name in NETWORKS:
-        return _Entry(name, NETWORKS[name])
-    if name in WEIGHTS:
-        return _Entry(name, NETWORKS[WEIGHTS[name].network], weights=WEIGHTS[name])
-    others = {form.suffix for form in FORMATS.values()} - {ONNX}
-    if Path(name).suffix.lower() in others:
-        card = read_file_card(name)
-        return _Entry(card.name, card.network, card)
-    files = find_weights(name)
-    card = read_card(files.checkpoint) if files.checkpoint else read_onnx_card(files.onnx or name)
-    return _Entry(card.name, card.network, card)

@@ -130,7 +130,7 @@ def _compile(args: argparse.Namespace) -> int:
     if not args.model or not args.to:
         print_note("Name a model and where to write: shufflenet compile default --to net.so.")
         return 2
-    if args.target != _WEB and args.to.suffix not in BINARIES:
+    if args.target != _WEB and args.to.suffix.lower() not in BINARIES:
         print_note(f"--to {str(args.to)!r} must end in {' or '.join(BINARIES)}.")
         return 2
     from shufflenet.compile import check_order, compile_order
@@ -178,8 +178,13 @@ def _print_result(compiled: "CompiledFile") -> None:
     beside = ", ".join(filter(None, (compiled.header, compiled.import_library)))
     print_line(f"beside it: {beside}")
     if compiled.max_abs_difference is None:
-        print_line("It cannot run on this machine, so what it computes is not checked.")
-        if Path(compiled.path).suffix in _VERIFIED:
+        suffix = Path(compiled.path).suffix.lower()
+        if suffix == ".wasm":
+            extra = "pip install 'shufflenet[wasm]'"
+            print_line(f"Without Wasmtime what it computes is not checked: {extra}.")
+        else:
+            print_line("It cannot run on this machine, so what it computes is not checked.")
+        if suffix in _VERIFIED:
             file = shlex.quote(compiled.path)
             print_line(f"Check it where it runs: shufflenet verify {file}")
     else:

@@ -92,7 +92,7 @@ def _convert(args: argparse.Namespace) -> int:
         return 2
     if args.layout:
         return _write_layout(args)
-    return _write_int8(args) if args.to.suffix == ".onnx" else _write_checkpoint(args)
+    return _write_int8(args) if args.to.suffix.lower() == ".onnx" else _write_checkpoint(args)
 
 
 def _wrong_usage(args: argparse.Namespace) -> str:
@@ -103,12 +103,12 @@ def _wrong_usage(args: argparse.Namespace) -> str:
         return (
             "--source, --network, --key and --labels are of no use with --layout. Leave them out."
         )
-    if not args.layout and args.to.suffix not in (".safetensors", ".onnx"):
+    if not args.layout and args.to.suffix.lower() not in (".safetensors", ".onnx"):
         return (
             f"--to {str(args.to)!r} must end in .safetensors, or in .onnx for quantized weights of "
             "torchvision's."
         )
-    if not args.layout and args.to.suffix == ".onnx" and (args.network or args.key):
+    if not args.layout and args.to.suffix.lower() == ".onnx" and (args.network or args.key):
         return "--network and --key are of no use for quantized weights. Leave them out."
     return ""
 
@@ -190,7 +190,7 @@ def _published(name: str) -> "Weights | None":
     from shufflenet.zoo import find_weights
 
     file = Path(name)
-    if file.exists() or file.suffix in _SUFFIXES:  # an existing file may have any name
+    if file.exists() or file.suffix.lower() in _SUFFIXES:  # an existing file may have any name
         return None
     weights = find_weights(name).published
     if weights is None:

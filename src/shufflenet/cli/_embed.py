@@ -1,19 +1,19 @@
 """``shufflenet embed``."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shufflenet.cli._images import add_images, batch_size, list_images
-from shufflenet.cli._options import Commands, add_command
+from shufflenet.cli._options import Commands, add_command, add_feature_model
 from shufflenet.cli._output import add_json, print_json, print_line, print_note, progress
-from shufflenet.zoo import DEFAULT
 
 if TYPE_CHECKING:
     from shufflenet.errors import ImageError
-    from shufflenet.runtimes.pytorch import TorchClassifier
+    from shufflenet.runtimes import Embedder
 
-__all__ = ["add_embed"]
+__all__ = ["add_embed", "open_embedder"]
 
 
 def add_embed(commands: Commands) -> None:
@@ -24,6 +24,7 @@ def add_embed(commands: Commands) -> None:
         "embed",
         "write a vector for each image: the input of the model's last layer",
         "  shufflenet embed photos/ --to photos.npy\n"
+        "  shufflenet embed photos/ --to photos.npy --model photos.int8.onnx\n"
         "  shufflenet embed 'more/**/*.jpg' --to more.parquet --model runs/a/best.safetensors\n",
     )
     add_images(parser)
@@ -36,25 +37,19 @@ def add_embed(commands: Commands) -> None:
         "FILE.paths.txt with one path per row; or a .parquet file with the columns path and "
         "embedding",
     )
-    parser.add_argument(
-        "--model",
-        default=DEFAULT,
-        metavar="NAME|FILE",
-        help="a checkpoint's name from `shufflenet list`, a .safetensors file, or the folder of a "
-        "training run; computed by torch (default: the model that ships in the package)",
-    )
+    add_feature_model(parser)
     add_json(parser)
 
 
 def _embed(args: argparse.Namespace) -> int:
     from shufflenet.embed import SUFFIXES, check_destination, embed, write_embedding
 
-    if args.to.suffix not in SUFFIXES:
+    if args.to.suffix.lower() not in SUFFIXES:
         print_note(f"--to {str(args.to)!r} must end in {' or '.join(SUFFIXES)}.")
         return 2
     paths = list(list_images(args.images))
     check_destination(args.to, paths)
-    model = _open(args.model)
+    model = open_embedder(args.model)
     with progress(len(paths), "images") as bar:
 
         def on_image(failure: "ImageError | None") -> None:
@@ -80,11 +75,12 @@ def _embed(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _open(name: str) -> "TorchClassifier":
-    import torch
+def open_embedder(name: str) -> "Embedder":
+    """Open a model to embed with, of one thread: every core computes a batch of its own."""
+    from shufflenet import runtimes
+    from shufflenet.hub import CHECKPOINT, ONNX, resolve
 
-    from shufflenet.hub import CHECKPOINT, resolve
-    from shufflenet.runtimes.pytorch import open_checkpoint
-
-    torch.set_num_threads(1)  # every core computes a batch of its own
-    return open_checkpoint(resolve(name, (CHECKPOINT,)))
+    path = resolve(name, (ONNX, CHECKPOINT))
+    if path.suffix.lower() == CHECKPOINT:
+        os.getcwd()  # the MKL inside torch ends the process where the current folder was removed
+    return runtimes.open_embedder(path, threads=1)

@@ -101,10 +101,11 @@ def _add_sizes(parser: argparse.ArgumentParser) -> None:
 
 def _export(args: argparse.Namespace) -> int:
     forms = {form.suffix: form for form in FORMATS.values()}
-    if args.to.suffix not in forms:
+    suffix = args.to.suffix.lower()
+    if suffix not in forms:
         print_note(f"--to {str(args.to)!r} must end in {' or '.join(forms)}.")
         return 2
-    form = forms[args.to.suffix]
+    form = forms[suffix]
     foreign = {"opset", "batch", "image_px"} & args.given - set(form.options)
     if foreign:
         print_note(f"{form.title} files have no --{min(foreign).replace('_', '-')}; leave it out.")
@@ -138,7 +139,7 @@ def _write(model: str, to: Path, options: "ExportOptions") -> "Exported":
     from shufflenet.hub import ONNX, find_source
 
     source = find_source(model, keep_shuffle=options.shuffle == "keep")
-    if source.suffix == ONNX:
+    if source.suffix.lower() == ONNX:
         return export_onnx_file(source, to, options)
     from shufflenet.models import load_model_and_card
 

@@ -42,7 +42,13 @@ _MODULES = {
     "show": "_catalogue",
     "predict": "_predict",
     "evaluate": "_evaluate",
+    "report": "_report",
     "embed": "_embed",
+    "explain": "_explain",
+    "sort": "_sort",
+    "similar": "_similar",
+    "serve": "_serve",
+    "score": "_score",
     "pack": "_pack",
     "train": "_train",
     "export": "_export",
@@ -51,11 +57,12 @@ _MODULES = {
     "compile": "_compile",
     "benchmark": "_benchmark",
     "verify": "_verify",
+    "card": "_card",
 }
 
 # Where the current folder was removed, relative paths name nothing, and the MKL inside torch ends
-# the process at the first product of matrices.
-_BY_TORCH = {"embed", "train", "export", "quantize", "convert"}
+# the process at the first product of matrices. `embed` loads torch for some models only.
+_BY_TORCH = {"train", "export", "quantize", "convert"}
 _FOLDER_GONE = "The current folder was removed. Change to one that exists: cd FOLDER."
 
 

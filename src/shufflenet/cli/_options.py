@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Commands",
     "add_command",
+    "add_feature_model",
     "add_model",
     "file_endings",
     "image_size",
     "not_negative",
+    "number_up_to",
     "open_chosen",
     "positive",
     "refuse_unknown",
@@ -59,6 +61,21 @@ def _whole(text: str, least: int) -> int:
     return int(text)
 
 
+def number_up_to(most: int, what: str) -> Callable[[str], float]:
+    """Return what parses a number from 0 to ``most``, which its error calls ``what``."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1
+        if not 0 <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text[:20]!r} is not {what} from 0 to {most}")
+        return value
+
+    return parse
+
+
 def image_size(text: str) -> tuple[int, int]:
     """Parse a height and a width, or one number for both.
 
@@ -66,10 +83,11 @@ def image_size(text: str) -> tuple[int, int]:
         ArgumentTypeError: the text is something else.
     """
     found = re.fullmatch(r"([0-9]{1,6})(?:,([0-9]{1,6}))?", text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of px nor HEIGHT,WIDTH")
-    height = int(found.group(1))
-    return height, int(found.group(2) or height)
+    height, width = (int(each or 1) for each in found.groups()) if found else (0, 0)
+    if not (found and height and width):
+        expected = "neither a number of px, 1 or more, nor HEIGHT,WIDTH"
+        raise argparse.ArgumentTypeError(f"{text!r} is {expected}")
+    return height, width if found.group(2) else height
 
 
 def add_command(
@@ -129,6 +147,18 @@ def refuse_unknown(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> N
     near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+
+
+def add_feature_model(parser: argparse.ArgumentParser) -> None:
+    """Add ``--model`` for what reads a network's features, which only these files tell."""
+    parser.add_argument(
+        "--model",
+        default=DEFAULT,
+        metavar="NAME|FILE",
+        help="a checkpoint's name from `shufflenet list`, an .onnx file, or, computed by torch, a "
+        ".safetensors file or the folder of a training run (default: the model that ships in the "
+        "package)",
+    )
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from shufflenet.labels import printable
 
 if TYPE_CHECKING:
-    from shufflenet.spec import Accuracy
+    from shufflenet.spec import AnyAccuracy, MultiLabelAccuracy
 
 __all__ = [
     "add_json",
@@ -28,8 +28,6 @@ __all__ = [
     "print_table",
     "progress",
 ]
-
-_TOP5_CLASSES = 6  # with fewer, top-5 accuracy is always or almost always 100 %
 
 
 def add_json(parser: argparse._ActionsContainer) -> None:
@@ -72,11 +70,27 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def print_accuracy(accuracy: "Accuracy", classes: int) -> None:
-    """Print top-1 accuracy and top-5 accuracy, unless the latter is 100 % of few classes."""
+def print_accuracy(accuracy: "AnyAccuracy", classes: int) -> None:
+    """Print top-1 accuracy and top-5 accuracy, unless the latter is 100 % of few classes.
+
+    Of a multi-label network print mean average precision, F1 and exact answers.
+    """
+    from shufflenet.spec import TOP5_CLASSES, MultiLabelAccuracy
+
+    if isinstance(accuracy, MultiLabelAccuracy):
+        _print_multi_label(accuracy)
+        return
     print_line(f"top-1  {accuracy.top1_percent:.2f} %  {accuracy.top1} of {accuracy.images}")
-    if classes >= _TOP5_CLASSES or accuracy.top5 < accuracy.images:  # some could not be read
+    if classes >= TOP5_CLASSES or accuracy.top5 < accuracy.images:  # some could not be read
         print_line(f"top-5  {accuracy.top5_percent:.2f} %  {accuracy.top5} of {accuracy.images}")
+
+
+def _print_multi_label(accuracy: "MultiLabelAccuracy") -> None:
+    counts = f"{accuracy.found} of {accuracy.answers} answers right, of {accuracy.right} labels"
+    exact = 100 * accuracy.exact / max(1, accuracy.images)
+    print_line(f"mAP    {100 * accuracy.map:.2f} %  mean of {accuracy.classes} classes")
+    print_line(f"F1     {100 * accuracy.f1:.2f} %  {counts}, at a probability of 1/2")
+    print_line(f"exact  {exact:.2f} %  {accuracy.exact} of {accuracy.images} images")
 
 
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:
@@ -144,6 +158,9 @@ class _NoBar:
 
     def set_postfix_str(self, text: str, *, refresh: bool = True) -> None:
         """Show nothing."""
+
+    def clear(self) -> None:
+        """Clear nothing."""
 
     def __enter__(self) -> "_NoBar":
         return self

@@ -39,7 +39,8 @@ def add_predict(commands: Commands) -> None:
         type=positive,
         default=5,
         metavar="K",
-        help="classes per image (default: 5)",
+        help="classes per image, the most probable (default: 5); of a multi-label model each has a "
+        "probability of its own, to be there at all, and they do not sum to 1",
     )
     add_model(parser)
     formats = parser.add_mutually_exclusive_group()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shufflenet.cli._images import model_file
-from shufflenet.cli._options import Commands, add_command, not_negative, positive
+from shufflenet.cli._options import Commands, add_command, not_negative, number_up_to, positive
 from shufflenet.cli._output import (
     add_json,
     print_json,
@@ -16,11 +16,11 @@ from shufflenet.cli._output import (
     print_table,
     progress,
 )
+from shufflenet.spec import Accuracy, AnyAccuracy
 
 if TYPE_CHECKING:
     from shufflenet.data import ImageSet
     from shufflenet.quantize import Quantized
-    from shufflenet.spec import Accuracy
 
 __all__ = ["add_quantize"]
 
@@ -57,8 +57,8 @@ def add_quantize(commands: Commands) -> None:
     parser.add_argument(
         "--pixels",
         action="store_true",
-        help="write a file whose input is RGB bytes, (n, 3, height, width), normalized inside the "
-        "file",
+        help="write a file whose input is bytes, (n, channels, height, width), of photos in RGB, "
+        "normalized inside the file",
     )
     parser.add_argument(
         "--layers",
@@ -71,7 +71,7 @@ def add_quantize(commands: Commands) -> None:
 def _add_calibration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-drop",
-        type=_percent,
+        type=number_up_to(100, "a percentage"),
         default=1.0,
         metavar="PERCENT",
         help="how many percent of the float model's correct answers may be lost on the test "
@@ -101,23 +101,8 @@ def _add_calibration(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _percent(text: str) -> float:
-    """Parse a percentage from 0 to 100.
-
-    Raises:
-        ArgumentTypeError: the text is something else.
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage from 0 to 100")
-    return value
-
-
 def _quantize(args: argparse.Namespace) -> int:
-    if args.to.suffix != ".onnx":
+    if args.to.suffix.lower() != ".onnx":
         print_note(f"--to {str(args.to)!r} must end in .onnx.")
         return 2
     from shufflenet.data import open_images
@@ -181,13 +166,14 @@ def _print_result(done: "Quantized", args: argparse.Namespace) -> None:
     print_line(f"{done.path}: {_megabytes(done.bytes)}; float has {_megabytes(done.float_bytes)}")
     correct = "answered as by float" if facts.judged_by == "float" else "correct"
     for name, counts in (("float", facts.float_accuracy), ("int8", facts.int8_accuracy)):
-        print_line(f"{name:5}  top-1 {_share(counts)} {correct}")
+        print_line(f"{name:5}  {_share(counts)} {correct}")
     images = facts.int8_accuracy.images
     unchanged = f"All {images}" if done.agreement == images else f"{done.agreement} of {images}"
     print_line(f"{unchanged} test answers unchanged.")
     print_line(f"Calibrated on {facts.calibration_images} images, ranges by {facts.calibrator}.")
     print_line(_float_layers_sentence(done, args.max_drop))
-    if sentence := _few_images_sentence(facts.float_accuracy, args.max_drop):
+    before = facts.float_accuracy
+    if isinstance(before, Accuracy) and (sentence := _few_images_sentence(before, args.max_drop)):
         print_line(sentence)
 
 
@@ -205,7 +191,7 @@ def _float_layers_sentence(done: "Quantized", max_drop: float) -> str:
     return f"{number} stayed float{therefore}. In float: {', '.join(names)}."
 
 
-def _few_images_sentence(before: "Accuracy", max_drop: float) -> str:
+def _few_images_sentence(before: Accuracy, max_drop: float) -> str:
     """Return what few test images cannot show; empty if there are enough."""
     images = f"{before.images} test images" if before.images > 1 else "1 test image"
     if not before.top1:
@@ -222,5 +208,7 @@ def _megabytes(size: int) -> str:
     return f"{size / 1e6:.2f} MB"
 
 
-def _share(counts: "Accuracy") -> str:
-    return f"{counts.top1_percent:.2f} %  {counts.top1} of {counts.images}"
+def _share(counts: AnyAccuracy) -> str:
+    if isinstance(counts, Accuracy):
+        return f"top-1 {counts.top1_percent:.2f} %  {counts.top1} of {counts.images}"
+    return f"mAP {100 * counts.map:.2f} %  {counts.found} of {counts.answers} answers"

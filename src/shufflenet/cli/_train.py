@@ -1,6 +1,7 @@
 """``shufflenet train``."""
 
 import argparse
+import dataclasses
 import shlex
 import sys
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ from shufflenet.cli._train_options import (
 )
 from shufflenet.machine import cores
 from shufflenet.recipes import find_recipe
-from shufflenet.spec import Accuracy
+from shufflenet.spec import Accuracy, AnyAccuracy
 
 if TYPE_CHECKING:
     from shufflenet.train import FoundRate, Job, Result, Session
@@ -44,6 +45,9 @@ def add_train(commands: Commands) -> None:
         "  shufflenet train --data photos/ --out runs/photos --weights default\n"
         "  shufflenet train --data photos/ --out runs/photos --weights default --resume\n"
         "  shufflenet train --data photos/ --out runs/scratch --epochs 60\n"
+        "  shufflenet train --data tags.csv --task multi-label --out runs/tags --weights default\n"
+        "  shufflenet train --data scans/ --out runs/scans --channels gray --image-px 32,96 "
+        "--fit pad\n"
         "  shufflenet train --data photos/ --weights default --find-rate\n",
     )
     parser.set_defaults(extra="train")  # which installs everything that this command imports
@@ -83,12 +87,14 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _job(args: argparse.Namespace) -> "Job":
-    from shufflenet.train import Job
+    from shufflenet.train import Job, Reading
 
     return Job(
         data=args.data,
         val=args.val,
+        task=args.task,
         val_fraction=args.val_fraction,
+        reading=Reading(fit=args.fit, channels=args.channels, bits=args.bits),
         labels=args.labels,
         model=args.model,
         weights=args.weights,
@@ -133,11 +139,12 @@ class _Display:
         bar.set_postfix_str(f"loss {loss:.3f}{self._accuracy}", refresh=False)
         bar.update()
 
-    def on_epoch(self, run: Path, accuracy: Accuracy) -> None:
+    def on_epoch(self, run: Path, accuracy: AnyAccuracy) -> None:
         """Print the loss and the validation accuracy of an epoch, and draw the run's curves."""
-        from shufflenet.report.charts import plot_curves, read_metrics
+        from shufflenet.report.charts import plot_curves
+        from shufflenet.report.metrics import read_metrics
 
-        self._accuracy = f", validation top-1 {accuracy.top1_percent:.1f} %"
+        self._accuracy = f", validation {_in_short(accuracy)}"
         rows = read_metrics(run)
         if rows:
             self._bar.clear()
@@ -145,10 +152,19 @@ class _Display:
         plot_curves(run)
 
 
-def _describe_epoch(row: Mapping[str, Any], accuracy: Accuracy) -> str:
+def _in_short(accuracy: AnyAccuracy) -> str:
+    if isinstance(accuracy, Accuracy):
+        return f"top-1 {accuracy.top1_percent:.1f} %"
+    return f"mAP {100 * accuracy.map:.1f} %"
+
+
+def _describe_epoch(row: Mapping[str, Any], accuracy: AnyAccuracy) -> str:
     """Return what an epoch reached; epoch 0 is the network before it is trained."""
-    right = f"{accuracy.top1} of {accuracy.images} validation images right"
     when = f"Epoch {row['epoch']}: loss {row['loss']:.3f}" if row["epoch"] else "Before training"
+    if not isinstance(accuracy, Accuracy):
+        exact = f"{accuracy.exact} of {accuracy.images} validation images exactly right"
+        return f"{when}, {_in_short(accuracy)}, {exact}."
+    right = f"{accuracy.top1} of {accuracy.images} validation images right"
     return f"{when}, {right} ({accuracy.top1_percent:.1f} %)."
 
 
@@ -172,7 +188,7 @@ def _print_outcome(outcome: "FoundRate | Result", *, as_json: bool) -> int:
     from shufflenet.train import FoundRate
 
     if as_json:
-        print_json(outcome)
+        print_json(outcome if isinstance(outcome, FoundRate) else _fields(outcome))
     if isinstance(outcome, FoundRate):
         if not as_json:
             _print_rate(outcome)
@@ -180,6 +196,16 @@ def _print_outcome(outcome: "FoundRate | Result", *, as_json: bool) -> int:
     if not as_json:
         _print_result(outcome)
     return 0
+
+
+def _fields(result: "Result") -> dict[str, object]:
+    """Return what is printed of a run: of a multi-label network its accuracy, and no top-1."""
+    fields = dataclasses.asdict(result)
+    several = fields.pop("multi_label")
+    if result.multi_label is None:
+        return fields
+    left = {name: value for name, value in fields.items() if name not in ("top1", "top5")}
+    return {**left, **several, "f1": result.multi_label.f1}
 
 
 def _print_rate(found: "FoundRate") -> None:
@@ -201,8 +227,8 @@ def _print_result(result: "Result") -> None:
         from shufflenet.files import read_card
 
         classes = read_card(result.best).network.classes
-        accuracy = Accuracy(images=result.images, top1=result.top1, top5=result.top5)
-        print_accuracy(accuracy, classes)
+        counts = Accuracy(images=result.images, top1=result.top1, top5=result.top5)
+        print_accuracy(result.multi_label or counts, classes)
         print_line(f"best network: {result.best}")
     if not result.finished:
         print_note(f"Stopped at step {result.steps}. {_how_to_continue()}")

@@ -2,12 +2,14 @@
 
 import argparse
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any, get_args
 
-from shufflenet.cli._options import not_negative, positive
+from shufflenet.cli._options import image_size, not_negative, positive
 from shufflenet.machine import cores
-from shufflenet.recipes import RECIPES, Initialization, Recipe, Schedule
+from shufflenet.recipes import RECIPES, Initialization, Recipe, Schedule, Size
+from shufflenet.spec import Bits, Channels, Fit, Task
 
 __all__ = [
     "add_data_options",
@@ -29,7 +31,13 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="images to train on: a folder, .tar or .tar.gz with one folder per class; WebDataset "
         "shards, as `shufflenet pack` writes them; parquet as on the Hugging Face Hub; or a CSV "
-        "of path and label",
+        "of path and label, or of path and several labels separated by |",
+    )
+    group.add_argument(
+        "--task",
+        choices=get_args(Task),
+        help="classification: one class of each image is right; multi-label: any number may be "
+        "(default: multi-label where a label holds a |, else classification)",
     )
     group.add_argument(
         "--val",
@@ -44,11 +52,35 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         help="share of every class of --data that is held out to validate on and not trained on, "
         "at most 0.5; RUN/held-out.csv lists it (default: 0.1)",
     )
+    _add_reading(group)
     group.add_argument(
         "--labels",
         metavar="FILE",
         help="display names of the classes, one per line: folder name, tab, display name "
         "(default: the folder names)",
+    )
+
+
+def _add_reading(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--fit",
+        choices=get_args(Fit),
+        help="how images of another shape than --image-px are made to fit: crop their center, pad "
+        "with the mean color, or squash (default: that of the weights to start from, else crop)",
+    )
+    group.add_argument(
+        "--channels",
+        choices=[each for each in get_args(Channels) if each != "bgr"],  # which weights ask for
+        help="what is read of an image: gray levels, colors, colors and opacity, or all channels "
+        "as they are stored, as many as the first image has (default: those of the weights to "
+        "start from, else rgb)",
+    )
+    group.add_argument(
+        "--bits",
+        type=int,
+        choices=get_args(Bits),
+        help="bits of a value that are read; 16 keeps what 16-bit images hold (default: those of "
+        "the weights to start from, else 8)",
     )
 
 
@@ -134,13 +166,28 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
             )
 
 
-def _sizes(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
+def _sizes(text: str) -> tuple[Size, ...]:
+    """Parse sizes with commas between them: each a side, or a height, an x and a width.
+
+    Raises:
+        ArgumentTypeError: the text is something else.
+    """
+    return tuple(_size(part, text) for part in text.split(","))
+
+
+def _size(part: str, text: str) -> Size:
+    found = re.fullmatch(r"([0-9]{1,6})(?:x([0-9]{1,6}))?", part)
+    if not found:
+        expected = "no list of sizes such as 40,48 or, height by width, 24x72,32x96"
+        raise argparse.ArgumentTypeError(f"{text!r} is {expected}")
+    height, width = found.groups()
+    return int(height) if width is None else (int(height), int(width))
 
 
 # How argparse reads recipe fields that are not one number, by their type.
 _KINDS: dict[Any, dict[str, Any]] = {
-    tuple[int, ...]: {"type": _sizes, "metavar": "PX,PX,..."},
+    tuple[Size, ...]: {"type": _sizes, "metavar": "PX,PX,..."},
+    Size: {"type": image_size, "metavar": "H[,W]"},
     bool: {"action": argparse.BooleanOptionalAction},
     Schedule: {"choices": get_args(Schedule)},
     Initialization: {"choices": get_args(Initialization)},
@@ -156,7 +203,9 @@ def recipe_fields(args: argparse.Namespace) -> dict[str, Any]:
 def add_session_options(parser: argparse.ArgumentParser) -> None:
     """Add the options about processes, devices and checkpoints."""
     group = parser.add_argument_group(
-        "execution", "On the CPU with --precision 32-true, these options do not change the result."
+        "execution",
+        "On the CPU with --precision 32-true, these options do not change the result, but for "
+        "--devices, --nodes and --compile, with which rounding differs.",
     )
     workers = min(cores(), _MAX_WORKERS)
     group.add_argument(

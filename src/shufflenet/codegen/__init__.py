@@ -14,6 +14,7 @@ from shufflenet.codegen._jit import compile_module, jit
 from shufflenet.codegen._levels import object_of_levels
 from shufflenet.codegen._module import Module, build, check
 from shufflenet.codegen._object import ObjectFile, WeightType, object_file
+from shufflenet.codegen.kernels import photo_bytes
 
 __all__ = [
     "MESSAGES",
@@ -28,4 +29,5 @@ __all__ = [
     "jit",
     "object_file",
     "object_of_levels",
+    "photo_bytes",
 ]

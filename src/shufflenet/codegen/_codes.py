@@ -29,7 +29,7 @@ MESSAGES: dict[Code, str] = {
     ),
     Code.MEMORY_NOT_PREPARED: "The working memory was not prepared for this network.",
     Code.BAD_IMAGE_SIZE: "Width or height is not from 1 to {P}_MOST_SOURCE_PX px.",
-    Code.BAD_STRIDE: "pixel_bytes is neither 3 nor 4, or row_bytes is less than a row of pixels.",
+    Code.BAD_STRIDE: "No pixel has pixel_bytes bytes, or row_bytes is less than a row of pixels.",
     Code.UNSUPPORTED_PROCESSOR: "The processor lacks instructions that this file was compiled for.",
     Code.BAD_COUNT: "The number of classes is not from 1 to {P}_CLASSES.",
 }

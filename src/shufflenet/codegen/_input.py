@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shufflenet.codegen.kernels import BYTES, COLORS, FLOATS, Signature
+from shufflenet.codegen.kernels import BYTES, FLOATS, Signature
 from shufflenet.codegen.plan import Planes, Row, Writer
 from shufflenet.graph import QuantParams
 from shufflenet.preprocess import affine
@@ -32,11 +32,12 @@ class InputPlanes:
         return Signature({"pixels": BYTES} if preprocess else {"image": FLOATS})
 
     def write(self, w: Writer, preprocess: Preprocess | None, rows: range, before: Row = 0) -> None:
-        """Write what brings some rows of float32 images, or of RGB bytes, into the planes.
+        """Write what brings some rows of float32 images, or of bytes, into the planes.
 
         Args:
             w: The function that is written; its argument ``image`` points to float32
-                ``(channels, height, width)``, or ``pixels`` to bytes ``(height, width, 3)``.
+                ``(channels, height, width)``, or ``pixels`` to bytes ``(height, width,
+                channels)``.
             preprocess: How bytes become images; None for float32 images.
             rows: Which rows of every plane.
             before: Rows of the images before those of the planes.
@@ -59,11 +60,12 @@ class InputPlanes:
                 **encoding,
             )
             return
-        order = (0, 1, 2) if preprocess.channels == "rgb" else (2, 1, 0)
+        order = range(images.channels)[:: -1 if preprocess.channels == "bgr" else 1]
         w.kernels.input.pixels(order).call(
             w.f,
             source=w.f.at(
-                w.f.arguments.pixels, w.times(w.plus(before, rows.start), images.width * COLORS)
+                w.f.arguments.pixels,
+                w.times(w.plus(before, rows.start), images.width * images.channels),
             ),
             output=w.place(images),
             output_offsets=w.table(images.rows()[numbers]),

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +14,7 @@ from shufflenet.codegen._llvm import address_bits, has_doubles, run_on
 from shufflenet.codegen._module import Module
 from shufflenet.codegen._processor import can_ask, write_lacks
 from shufflenet.codegen._texts import data, texts
+from shufflenet.codegen._working_memory import WorkingMemory
 from shufflenet.codegen.kernels import (
     BYTES,
     FLOAT,
@@ -30,14 +30,16 @@ from shufflenet.codegen.kernels import (
     expand_halves,
     index,
     multiplies_wrongly,
+    photo_bytes,
+    sigmoid,
     softmax,
     top,
     uses_relaxed_dots,
 )
-from shufflenet.codegen.plan import lowest_place
-from shufflenet.spec import Label, Preprocess
+from shufflenet.errors import SpecError
+from shufflenet.spec import Label, Preprocess, Task
 
-__all__ = ["WEIGHTS", "Facts", "Interface", "WorkingMemory"]
+__all__ = ["WEIGHTS", "Facts", "Interface"]
 
 WEIGHTS = ("constants", "tables", "runs")  # what the names of weights and tables begin with
 
@@ -53,65 +55,19 @@ class Facts:
     Attributes:
         labels: One for each class.
         card: The card as JSON.
+        task: What the network answers, which says how its logits become probabilities.
         proof: More fields of what the function ``proof`` returns: an image and its logits.
-        preprocess: How photos become images; it counts only if the module takes pixels.
+        preprocess: How photos become images; it counts only if the module takes pixels, and photos
+            can be resized in that way, see ``photo_bytes``.
         most_source_px: The longest side of a photo.
     """
 
     labels: Sequence[Label]
     card: str
+    task: Task = "classification"
     proof: Mapping[str, object] = field(default_factory=dict)
     preprocess: Preprocess | None = None
     most_source_px: int = 8192
-
-
-@dataclass(frozen=True, slots=True)
-class WorkingMemory:
-    """The places in the memory that a caller gives, as bytes. A line with a stamp comes first.
-
-    Maps are not needed before the photo is read, nor any but the features when logits are written:
-    these lie where the arena is free, and beyond it only if that does not suffice.
-
-    Attributes:
-        arena: Where the arena begins.
-        logits: Where logits begin, padded to whole panels.
-        cropped: Where the resized and cropped photo begins.
-        scratch: Where the scratch of the resize begins.
-        constants: Where constants begin, if they are stored as float16.
-        end: Where everything ends.
-    """
-
-    arena: int
-    logits: int
-    cropped: int
-    scratch: int
-    constants: int
-    end: int
-
-    @classmethod
-    def of(cls, module: Module, scratch_bytes: int | None, constants_bytes: int) -> "WorkingMemory":
-        """Return the places for a module, its constants, and the scratch of a resize, if any."""
-        arena = (0, module.arena_bytes)
-        features = module.features_pitch * np.dtype(module.dtype).itemsize
-        kept = [] if module.while_reading else [arena]
-        logits = _lines(4 * module.logits_pitch)
-        logits_at = lowest_place(kept or [(module.features_at, _lines(features))], logits)
-        parts = [arena, (logits_at, logits)]
-        cropped_at = scratch_at = 0
-        if scratch_bytes is not None:
-            photo = _lines(math.prod(module.shape))
-            cropped_at = lowest_place(kept or module.while_reading, photo)
-            scratch_at = lowest_place([*kept, (cropped_at, photo)], _lines(scratch_bytes))
-            parts += [(cropped_at, photo), (scratch_at, _lines(scratch_bytes))]
-        constants = LINE_BYTES + _lines(max(at + size for at, size in parts))
-        return cls(
-            arena=LINE_BYTES,
-            logits=LINE_BYTES + logits_at,
-            cropped=LINE_BYTES + cropped_at,
-            scratch=LINE_BYTES + scratch_at,
-            constants=constants,
-            end=constants + constants_bytes,
-        )
 
 
 class Interface:
@@ -131,6 +87,9 @@ class Interface:
         memory: The places in the working memory.
         weights_bytes: The bytes of weights and tables.
         stamp: What ``prepare`` writes first, by which prepared memory is known.
+
+    Raises:
+        SpecError: photos become images of another size than the module's.
     """
 
     def __init__(
@@ -147,7 +106,10 @@ class Interface:
         self._library = Library(self.code, FLOAT, 4)
         self._resize = Resize(self._library, has_doubles=has_doubles(machine))
         self._size = ir.IntType(address_bits(machine))
-        self._how = facts.preprocess if module.takes_pixels else None
+        how = facts.preprocess if module.takes_pixels else None
+        self._of_photos = how if how is not None and photo_bytes(how) else None
+        if self._of_photos is not None and self._of_photos.size_px != module.shape[1:]:
+            raise SpecError("crop_px", self._of_photos.crop_px, f"{module.shape[1:]}, as compiled")
         self._halves = halves
         expanded_bytes = module.constants.nbytes if halves else 0
         self.memory = WorkingMemory.of(module, self._scratch_bytes(), expanded_bytes)
@@ -160,10 +122,9 @@ class Interface:
         self.stamp = ir.Constant(_STAMP, [int(word) for word in words])
 
     def _scratch_bytes(self) -> int | None:
-        if self._how is None:
+        if self._of_photos is None:
             return None
-        size, most = self._module.shape[1:], self._facts.most_source_px
-        return self._resize.scratch_bytes(self._how, size, most)
+        return self._resize.scratch_bytes(self._of_photos, self._facts.most_source_px)
 
     def write(self, *, asks_processor: bool = True) -> None:
         """Write all functions, in the order of the header.
@@ -175,8 +136,9 @@ class Interface:
         asks_processor = asks_processor and can_ask(target)
         self._write_prepare(asks_processor=asks_processor)
         images = {"logits_of_image": ("features", FLOATS)}
-        if self._how is not None:
-            self._write_photos(self._how)
+        if self._of_photos is not None:
+            self._write_photos(self._of_photos)
+        if self._module.takes_pixels:
             images = {"logits": ("features_of_pixels", BYTES), **images}
         for name, (features, kind) in images.items():
             f = self._begin(name, {"memory": BYTES, "image": kind, "logits": FLOATS})
@@ -285,8 +247,7 @@ class Interface:
 
     def _write_photos(self, how: Preprocess) -> None:
         """Write the functions that resize photos, and classify them."""
-        size, most = self._module.shape[1:], self._facts.most_source_px
-        resize = self._resize.kernel(how, size, most)
+        resize = self._resize.kernel(how, self._facts.most_source_px)
         photo = {"memory": BYTES, "pixels": BYTES, "width": INT32, "height": INT32}
         photo |= {"row_bytes": self._size, "pixel_bytes": INT32}
         for name, output, kind in (
@@ -295,7 +256,7 @@ class Interface:
         ):
             f = self._begin(name, {**photo, output: kind})
             self._check_memory(f, "pixels", output)
-            self._check_photo(f)
+            self._check_photo(f, photo_bytes(how))
             a = f.arguments
             cropped = a.cropped if name == "resize" else f.at(a.memory, self.memory.cropped)
             sides = {side: f.sext(vars(a)[side], INDEX) for side in ("width", "height")}
@@ -310,7 +271,8 @@ class Interface:
             )
             if name == "classify":
                 self._compute(f, "features_of_pixels", cropped)
-                softmax(self._library).call(
+                kernel = sigmoid if self._facts.task == "multi-label" else softmax
+                kernel(self._library).call(
                     f,
                     logits=self._padded_logits(f),
                     count=self._module.classes,
@@ -318,12 +280,14 @@ class Interface:
                 )
             self._return(f, Code.OK)
 
-    def _check_photo(self, f: Function) -> None:
+    def _check_photo(self, f: Function, pixel_bytes: Sequence[int]) -> None:
         a, most = f.arguments, self._facts.most_source_px
         for side in (a.width, a.height):  # as an unsigned number, a negative one is large
             beyond = f.icmp_unsigned(">=", f.sub(side, _int(1)), _int(most))
             self._refuse(f, beyond, Code.BAD_IMAGE_SIZE)
-        other = f.icmp_unsigned(">", f.sub(a.pixel_bytes, _int(3)), _int(1))
+        least, most_bytes = min(pixel_bytes), max(pixel_bytes)
+        beyond = f.sub(a.pixel_bytes, _int(least))
+        other = f.icmp_unsigned(">", beyond, _int(most_bytes - least))
         self._refuse(f, other, Code.BAD_STRIDE)
         pitch, zero = a.row_bytes, ir.Constant(self._size, 0)
         pitch = f.select(f.icmp_signed("<", pitch, zero), f.sub(zero, pitch), pitch)
@@ -376,7 +340,7 @@ class Interface:
             "classes": self._module.classes,
             "memory_bytes": self.memory.end,
             "memory_alignment": LINE_BYTES,
-            "most_source_px": self._facts.most_source_px if self._how else 0,
+            "most_source_px": self._facts.most_source_px if self._of_photos else 0,
             **self._facts.proof,
         }
 
@@ -391,8 +355,3 @@ def _digest(module: Module, card: str, memory: WorkingMemory) -> bytes:
 
 def _int(value: int) -> Value:
     return ir.Constant(INT32, value)
-
-
-def _lines(size: int) -> int:
-    """Return a number of bytes, rounded up to whole cache lines."""
-    return -(-size // LINE_BYTES) * LINE_BYTES

@@ -13,7 +13,6 @@ from shufflenet.codegen._input import InputPlanes
 from shufflenet.codegen._network import NetworkCalls
 from shufflenet.codegen._together import Together
 from shufflenet.codegen.kernels import (
-    COLORS,
     Kernels,
     Layout,
     Multiplier,
@@ -25,6 +24,7 @@ from shufflenet.codegen.kernels import (
 from shufflenet.codegen.plan import Memory, Planes, Turn, check_bounds, plan_turns
 from shufflenet.errors import MapsDoNotFit
 from shufflenet.graph import Convolution, Network, dtype_of
+from shufflenet.preprocess import scales_bytes
 from shufflenet.spec import Preprocess, Target
 
 __all__ = ["Module", "build", "check"]
@@ -40,7 +40,7 @@ class Module:
     - ``features(arena, constants, tables, const float *image)`` computes what the classifier reads
       of an image, ``(channels, height, width)``;
     - ``features_of_pixels(arena, constants, tables, const uint8_t *pixels)``, if the module takes
-      pixels, does so of ``(height, width, 3)`` RGB bytes, which it normalizes;
+      pixels, does so of bytes, ``(height, width, channels)``, which it normalizes;
     - ``logits(features, constants, tables, float *logits, int64_t images)`` computes the logits of
       images whose features, ``(images, features_pitch)``, lie side by side.
 
@@ -55,7 +55,7 @@ class Module:
       ``thread`` from 0 to ``threads - 1``. When the one of thread 0 returns, the logits are
       computed, by those that had come until then. Threads that wait for long call ``rest``, which
       may be null.
-    - ``logits_of_pixels_part``, likewise of ``(height, width, 3)`` RGB bytes.
+    - ``logits_of_pixels_part``, likewise of bytes, ``(height, width, channels)``.
 
     Attributes:
         code: The functions.
@@ -107,8 +107,8 @@ def build(
         network: The layers of an exported file.
         target: The processor that code is generated for.
         shape: Channels, height and width of images, px.
-        preprocess: How pixels become images; without it, or if it subtracts a mean image, the
-            module takes no pixels.
+        preprocess: How pixels become images; without it, or if that is more than a factor and an
+            offset for each channel of bytes, the module takes no pixels.
         batches: Whether ``logits`` computes many images too, for which the weights of the
             classifier are stored a second time; without, it computes one.
         least_memory: Whether the arena is as small as possible, which takes more time.
@@ -129,7 +129,7 @@ def build(
     turns = _turns(network, layouts, memory, images, least_memory=least_memory)
     calls = NetworkCalls.create(kernels, memory, turns)
     planes = InputPlanes(images, network.input_params, shape[1])
-    if preprocess is not None and (preprocess.mean_image or shape[0] != COLORS):
+    if preprocess is not None and not scales_bytes(preprocess, shape[0]):
         preprocess = None
     if memory.threads > 1:
         Together(calls, planes, target).write(network.classifier, preprocess)

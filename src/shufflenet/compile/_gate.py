@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from shufflenet.codegen import Code
 from shufflenet.errors import MissingDependency, ParityError
-from shufflenet.runtimes import INT8_AGREEMENT, OnnxClassifier, WasmModule, squares
+from shufflenet.preprocess import draw_noise, normalize, scales_bytes
+from shufflenet.runtimes import INT8_AGREEMENT, OnnxClassifier, WasmModule, check_image
 from shufflenet.spec import FLOAT32_TOLERANCE, Card
 
 __all__ = ["Reference", "check_here", "check_module", "reference"]
@@ -29,8 +30,8 @@ class Reference:
     """Images, and the logits that ONNX Runtime computes of the source file.
 
     Attributes:
-        images: RGB bytes ``(n, h, w, 3)``, or prepared images ``(n, c, h, w)`` where the file takes
-            no bytes. The first shows squares.
+        images: Bytes ``(n, h, w, c)``, or prepared images ``(n, c, h, w)`` where the file takes no
+            bytes. The first is of ``check_image``, where it is of pixels.
         logits: ``(n, classes)``.
         tolerance: The largest difference that is accepted.
     """
@@ -40,25 +41,29 @@ class Reference:
     tolerance: float
 
 
-def reference(path: Path, card: Card, size: tuple[int, int]) -> Reference:
+def reference(path: Path, card: Card) -> Reference:
     """Compute the logits of a few images by ONNX Runtime.
 
     Args:
         path: The ONNX file that is compiled.
-        card: Its card.
-        size: Height and width of the images, px.
+        card: Its card, for the size of images that is compiled.
 
     Raises:
         CheckpointError: the file cannot be computed.
     """
-    classifier, rng = OnnxClassifier(path, threads=1), np.random.default_rng(0)
+    classifier, rng, how = (
+        OnnxClassifier(path, threads=1),
+        np.random.default_rng(0),
+        card.preprocess,
+    )
     images: npt.NDArray[np.generic]
-    if card.network.in_channels == 3 and not card.preprocess.mean_image:
-        noise = rng.integers(0, 256, (_NOISE, *size, 3), np.uint8)
-        pixels = np.concatenate([squares(*size)[None], noise])
-        images, logits = pixels, classifier.logits_from_pixels(pixels)
+    if card.takes_pixels:
+        pixels = np.concatenate([check_image(how), draw_noise(rng, how, _NOISE)])
+        logits = classifier.logits_from_pixels(pixels)
+        images = pixels if scales_bytes(how, how.in_channels) else normalize(pixels, how)
     else:
-        floats = rng.standard_normal((_NOISE + 1, card.network.in_channels, *size), np.float32)
+        shape = (_NOISE + 1, card.network.in_channels, *how.size_px)
+        floats = rng.standard_normal(shape, np.float32)
         images, logits = floats, classifier.logits(floats)
     of_all = INT8_AGREEMENT if card.int8 else FLOAT32_TOLERANCE
     largest = max(1.0, float(np.abs(logits).max()))

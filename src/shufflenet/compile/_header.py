@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shufflenet.codegen import MESSAGES, Code
 from shufflenet.labels import printable
-from shufflenet.spec import Card
+from shufflenet.spec import Card, Preprocess
 
 __all__ = ["Sizes", "header"]
 
@@ -15,13 +15,25 @@ _PHOTO = (
     "    ptrdiff_t row_bytes, int32_t pixel_bytes"
 )
 _OF_PHOTO = (
-    "pixels points to the first pixel of the top row; a pixel is pixel_bytes bytes: 3, red, green "
-    "and blue, or 4 of which the last is passed over. row_bytes leads from a row to the one below; "
+    "pixels points to the first pixel of the top row; a pixel is pixel_bytes bytes: {PIXEL}. "
+    "row_bytes leads from a row to the one below; "
     "it is negative where rows are stored from the bottom up. "
 )
 
+_PIXELS = {
+    1: "1, its gray level",
+    3: "3, red, green and blue, or 4 of which the last is passed over",
+}
+_BYTES = {
+    "rgb": "RGB bytes",
+    "bgr": "RGB bytes",
+    "gray": "gray levels",
+    "rgba": "RGBA bytes",
+    "stored": "bytes, a pixel's channels side by side",
+}
+
 # The functions in the order of the header: what each returns and takes, and what it does.
-# {P} is the prefix of constants.
+# {P} is the prefix of constants; {PIXEL} is what a pixel of a photo has, {BYTES} what bytes are.
 _FUNCTIONS: dict[str, tuple[str, str, str]] = {
     "prepare": (
         "int32_t",
@@ -35,20 +47,20 @@ _FUNCTIONS: dict[str, tuple[str, str, str]] = {
         f"void *memory, {_PHOTO},\n    float *probabilities",
         "Computes the probabilities of all classes, float[{P}_CLASSES], of a photo of any size up "
         f"to {{P}}_MOST_SOURCE_PX px a side. {_OF_PHOTO}"
-        "The photo is resized and cropped as this network was trained on. A photo that its camera "
-        "stored rotated has to be rotated before.",
+        "The photo is resized, and cropped or padded, as this network was trained on. A photo that "
+        "its camera stored rotated has to be rotated before.",
     ),
     "resize": (
         "int32_t",
         f"void *memory, {_PHOTO},\n    uint8_t *cropped",
-        "Resizes and crops a photo as `classify` does, to RGB bytes, "
-        "uint8_t[{P}_HEIGHT][{P}_WIDTH][3].",
+        "Resizes, and crops or pads, a photo as `classify` does, to {BYTES}, "
+        "uint8_t[{P}_HEIGHT][{P}_WIDTH][{P}_CHANNELS].",
     ),
     "logits": (
         "int32_t",
         "void *memory, const uint8_t *cropped, float *logits",
-        "Computes the logits of all classes, float[{P}_CLASSES], of RGB bytes, "
-        "uint8_t[{P}_HEIGHT][{P}_WIDTH][3], which it normalizes.",
+        "Computes the logits of all classes, float[{P}_CLASSES], of {BYTES}, "
+        "uint8_t[{P}_HEIGHT][{P}_WIDTH][{P}_CHANNELS], which it normalizes.",
     ),
     "logits_of_image": (
         "int32_t",
@@ -120,7 +132,7 @@ def header(card: Card, sizes: Sizes, names: list[str], prefix: str, target: str)
         f"#ifndef {upper}_H\n#define {upper}_H\n\n#include <stddef.h>\n#include <stdint.h>\n\n"
         '#ifdef __cplusplus\nextern "C" {\n#endif',
         _constants(card, sizes, upper),
-        *(_function(name, prefix) for name in names),
+        *(_function(name, prefix, card.preprocess) for name in names),
         f"#ifdef __cplusplus\n}}\n#endif\n\n#endif /* {upper}_H */\n",
     ]
     return "\n\n".join(parts)
@@ -139,7 +151,7 @@ def _about(card: Card, sizes: Sizes, names: list[str], prefix: str, target: str)
             "It takes no photos, for its preprocessing cannot be compiled: prepare images yourself."
         )
     text = "\n\n".join(map(_wrapped, lines))
-    example = textwrap.indent(_example(names, prefix), "    ")
+    example = textwrap.indent(_example(names, prefix, sizes.shape[0]), "    ")
     origin = _wrapped(
         f"Trained on: {printable(card.origin.data)}. License of the weights: "
         f"{printable(card.origin.licence)}."
@@ -147,13 +159,16 @@ def _about(card: Card, sizes: Sizes, names: list[str], prefix: str, target: str)
     return _comment(f"{text}\n\n{example}\n\n{origin}")
 
 
-def _example(names: list[str], prefix: str) -> str:
+def _example(names: list[str], prefix: str, colors: int) -> str:
     upper = prefix.upper()
     if "classify" in names:
+        row = "width" if colors == 1 else f"{colors} * width"
         call = (
-            f"int32_t code = {prefix}_classify(memory, pixels, width, height, 3 * width, 3, "
+            f"int32_t code = {prefix}_classify(memory, pixels, width, height, {row}, {colors}, "
             "values);"
         )
+    elif "logits" in names:
+        call = f"int32_t code = {prefix}_logits(memory, cropped, values);"
     else:
         call = f"int32_t code = {prefix}_logits_of_image(memory, image, values);"
     return (
@@ -191,10 +206,13 @@ def _constants(card: Card, sizes: Sizes, upper: str) -> str:
     return f"{defines}\n\nenum {{\n{codes}\n}};"
 
 
-def _function(name: str, prefix: str) -> str:
+def _function(name: str, prefix: str, how: Preprocess) -> str:
     returns, takes, does = _FUNCTIONS[name]
     space = "" if returns.endswith("*") else " "
-    does = does.replace("{P}", prefix.upper())
+    words = {"{P}": prefix.upper(), "{PIXEL}": _PIXELS.get(how.in_channels, "")}
+    words["{BYTES}"] = _BYTES[how.channels]
+    for place, word in words.items():
+        does = does.replace(place, word)
     return f"{_comment(_wrapped(does))}\n{returns}{space}{prefix}_{name}({takes});"
 
 

@@ -92,7 +92,7 @@ class _Making:
             triple=target.triple,
             cpu=target.cpu,
             multiplies_bytes=", ".join(levels) if np.uint8 in self.source.network.dtypes else "",
-            image_px=self.source.size,
+            image_px=self.source.card.preprocess.size_px,
             file_bytes=len(files[self.to]),
             code_bytes=_code_bytes(made.content),
             weights_bytes=made.weights_bytes,
@@ -149,10 +149,11 @@ def find_form(to: Path, order: Order) -> tuple[Target, Binary]:
     """
     target = find_target(order.target, order.cpu, order.features)
     possible = binaries_of(target)
-    if to.suffix not in possible:
+    suffix = to.suffix.lower()
+    if suffix not in possible:
         *most, last = possible
         raise OtherBinary(to, f"{', '.join(most)} or {last}", order.target)
-    return target, possible[to.suffix]
+    return target, possible[suffix]
 
 
 def _runs_here(target: Target) -> bool:

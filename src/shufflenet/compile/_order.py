@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from shufflenet.codegen import WeightType
 from shufflenet.compile._targets import HOST
 from shufflenet.errors import SpecError
+from shufflenet.spec import MAX_CROP_PX
 
 __all__ = ["MOST_SOURCE_PX", "CompiledFile", "Order"]
 
 MOST_SOURCE_PX = 8192
-_MOST_IMAGE_PX = 4096
 _LARGEST_SOURCE_PX = 1 << 15  # offsets within a row of such photos fit 32 bits by far
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
@@ -35,7 +35,7 @@ class Order:
         if self.weights not in ("float32", "float16", None):
             raise SpecError("weights", self.weights, "'float32' or 'float16'")
         for name, size, most in (
-            ("image_px", self.image_px or (1, 1), _MOST_IMAGE_PX),
+            ("image_px", self.image_px or (1, 1), MAX_CROP_PX),
             ("most_source_px", (self.most_source_px,), _LARGEST_SOURCE_PX),
         ):
             if not all(1 <= each <= most for each in size):

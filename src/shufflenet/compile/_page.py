@@ -3,16 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
+from shufflenet.codegen import photo_bytes
 from shufflenet.compile._make import make
 from shufflenet.compile._order import CompiledFile, Order
 from shufflenet.compile._targets import WEB
 from shufflenet.compile.web import check_folder, write_site
-from shufflenet.errors import NotCompilable, SpecError
+from shufflenet.errors import NotForPages, SpecError
 from shufflenet.files import read_onnx_card
+from shufflenet.spec import Card
 
 __all__ = ["check_page", "write_page"]
 
-_COLORS = 3
 _EVERY = "wasm32"
 _RELAXED = "wasm32-relaxed"
 _OF_OTHERS = ("cpu", "features", "prefix", "weights")  # the page's script counts on its own
@@ -43,15 +44,12 @@ def write_page(path: Path, folder: Path, order: Order) -> CompiledFile:
         order: What is to be made; its target counts as that of browsers.
 
     Raises:
-        NotCompilable: no code is written for the network, or none that takes photos.
+        NotCompilable: no code is written for the network.
+        NotForPages: none is written that makes its images of photos.
         CheckpointError: the file is missing, damaged, or has no card.
         WriteError: the folder holds other files, or a file cannot be written.
     """
-    card = read_onnx_card(path)
-    if card.preprocess.mean_image:
-        raise NotCompilable(path, "a mean image that its preprocessing subtracts")
-    if card.network.in_channels != _COLORS:
-        raise NotCompilable(path, f"images of {card.network.in_channels} channels")
+    _check_photos(path, read_onnx_card(path))
     file = Path("net.wasm")
     every, relaxed = (
         make(path, file, replace(order, target=target, weights="float16"))
@@ -60,3 +58,18 @@ def write_page(path: Path, folder: Path, order: Order) -> CompiledFile:
     sizes = write_site(folder, every.files[file], relaxed.files[file])
     size = sum(sizes.values())
     return replace(every.report, path=str(folder), header="", target=WEB, file_bytes=size)
+
+
+def _check_photos(path: Path, card: Card) -> None:
+    """Check that a network's images are made of photos by the code that is compiled for it.
+
+    Raises:
+        NotForPages: they are not.
+    """
+    how, channels = card.preprocess, card.network.in_channels
+    if how.mean_image:
+        raise NotForPages(path, "images of which a mean image is subtracted")
+    if how.bits != 8:
+        raise NotForPages(path, f"pixels of {how.bits} bits")
+    if channels != how.in_channels or not photo_bytes(how):
+        raise NotForPages(path, f"images of {channels} channels")

@@ -43,7 +43,7 @@ def _addresses(path: Path, prefix: str) -> Callable[[str], int]:
 
 
 def _run(path: Path, prefix: str, images: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-    """Compute logits, ``(n, classes)``, of bytes ``(n, h, w, 3)`` or floats ``(n, c, h, w)``."""
+    """Compute logits, ``(n, classes)``, of bytes ``(n, h, w, c)`` or floats ``(n, c, h, w)``."""
     address = _addresses(path, prefix)
     text = ctypes.CFUNCTYPE(ctypes.c_char_p)(address("proof"))()
     facts = json.loads(text or b"")

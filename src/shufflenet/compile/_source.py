@@ -25,20 +25,18 @@ class Source:
         path: An ONNX file.
         network: Its layers.
         card: Its card; the preprocessing gives images of the size that is compiled.
-        size: Height and width of images, px.
         expected: A few images and the logits of them.
     """
 
     path: Path
     network: Network
     card: Card
-    size: tuple[int, int]
     expected: Reference
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of images, px."""
-        return (self.card.network.in_channels, *self.size)
+        return (self.card.network.in_channels, *self.card.preprocess.size_px)
 
     def levels(self, target: Target) -> list[Target]:
         """Return the levels of a target that differ for these layers."""
@@ -72,11 +70,12 @@ class Source:
         It has a place for the hash of the file, which is not known before it is linked.
         """
         proof: dict[str, object] = {SEAL_KEY: UNSEALED}
-        if self.expected.images.dtype == np.uint8:
+        if self.card.takes_pixels:
             proof |= {"image": SQUARES, "logits": rounded_logits(self.expected.logits[0])}
         return Facts(
             labels=self.card.labels,
             card=self.card.to_json(),
+            task=self.card.task,
             proof=proof,
             preprocess=self.card.preprocess,
             most_source_px=order.most_source_px,
@@ -98,8 +97,6 @@ def read_source(path: Path, order: Order) -> Source:
     except UnsupportedByRuntime as error:
         raise NotCompilable(path, error.feature) from error
     card, _ = card_from_metadata(path, metadata)
-    crop_px = card.preprocess.crop_px
-    size = order.image_px or (crop_px, crop_px)
-    if max(size) != crop_px:
-        card = replace(card, preprocess=card.preprocess.cropped_to(max(size)))
-    return Source(path, network, card, size, reference(path, card, size))
+    if order.image_px:
+        card = replace(card, preprocess=card.preprocess.cropped_to(order.image_px))
+    return Source(path, network, card, reference(path, card))

@@ -14,7 +14,7 @@ from shufflenet.convert._torch_file import read_torch_file
 from shufflenet.errors import NotQuantized
 from shufflenet.files import write_atomic
 from shufflenet.outside import open_regular
-from shufflenet.spec import CARD_KEY, Accuracy, Card, Int8, Label
+from shufflenet.spec import CARD_KEY, MAX_MODEL_BYTES, Accuracy, Card, Int8, Label
 from shufflenet.zoo import Weights, find_published
 
 __all__ = ["ConvertedInt8", "convert_quantized"]
@@ -68,9 +68,9 @@ def convert_quantized(
         WriteError: the target cannot be written; an existing file is left as it was.
     """
     path = Path(path)
-    if path.suffix in _OTHERS and path.exists():
+    if path.suffix.lower() in _OTHERS and path.exists():
         raise NotQuantized(path)
-    with foreign_errors(path), open_regular(path) as stream:
+    with foreign_errors(path), open_regular(path, MAX_MODEL_BYTES) as stream:
         saved = read_torch_file(stream, quantized=True)
         if not _holds_quantized(saved):
             raise NotQuantized(path)

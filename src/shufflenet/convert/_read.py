@@ -1,5 +1,6 @@
 """Reading files of other projects without running anything in them."""
 
+import errno
 import math
 import os
 import pickle
@@ -24,6 +25,7 @@ from shufflenet.errors import (
     AlreadyConverted,
     ArrayUnreadable,
     FileMissing,
+    FileTooLarge,
     FileUnreadable,
     ForeignFileDamaged,
     NoArrays,
@@ -37,7 +39,7 @@ from shufflenet.errors import (
     WholeNetwork,
 )
 from shufflenet.outside import IrregularFile, folder_kind, kind_of, open_regular
-from shufflenet.spec import CARD_KEY
+from shufflenet.spec import CARD_KEY, MAX_MODEL_BYTES
 
 if TYPE_CHECKING:
     import onnx
@@ -104,6 +106,7 @@ def read_foreign(path: str | Path, key: str | None = None) -> ForeignFile:
 
     Raises:
         FileMissing: there is no such file.
+        FileTooLarge: it is larger than any file of weights that is read.
         FileUnreadable: it cannot be read.
         ForeignFileDamaged: no reader understands the file to its end.
         NoArrays: the file holds no named arrays.
@@ -118,7 +121,7 @@ def read_foreign(path: str | Path, key: str | None = None) -> ForeignFile:
             is a checkpoint of this package.
     """
     path = Path(path)
-    with foreign_errors(path), open_regular(path) as stream:
+    with foreign_errors(path), open_regular(path, MAX_MODEL_BYTES) as stream:
         return _read(path, stream, key)
 
 
@@ -128,6 +131,7 @@ def foreign_errors(path: Path) -> Iterator[None]:
 
     Raises:
         FileMissing: there is no such file.
+        FileTooLarge: it is larger than any file of weights that is read.
         FileUnreadable: it cannot be read.
         ForeignFileDamaged: no reader understands the file to its end.
         NotAFile: the path leads to a folder, a pipe, a device or a socket.
@@ -150,6 +154,8 @@ def foreign_errors(path: Path) -> Iterator[None]:
     except Quantized as error:
         raise QuantizedSource(path, error) from error
     except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno == errno.EFBIG:
+            raise FileTooLarge(path, error.strerror) from error
         raise ForeignFileDamaged(path, error) from error
 
 

@@ -80,7 +80,7 @@ def write_layout(checkpoint: Checkpoint, path: str | Path, target: str) -> Writt
 
 
 def _check_suffix(path: Path, layout: Layout) -> None:
-    if not path.name.endswith(layout.suffixes):
+    if not path.name.lower().endswith(layout.suffixes):
         expected = " or ".join(layout.suffixes)
         raise SpecError("the file to write", str(path), f"a path that ends in {expected}")
 

@@ -18,7 +18,7 @@ from shufflenet.data._walk import is_image, is_junk
 from shufflenet.errors import DataUnreadable, NotJson
 from shufflenet.outside import open_regular, read_json
 
-__all__ = ["Archive", "key_of", "list_members", "read_archive"]
+__all__ = ["Archive", "decompress", "key_of", "list_members", "read_archive"]
 
 _LABELS = (".cls", ".json")
 _LONGEST_LABEL = 1 << 20  # bytes of a file beside an image; a larger one is something else
@@ -67,7 +67,7 @@ def read_archive(path: Path) -> Archive:
     Raises:
         DataUnreadable: the archive cannot be read, or is truncated.
     """
-    spool = None if path.suffix.lower() == ".tar" else _decompress(path)
+    spool = None if path.suffix.lower() == ".tar" else decompress(path)
     plain = spool.name if spool else str(path)
     try:
         with open_regular(plain) as content, tarfile.open(fileobj=content, mode="r:") as file:
@@ -141,7 +141,13 @@ def _label(name: str, content: bytes) -> Label:
     return int(text) if digits.isdecimal() and len(digits) <= _MOST_DIGITS else text
 
 
-def _decompress(path: Path) -> "tempfile._TemporaryFileWrapper[bytes]":
+def decompress(path: Path) -> "tempfile._TemporaryFileWrapper[bytes]":
+    """Decompress an archive into a temporary file, which is deleted with what is returned.
+
+    Raises:
+        DataUnreadable: it cannot be read, is truncated, or holds far more than it should.
+        ValueError: never; it becomes the former.
+    """
     spool = open_spool(".tar")
     try:
         with open_regular(path) as packed, gzip.open(packed) as file:

@@ -56,6 +56,7 @@ class Findings:
         repeated: How many rows of a table name an image that another row names, too.
         by_number: Whether labels are numbers and were taken as the numbers of a model's classes.
         unknown_classes: How many images were left out because a model lacks their class, by class.
+        unknown_labels: How many labels of images of several were left out for the same, by class.
     """
 
     split: str = ""
@@ -72,6 +73,7 @@ class Findings:
     repeated: int = 0
     by_number: bool = False
     unknown_classes: Mapping[str, int] = field(default_factory=dict)
+    unknown_labels: Mapping[str, int] = field(default_factory=dict)
 
     def sentences(self, source: str) -> list[str]:
         """Return whole sentences about it for people; none where everything is used.
@@ -103,7 +105,8 @@ class Findings:
             "each counts.",
             self.by_number
             and "Labels are numbers: taken as the numbers of the model's classes, from 0.",
-            self._about_unknown(),
+            _about_unknown("image", self.unknown_classes),
+            _about_unknown("label", self.unknown_labels),
         )
         return [part for part in parts if part]
 
@@ -128,14 +131,6 @@ class Findings:
         files = _count(sum(each.files for each in self.passed_over), "file")
         return f"{files} in {source!r} passed over, of no image's ending: {', '.join(groups)}."
 
-    def _about_unknown(self) -> str:
-        if not self.unknown_classes:
-            return ""
-        images = _count(sum(self.unknown_classes.values()), "image")
-        names = _some(tuple(self.unknown_classes))
-        classes = _count(len(self.unknown_classes), "class", "classes")
-        return f"{images} of {classes} left out, for no class of the model is called {names}."
-
 
 def count_passed_over(names: Iterable[str]) -> tuple[PassedOver, ...]:
     """Count files by folder and ending, without text and tables, which often lie beside images.
@@ -150,6 +145,14 @@ def count_passed_over(names: Iterable[str]) -> tuple[PassedOver, ...]:
         if ending not in _COMPANIONS and last.lower() not in _COMPANION_NAMES:
             counts[folder, ending] += 1
     return tuple(sorted(PassedOver(*key, files) for key, files in counts.items()))
+
+
+def _about_unknown(what: str, unknown: Mapping[str, int]) -> str:
+    if not unknown:
+        return ""
+    number, names = _count(sum(unknown.values()), what), _some(tuple(unknown))
+    classes = _count(len(unknown), "class", "classes")
+    return f"{number} of {classes} left out, for no class of the model is called {names}."
 
 
 def _place(folder: str, source: str) -> str:

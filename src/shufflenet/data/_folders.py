@@ -12,7 +12,6 @@ from shufflenet.data._labels import Label, with_labels
 from shufflenet.data._sets import ImageSet, Sample
 from shufflenet.data._splits import (
     Part,
-    Splits,
     check_no_split,
     check_no_splits_inside,
     choose_split,
@@ -22,6 +21,7 @@ from shufflenet.data._splits import (
 from shufflenet.data._tables import has_header, is_known_label_file, may_label, read_table
 from shufflenet.data._walk import Listing
 from shufflenet.errors import DataError, ImagesOutsideClassFolders, NoImages, SeveralTables
+from shufflenet.spec import Task
 
 __all__ = ["Tree", "from_class_folders"]
 
@@ -50,7 +50,9 @@ class Tree:
         return Tree(self.listing.below(folder), sample, inside)
 
 
-def from_class_folders(source: str, tree: Tree, part: Part | None = None) -> ImageSet:
+def from_class_folders(
+    source: str, tree: Tree, part: Part | None = None, task: Task | None = None
+) -> ImageSet:
     """Label images by the first folder below the deepest one that holds all images.
 
     Images that all lie in one folder are labeled by the table beside them, if there is one.
@@ -59,6 +61,7 @@ def from_class_folders(source: str, tree: Tree, part: Part | None = None) -> Ima
         source: The name of the data in errors.
         tree: The images.
         part: Which split is meant if those folders are splits, with classes inside.
+        task: Whether one class of an image is right or any number, where a table labels images.
 
     Raises:
         ImagesOutsideClassFolders: an image is in no class folder.
@@ -70,7 +73,7 @@ def from_class_folders(source: str, tree: Tree, part: Part | None = None) -> Ima
     if not names:
         raise NoImages(source)
     folders = [PurePosixPath(name).parts[:-1] for name in names]
-    labeled = _from_table(source, tree, part) if len(set(folders)) == 1 else None
+    labeled = _from_table(source, tree, part, task) if len(set(folders)) == 1 else None
     if labeled:
         return labeled
     root = _root_of(folders)
@@ -81,7 +84,10 @@ def from_class_folders(source: str, tree: Tree, part: Part | None = None) -> Ima
     direct = {name for name in direct if not _tables(tree.below(posixpath.join(*root, name)))}
     splits = find_splits(source, {folder[depth] for folder in folders}, direct)
     if splits:
-        return _from_split(source, tree, root, splits, part)
+        used = choose_split(source, splits, part, of="folder" if tree.folder else "archive")
+        place = posixpath.join(*root, used)
+        found = from_class_folders(posixpath.join(source, place), tree.below(place), task=task)
+        return replace(found, findings=splits.record(found.findings, used))
     inside = defaultdict[str, set[str]](set)
     for folder in folders:
         inside[folder[depth]].update(folder[depth + 1 : depth + 2])
@@ -91,16 +97,6 @@ def from_class_folders(source: str, tree: Tree, part: Part | None = None) -> Ima
     samples = map(tree.sample, names)
     images = with_labels(source, zip(samples, labels, strict=True))
     return replace(images, findings=_findings(tree.listing, root, inside))
-
-
-def _from_split(
-    source: str, tree: Tree, root: tuple[str, ...], splits: Splits, part: Part | None
-) -> ImageSet:
-    """Read the split that is meant, and record it and the others."""
-    used = choose_split(source, splits, part, of="folder" if tree.folder else "archive")
-    place = posixpath.join(*root, used)
-    found = from_class_folders(posixpath.join(source, place), tree.below(place))
-    return replace(found, findings=splits.record(found.findings, used))
 
 
 def _tables(tree: Tree) -> list[str]:
@@ -115,7 +111,7 @@ def _tables(tree: Tree) -> list[str]:
     return known[:1] or tables
 
 
-def _from_table(source: str, tree: Tree, part: Part | None) -> ImageSet | None:
+def _from_table(source: str, tree: Tree, part: Part | None, task: Task | None) -> ImageSet | None:
     """Label images that all are in one folder by the table beside them, if exactly one does.
 
     Raises:
@@ -127,7 +123,7 @@ def _from_table(source: str, tree: Tree, part: Part | None) -> ImageSet | None:
     for name in tables:
         path, file = posixpath.join(source, name), Path(tree.folder or "", name)
         try:
-            found[name] = read_table(path, file, part)
+            found[name] = read_table(path, file, part, task)
         except DataError as error:  # or it is a text about something else
             if is_known_label_file(name):
                 raise

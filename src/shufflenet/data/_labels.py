@@ -2,13 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from shufflenet.data._sets import ImageSet, Sample, check_text
 from shufflenet.errors import LabelNotAName, LabelOutOfRange, NoImages, UnlabeledImage
 
-__all__ = ["Label", "class_name", "class_order", "with_labels"]
+__all__ = ["Classes", "Label", "check_label", "class_name", "class_order", "with_labels"]
 
 Label = int | str | None
 _LONGEST = 256  # characters of a class's name, as of a file's
@@ -37,27 +37,63 @@ def with_labels(
     if not images:
         raise NoImages(source)
     for sample, label in images:
-        _check_label(source, sample.name, label)
-    if names is None:
-        classes = class_order({class_name(str(label)) for _, label in images})
-    else:
-        classes = list(names)
-    check_text(source, classes)
-    index = {class_name(name): number for number, name in enumerate(classes)}
-    numbers = range(len(classes))
-    samples = []
-    for sample, label in images:
-        if names is not None and isinstance(label, int):
-            number: int | None = label
-        else:
-            number = index.get(class_name(str(label)))
-        if number is None or number not in numbers:
-            raise LabelOutOfRange(source, sample.name, label, len(classes))
-        samples.append(replace(sample, label=number))
-    return ImageSet(source, tuple(classes), tuple(samples))
+        check_label(source, sample.name, label)
+    classes = Classes.of(source, (label for _, label in images), names)
+    samples = (
+        replace(sample, label=classes.number(source, sample.name, label))
+        for sample, label in images
+    )
+    return ImageSet(source, classes.names, tuple(samples))
 
 
-def _check_label(source: str, image: str, label: Label) -> None:
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """Names of classes, by which labels are numbered.
+
+    Attributes:
+        names: The names, in the order of their numbers.
+        numbered: Whether a label that is a whole number is that of a class.
+        index: The number of each name, as ``class_name`` writes it.
+    """
+
+    names: tuple[str, ...]
+    numbered: bool
+    index: Mapping[str, int]
+
+    @classmethod
+    def of(cls, source: str, labels: Iterable[Label], names: Sequence[str] | None) -> "Classes":
+        """Return the given classes, or those that labels name.
+
+        Raises:
+            ClassNameNotText: a class's name is not UTF-8.
+        """
+        is_given = names is not None
+        if names is None:
+            names = class_order({class_name(str(label)) for label in labels})
+        check_text(source, names)
+        index = {class_name(name): number for number, name in enumerate(names)}
+        return cls(tuple(names), is_given, index)
+
+    def number(self, source: str, image: str, label: Label) -> int:
+        """Return the number of an image's label.
+
+        Raises:
+            LabelOutOfRange: no class has it.
+        """
+        is_number = self.numbered and isinstance(label, int)
+        number = label if is_number else self.index.get(class_name(str(label)))
+        if not isinstance(number, int) or number not in range(len(self.names)):
+            raise LabelOutOfRange(source, image, label, len(self.names))
+        return number
+
+
+def check_label(source: str, image: str, label: Label) -> None:
+    """Check that a label can be a class's name or number.
+
+    Raises:
+        UnlabeledImage: it is empty.
+        LabelNotAName: it is too long for a name, or holds control characters.
+    """
     if label is None or label == "" or (isinstance(label, int) and label < 0):
         raise UnlabeledImage(source, image)
     if isinstance(label, str) and (len(label) > _LONGEST or _CONTROL.search(label)):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from shufflenet.data._labels import class_name
-from shufflenet.data._sets import ImageSet
+from shufflenet.data._sets import ImageSet, Sample
 from shufflenet.errors import AmbiguousClass, NumberedClasses, UnknownClassFolders
 from shufflenet.spec import Label
 
@@ -44,7 +44,8 @@ def label_as(images: ImageSet, labels: Sequence[Label], *, partial: bool = False
     of the model's classes, from 0.
 
     Args:
-        images: The set to relabel.
+        images: The set to relabel. Of a multi-label set it is such labels that are left out, and
+            never an image.
         labels: The model's classes, in its order.
         partial: Whether images of classes that the model lacks are left out, and counted in
             ``findings.unknown_classes``; otherwise they are refused. They always are if no class
@@ -55,7 +56,7 @@ def label_as(images: ImageSet, labels: Sequence[Label], *, partial: bool = False
         NumberedClasses: classes are called by numbers of which the model has no class.
         UnknownClassFolders: the model lacks classes of the set.
     """
-    counts = Counter(sample.label for sample in images.samples)
+    counts = Counter(label for right in images.right for label in right)
     used = [name for number, name in enumerate(images.classes) if counts[number]]
     numbers = _numbers(images, used, labels)
     findings = images.findings
@@ -72,7 +73,10 @@ def label_as(images: ImageSet, labels: Sequence[Label], *, partial: bool = False
     if unknown and (not partial or len(unknown) == len(used)):
         names = [label.name for label in labels]
         raise UnknownClassFolders(images.source, list(unknown), identifiers, names)
-    findings = replace(findings, unknown_classes=unknown)
+    if images.task == "multi-label":
+        findings = replace(findings, unknown_labels=unknown)
+    else:
+        findings = replace(findings, unknown_classes=unknown)
     return replace(_renumber(images, identifiers, numbers), findings=findings)
 
 
@@ -138,9 +142,20 @@ def _by_number(images: ImageSet, used: Sequence[str], classes: int) -> list[int 
 
 def _renumber(images: ImageSet, classes: Sequence[str], numbers: Sequence[int | None]) -> ImageSet:
     """Return the images of the classes that have a number, labeled by it."""
+    if images.task == "multi-label":
+        return replace(images, classes=tuple(classes), samples=_renumber_sets(images, numbers))
     samples = tuple(
         replace(sample, label=number)
         for sample in images.samples
         if (number := numbers[sample.label]) is not None
     )
     return replace(images, classes=tuple(classes), samples=samples)
+
+
+def _renumber_sets(images: ImageSet, numbers: Sequence[int | None]) -> tuple[Sample, ...]:
+    """Return all images, each with those of its classes that have a number."""
+    found = ({numbers[label] for label in sample.labels} - {None} for sample in images.samples)
+    return tuple(
+        replace(sample, labels=tuple(sorted(number for number in each if number is not None)))
+        for sample, each in zip(images.samples, found, strict=True)
+    )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shufflenet.data._findings import PassedOver, count_passed_over
 from shufflenet.data._folders import Tree, from_class_folders
+from shufflenet.data._label_sets import multi_label
 from shufflenet.data._sets import ImageSet, Sample
 from shufflenet.data._splits import Part
 from shufflenet.data._tables import TABLE_SUFFIXES, read_table
@@ -23,15 +24,16 @@ from shufflenet.errors import (
     SpecError,
     UnknownDataFormat,
 )
+from shufflenet.spec import Task
 
-__all__ = ["open_images"]
+__all__ = ["expand_pattern", "open_images"]
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz")
 _RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
 _MOST_SHARDS = 100_000  # that a pattern may name
 
 
-def open_images(source: str | Path, part: Part | None = None) -> ImageSet:
+def open_images(source: str | Path, part: Part | None = None, task: Task | None = None) -> ImageSet:
     """List the images of a folder, an archive, WebDataset shards, parquet files or a table.
 
     Several shards are named by their folder or as ``train-{000..012}.tar``. Classes and images of
@@ -44,37 +46,49 @@ def open_images(source: str | Path, part: Part | None = None) -> ImageSet:
         part: What the images are for, ``"train"`` to train on or ``"val"`` to measure on. If the
             folders in ``DATA`` are splits, such as ``train`` and ``val``, with classes inside, it
             chooses one; ``findings`` of the result says which. Without it they are refused.
+        task: ``"multi-label"`` if any number of classes may be right, whatever the data look like;
+            ``"classification"`` if one is. Without it, tables and parquet tell by their labels.
 
     Returns:
         The images; ``findings`` says how the data were understood and what was passed over.
 
     Raises:
+        ClassNameWithBar: a class folder's name holds a ``|``, and the task is ``multi-label``.
         DataError: the data are missing, unreadable or have no images with classes; see its
             subclasses.
         MissingDependency: the data are parquet, and pyarrow is not installed.
         SpecError: a pattern names too many shards.
     """
-    path = Path(source)
+    images = _open(str(source), Path(source), part, task)
+    return multi_label(images) if task == "multi-label" else images
+
+
+def _open(source: str, path: Path, part: Part | None, task: Task | None) -> ImageSet:
     if os.path.isdir(source):  # which "" is not, though the path is
-        return _read_folder(str(source), path, part)
-    if os.path.exists(source) or not _RANGE.search(str(source)):
-        return _read(str(source), [path], part)
-    return _read(str(source), [Path(name) for name in _expand(str(source))] or [path], part)
+        return _read_folder(source, path, part, task)
+    if os.path.exists(source) or not _RANGE.search(source):
+        return _read(source, [path], part, task)
+    return _read(source, [Path(name) for name in expand_pattern(source)] or [path], part, task)
 
 
-def _read_folder(source: str, folder: Path, part: Part | None) -> ImageSet:
+def _read_folder(source: str, folder: Path, part: Part | None, task: Task | None) -> ImageSet:
     listing = list_folder(folder)
     if "" in listing.unreadable:
         raise DataUnreadable(source, listing.unreadable[""])
     if not listing.images:
-        return _read_shards_in(source, folder, part, count_passed_over(listing.others))
+        others = count_passed_over(listing.others)
+        return _read_shards_in(source, folder, others, part, task)
     before = os.path.join(folder, "")
     tree = Tree(listing, lambda name: Sample(name, -1, before + name.replace("/", os.sep)), folder)
-    return from_class_folders(source, tree, part)
+    return from_class_folders(source, tree, part, task)
 
 
 def _read_shards_in(
-    source: str, folder: Path, part: Part | None, others: Sequence[PassedOver]
+    source: str,
+    folder: Path,
+    others: Sequence[PassedOver],
+    part: Part | None,
+    task: Task | None,
 ) -> ImageSet:
     """Read the shards in a folder.
 
@@ -92,11 +106,11 @@ def _read_shards_in(
         if len(splits) > 1:
             raise SeveralSplits(source, splits[0], splits[1])
         if shards:
-            return _read(source, shards, part)
+            return _read(source, shards, part, task)
     raise NoImages(source, sum(each.files for each in others))
 
 
-def _read(source: str, paths: list[Path], part: Part | None) -> ImageSet:
+def _read(source: str, paths: list[Path], part: Part | None, task: Task | None) -> ImageSet:
     for path in paths:
         if not os.path.exists(path) or not source:
             raise DataMissing(source if len(paths) == 1 else path)
@@ -112,10 +126,10 @@ def _read(source: str, paths: list[Path], part: Part | None) -> ImageSet:
             read = import_module("shufflenet.data._parquet").read_parquet
         except ModuleNotFoundError as error:
             raise MissingDependency("Reading parquet", "pyarrow", "parquet") from error
-        images: ImageSet = read(source, paths)
+        images: ImageSet = read(source, paths, task)
         return images
     if first.name.lower().endswith(TABLE_SUFFIXES) and len(paths) == 1:
-        return read_table(source, first, part)
+        return read_table(source, first, part, task)
     raise UnknownDataFormat(source)
 
 
@@ -123,13 +137,13 @@ def _all_end(paths: Iterable[Path], endings: tuple[str, ...]) -> bool:
     return all(path.name.lower().endswith(endings) for path in paths)
 
 
-def _expand(pattern: str) -> list[str]:
+def expand_pattern(pattern: str) -> list[str]:
     """Expand ranges of numbers as a shell and WebDataset do.
 
     Raises:
         SpecError: the ranges name too many shards.
 
-    >>> _expand("a-{08..10}.tar")
+    >>> expand_pattern("a-{08..10}.tar")
     ['a-08.tar', 'a-09.tar', 'a-10.tar']
     """
     count = math.prod(max(0, int(b) - int(a) + 1) for a, b in _RANGE.findall(pattern))
@@ -143,5 +157,5 @@ def _expand(pattern: str) -> list[str]:
     return [
         name
         for number in numbers
-        for name in _expand(pattern[: match.start()] + number + pattern[match.end() :])
+        for name in expand_pattern(pattern[: match.start()] + number + pattern[match.end() :])
     ]

@@ -3,16 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import pyarrow
 from pyarrow.parquet import ParquetFile
 
+from shufflenet.data._label_sets import BAR, split_labels, with_label_sets
 from shufflenet.data._labels import Label, with_labels
 from shufflenet.data._sets import ImageSet, Sample
 from shufflenet.data._spool import most_bytes, open_spool
 from shufflenet.errors import (
     DataError,
+    OneRightClass,
     ParquetColumnMissing,
     ParquetColumnWithoutBytes,
     ParquetPathOutside,
@@ -21,6 +23,7 @@ from shufflenet.errors import (
     ShardsDisagree,
 )
 from shufflenet.outside import read_json, typed
+from shufflenet.spec import Task
 
 __all__ = ["read_parquet"]
 
@@ -29,7 +32,7 @@ _ROWS_PER_BATCH = 64
 _BUFFER_BYTES = 1 << 20  # read at once; by default a column's chunk is, which may be gigabytes
 
 
-def read_parquet(source: str, paths: Sequence[Path]) -> ImageSet:
+def read_parquet(source: str, paths: Sequence[Path], task: Task | None = None) -> ImageSet:
     """List the images of parquet files that belong together.
 
     Rows are compressed in groups of hundreds, too many to decompress for every image in random
@@ -37,13 +40,17 @@ def read_parquet(source: str, paths: Sequence[Path]) -> ImageSet:
     without bytes names a file, relative to the folder of the parquet file and below it: a stranger
     may have written the table.
 
+    The set is multi-label if labels are lists, or text that holds a ``|`` anywhere; unless ``task``
+    says what it is.
+
     Raises:
+        OneRightClass: labels are lists, and ``task`` is classification.
         ParquetUnreadable: a file is not parquet, truncated, or holds what no such file does.
         ShardsDisagree: the files list different classes.
         DataError: columns, images or labels are missing.
     """
     spool = open_spool(".images")
-    images: list[tuple[Sample, Label]] = []
+    images: list[tuple[Sample, object]] = []
     lists: list[list[str] | None] = []
     for path in paths:
         try:
@@ -57,7 +64,38 @@ def read_parquet(source: str, paths: Sequence[Path]) -> ImageSet:
         except Exception as error:  # pyarrow raises anything on a damaged file
             raise ParquetUnreadable(path, error) from error
     spool.flush()
-    return replace(with_labels(source, images, lists[0]), spool=spool)
+    return replace(_with_labels(source, images, lists[0], task), spool=spool)
+
+
+def _with_labels(
+    source: str,
+    images: Sequence[tuple[Sample, object]],
+    names: list[str] | None,
+    task: Task | None,
+) -> ImageSet:
+    """Label images as the column does: a number, a text or a list of these for each.
+
+    Raises:
+        OneRightClass: labels are lists, and ``task`` is classification.
+    """
+    are_lists = any(isinstance(label, list) for _, label in images)
+    if are_lists and task == "classification":
+        raise OneRightClass(source)
+    has_bars = any(isinstance(label, str) and BAR in label for _, label in images)
+    if not (are_lists or task == "multi-label" or (has_bars and task is None)):
+        return with_labels(source, cast("Sequence[tuple[Sample, Label]]", images), names)
+    sets = [(sample, _labels(source, sample, label)) for sample, label in images]
+    return with_label_sets(source, sets, names)
+
+
+def _labels(source: str, sample: Sample, label: object) -> Sequence[int | str]:
+    if isinstance(label, str):
+        return split_labels(source, sample.name, label)
+    return (
+        []
+        if label is None
+        else cast("list[int | str]", label if isinstance(label, list) else [label])
+    )
 
 
 def _class_names(path: Path, schema: Any) -> list[str] | None:  # noqa: ANN401  # pyarrow has no types
@@ -76,12 +114,15 @@ def _class_names(path: Path, schema: Any) -> list[str] | None:  # noqa: ANN401  
     if not pyarrow.types.is_struct(image) or {"bytes", "path"} - {f.name for f in image}:
         raise ParquetColumnWithoutBytes(path)
     value = read_json((schema.metadata or {}).get(b"huggingface", b"{}"), "the schema")
-    for key in ("info", "features", "label", "names"):
+    for key in ("info", "features", "label"):
         value = value.get(key) if isinstance(value, dict) else None
+    value = value[0] if isinstance(value, list) and value else value  # of lists, as once written
+    value = value.get("feature", value) if isinstance(value, dict) else value  # and as now
+    value = value.get("names") if isinstance(value, dict) else None
     return None if value is None else list(typed(value, tuple[str, ...], "the names of classes"))
 
 
-def _rows(path: Path, file: Any, spool: IO[bytes]) -> Iterator[tuple[Sample, Label]]:  # noqa: ANN401  # likewise
+def _rows(path: Path, file: Any, spool: IO[bytes]) -> Iterator[tuple[Sample, object]]:  # noqa: ANN401  # likewise
     row, limit = 0, spool.tell() + most_bytes(path, spool)
     for batch in file.iter_batches(_ROWS_PER_BATCH, columns=_COLUMNS):
         image = batch.column("image")
@@ -91,7 +132,8 @@ def _rows(path: Path, file: Any, spool: IO[bytes]) -> Iterator[tuple[Sample, Lab
         ):
             row += 1
             title = f"{path.name}, row {row}" + (f", {name}" if name else "")
-            if label is not None and type(label) not in (int, str):
+            each = label if isinstance(label, list) else [label]
+            if label is not None and any(type(one) not in (int, str) for one in each):
                 raise ValueError(f"the label in row {row} is neither a whole number nor text")
             if content.is_valid:
                 if spool.tell() + len(content.as_buffer()) > limit:

@@ -3,15 +3,15 @@
 import mmap
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from shufflenet.data._draw_held_out import draw_held_out
 from shufflenet.data._findings import Findings
 from shufflenet.errors import (
     ClassNameNotText,
@@ -20,8 +20,15 @@ from shufflenet.errors import (
     TooFewToSplit,
 )
 from shufflenet.outside import open_regular
-from shufflenet.preprocess import LARGEST_FILE_BYTES, decode, read_image_file, resize_and_crop
-from shufflenet.spec import Preprocess
+from shufflenet.preprocess import (
+    LARGEST_FILE_BYTES,
+    Pixels,
+    decode_as,
+    decoded_size,
+    read_image_file,
+    resize_and_crop,
+)
+from shufflenet.spec import Preprocess, Task
 
 __all__ = [
     "ImageSet",
@@ -34,13 +41,23 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An image file and its label: ``size`` bytes from ``offset`` of ``path``; -1 for all."""
+    """An image file and its label: ``size`` bytes from ``offset`` of ``path``; -1 for all.
+
+    In a multi-label set ``label`` is -1, and ``labels`` has the numbers of all classes that are
+    right, ascending; there may be none.
+    """
 
     name: str
     label: int
     path: str
     offset: int = 0
     size: int = -1
+    labels: tuple[int, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Where the image is: its path or, in an archive, its name there."""
+        return self.path if self.size < 0 else self.name
 
     def read(self) -> bytes:
         """Read the bytes of the image file.
@@ -86,6 +103,7 @@ class ImageSet:
     Attributes:
         source: The name of the data in errors and records.
         classes: The names of the classes; ``Sample.label`` is an index into them.
+        task: ``multi-label`` if any number of classes may be right, which ``Sample.labels`` has.
         samples: The images.
         findings: What was understood of the data, and what of them is not used.
         spool: The temporary file that samples are in, if any; it is deleted with the set.
@@ -94,11 +112,24 @@ class ImageSet:
     source: str
     classes: tuple[str, ...]
     samples: tuple[Sample, ...]
+    task: Task = "classification"
     findings: Findings = field(default=Findings(), compare=False)
     spool: Any = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def spread(self, most: int) -> list[Sample]:
+        """Return at most so many images, evenly over the set."""
+        number = min(most, len(self))
+        return [self.samples[i * len(self) // number] for i in range(number)]
+
+    @property
+    def right(self) -> list[tuple[int, ...]]:
+        """The numbers of the right classes of each image: one of each, unless it is multi-label."""
+        if self.task == "multi-label":
+            return [sample.labels for sample in self.samples]
+        return [(sample.label,) for sample in self.samples]
 
 
 def check_text(source: str, classes: Iterable[str]) -> None:
@@ -119,12 +150,15 @@ def split(images: ImageSet, fraction: float, seed: int) -> tuple[ImageSet, Image
 
     Args:
         images: The set to split.
-        fraction: The share of every class that is held out, 0 to 1; at least one image.
+        fraction: The share of every class that is held out, 0 to 1; at least one image. Of a
+            multi-label set, whose classes share images, it is about that: see ``draw_held_out``.
         seed: Seeds the draw of each class.
 
     Raises:
-        TooFewToSplit: a class has a single image.
+        TooFewToSplit: a class has a single image, and the set is not multi-label.
     """
+    if images.task == "multi-label":
+        return _part(images, draw_held_out(images.right, fraction, seed))
     counts = Counter(sample.label for sample in images.samples)
     single = [images.classes[label] for label, count in counts.items() if count < 2]
     if single:
@@ -134,16 +168,36 @@ def split(images: ImageSet, fraction: float, seed: int) -> tuple[ImageSet, Image
     for label, count in sorted(counts.items()):
         order = np.random.default_rng((seed, label)).permutation(np.flatnonzero(labels == label))
         drawn.update(order[: max(1, round(count * fraction))].tolist())
+    return _part(images, drawn)
+
+
+def _part(images: ImageSet, drawn: Set[int]) -> tuple[ImageSet, ImageSet]:
+    """Return the images whose numbers were not drawn, and those whose were."""
     training = tuple(s for i, s in enumerate(images.samples) if i not in drawn)
     held_out = tuple(s for i, s in enumerate(images.samples) if i in drawn)
     return replace(images, samples=training), replace(images, samples=held_out)
 
 
-def load(source: Path | Sample, how: Preprocess) -> npt.NDArray[np.uint8] | ImageError:
-    """Return an image's cropped pixels, ``(crop_px, crop_px, 3)``, or the error of decoding it."""
+def load(
+    source: Path | Sample,
+    how: Preprocess,
+    *,
+    on_size: Callable[[int, int], None] = lambda width, height: None,
+) -> Pixels | ImageError:
+    """Return an image's cropped pixels, ``(h, w, c)``, or the error of decoding it.
+
+    Args:
+        source: The image.
+        how: How it is resized and cropped.
+        on_size: Called with the width and the height of the upright image, px, once it is decoded.
+    """
     try:
         if isinstance(source, Sample):
-            return resize_and_crop(decode(source.read(), source.name, exif=how.exif), how)
-        return resize_and_crop(decode(source, exif=how.exif), how)
+            image = decode_as(source.read(), how, source.name)
+        else:
+            image = decode_as(source, how)
+        height, width = decoded_size(image)
+        on_size(width, height)
+        return resize_and_crop(image, how)
     except ImageError as error:
         return error

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from shufflenet.data._findings import Findings
+from shufflenet.data._label_sets import BAR, join_labels, split_labels, with_label_sets
 from shufflenet.data._labels import class_name, with_labels
 from shufflenet.data._rows import read_rows
 from shufflenet.data._sets import ImageSet, Sample
@@ -23,19 +24,28 @@ from shufflenet.errors import (
     TableOfAddresses,
 )
 from shufflenet.labels import ilsvrc2012_order
+from shufflenet.spec import Task
 
-__all__ = ["TABLE_SUFFIXES", "has_header", "is_known_label_file", "may_label", "read_table"]
+__all__ = [
+    "PATH_COLUMNS",
+    "TABLE_SUFFIXES",
+    "has_header",
+    "header_cells",
+    "is_known_label_file",
+    "may_label",
+    "read_table",
+]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 
 # What columns are called, the surest names first.
-_PATHS = (
+PATH_COLUMNS = (
     *("path", "filepath", "file_path", "filename", "file_name", "file", "image_path", "imagepath"),
     *("img_path", "image_name", "image", "img", "image_id", "imageid", "paths", "filepaths"),
     *("file_paths", "image_paths", "filenames", "file_names", "images", "name", "id"),
 )
 _LABELS = (
-    *("label", "labels", "class", "class_name", "classname", "category", "target", "wnid"),
+    *("label", "labels", "class", "tags", "class_name", "classname", "category", "target", "wnid"),
     *("synset", "species", "breed", "label_id", "class_id", "predictionstring", "y"),
 )
 _SPLITS = ("split", "set", "subset", "data_set", "dataset", "partition", "usage", "phase")
@@ -64,13 +74,15 @@ def is_known_label_file(name: str) -> int:
 def has_header(source: str, path: Path) -> bool:
     """Return whether a table names a column of paths and one of labels."""
     try:
-        header = _header(read_rows(source, path))
+        header = header_cells(read_rows(source, path))
     except DataError:
         return False
-    return None not in (_first_of(_PATHS, header), _first_of(_LABELS, header))
+    return None not in (_first_of(PATH_COLUMNS, header), _first_of(_LABELS, header))
 
 
-def read_table(source: str, path: Path, part: Part | None = None) -> ImageSet:
+def read_table(
+    source: str, path: Path, part: Part | None = None, task: Task | None = None
+) -> ImageSet:
     """List the images of a table.
 
     Columns are found by their names, such as ``path`` or ``filename`` and ``label`` or ``class``;
@@ -79,12 +91,18 @@ def read_table(source: str, path: Path, part: Part | None = None) -> ImageSet:
     ending and lie in any folder below. A column such as ``split``, of which every cell is called
     like a split, holds those of which ``part`` is one.
 
+    Several classes may be right, separated by ``|``, or none: the set is multi-label if a label
+    holds a ``|`` anywhere in the table, unless ``task`` says what it is.
+
     ImageNet's labels are read as published: ``val_map.txt``, ``LOC_val_solution.csv``, and the
     development kit's ground truth, which numbers classes in an order of its own.
 
     Raises:
+        AllUnlabeled: the set is multi-label, and no image has a label.
         GroundTruthInvalid: a line of ILSVRC's ground truth is no class's number.
-        ImageLabeledTwice: an image has two labels.
+        ImageLabeledTwice: an image has two labels in two rows.
+        LabelEmpty: a label between bars is empty.
+        DoubledLabel: a row has the same label twice.
         TableColumnsMissing: there are no columns path and label.
         TableImagesMissing: images do not exist.
         TableOfAddresses: paths are addresses on the web.
@@ -97,12 +115,21 @@ def read_table(source: str, path: Path, part: Part | None = None) -> ImageSet:
     if _GROUND_TRUTH.fullmatch(path.name):
         return with_labels(source, _ground_truth(source, rows, finder))
     splits = _split_cells(source, rows)
+    task = task or _recognize_task(source, path, rows)
     if splits:
-        return _read_split(source, path, rows, splits, part)
-    return _read_rows(source, path, rows, finder)
+        return _read_split(source, path, rows, splits, part, task)
+    return _read_rows(source, path, rows, finder, task)
 
 
-def _read_rows(source: str, path: Path, rows: list[list[str]], finder: "_Finder") -> ImageSet:
+def _recognize_task(source: str, path: Path, rows: list[list[str]]) -> Task:
+    """Return ``multi-label`` if a label holds a bar."""
+    _, last, below = _columns(source, path, rows)
+    return "multi-label" if any(BAR in row[last] for row in below) else "classification"
+
+
+def _read_rows(
+    source: str, path: Path, rows: list[list[str]], finder: "_Finder", task: Task
+) -> ImageSet:
     """List the images of the rows of a table.
 
     Raises:
@@ -124,8 +151,13 @@ def _read_rows(source: str, path: Path, rows: list[list[str]], finder: "_Finder"
     if missing:
         raise TableImagesMissing(source, missing)
     images = [(Sample(n, -1, str(f)), label) for f, (n, label) in zip(files, entries, strict=True)]
-    repeated = _count_repeated(source, images)
-    return replace(with_labels(source, images), findings=Findings(repeated=repeated))
+    if task == "multi-label":
+        sets = [(each, split_labels(source, each.name, label)) for each, label in images]
+        found = with_label_sets(source, sets)
+        images = [(each, join_labels(found, each)) for each in found.samples]
+    else:
+        found = with_labels(source, images)
+    return replace(found, findings=Findings(repeated=_count_repeated(source, images)))
 
 
 def _count_repeated(source: str, images: Iterable[tuple[Sample, str]]) -> int:
@@ -145,7 +177,7 @@ def _count_repeated(source: str, images: Iterable[tuple[Sample, str]]) -> int:
 
 def _split_cells(source: str, rows: list[list[str]]) -> tuple[int, Splits] | None:
     """Return the column of splits and what is in it, if there is one."""
-    at = _first_of(_SPLITS, _header(rows))
+    at = _first_of(_SPLITS, header_cells(rows))
     if at is None or len(rows[0]) < 3:
         return None
     names = {row[at].strip() for row in rows[1:]}
@@ -154,13 +186,18 @@ def _split_cells(source: str, rows: list[list[str]]) -> tuple[int, Splits] | Non
 
 
 def _read_split(
-    source: str, path: Path, rows: list[list[str]], column: tuple[int, Splits], part: Part | None
+    source: str,
+    path: Path,
+    rows: list[list[str]],
+    column: tuple[int, Splits],
+    part: Part | None,
+    task: Task,
 ) -> ImageSet:
     """Read the rows of the split that is meant, and record it and the others."""
     at, splits = column
     used = choose_split(source, splits, part, of="table")
     kept = [rows[0], *(row for row in rows[1:] if row[at].strip() == used)]
-    images = _read_rows(posixpath.join(source, used), path, kept, _Finder(path.parent))
+    images = _read_rows(posixpath.join(source, used), path, kept, _Finder(path.parent), task)
     return replace(images, findings=splits.record(images.findings, used))
 
 
@@ -170,8 +207,8 @@ def _columns(source: str, path: Path, rows: list[list[str]]) -> tuple[int, int, 
     Raises:
         TableColumnsMissing: they are not known.
     """
-    header = _header(rows)
-    at, label = _first_of(_PATHS, header), _first_of(_LABELS, header)
+    header = header_cells(rows)
+    at, label = _first_of(PATH_COLUMNS, header), _first_of(_LABELS, header)
     if at is not None and label is not None:
         if header[label] == "predictionstring":  # a class and its boxes, over and over
             for row in rows:
@@ -186,10 +223,10 @@ def _columns(source: str, path: Path, rows: list[list[str]]) -> tuple[int, int, 
     return (1, 0, rows) if turned else (0, 1, rows)
 
 
-def _header(rows: Sequence[Sequence[str]]) -> list[str]:
+def header_cells(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the cells of the first row as names of columns are compared.
 
-    >>> _header([["File Name", " class-id "], ["a.jpg", "3"]])
+    >>> header_cells([["File Name", " class-id "], ["a.jpg", "3"]])
     ['file_name', 'class_id']
     """
     return [re.sub(r"[\s-]+", "_", cell.strip().lower()) for cell in rows[0]] if rows else []

@@ -14,7 +14,14 @@ from PIL import Image
 
 from shufflenet.data._sets import ImageSet, Sample
 from shufflenet.data._shard_writer import ShardWriter
-from shufflenet.errors import DataError, ImageError, NoReadableImages, SpecError, WriteError
+from shufflenet.errors import (
+    DataError,
+    ImageError,
+    NoReadableImages,
+    NotInShards,
+    SpecError,
+    WriteError,
+)
 from shufflenet.files import partial_beside
 from shufflenet.machine import cores
 from shufflenet.preprocess import decode, one_image, resized_size
@@ -112,10 +119,13 @@ def pack(
     Raises:
         WriteError: the target exists, or the disk is full; nothing is left behind.
         NoReadableImages: not one image can be read.
+        NotInShards: the set is multi-label.
     """
+    if images.task == "multi-label":
+        raise NotInShards(images.source)
     if os.path.lexists(to):
         raise WriteError(to, "it exists already")
-    single = to.suffix == ".tar"
+    single = to.suffix.lower() == ".tar"
     with _partial_folder(to) as partial:
         writer = ShardWriter(partial, images, None if single else shard_bytes)
         for sample, content in _encode_all(images, encoding):

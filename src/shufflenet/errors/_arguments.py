@@ -1,12 +1,21 @@
 """Errors in arguments: values out of range, unknown names, packages that are not installed."""
 
+import re
 from collections.abc import Iterable
 
 from shufflenet.errors._base import ShuffleNetError, shown
 
-__all__ = ["MissingDependency", "NoWeights", "NotJson", "SpecError", "UnknownName"]
+__all__ = [
+    "MissingDependency",
+    "NoWeights",
+    "NotJson",
+    "SpecError",
+    "UnknownClass",
+    "UnknownName",
+]
 
 
+_ALIKE = 0.7  # of 1, as difflib counts: what is less alike is no slip of the keys
 # Source: https://pytorch.org/get-started/locally, pip on Linux without CUDA.
 _CPU = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
 
@@ -41,6 +50,29 @@ class UnknownName(ShuffleNetError, ValueError):
         hint = f"Known: {', '.join(known)}." if len(known) <= 12 else "See all: shufflenet list."
         hint = f"Did you mean {near[0]!r}?" if near else hint
         super().__init__(f"No {kind} is called {name!r}. {hint}")
+
+
+class UnknownClass(ShuffleNetError, ValueError):
+    """A model has no class of that name.
+
+    Args:
+        name: What was given.
+        known: The identifiers and the names of its classes.
+        classes: How many classes there are.
+    """
+
+    def __init__(self, name: str, known: Iterable[str], classes: int) -> None:
+        import difflib  # noqa: PLC0415  # time that predictions save
+
+        names = sorted(known, key=lambda each: (len(each), each))
+        word = re.compile(rf"\b{re.escape(name)}\b", re.IGNORECASE)
+        near = [each for each in names if name.strip() and word.search(each)]
+        near = near or difflib.get_close_matches(name, names, n=1, cutoff=_ALIKE)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        super().__init__(
+            f"The model has no class {shown(name)}. {hint}"
+            f"Give a name or an identifier that one class has, or an index from 0 to {classes - 1}."
+        )
 
 
 class NoWeights(ShuffleNetError, ValueError):

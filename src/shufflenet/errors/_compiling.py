@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from shufflenet.errors._base import ShuffleNetError
-from shufflenet.errors._model_files import _OTHER_RUNTIME, CheckpointError
+from shufflenet.errors._model_files import CheckpointError
+from shufflenet.errors._runtimes import _OTHER_RUNTIME
 
 __all__ = [
     "CompileError",
     "MapsDoNotFit",
     "NotCompilable",
+    "NotForPages",
     "OtherBinary",
     "TooLargeToCompile",
     "UnknownProcessor",
@@ -71,6 +73,17 @@ class NotCompilable(CheckpointError):
             path,
             f"has {feature}, for which no machine code is written",
             "Compile what shufflenet export or shufflenet quantize wrote of a V1 or V2.",
+        )
+
+
+class NotForPages(CheckpointError):
+    """The file's network takes images that a page cannot make of photos."""
+
+    def __init__(self, path: str | Path, images: str) -> None:
+        super().__init__(
+            path,
+            f"takes {images}, which a page cannot make of photos",
+            "Compile it with --target wasm32 to a .wasm file, and prepare images in your program.",
         )
 
 

@@ -7,9 +7,12 @@ from shufflenet.errors._base import ShuffleNetError, first_line
 __all__ = [
     "AccuracyLost",
     "AnswersChanged",
+    "CardFileKept",
+    "LabelsChanged",
     "LinkError",
     "NoCacheFolder",
     "ParityError",
+    "PrecisionLost",
     "WriteError",
 ]
 
@@ -48,6 +51,28 @@ class AnswersChanged(ShuffleNetError):
         )
 
 
+class PrecisionLost(ShuffleNetError):
+    """An int8 multi-label network finds classes less well than was allowed; values are 0 to 1."""
+
+    def __init__(self, precision: float, of_float: float, allowed_percent: float) -> None:
+        super().__init__(
+            f"In int8 the network has a mean average precision of {100 * precision:.2f} %, and in "
+            f"float {100 * of_float:.2f} %; {allowed_percent:g} % of that may be lost, so nothing "
+            "was written. Allow more with --max-drop, or calibrate on more images with --images."
+        )
+
+
+class LabelsChanged(ShuffleNetError):
+    """An int8 multi-label network gives more answers otherwise than float than was allowed."""
+
+    def __init__(self, changed: int, answers: int, allowed_percent: float) -> None:
+        super().__init__(
+            f"In int8 the network gives or leaves out {changed} classes otherwise than in float, "
+            f"which gives {answers}; {allowed_percent:g} % of these may change, so nothing was "
+            "written. Calibrate on more images with --images, or allow more with --max-drop."
+        )
+
+
 class LinkError(ShuffleNetError):
     """A linker made no library of generated code.
 
@@ -80,4 +105,14 @@ class NoCacheFolder(ShuffleNetError):
         super().__init__(
             f"The cache folder {folder!r} is in a home folder that is not known. "
             "Name another one: export SHUFFLENET_HOME=FOLDER."
+        )
+
+
+class CardFileKept(ShuffleNetError):
+    """A model card would replace a file that this package did not write."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(
+            f"{str(path)!r} was not written by `shufflenet card`, or was edited since, so it is "
+            "kept. Give another --to, or move it away."
         )

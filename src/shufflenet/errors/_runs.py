@@ -1,5 +1,6 @@
 """Errors of training runs and their folders."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ __all__ = [
     "LossNotFinite",
     "NoHeldOutList",
     "NoRun",
+    "ProcessLost",
+    "ProcessesDiffer",
     "RunByOlderVersion",
     "RunCheckpointDamaged",
     "RunDiffers",
@@ -23,6 +26,7 @@ __all__ = [
     "RunInData",
     "RunInUse",
     "TeacherMismatch",
+    "TeacherOfOtherChannels",
 ]
 
 
@@ -34,6 +38,26 @@ class TeacherMismatch(ShuffleNetError):
             f"The teacher {teacher!r} does not know {len(unknown)} of {classes} classes, such as "
             f"{unknown[0]!r}. Use one that was trained on the same classes."
         )
+
+
+class TeacherOfOtherChannels(ShuffleNetError):
+    """A network to learn from takes channels that cannot be made of those that are trained on.
+
+    Args:
+        teacher: Its name or file.
+        takes: Its channels, and how many.
+        given: Those that are trained on, and how many.
+    """
+
+    def __init__(self, teacher: str, takes: tuple[str, int], given: tuple[str, int]) -> None:
+        super().__init__(
+            f"The teacher {teacher!r} takes {_channels(*takes)}, and {_channels(*given)} is what "
+            "is trained on. Use a teacher that was trained on such images."
+        )
+
+
+def _channels(name: str, count: int) -> str:
+    return f"{name} of {count_of(count, 'channel')}"
 
 
 class RunError(ShuffleNetError):
@@ -208,4 +232,35 @@ class BatchTooLargeForMemory(RunError):
             run,
             f"ran out of the memory of {device} at step {failed.step}, with a batch of {batch}",
             f"{failed.state} To train again, {failed.restart}.",
+        )
+
+
+# --- several processes ---
+
+
+class ProcessesDiffer(RunError):
+    """The processes that train in a folder together were started with other arguments or data.
+
+    Args:
+        run: The folder.
+        difference: What differs, in which processes.
+    """
+
+    def __init__(self, run: str | Path, difference: str) -> None:
+        remedy = "Start the same command with the same data on every machine."
+        super().__init__(run, f"is shared by processes that differ ({difference})", remedy)
+
+
+class ProcessLost(RunError):
+    """Another process of a run, here or on another machine, has ended or does not answer."""
+
+    def __init__(self, run: str | Path, cause: Exception) -> None:
+        # Gloo begins with a file of its source in brackets, and ends with advice.
+        text = re.sub(r"^\[[^\]]*\] ", "", str(cause)).partition(". ")[0]
+        reason = first_line(RuntimeError(text))
+        super().__init__(
+            run,
+            f"lost another process that trains in it ({reason})",
+            "That one may have said why. Continue from the last checkpoint by the same commands "
+            "with --resume.",
         )

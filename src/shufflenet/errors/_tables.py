@@ -100,7 +100,8 @@ class ImageLabeledTwice(DataError):
 
     def __init__(self, source: str | Path, image: str, first: str, second: str) -> None:
         problem = f"labels {image!r} as {first[:40]!r} and as {second[:40]!r}"
-        super().__init__(source, problem, "Leave one label for each image.")
+        remedy = "Leave one row for each image; where several labels are right, join them by |."
+        super().__init__(source, problem, remedy)
 
 
 class SeveralTables(DataError):

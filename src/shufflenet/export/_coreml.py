@@ -6,16 +6,17 @@ weights of CoreML6, iOS 16 and macOS 13.
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from shufflenet import files
-from shufflenet.errors import SpecError
 from shufflenet.export._coreml_nodes import Builder, add_nodes
 from shufflenet.export._options import Request
 from shufflenet.files.mlpackage import (
     ArrayInput,
+    Colors,
     ImageInput,
     Model,
     Result,
@@ -28,6 +29,8 @@ from shufflenet.preprocess import affine, mean_image
 from shufflenet.spec import Card
 
 __all__ = ["seal", "write"]
+
+_Floats: TypeAlias = npt.NDArray[np.float64]
 
 _FOLDER = ".mlpackage"
 _IMAGE, _ARRAY, _LOGITS, _LABEL = "image", "images", "logits", "classLabel"
@@ -42,23 +45,21 @@ def write(program: Program, request: Request) -> dict[str, bytes]:
         program: The network, for one image.
         request: What is wanted: ``float16`` computes in float16, ``float32`` in float32, and
             ``int8`` in float16 with the 8-bit weights of the program.
-
-    Raises:
-        SpecError: images are of another size than the mean image that is subtracted from them.
     """
     quantized = request.precision == "int8"
     dtype = "float32" if request.precision == "float32" else "float16"
     builder = Builder(dtype, batch_dims=quantized)
     _, channels, height, width = program.shapes[program.images]
     images: ImageInput | ArrayInput
-    if channels == 3:
-        colors = "rgb" if program.takes_bytes else request.card.preprocess.channels
-        about = f"An RGB image, resized and cropped to {width}x{height} px."
+    if colors := _colors(request.card, channels):
+        named = "A gray" if colors == "gray" else "An RGB"
+        about = f"{named} image, resized and cropped to {width}x{height} px."
+        colors = "rgb" if program.takes_bytes and colors == "bgr" else colors
         images = ImageInput(_IMAGE, height, width, colors, about)
         prepared = _normalize(builder, request.card, program)
     else:
         images = ArrayInput(_ARRAY, program.shapes[program.images], "Prepared images, (n, c, h, w)")
-        prepared = _ARRAY
+        prepared = _prepared(builder, request.card, program)
     logits = add_nodes(builder, program, builder.cast(prepared, program.shapes[program.images]))
     results = _results(builder, logits, request.card)
     model = Model(
@@ -79,29 +80,53 @@ def seal(contents: Mapping[str, bytes]) -> dict[str, bytes]:
     return {**contents, **files.seal(sealed_part(contents))}
 
 
+def _colors(card: Card, channels: int) -> Colors | None:
+    """Return what a Core ML image has, if that is all the network takes; else None."""
+    how = card.preprocess
+    if how.bits != 8 or how.in_channels != channels:
+        return None
+    match how.channels:
+        case "rgb" | "bgr" | "gray":
+            return how.channels
+    return None
+
+
 def _normalize(builder: Builder, card: Card, program: Program) -> str:
     """Add what turns an image's values, 0 to 255, into what the network reads, in float32.
 
     That is ``preprocess.normalize``, or what bytes mean to a network that reads bytes.
-
-    Raises:
-        SpecError: a mean image is subtracted, and is of another size.
     """
-    image: npt.NDArray[np.float32] | None = None
+    image = mean_image(card.preprocess)
     if program.takes_bytes:
-        params = program.params[program.images]
-        scale, offset = np.full(3, params.scale), np.full(3, -params.zero_point * params.scale)
-    else:
-        (scale, offset), image = affine(card.preprocess), mean_image(card.preprocess)
-    name, shape = _IMAGE, program.shapes[program.images]
-    if image is not None and image.shape != shape[1:]:
-        size = f"{image.shape[1]} px, the size of the mean image that is subtracted"
-        raise SpecError("image_px", shape[2:], size)
-    steps = [("sub", image[None])] if image is not None else []
-    steps += [("mul", scale.reshape(1, 3, 1, 1)), ("add", offset.reshape(1, 3, 1, 1))]
-    for kind, constant in steps:
-        values = {"x": name, "y": builder.constant(np.ascontiguousarray(constant, np.float32))}
-        name = builder.add(kind, values, shape, dtype="float32")
+        return _affine(builder, _IMAGE, _meaning(program), program)
+    shape, name = program.shapes[program.images], _IMAGE
+    if image is not None:
+        values = {"x": name, "y": builder.constant(np.ascontiguousarray(image[None], np.float32))}
+        name = builder.add("sub", values, shape, dtype="float32")
+    return _affine(builder, name, affine(card.preprocess), program)
+
+
+def _meaning(program: Program) -> tuple[_Floats, _Floats]:
+    """Return the factor and the offset by which a network reads bytes, of each channel."""
+    params = program.params[program.images]
+    scale = np.full(program.shapes[program.images][1], params.scale, np.float64)
+    return scale, -params.zero_point * scale
+
+
+def _prepared(builder: Builder, card: Card, program: Program) -> str:
+    """Add what turns a prepared image into what the network reads, if that is bytes."""
+    if not program.takes_bytes:
+        return _ARRAY
+    (scale, offset), (factor, shift) = _meaning(program), affine(card.preprocess)
+    return _affine(builder, _ARRAY, (scale / factor, offset - shift * scale / factor), program)
+
+
+def _affine(builder: Builder, name: str, numbers: tuple[_Floats, _Floats], program: Program) -> str:
+    """Add a factor and an offset of each channel, in float32."""
+    for kind, each in zip(("mul", "add"), numbers, strict=True):
+        constant = np.asarray(each.reshape(1, -1, 1, 1), np.float32)
+        values = {"x": name, "y": builder.constant(constant)}
+        name = builder.add(kind, values, program.shapes[program.images], dtype="float32")
     return name
 
 
@@ -109,12 +134,14 @@ def _results(builder: Builder, logits: str, card: Card) -> tuple[Result, ...]:
     """Add logits in float32, probabilities and the label; return what the model returns."""
     shape = (1, len(card.labels))
     builder.convert(logits, "float32", shape, name=_LOGITS)
-    axis = builder.constant(np.array(-1, np.int32))
-    probabilities = builder.add("softmax", {"x": _LOGITS, "axis": axis}, shape, dtype="float32")
+    kind, values = "sigmoid", {"x": _LOGITS}
+    if card.task == "classification":
+        kind, values = "softmax", {**values, "axis": builder.constant(np.array(-1, np.int32))}
+    probabilities = builder.add(kind, values, shape, dtype="float32")
     label = Result(_LABEL, TensorType("str", ()), "The most probable class.")
     each = Result(_PROBABILITIES, "probabilities", "The probability of each class, 0 to 1.")
     builder.classify(probabilities, (label, each), _labels(card))
-    about = "The network's outputs before the softmax."
+    about = f"The network's outputs before the {kind}."
     return label, each, Result(_LOGITS, TensorType("float32", shape), about)
 
 

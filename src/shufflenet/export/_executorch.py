@@ -12,8 +12,8 @@ __all__ = ["write"]
 def write(program: Program, request: Request) -> dict[str, bytes]:
     """Return the content of a program by the name of its file.
 
-    Its method ``forward`` takes float32 images ``(n, c, h, w)``, normalized, or RGB from 0 to 255
-    if the network takes bytes, and returns logits. Each text of the metadata is the result of a
+    Its method ``forward`` takes float32 images ``(n, c, h, w)``, normalized, or pixels from 0 to
+    255 if the network takes bytes, and returns logits. Each text of the metadata is the result of a
     method of its own, named by its key, and ``shufflenet.input`` says which images: ``normalized``
     or ``pixels``.
 

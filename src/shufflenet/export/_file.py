@@ -15,19 +15,18 @@ from shufflenet.errors import MissingDependency, NeedsInt8, NotExportable, SpecE
 from shufflenet.export._gate import Agreement, compare
 from shufflenet.export._onnx_file import check_opset, opset_of
 from shufflenet.export._options import Exported, ExportOptions, Request
-from shufflenet.export._source import Source, file_source, pictures
+from shufflenet.export._source import Source, file_source, is_pixels, pictures
 from shufflenet.files import (
     SEAL_KEY,
     UNSEALED,
     card_from_metadata,
-    check_onnx_graph,
     read_onnx_metadata,
     seal,
     sidecar_content,
     write_together,
 )
 from shufflenet.graph import Program, Unsound, load_onnx, parse_onnx, read_program
-from shufflenet.runtimes import FLOAT_CHECK_KEY, IMAGE_KEY, PRECISION_KEY, rounded_logits
+from shufflenet.runtimes import FLOAT_CHECK_KEY, PRECISION_KEY, rounded_logits
 from shufflenet.spec import CARD_KEY, FORMATS, Card, Format, Precision
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def find_format(path: str | Path) -> Format:
         SpecError: there is none.
     """
     formats = {form.suffix: form for form in FORMATS.values()}
-    suffix = Path(path).suffix
+    suffix = Path(path).suffix.lower()
     if suffix not in formats:
         raise SpecError("the file's suffix", suffix, " or ".join(formats))
     return formats[suffix]
@@ -104,7 +103,6 @@ def export_onnx_file(
         raise SpecError("shuffle", options.shuffle, "'free' for an ONNX file, which stays as it is")
     metadata = read_onnx_metadata(onnx)
     card, _ = card_from_metadata(onnx, metadata)
-    check_onnx_graph(onnx, metadata)
     content = load_onnx(onnx).SerializeToString()
     done = _write(file_source(onnx, content, card), form, Path(path), options)
     return replace(done, shuffle=None)
@@ -154,26 +152,22 @@ def _check_options(form: Format, options: ExportOptions) -> None:
 
 def _write(source: Source, form: Format, path: Path, options: ExportOptions) -> Exported:
     """Write a file, once it computed what the source does."""
-    precision, card, size = _precision(source, form, options), source.card, options.image_px
-    crop_px = card.preprocess.crop_px
-    if size and max(size) != crop_px:
-        card = replace(card, preprocess=card.preprocess.cropped_to(max(size)))
-    size = size or (crop_px, crop_px)
-    images = pictures(card, size, options.photos)
+    precision, card = _precision(source, form, options), source.card
+    if options.image_px:
+        card = replace(card, preprocess=card.preprocess.cropped_to(options.image_px))
+    images = pictures(card, options.photos)
     if options.batch:  # a file of a fixed batch is given whole batches
         images = np.resize(
             images, (-(-len(images) // options.batch) * options.batch, *images.shape[1:])
         )
     expected = source.compute(images)
-    metadata = _metadata(card, precision, expected[0] if images.dtype == np.uint8 else None)
-    if len(set(size)) > 1:
-        metadata[IMAGE_KEY] = json.dumps(size)
+    metadata = _metadata(card, precision, expected[0] if is_pixels(images) else None)
     request = Request(
         card=card,
         metadata=metadata,
-        stem=path.name.removesuffix(form.suffix),
+        stem=path.stem,
         precision=precision,
-        size=size,
+        size=card.preprocess.size_px,
         options=options,
         onnx=source.onnx,
     )
@@ -181,10 +175,21 @@ def _write(source: Source, form: Format, path: Path, options: ExportOptions) -> 
     contents = _sealed(
         form, module, module.write(_program(source, form, request), request), request
     )
-    _check_beside(path, contents)
+    named = {_renamed(name, form, path): content for name, content in contents.items()}
+    _check_beside(path, named)
     agreement = compare(form, precision, contents, images, expected)
-    write_together({path.parent / name: content for name, content in contents.items()})
-    return _exported(form, path, request, contents, agreement)
+    write_together({path.parent / name: content for name, content in named.items()})
+    return _exported(form, path, request, named, agreement)
+
+
+def _renamed(name: str, form: Format, path: Path) -> str:
+    """Return the name of one of a format's files with the ending as the user wrote it.
+
+    >>> _renamed("net.param.json", FORMATS["ncnn"], Path("a/net.PARAM"))
+    'net.PARAM.json'
+    """
+    usual = f"{path.stem}{form.suffix}"
+    return f"{path.name}{name.removeprefix(usual)}" if name.startswith(usual) else name
 
 
 def _check_beside(path: Path, contents: Mapping[str, bytes]) -> None:
@@ -222,7 +227,7 @@ def _precision(source: Source, form: Format, options: ExportOptions) -> Precisio
 def _metadata(
     card: Card, precision: Precision, logits: npt.NDArray[np.float32] | None
 ) -> dict[str, str]:
-    """Return what a file holds of itself: also the logits of ``squares``."""
+    """Return what a file holds of itself: also the logits of ``check_image``."""
     metadata = {CARD_KEY: card.to_json(), PRECISION_KEY: precision}
     if logits is not None:
         metadata[FLOAT_CHECK_KEY] = json.dumps(rounded_logits(logits))

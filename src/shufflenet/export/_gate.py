@@ -47,7 +47,7 @@ def compare(
         form: The format.
         precision: The numbers in which the files compute.
         contents: The content of each file by its name.
-        images: RGB pixels ``(n, h, w, 3)``, or prepared images ``(n, c, h, w)``.
+        images: Pixels ``(n, h, w, c)``, or prepared images ``(n, c, h, w)``.
         expected: The logits of them, ``(n, classes)``.
 
     Raises:

@@ -18,10 +18,12 @@ import numpy as np
 from shufflenet.labels import printable
 from shufflenet.spec import Card
 
-__all__ = ["append_labels", "task_metadata"]
+__all__ = ["COLOR_SPACES", "append_labels", "task_metadata"]
+
+COLOR_SPACES = {1: 2, 3: 1}  # ColorSpaceType, by the number of channels: GRAYSCALE, RGB
 
 _LABELS_FILE = "labels.txt"
-_TENSOR_AXIS_LABELS, _RGB = 2, 1  # AssociatedFileType, ColorSpaceType
+_TENSOR_AXIS_LABELS = 2  # AssociatedFileType
 _FEATURES, _IMAGE, _NORMALIZATION = 1, 2, 1  # of ContentProperties, of ProcessUnitOptions
 _PARSER = "1.0.0"  # the oldest version that reads these fields
 
@@ -47,7 +49,7 @@ _Value: TypeAlias = str | Sequence[float] | Sequence[_Table] | _Table | _Byte | 
 
 
 def task_metadata(card: Card, size: tuple[int, int], *, as_bytes: bool) -> bytes:
-    """Return the table ``ModelMetadata`` of a file that takes RGB pixels from 0 to 255.
+    """Return the table ``ModelMetadata`` of a file that takes pixels, gray or RGB.
 
     Args:
         card: The network's card.
@@ -57,12 +59,17 @@ def task_metadata(card: Card, size: tuple[int, int], *, as_bytes: bool) -> bytes
     # Programs demand a normalization of floats: the one that changes nothing.
     pixels = _Table((_Byte(_NORMALIZATION), _Table(([0.0], [1.0]))))
     height, width = size
-    properties = _Table((_Byte(_RGB), _Table((_UInt32(width), _UInt32(height)))))
+    how = card.preprocess
+    properties = _Table(
+        (_Byte(COLOR_SPACES[how.in_channels]), _Table((_UInt32(width), _UInt32(height))))
+    )
     content = _Table((_Byte(_IMAGE), properties))
-    colors = "Red, green and blue, from 0 to 255."
+    colors = "A gray level" if how.in_channels == 1 else "Red, green and blue"
+    colors = f"{colors}, from 0 to {how.max_value}."
     image = _Table(("image", colors, None, content, [] if as_bytes else [pixels]))
     labels = _Table((_LABELS_FILE, "A class a line.", _Byte(_TENSOR_AXIS_LABELS)))
-    scores = "Logits; their softmax is the probabilities."
+    function = "sigmoid" if card.task == "multi-label" else "softmax"
+    scores = f"Logits; their {function} is the probabilities."
     features = _Table((_Byte(_FEATURES), _Table(())))
     logits = _Table(("logits", scores, None, features, None, None, [labels]))
     subgraph = _Table((None, None, [image], [logits]))

@@ -20,11 +20,11 @@ from shufflenet.deploy import deploy, fold_batch_norms
 from shufflenet.export._check_card import check_card
 from shufflenet.export._options import ExportOptions
 from shufflenet.export._parity import check_parity
-from shufflenet.export._source import Compute, Images, Source
-from shufflenet.files import narrow
+from shufflenet.export._source import Compute, Images, Source, is_pixels
+from shufflenet.files import SEAL_KEY, narrow
 from shufflenet.networks import ShuffleNet, channels_read, float_copy
 from shufflenet.preprocess import normalize
-from shufflenet.runtimes import FLOAT_CHECK_KEY, FLOAT_HASH_KEY, check_image, rounded_logits
+from shufflenet.runtimes import FLOAT_CHECK_KEY, check_image, rounded_logits
 from shufflenet.spec import CARD_KEY, FLOAT32_TOLERANCE, Card
 
 __all__ = ["onnx_source"]
@@ -34,7 +34,10 @@ _OPSET = 18  # the oldest that torch's exporter writes without converting down
 _SIZES = {0: "batch", 2: "height", 3: "width"}  # axes of the images that may be of any size
 # Torch takes four times as long to trace a network with sizes left open as with sizes given (18.7
 # and 4.5 s, V2 0.25). For a graph of these operators alone both traces are the same, since none of
-# them has a size of its input as an argument. (Split has channels.)
+# them has a size of its input as an argument: Split has numbers of channels, and so does a Slice of
+# channels. Of a Slice over height or width, a trace at one size does not tell whether a bound was
+# written as a number or computed from that size. (Were one of channels computed so, the comparison
+# with the network at two sizes would fail.)
 _OF_ANY_SIZE = {
     *("Add", "AveragePool", "Concat", "Conv", "Gather", "Gemm", "HardSigmoid", "HardSwish"),
     *("MaxPool", "Mul", "ReduceMean", "Relu", "Sigmoid", "Split", "Swish", "Unsqueeze"),
@@ -63,23 +66,22 @@ def onnx_source(net: nn.Module, card: Card, options: ExportOptions) -> Source:
     model.metadata_props.update({CARD_KEY: card.to_json(), **_proof(net, card)})
     proto = ir.to_proto(model)
     graph_hash = hashlib.sha256(proto.graph.SerializeToString()).hexdigest()
-    proto.metadata_props.add(key=FLOAT_HASH_KEY, value=graph_hash)
+    proto.metadata_props.add(key=SEAL_KEY, value=graph_hash)
     content = proto.SerializeToString()
     check_parity(net, _onnxruntime_logits(content), card, FLOAT32_TOLERANCE)
     return Source(card.name, card, content, partial(_compute, net, card))
 
 
 def _compute(net: ShuffleNet, card: Card, images: Images) -> npt.NDArray[np.float32]:
-    """Compute pixels ``(n, h, w, 3)`` or prepared images ``(n, c, h, w)`` by the network itself."""
-    pixels = images.astype(np.uint8, copy=False)
-    batch = normalize(pixels, card.preprocess) if images.dtype == np.uint8 else images
+    """Compute pixels ``(n, h, w, c)`` or prepared images ``(n, c, h, w)`` by the network itself."""
+    batch = normalize(images, card.preprocess) if is_pixels(images) else images
     with torch.inference_mode():
         return net(torch.from_numpy(batch)).numpy()
 
 
 def _proof(net: ShuffleNet, card: Card) -> dict[str, str]:
-    """Return the entry that ``verify`` reads: logits of an image, if the network takes photos."""
-    if net.spec.in_channels != 3:
+    """Return the entry that ``verify`` reads: logits of an image, if the card has its channels."""
+    if card.network.in_channels != card.preprocess.in_channels:
         return {}
     image = normalize(check_image(card.preprocess), card.preprocess)
     with torch.inference_mode():
@@ -89,7 +91,7 @@ def _proof(net: ShuffleNet, card: Card) -> dict[str, str]:
 
 def _graph(deployed: nn.Module, net: ShuffleNet) -> ir.Model:
     model = _trace(deployed, net)
-    if all(node.op_type in _OF_ANY_SIZE for node in model.graph):
+    if all(_is_of_any_size(node) for node in model.graph):
         _free_sizes(model)
     else:
         model = _trace(deployed, net, _SIZES)
@@ -101,6 +103,15 @@ def _graph(deployed: nn.Module, net: ShuffleNet) -> ir.Model:
             value.metadata_props.clear()
     _store_float16_where_exact(model)
     return model
+
+
+def _is_of_any_size(node: ir.Node) -> bool:
+    """Check whether a node, traced at one size, is what it would be at any other."""
+    if node.op_type != "Slice":
+        return node.op_type in _OF_ANY_SIZE
+    bounds = [None if value is None else value.const_value for value in node.inputs[1:]]
+    axes = bounds[2] if len(bounds) > 2 else None  # starts, ends, axes and steps
+    return None not in bounds and axes is not None and axes.numpy().tolist() == [1]
 
 
 def _trace(deployed: nn.Module, net: ShuffleNet, sizes: dict[int, str] | None = None) -> ir.Model:

@@ -10,14 +10,14 @@ from shufflenet.export._onnx_model import Style, to_onnx
 from shufflenet.export._options import ExportOptions, Request
 from shufflenet.files import SEAL_KEY
 from shufflenet.graph import Program
-from shufflenet.runtimes import CHECK_KEY, FLOAT_CHECK_KEY, FLOAT_HASH_KEY, HASH_KEY
+from shufflenet.runtimes import CHECK_KEY, FLOAT_CHECK_KEY, HASH_KEY, SCALE_KEY
 
 __all__ = ["check_opset", "opset_of", "seal", "write"]
 
 _OPSETS = range(9, 29)  # the newest is that of onnx 1.23
 # Scales for each channel came with 13; onnxruntime 1.32 has no QuantizeLinear of 28.
 _INT8_OPSETS = range(13, 28)
-_INT8_KEYS = {FLOAT_CHECK_KEY: CHECK_KEY, FLOAT_HASH_KEY: HASH_KEY}  # as ``quantize`` writes them
+_INT8_KEYS = {FLOAT_CHECK_KEY: CHECK_KEY, SEAL_KEY: HASH_KEY}  # as ``quantize`` writes them
 
 
 def write(program: Program, request: Request) -> dict[str, bytes]:
@@ -36,9 +36,16 @@ def write(program: Program, request: Request) -> dict[str, bytes]:
     style = Style(opset=opset, half=half, batch=options.batch, size=options.image_px)
     model = to_onnx(program, style)
     graph_hash = hashlib.sha256(model.graph.SerializeToString()).hexdigest()
-    for key, text in {**request.metadata, SEAL_KEY: graph_hash}.items():
+    metadata = {**request.metadata, **_scale(request.onnx), SEAL_KEY: graph_hash}
+    for key, text in metadata.items():
         model.metadata_props.add(key=_INT8_KEYS.get(key, key) if is_int8 else key, value=text)
     return {name: model.SerializeToString()}
+
+
+def _scale(content: bytes) -> dict[str, str]:
+    """Return the entry of an ONNX file's metadata that its embeddings are multiplied by, if any."""
+    entries = onnx.ModelProto.FromString(content).metadata_props
+    return {entry.key: entry.value for entry in entries if entry.key == SCALE_KEY}
 
 
 def check_opset(options: ExportOptions, *, is_int8: bool = False) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from shufflenet.spec import Card, Precision
+from shufflenet.errors import SpecError
+from shufflenet.spec import MAX_CROP_PX, Card, Precision
 
 __all__ = ["ExportOptions", "Exported", "Request"]
 
@@ -31,6 +32,10 @@ class ExportOptions:
     batch: int | None = None
     image_px: tuple[int, int] | None = None
     photos: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.image_px and not all(1 <= each <= MAX_CROP_PX for each in self.image_px):
+            raise SpecError("image_px", self.image_px, f"from 1 to {MAX_CROP_PX} px")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

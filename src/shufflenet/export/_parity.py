@@ -24,9 +24,9 @@ def check_parity(net: ShuffleNet, compute: Compute, card: Card, tolerance: float
         NetworkNotNumbers: the network's own logits are infinite or NaN.
         ParityError: the difference is larger, or not a number.
     """
-    side, rng = card.preprocess.crop_px, np.random.default_rng(0)
+    (rows, columns), rng = card.preprocess.size_px, np.random.default_rng(0)
     differences, largest = [], []
-    for n, height, width in ((1, side, side), (3, side + 1, max(32, side - 5))):
+    for n, height, width in ((1, rows, columns), (3, rows + 1, max(32, columns - 5))):
         shape = (n, net.spec.in_channels, height, width)
         images = rng.standard_normal(shape, dtype=np.float32)
         with torch.inference_mode():

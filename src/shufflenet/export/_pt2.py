@@ -18,7 +18,7 @@ __all__ = ["seal", "write"]
 def write(program: Program, request: Request) -> dict[str, bytes]:
     """Return the content of a program by the name of its file.
 
-    It takes images ``(n, c, h, w)``, normalized float32, or RGB as uint8 if the network takes
+    It takes images ``(n, c, h, w)``, normalized float32, or pixels as uint8 if the network takes
     bytes, and returns logits; ``n`` is free unless a number is asked for. An int8 network is
     written as compilers of torch take it: with quantize and dequantize operations between float32
     ones, and weights in int8. Each text of the metadata is an extra file of the archive.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +11,14 @@ from PIL import Image
 
 from shufflenet.errors import ImageError
 from shufflenet.export._aside import written_aside
-from shufflenet.runtimes import Classifier, OnnxClassifier, load_picture, squares
+from shufflenet.preprocess import Pixels, draw_noise
+from shufflenet.runtimes import Classifier, OnnxClassifier, check_image, load_picture
 from shufflenet.spec import Card, Preprocess
 
-__all__ = ["Compute", "Images", "Source", "computing", "file_source", "pictures"]
+__all__ = ["Compute", "Images", "Source", "computing", "file_source", "is_pixels", "pictures"]
 
-Images: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
-# Maps RGB pixels (n, h, w, 3) or prepared images (n, c, h, w) to logits (n, classes).
+Images: TypeAlias = Pixels | npt.NDArray[np.float32]
+# Maps pixels (n, h, w, c) or prepared images (n, c, h, w) to logits (n, classes).
 Compute: TypeAlias = Callable[[Images], npt.NDArray[np.float32]]
 
 _DRAWN = 2  # images of each kind that are drawn at random
@@ -60,52 +61,60 @@ def computing(classifier: Classifier) -> Compute:
     """Return what computes pixels and prepared images by a classifier."""
 
     def compute(images: Images) -> npt.NDArray[np.float32]:
-        if images.dtype == np.uint8:
-            return classifier.logits_from_pixels(images.astype(np.uint8, copy=False))
+        if is_pixels(images):
+            return classifier.logits_from_pixels(images)
         return classifier.logits(images.astype(np.float32, copy=False))
 
     return compute
 
 
-def pictures(card: Card, size: tuple[int, int], photos: Sequence[Path]) -> Images:
+def is_pixels(images: Images) -> TypeGuard[Pixels]:
+    """Return whether images are pixels, and not prepared."""
+    return images.dtype != np.float32
+
+
+def pictures(card: Card, photos: Sequence[Path]) -> Images:
     """Return images to compare on: squares, smooth colors and noise, and the given photos.
 
     Args:
-        card: The network's card, whose preprocessing crops the photos to the longer side of
-            ``size``.
-        size: The height and width of the images, px.
+        card: The network's card, whose preprocessing says what they are like.
         photos: Files of images.
 
     Returns:
-        Pixels ``(n, h, w, 3)``; or prepared images ``(n, c, h, w)``, of noise, if the network
-        takes no photos of this size.
+        Pixels ``(n, h, w, c)``; or prepared images ``(n, c, h, w)``, of noise, if the card's
+        preprocessing has other channels than its network.
 
     Raises:
         ImageError: a photo cannot be read.
     """
     rng, how = np.random.default_rng(0), card.preprocess
-    if card.network.in_channels != 3 or (how.mean_image and size != (how.crop_px, how.crop_px)):
-        shape = (2 * _DRAWN + 1, card.network.in_channels, *size)
+    if how.in_channels != card.network.in_channels:
+        shape = (2 * _DRAWN + 1, card.network.in_channels, *how.size_px)
         return rng.standard_normal(shape, np.float32)
-    drawn = [squares(*size), *(_smooth(rng, size) for _ in range(_DRAWN))]
-    drawn += list(rng.integers(0, 256, (_DRAWN, *size, 3), np.uint8))
-    return np.stack([*drawn, *(_cropped(photo, how, size) for photo in photos)])
+    drawn = check_image(how)
+    smooth = np.stack([_smooth(rng, how) for _ in range(_DRAWN)]).astype(drawn.dtype)
+    noise = draw_noise(rng, how, _DRAWN)
+    loaded = [_loaded(photo, how)[None] for photo in photos]
+    return np.concatenate([drawn, smooth, noise, *loaded])
 
 
-def _smooth(rng: np.random.Generator, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Return an image ``(h, w, 3)`` whose colors change slowly, as those of photos do."""
-    colors = Image.fromarray(rng.integers(0, 256, (5, 5, 3), np.uint8))
-    return np.asarray(colors.resize(size[::-1], Image.Resampling.BICUBIC))
+def _smooth(rng: np.random.Generator, how: Preprocess) -> npt.NDArray[np.float32]:
+    """Return an image ``(h, w, c)`` whose channels change slowly, as those of photos do."""
+    size = how.width_px, how.height_px
+    planes = []
+    for _ in range(how.in_channels):
+        values = Image.fromarray(rng.uniform(0, how.max_value, (5, 5)).astype(np.float32))
+        planes.append(np.asarray(values.resize(size, Image.Resampling.BICUBIC)))
+    return np.stack(planes, axis=-1).clip(0, how.max_value)
 
 
-def _cropped(photo: Path, how: Preprocess, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Return the center of a photo, ``(h, w, 3)``.
+def _loaded(photo: Path, how: Preprocess) -> Pixels:
+    """Return what a network takes of a photo, ``(h, w, c)``.
 
     Raises:
         ImageError: it cannot be read.
     """
-    square = load_picture(photo, how)
-    if isinstance(square, ImageError):
-        raise square
-    top, left = ((have - want) // 2 for have, want in zip(square.shape, size, strict=False))
-    return square[top : top + size[0], left : left + size[1]]
+    pixels = load_picture(photo, how)
+    if isinstance(pixels, ImageError):
+        raise pixels
+    return pixels

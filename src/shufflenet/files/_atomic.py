@@ -58,12 +58,16 @@ def check_place(path: str | Path) -> None:
     """Check that a file may be written at a path, before work is done for it.
 
     Raises:
-        WriteError: the path leads to a folder, a device or a pipe, or the folder cannot be written.
+        WriteError: the path leads to a folder, a device or a pipe, is a link that leads nowhere, or
+            the folder cannot be written.
     """
     path = Path(path)
     with _errors_of(path):
         _check_kind(path)
+        is_broken = path.is_symlink() and not path.exists()
         folder = next(each for each in path.absolute().parents if each.exists())
+    if is_broken:
+        raise WriteError(path, "it is a link that leads nowhere")
     if not folder.is_dir():
         raise WriteError(path, f"{str(folder)!r} is no folder")
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -1,5 +1,6 @@
 """A file of weights that a user names, opened: errors of the system become this package's."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -7,9 +8,9 @@ from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
-from shufflenet.errors import FileMissing, FileUnreadable, NotAFile
-from shufflenet.outside import IrregularFile, check_kind, open_regular
-from shufflenet.spec import FORMATS
+from shufflenet.errors import FileMissing, FileTooLarge, FileUnreadable, NotAFile
+from shufflenet.outside import IrregularFile, check_kind, open_regular, read_regular
+from shufflenet.spec import FORMATS, MAX_MODEL_BYTES
 
 __all__ = [
     "PACKAGE_PROGRAM",
@@ -18,6 +19,8 @@ __all__ = [
     "hash_content",
     "model_bytes",
     "open_model",
+    "read_model",
+    "read_part",
 ]
 
 PACKAGE_PROGRAM = "Data/com.apple.CoreML/model.mlmodel"  # in a Core ML package
@@ -30,6 +33,7 @@ def errors_of(path: str | Path) -> Iterator[None]:
     Raises:
         FileMissing: there is no such file.
         NotAFile: it is a folder, a pipe, a device or a socket.
+        FileTooLarge: it is larger than what is read.
         FileUnreadable: opening or reading it fails, as for lack of permission.
     """
     try:
@@ -39,14 +43,37 @@ def errors_of(path: str | Path) -> Iterator[None]:
     except IrregularFile as error:
         raise NotAFile(path) from error
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise FileTooLarge(path, error.strerror) from error
         raise FileUnreadable(path, error.strerror or str(error)) from error
 
 
 @contextmanager
 def open_model(path: str | Path) -> Iterator[BufferedReader]:
-    """Open a file of weights to read its bytes; errors are as in ``errors_of``."""
-    with errors_of(path), open_regular(path) as file:
+    """Open a file of weights to read its bytes; errors are as in ``errors_of``.
+
+    One of more than ``MAX_MODEL_BYTES`` is refused before a byte of it is read, or hashed: a file
+    of 20 GB may be a hole that takes no disk.
+    """
+    with errors_of(path), open_regular(path, MAX_MODEL_BYTES) as file:
         yield file
+
+
+def read_model(path: str | Path, limit_bytes: int) -> bytes:
+    """Read a file of weights whole, if it is of the kind that its suffix says.
+
+    Raises:
+        FileTooLarge: it has more bytes than that; nothing was read.
+        CheckpointError: as ``check_model_file`` raises it.
+    """
+    check_model_file(path)
+    return read_part(path, limit_bytes)
+
+
+def read_part(path: str | Path, limit_bytes: int) -> bytes:
+    """Read a file that belongs to a file of weights whole; errors are as in ``errors_of``."""
+    with errors_of(path):
+        return read_regular(path, limit_bytes)
 
 
 def check_model_file(path: str | Path) -> None:
@@ -57,6 +84,7 @@ def check_model_file(path: str | Path) -> None:
     Raises:
         FileMissing: there is no such file.
         NotAFile: it is a folder, a pipe, a device or a socket.
+        FileTooLarge: it is larger than any that is read.
         FileUnreadable: opening it fails, as for lack of permission.
         CheckpointError: by its content it is of another kind than by its suffix.
     """

@@ -12,7 +12,6 @@ from shufflenet.zoo import Weights, find_published, published_card
 
 __all__ = [
     "card_from_metadata",
-    "check_onnx_graph",
     "computes_int8",
     "read_onnx_card",
     "read_onnx_metadata",
@@ -50,21 +49,13 @@ def computes_int8(path: str | Path) -> bool:
     return card.int8 is not None or (published is not None and published.quantized)
 
 
-def check_onnx_graph(path: str | Path, metadata: Mapping[str, str]) -> None:
-    """Check that the graph of a float file is the one that was exported, if it holds its hash.
-
-    Raises:
-        ChangedExport: it is another.
-        CheckpointError: the file cannot be read.
-    """
-    if SEAL_KEY in metadata and metadata[SEAL_KEY] != hash_onnx_graph(path):
-        raise ChangedExport(path)
-
-
 def card_from_metadata(
     path: str | Path, metadata: Mapping[str, str], file: OnnxFile | None = None
 ) -> tuple[Card, Weights | None]:
     """Parse the card in an ONNX file's metadata, or make that of the published file that it is.
+
+    Of a float file that holds the hash of its graph, that is checked: one changed weight may move
+    logits by little, or those of few images.
 
     Args:
         path: The file.
@@ -77,6 +68,7 @@ def card_from_metadata(
     Raises:
         CardUnreadable: its card is damaged or of a newer version.
         CardMismatch: its card is of a network with other images or classes than the file's.
+        ChangedExport: its graph is not the one that was exported.
         NoCard: it has no card, and is not a published file.
         CheckpointError: the file cannot be read.
     """
@@ -92,6 +84,8 @@ def card_from_metadata(
         return published_card(published), published
     if differences := list(_differences(card, file or read_onnx_file(path))):
         raise CardMismatch(path, card.network.name, differences)
+    if SEAL_KEY in metadata and metadata[SEAL_KEY] != hash_onnx_graph(path):
+        raise ChangedExport(path)
     return card, None
 
 
@@ -115,12 +109,13 @@ def _differences(card: Card, file: OnnxFile) -> Iterator[str]:
 
 
 def _sides(card: Card, file: OnnxFile) -> Shape:
-    """Return the height and the width of the images that a card is for: square, or the file's."""
-    side, channels = card.preprocess.crop_px, card.network.in_channels
+    """Return the height and the width of the images that a card is for: its own, or the file's."""
+    sides, channels = card.preprocess.size_px, card.network.in_channels
     stated = file.input or ()
-    if len(stated) == 4 and stated[1] == channels and max(each or 0 for each in stated[2:]) == side:
-        return stated[2:]
-    return side, side
+    if len(stated) != 4 or stated[1] != channels:
+        return sides
+    longer = max(each or 0 for each in stated[2:])
+    return stated[2:] if longer == max(sides) else sides
 
 
 def _shown(shape: tuple[int | None, ...]) -> str:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from shufflenet.errors import DamagedOnnx, UnsoundOnnx
 from shufflenet.files._model_file import open_model
-from shufflenet.files._protobuf import Field, contents, fields, integers, only
+from shufflenet.files._protobuf_reader import Field, contents, fields, integers, only
 
 __all__ = ["check_onnx_numbers"]
 

@@ -20,7 +20,6 @@ from shufflenet.outside import read_json, typed
 __all__ = ["Header", "read_header", "read_tensors"]
 
 _MAX_HEADER_BYTES = 1 << 25
-_MAX_FILE_BYTES = 4 << 30
 _MAX_AXES = 8
 _DTYPES: dict[str, str] = {
     "F64": "<f8",
@@ -76,8 +75,6 @@ def read_header(file: BinaryIO) -> Header:
     length = int.from_bytes(first, "little")
     if len(first) < 8 or length > size - 8:
         raise ValueError(f"it ends within its header, after {size} bytes")
-    if size > _MAX_FILE_BYTES:
-        raise ValueError(f"it has {size} bytes, more than the {_MAX_FILE_BYTES} that are read")
     if length > _MAX_HEADER_BYTES:
         raise ValueError(f"its header has {length} bytes")
     value = read_json(file.read(length), "its header", limit_bytes=_MAX_HEADER_BYTES)

@@ -8,7 +8,7 @@ from shufflenet.errors import ChangedExport
 
 __all__ = ["SEAL_KEY", "UNSEALED", "check_seal", "seal"]
 
-SEAL_KEY = "shufflenet.sha256"  # the metadata entry that holds the hash
+SEAL_KEY = "shufflenet.sha256"  # the metadata entry: the hash of the files, of ONNX of the graph
 # What stands in the place of the hash while it is computed: as long, and in no file by chance.
 UNSEALED = hashlib.sha256(b"the place of a hash in a file of shufflenet").hexdigest()
 

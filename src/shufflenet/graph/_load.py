@@ -5,11 +5,10 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
-from shufflenet.errors import DamagedOnnx, UnsoundOnnx
-from shufflenet.files import errors_of
-from shufflenet.graph._nodes import read_onnx_graph
+from shufflenet.errors import DamagedOnnx, OldOperators, UnsoundOnnx
+from shufflenet.files import read_part
+from shufflenet.graph._nodes import OLDEST_OPSET, operator_set, read_onnx_graph
 from shufflenet.graph._sound import Unsound
-from shufflenet.outside import read_regular
 
 __all__ = ["load_onnx", "parse_onnx"]
 
@@ -22,13 +21,13 @@ def load_onnx(path: str | Path) -> onnx.ModelProto:
     Raises:
         DamagedOnnx: the file is not a complete ONNX file.
         FileMissing: there is no such file.
-        FileUnreadable: reading the file fails, or it is too large.
+        FileTooLarge: it has more bytes than ONNX files can have.
+        FileUnreadable: reading the file fails.
         NotAFile: it is a folder, a pipe or a device.
+        OldOperators: it is of operators older than those that are read.
         UnsoundOnnx: its graph means nothing, or has what no exported network has.
     """
-    with errors_of(path):
-        content = read_regular(path, _MOST_BYTES)
-    return parse_onnx(content, path)
+    return parse_onnx(read_part(path, _MOST_BYTES), path)
 
 
 def parse_onnx(content: bytes, path: str | Path) -> onnx.ModelProto:
@@ -40,11 +39,14 @@ def parse_onnx(content: bytes, path: str | Path) -> onnx.ModelProto:
 
     Raises:
         DamagedOnnx: they are no complete ONNX file.
+        OldOperators: it is of operators older than those that are read.
         UnsoundOnnx: the graph means nothing, or has what no exported network has.
     """
     try:
         model = onnx.ModelProto()
         model.ParseFromString(content)
+        if (opset := operator_set(model)) is not None and 0 < opset < OLDEST_OPSET:
+            raise OldOperators(path, opset, OLDEST_OPSET)
         read_onnx_graph(model)
     except DecodeError as error:
         raise DamagedOnnx(path, error) from error

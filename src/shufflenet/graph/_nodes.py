@@ -11,12 +11,12 @@ from shufflenet.graph._check_nodes import check_node
 from shufflenet.graph._sound import Unsound
 from shufflenet.graph._tensors import Array, read_tensor
 
-__all__ = ["Node", "OnnxGraph", "read_onnx_graph"]
+__all__ = ["OLDEST_OPSET", "Node", "OnnxGraph", "operator_set", "read_onnx_graph"]
 
 _MOST_NODES = 10_000  # the catalogue's largest network has 4,000 in int8
 _MOST_NAMES = 50_000  # that nodes read and write
 _MOST_BYTES = 1 << 30  # of all constants that nodes read, each as often as it is read
-_OLDEST, _NEWEST = 13, 28  # operator sets; before 13, sizes and axes were attributes
+OLDEST_OPSET, _NEWEST_OPSET = 13, 28  # before 13, sizes and axes were attributes
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,12 @@ def read_onnx_graph(model: onnx.ModelProto) -> OnnxGraph:
     return OnnxGraph(nodes, constants, inputs, outputs)
 
 
+def operator_set(model: onnx.ModelProto) -> int | None:
+    """Return the version of ONNX's own operators that a model uses; None if it is not one."""
+    versions = [each.version for each in model.opset_import if each.domain in ("", "ai.onnx")]
+    return versions[0] if len(versions) == 1 else None
+
+
 def _check_model(model: onnx.ModelProto) -> None:
     """Check a model's size, and that it has nothing beside the nodes of one graph.
 
@@ -98,10 +104,10 @@ def _check_model(model: onnx.ModelProto) -> None:
         Unsound: it is too large, or has more.
     """
     graph = model.graph
-    versions = [each.version for each in model.opset_import if each.domain in ("", "ai.onnx")]
-    if len(versions) != 1 or not _OLDEST <= versions[0] <= _NEWEST:
-        used = ", ".join(map(str, versions)) or "none"
-        raise Unsound(f"is of operator set {used}, none from {_OLDEST} to {_NEWEST}")
+    opset = operator_set(model)
+    if opset is None or not OLDEST_OPSET <= opset <= _NEWEST_OPSET:
+        used = "none or several" if opset is None else opset
+        raise Unsound(f"is of operator set {used}, none from {OLDEST_OPSET} to {_NEWEST_OPSET}")
     if model.functions or graph.sparse_initializer:
         raise Unsound("has functions of its own, or sparse constants")
     constants = len(graph.initializer) + len(graph.input) + len(graph.output)

@@ -1,6 +1,7 @@
 """Networks as torch modules: created by name, loaded from checkpoints, saved with their card."""
 
 from shufflenet.models._create import create_backbone, create_model
+from shufflenet.models._first_convolution import with_preprocess
 from shufflenet.models._load import load_card, load_model, load_model_and_card
 from shufflenet.models._save import describe, save
 from shufflenet.models._transfer import new_classes, start_from
@@ -17,4 +18,5 @@ __all__ = [
     "save",
     "start_from",
     "state_arrays",
+    "with_preprocess",
 ]

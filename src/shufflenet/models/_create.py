@@ -5,13 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from shufflenet.errors import CheckpointMismatch, SpecError
+from shufflenet.models._first_convolution import with_in_channels
 from shufflenet.models._load import load_model, load_model_and_card
-from shufflenet.models._transfer import (
-    identifiers_of,
-    same_weights_fit,
-    start_from,
-    with_in_channels,
-)
+from shufflenet.models._transfer import identifiers_of, same_weights_fit, start_from
 from shufflenet.networks import Backbone, ShuffleNet, build
 from shufflenet.spec import Label, NetworkSpec
 from shufflenet.zoo import find_network
@@ -44,8 +40,9 @@ def create_model(
             unless given.
         in_channels: Number of channels of the images; the checkpoint's, else 3 unless given. If it
             is not the checkpoint's, the first convolution is adapted: for one channel its weights
-            are summed over the input channels; for ``n`` channels instead of ``c`` they are
-            repeated, and multiplied by ``c / n``.
+            are summed over the input channels; of ``n`` channels instead of ``c`` those that are
+            new get the mean of the others' weights, and all are multiplied by ``c / n`` (see
+            ``shufflenet.models._first_convolution.adapt_channels``).
         stem_stride: Factor by which the stem shrinks images: 4 for images of about 224 px, 2 for
             64, 1 for 32; the checkpoint's, else the network's own unless given.
         weights: Name or file of a checkpoint of this network to start from, or, for V2, of a

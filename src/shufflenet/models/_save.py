@@ -61,7 +61,7 @@ def save(
         WriteError: the file cannot be written; a file that was there before is unchanged.
     """
     path = Path(path)
-    if path.suffix != ".safetensors":
+    if path.suffix.lower() != ".safetensors":
         raise SpecError("path", str(path), "a name that ends in .safetensors")
     network = float_copy(net)
     start = network.started_from

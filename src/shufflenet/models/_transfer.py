@@ -1,4 +1,4 @@
-"""Weights of a checkpoint for a network with other classes, channels, stem or width."""
+"""Weights of a checkpoint for a network with other classes, stem or width."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,9 +19,7 @@ from shufflenet.networks import (
 )
 from shufflenet.spec import Card, Label, NetworkSpec, differing_fields
 
-__all__ = ["identifiers_of", "new_classes", "same_weights_fit", "start_from", "with_in_channels"]
-
-_FIRST = "conv1.0.weight"  # of every network; (channels, in_channels, height, width)
+__all__ = ["identifiers_of", "new_classes", "same_weights_fit", "start_from"]
 
 
 def start_from(
@@ -131,25 +129,6 @@ def identifiers_of(labels: Sequence[Label | str]) -> list[str]:
     if count > 1:
         raise SpecError("labels", f"{count} times {most}", "classes with different identifiers")
     return identifiers
-
-
-def with_in_channels(net: ShuffleNet, in_channels: int) -> ShuffleNet:
-    """Return a copy of a network, in evaluation mode, that takes another number of channels.
-
-    For one channel the weights of the first convolution are summed over its input channels, so
-    that a gray image gives what it gives as red, green and blue. For ``n`` channels instead of
-    ``c``, input channel ``i`` has the weights of channel ``i mod c``, times ``c / n``.
-
-    Source: timm 1.0.20, models/_manipulate.py, adapt_input_conv
-    """
-    arrays = state_arrays(net)
-    weight = arrays[_FIRST].astype(np.float32)
-    known = weight.shape[1]
-    if in_channels == 1:
-        weight = weight.sum(axis=1, keepdims=True)
-    else:
-        weight = weight[:, np.arange(in_channels) % known] * np.float32(known / in_channels)
-    return build_with(replace(net.spec, in_channels=in_channels), {**arrays, _FIRST: weight})
 
 
 def same_weights_fit(wanted: NetworkSpec, given: NetworkSpec) -> bool:

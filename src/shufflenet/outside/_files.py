@@ -17,13 +17,17 @@ class IrregularFile(OSError):
     """The path leads to a folder, a pipe, a device or a socket; ``strerror`` says to which."""
 
 
-def open_regular(path: str | Path) -> BufferedReader:
+def open_regular(path: str | Path, limit_bytes: int | None = None) -> BufferedReader:
     """Open a regular file to read its bytes, without ever waiting for another process.
+
+    Args:
+        path: The file.
+        limit_bytes: The most that it may have; any number unless given.
 
     Raises:
         FileNotFoundError: there is no such file, or its name is none that a file can have.
         IrregularFile: it is a folder, a pipe, a device or a socket.
-        OSError: it cannot be opened, as for lack of permission.
+        OSError: it cannot be opened, as for lack of permission, or is too large (``EFBIG``).
     """
     try:
         _require_regular(os.stat(path), path)  # before it is opened: that alone may move a device
@@ -33,7 +37,9 @@ def open_regular(path: str | Path) -> BufferedReader:
     except ValueError as error:  # a NUL, or a character that file names cannot hold
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
     try:
-        _require_regular(os.fstat(descriptor), path)
+        status = os.fstat(descriptor)
+        _require_regular(status, path)
+        _require_within(limit_bytes, status.st_size, path)
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
@@ -51,13 +57,23 @@ def read_regular(path: str | Path, limit_bytes: int) -> bytes:
         IrregularFile: it is a folder, a pipe, a device or a socket.
         OSError: it is missing, too large, or cannot be read.
     """
-    with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        content = file.read(limit_bytes + 1) if size <= limit_bytes else b""
-    if size > limit_bytes or len(content) > limit_bytes:
-        problem = f"it is larger than {limit_bytes / 1e6:.3g} MB"
-        raise OSError(errno.EFBIG, problem, str(path))
+    with open_regular(path, limit_bytes) as file:
+        content = file.read(limit_bytes + 1)
+    _require_within(limit_bytes, len(content), path)  # it may have grown
     return content
+
+
+def _require_within(limit_bytes: int | None, size: int, path: str | Path) -> None:
+    """Check the size of a file.
+
+    Raises:
+        OSError: it is larger than the limit.
+    """
+    if limit_bytes is None or size <= limit_bytes:
+        return
+    amount = limit_bytes / 1e6
+    limit = f"{amount:.3g} MB" if amount < 1000 else f"{amount / 1000:.3g} GB"
+    raise OSError(errno.EFBIG, f"it is larger than {limit}", str(path))
 
 
 def _require_regular(status: os.stat_result, path: str | Path) -> None:

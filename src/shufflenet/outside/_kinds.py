@@ -75,6 +75,9 @@ _BEGINNINGS: tuple[tuple[int, bytes, FileKind], ...] = (
     (0, b"Rar!", FileKind("a RAR archive", _UNPACK)),
     (257, b"ustar", FileKind("a tar archive", _UNPACK)),
     (0, b"\x7fELF", FileKind("a program or a library", opened_as=".so")),
+    (0, b"\xcf\xfa\xed\xfe", FileKind("a program or a library for macOS", opened_as=".dylib")),
+    (0, b"\0asm", FileKind("a WebAssembly module", opened_as=".wasm")),
+    (0, b"!<arch>\n", FileKind("a static library")),
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ def typed(value: object, kind: type[T], what: str, *, ignore_unknown: bool = Fal
     Args:
         value: A value as ``read_json`` returns it.
         kind: ``str``, ``int``, ``float``, ``bool``, a ``Literal``, ``object`` for any, a ``tuple``
-            of these, a ``dict`` from ``str``, ``X | None``, or a dataclass of these.
+            of these, a ``dict`` from ``str``, ``X | None``, ``X | tuple``, or a dataclass of these.
         what: What the value is, as an error names it.
         ignore_unknown: Whether fields that a dataclass lacks are passed over: a newer version may
             have written them, and they may not change what the others mean.
@@ -60,10 +60,27 @@ class _Reader:
         if origin is Literal:
             allowed = any(value == each and type(value) is type(each) for each in parts)
             return _require(allowed, value, what, " or ".join(map(repr, parts)))
-        if origin in (Union, types.UnionType) and types.NoneType in parts and len(parts) == 2:
-            inner = next(part for part in parts if part is not types.NoneType)
-            return None if value is None else self.read(value, inner, what)
+        if origin in (Union, types.UnionType):
+            return self._either(value, parts, what)
         raise TypeError(f"{kind} cannot be read from JSON")
+
+    def _either(self, value: object, parts: tuple[Any, ...], what: str) -> object:
+        """Read a value of one type or another.
+
+        They are None; a tuple and what is no list; or dataclasses, of which the first is meant that
+        has all of its fields.
+        """
+        inner = [part for part in parts if part is not types.NoneType]
+        if value is None and len(inner) < len(parts):
+            return None
+        if all(map(dataclasses.is_dataclass, inner)):
+            given = value.keys() if isinstance(value, dict) else set[str]()
+            fitting = (each for each in inner if _names(each) <= given)
+            return self.read(value, next(fitting, inner[0]), what)
+        if len(inner) == 1:
+            return self.read(value, inner[0], what)
+        kinds = {get_origin(part) is tuple: part for part in parts}
+        return self.read(value, kinds[isinstance(value, list)], what)
 
     def _dataclass(self, value: object, kind: type, what: str) -> object:
         fields: Mapping[str, object] = _require(isinstance(value, dict), value, what, "an object")
@@ -86,6 +103,10 @@ class _Reader:
         _require(len(values) == len(parts), value, what, f"a list of {len(parts)}")
         pairs = enumerate(zip(values, parts, strict=True))
         return tuple(self.read(each, part, f"{what}[{i}]") for i, (each, part) in pairs)
+
+
+def _names(kind: Any) -> set[str]:  # noqa: ANN401  # a dataclass
+    return {field.name for field in dataclasses.fields(kind)}
 
 
 def _require(is_so: bool, value: Any, what: str, expected: str) -> Any:  # noqa: ANN401  # as given

@@ -5,41 +5,69 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.preprocess._crop import resize_and_crop, resized_size
-from shufflenet.preprocess._decode import decode, is_upright, to_rgb
+from shufflenet.preprocess._channels import as_rgb
+from shufflenet.preprocess._crop import (
+    decoded_size,
+    enlarged_size,
+    pad,
+    resize,
+    resize_and_crop,
+    resized_size,
+    scaled_size,
+)
+from shufflenet.preprocess._decode import decode, decode_as, image_as, is_upright
 from shufflenet.preprocess._formats import IMAGE_FORMATS, IMAGE_SUFFIXES, ImageFormat
+from shufflenet.preprocess._header import ImageHeader, read_header
 from shufflenet.preprocess._mean_image import mean_image
-from shufflenet.preprocess._normalize import affine, normalize
+from shufflenet.preprocess._normalize import affine, normalize, scales_bytes
 from shufflenet.preprocess._one_image import (
     LARGEST_FILE_BYTES,
     one_image,
     open_image,
     read_image_file,
 )
+from shufflenet.preprocess._pixels import Decoded, Pixels, draw_noise, mean_color, pixel_type
+from shufflenet.preprocess._shown import decode_to_show
 from shufflenet.spec import Preprocess
 
 __all__ = [
     "IMAGE_FORMATS",
     "IMAGE_SUFFIXES",
     "LARGEST_FILE_BYTES",
+    "Decoded",
     "ImageFormat",
+    "ImageHeader",
+    "Pixels",
     "affine",
+    "as_rgb",
     "decode",
+    "decode_as",
+    "decode_to_show",
+    "decoded_size",
+    "draw_noise",
+    "enlarged_size",
+    "image_as",
     "is_upright",
+    "mean_color",
     "mean_image",
     "normalize",
     "one_image",
     "open_image",
+    "pad",
+    "pixel_type",
     "prepare",
+    "read_header",
     "read_image_file",
+    "resize",
     "resize_and_crop",
     "resized_size",
-    "to_rgb",
+    "scaled_size",
+    "scales_bytes",
 ]
 
 
 def prepare(source: str | Path | bytes, how: Preprocess) -> npt.NDArray[np.float32]:
-    """Read an image and return it as network input, ``(3, crop_px, crop_px)``, without a batch.
+    """Read an image and return it as network input, ``(c, h, w)``, without a batch.
 
     Args:
         source: A path, or the bytes of an image file.
@@ -48,4 +76,4 @@ def prepare(source: str | Path | bytes, how: Preprocess) -> npt.NDArray[np.float
     Raises:
         ImageError: the file cannot be read as an image.
     """
-    return normalize(resize_and_crop(decode(source, exif=how.exif), how), how)
+    return normalize(resize_and_crop(decode_as(source, how), how), how)

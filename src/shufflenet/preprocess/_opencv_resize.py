@@ -12,7 +12,7 @@ _ONE = 1 << 11
 
 
 def resize_like_opencv(image: Image.Image, across: Axis, down: Axis) -> npt.NDArray[np.uint8]:
-    """Resize bytes as ``cv2.resize`` with INTER_LINEAR does and crop, ``(kept_px, kept_px, 3)``.
+    """Resize bytes as ``cv2.resize`` with INTER_LINEAR does and crop, ``(h, w)`` and bands.
 
     Border pixels are repeated. The first pass, along rows, computes ``t = a * near + b * far``, of
     19 bits, for the upper row and ``u`` for the lower; the second pass computes
@@ -29,11 +29,14 @@ def resize_like_opencv(image: Image.Image, across: Axis, down: Axis) -> npt.NDAr
     columns = np.clip((column, column + 1), 0, last_column)
     source_rows, rows = np.unique(np.clip((row, row + 1), 0, last_row), return_inverse=True)
     upper, lower = rows.reshape(2, -1)
+    bands = len(image.getbands())
 
     left, top, right = int(columns[0, 0]), int(source_rows[0]), int(columns[1, -1]) + 1
     part = np.asarray(image.crop((left, top, right, int(source_rows[-1]) + 1)))[source_rows - top]
+    part = part.reshape(*part.shape[:2], bands)
     strip = _mix_columns(part, columns - left, *_weights(column_share))
-    return _mix_rows(strip, upper, lower, *_weights(row_share))
+    pixels = _mix_rows(strip, upper, lower, *_weights(row_share))
+    return pixels if bands > 1 else pixels[..., 0]
 
 
 def _mix_columns(
@@ -42,7 +45,7 @@ def _mix_columns(
     near: npt.NDArray[np.int32],
     far: npt.NDArray[np.int32],
 ) -> npt.NDArray[np.int32]:
-    """Mix two columns of ``(rows, columns, 3)`` into each kept one, ``(rows, kept_px, 3)``.
+    """Mix two columns of ``(rows, columns, c)`` into each kept one, ``(rows, kept_px, c)``.
 
     A row is indexed as a flat list of numbers, red, green, blue, red ...: NumPy would loop over
     pixels of three one by one, which takes three times as long.
@@ -50,12 +53,13 @@ def _mix_columns(
     Returns:
         Values of 15 bits: 19, of which four are cut off.
     """
-    flat_columns = (3 * columns[..., None] + np.arange(3)).reshape(2, -1)
+    bands = values.shape[2]
+    flat_columns = (bands * columns[..., None] + np.arange(bands)).reshape(2, -1)
     flat = values.reshape(len(values), -1)
-    mixed = flat[:, flat_columns[0]] * near.repeat(3)
-    mixed += flat[:, flat_columns[1]] * far.repeat(3)
+    mixed = flat[:, flat_columns[0]] * near.repeat(bands)
+    mixed += flat[:, flat_columns[1]] * far.repeat(bands)
     mixed >>= 4
-    return mixed.reshape(len(values), -1, 3)
+    return mixed.reshape(len(values), -1, bands)
 
 
 def _mix_rows(

@@ -1,7 +1,6 @@
 """Models that take bytes, with the normalization of images folded into the first layer."""
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
@@ -18,31 +17,34 @@ __all__ = ["fold_normalization", "take_bytes", "to_planes", "zero_byte"]
 def zero_byte(how: Preprocess) -> int:
     """Return the gray level whose normalized value is closest to 0, the value of padding.
 
-    Bytes have one zero point for three colors, whose means differ: at the border of an image the
+    Bytes have one zero point for all channels, whose means differ: at the border of an image the
     padding has this gray and not the mean color.
 
     Raises:
-        SpecError: a mean image is subtracted, which no layer can do.
+        SpecError: a mean image is subtracted, which no layer can do, or pixels have 16 bits.
     """
+    if how.bits != 8:
+        given = f"a file of bytes, for pixels of {how.bits} bits"
+        raise SpecError("--pixels", given, "left out: the file then takes normalized images")
     if how.mean_image:
         raise SpecError("--pixels", how.mean_image, "left out for networks that subtract an image")
-    return round(255 / how.value_range * sum(how.mean) / 3)
+    return round(255 / how.value_range * sum(how.mean) / len(how.mean))
 
 
-def to_planes(images: Pixels) -> npt.NDArray[np.uint8]:
-    """Convert images ``(n, h, w, 3)`` to the input of a file that takes bytes, ``(n, 3, h, w)``."""
+def to_planes(images: Pixels) -> Pixels:
+    """Convert images ``(n, h, w, c)`` to the input of a file that takes bytes, ``(n, c, h, w)``."""
     return np.ascontiguousarray(np.moveaxis(images, -1, 1))
 
 
 def fold_normalization(graph: FloatGraph, how: Preprocess) -> tuple[FloatGraph, Feed]:
-    """Return the graph that takes ``pixels - zero_byte`` in RGB, and the feed for it.
+    """Return the graph that takes ``pixels - zero_byte``, and the feed for it.
 
     The input of the network is ``pixels * scale + offset``, which is ``(pixels - zero_byte) *
     scale`` plus ``zero_byte * scale + offset``. Both are folded into the first layer by
-    :func:`rescale`. The feed converts images ``(n, h, w, 3)`` to ``(n, 3, h, w)`` in float32.
+    :func:`rescale`. The feed converts images ``(n, h, w, c)`` to ``(n, c, h, w)`` in float32.
 
     Raises:
-        SpecError: a mean image is subtracted, which no layer can do.
+        SpecError: a mean image is subtracted, which no layer can do, or pixels have 16 bits.
     """
     zero = zero_byte(how)
     factors, offsets = affine(how)

@@ -35,11 +35,11 @@ def calibrate(
 
     Tensors that Split, Concat and pooling only pass on get one range, so that no value is quantized
     twice between the layer that computes it and the layers that read it. The range of the input
-    reaches from a black to a white image.
+    reaches from a black to a white image of the type that images have.
 
     Args:
         graph: The network.
-        images: ``(n, h, w, 3)``, 0 to 255.
+        images: Pixels, ``(n, h, w, c)``.
         feed: Converts images to the input of the network.
         calibrator: The method.
         on_progress: Called with the number of images computed since the last call.
@@ -58,9 +58,8 @@ def calibrate(
             on_progress(len(part))
         ranges: TensorsData = collector.compute_data()
     _tie_ranges(graph, ranges)
-    side = images.shape[1]
-    extremes = np.repeat(np.array([0, 255], np.uint8), side * side * 3).reshape(2, side, side, 3)
-    inputs = feed(extremes)
+    black = np.zeros_like(images[:1])
+    inputs = feed(np.concatenate([black, ~black]))  # all bits of white are set
     ranges.data[graph.input] = TensorData(
         lowest=np.float32(inputs.min()), highest=np.float32(inputs.max())
     )

@@ -5,7 +5,7 @@ import numpy as np
 from shufflenet.quantize._float_graph import FloatGraph, Floats
 from shufflenet.quantize._observe import Ranges
 
-__all__ = ["equalize", "rescale"]
+__all__ = ["embedding_scale", "equalize", "rescale"]
 
 _STRENGTH = 0.5  # from 0 (channels stay as they are) to 1 (all of a tensor get the same range)
 _LEAST = 0.05  # times the median range: a smaller range may be an accident of few images
@@ -81,3 +81,14 @@ def _normalizers(graph: FloatGraph, ranges: Ranges, scale: Floats, shift: Floats
             reach = (ranges.high[outputs] - shift[outputs]) / scale[outputs]
             factors[outputs] = max(float(reach.max()), 1e-6)
     return factors
+
+
+def embedding_scale(before: FloatGraph, after: FloatGraph) -> Floats:
+    """Return what the last layer's inputs were divided by in equalizing, ``(channels,)``.
+
+    That is how many times larger the layer's weights became; 1 where they are all 0.
+    """
+    weight, larger = (graph.weights[graph.layers[-1].weight] for graph in (before, after))
+    norms = np.linalg.norm(weight.reshape(len(weight), -1), axis=0)
+    result = np.linalg.norm(larger.reshape(len(larger), -1), axis=0)
+    return np.where(norms > 0, result / np.where(norms > 0, norms, 1), 1)

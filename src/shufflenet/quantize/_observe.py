@@ -47,7 +47,7 @@ def observe_ranges(graph: FloatGraph, images: Pixels, feed: Feed, on_progress: P
 
     Args:
         graph: The network.
-        images: ``(n, h, w, 3)``, 0 to 255.
+        images: Pixels, ``(n, h, w, c)``.
         feed: Converts images to the input of the network.
         on_progress: Called with the number of images computed since the last call.
 
@@ -108,7 +108,7 @@ def observe_moments(
 
     Args:
         graph: The network.
-        images: ``(n, h, w, 3)``, 0 to 255.
+        images: Pixels, ``(n, h, w, c)``.
         feed: Converts images to the input of the network.
         on_progress: Called with the number of images computed since the last call.
     """

@@ -23,7 +23,7 @@ class QuantizeOptions:
             ``full``, all of -127 to 127; see :func:`round_weights`.
         calibrators: The methods that choose the ranges of activations; the one with the least noise
             is kept.
-        pixels: Whether the file takes bytes, ``(n, 3, h, w)`` in RGB, instead of normalized images.
+        pixels: Whether the file takes bytes, ``(n, c, h, w)``, instead of normalized images.
         report_layers: Whether to measure the noise of each layer, which takes longer.
         seed: The seed for drawing images.
     """

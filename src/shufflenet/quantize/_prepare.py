@@ -12,8 +12,8 @@ from shufflenet.graph import WeightedLayer
 from shufflenet.int8 import Int8Weights
 from shufflenet.preprocess import normalize
 from shufflenet.quantize._byte_input import fold_normalization, take_bytes, to_planes, zero_byte
-from shufflenet.quantize._equalize import equalize
-from shufflenet.quantize._float_graph import FloatGraph, to_model
+from shufflenet.quantize._equalize import embedding_scale, equalize
+from shufflenet.quantize._float_graph import FloatGraph, Floats, to_model
 from shufflenet.quantize._hold_out import HoldOut
 from shufflenet.quantize._int8_model import to_int8
 from shufflenet.quantize._observe import observe_moments, observe_ranges
@@ -36,12 +36,13 @@ class Prepared:
         graph: The float network, its channels equalized.
         rounded: The same with the weights and biases that int8 stands for.
         weights: These weights in int8, by name.
-        calibration: The images to calibrate on, ``(n, h, w, 3)``.
+        calibration: The images to calibrate on, ``(n, h, w, c)``.
         hold_out: Other images, with the float network's logits.
         feed: Converts images to the input of the float graph.
         feed_int8: Converts images to the input of the int8 file.
         zero: The byte that means 0 to a file that takes bytes; None if it takes floats.
         exact: Whether this processor must compute int8 step by step to get the right result.
+        embedding_scale: What the inputs of the last layer were divided by, ``(channels,)``.
     """
 
     graph: FloatGraph
@@ -53,6 +54,7 @@ class Prepared:
     feed_int8: Feed
     zero: int | None
     exact: bool
+    embedding_scale: Floats
 
 
 def prepare(
@@ -67,7 +69,7 @@ def prepare(
     Args:
         graph: The float network.
         how: The preprocessing of its images.
-        split: Images, ``(n, h, w, 3)``; without labels, float's predictions count as correct.
+        split: Images, ``(n, h, w, c)``; without labels, float's predictions count as correct.
         options: Whether the file takes bytes, and the range of its weights.
         on_progress: Called with the number of images computed since the last call.
 
@@ -80,8 +82,11 @@ def prepare(
     reference = compute_logits(to_model(graph), split.held_out, normalized, on_progress=on_progress)
     if not np.isfinite(reference).all():
         raise LogitsNotNumbers(graph.source)
-    labels = reference.argmax(1) if split.labels is None else split.labels
+    labels = split.labels
+    if labels is None:
+        labels = reference >= 0 if split.is_multi_label else reference.argmax(1)
     graph, feed = fold_normalization(graph, how) if options.pixels else (graph, normalized)
+    unequal = graph
     graph = equalize(graph, observe_ranges(graph, split.calibration, feed, on_progress))
     moments = observe_moments(graph, split.calibration, feed, on_progress)
     rounded, weights = round_weights(graph, moments, options.weight_range)
@@ -95,6 +100,7 @@ def prepare(
         feed_int8=to_planes if options.pixels else normalized,
         zero=zero_byte(how) if options.pixels else None,
         exact=options.weight_range == "full" and not computes_int8_exactly(),
+        embedding_scale=embedding_scale(unequal, graph),
     )
 
 
@@ -137,7 +143,7 @@ def run_int8(
     Args:
         network: The network.
         model: One of its int8 models.
-        images: ``(n, h, w, 3)``, 0 to 255.
+        images: Pixels, ``(n, h, w, c)``.
         on_progress: Called with the number of images computed since the last call.
     """
     return compute_logits(

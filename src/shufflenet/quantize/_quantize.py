@@ -18,7 +18,7 @@ from shufflenet.quantize._prepare import Prepared, prepare
 from shufflenet.quantize._search import choose_calibrator, choose_float_layers
 from shufflenet.quantize._session import Progress, compute_logits
 from shufflenet.quantize._split import draw_split
-from shufflenet.runtimes import CHECK_KEY, HASH_KEY, check_image, rounded_logits
+from shufflenet.runtimes import CHECK_KEY, HASH_KEY, SCALE_KEY, check_image, rounded_logits
 from shufflenet.spec import CARD_KEY, Card, Int8
 
 __all__ = ["Quantized", "quantize_onnx"]
@@ -78,8 +78,8 @@ def quantize_onnx(
         LogitsNotNumbers: the float network's logits are infinite or NaN.
         NumbersTooFarApart: values or weights of a layer have no scale in int8.
         CheckpointError: the file cannot be read, is quantized, or has weights that are not finite.
-        SpecError: the network does not take images of three channels, or cannot take bytes, or
-            ``path`` is ``source``.
+        SpecError: the network takes other channels than its card's preprocessing gives, or cannot
+            take bytes, or ``path`` is ``source``.
         DataError: there are too few images, or they are all of one color.
         AccuracyLost: more correct predictions are lost than allowed; nothing is written.
         AnswersChanged: more predictions change than allowed; nothing is written.
@@ -87,8 +87,10 @@ def quantize_onnx(
     """
     _check_target(Path(path), Path(source))
     card = read_onnx_card(source)
-    if card.network.in_channels != 3:
-        raise SpecError("in_channels", card.network.in_channels, "3 to calibrate on image files")
+    channels = card.preprocess.in_channels
+    if card.network.in_channels != channels:
+        expected = f"{channels}, as many as its card's preprocessing gives it of an image"
+        raise SpecError("in_channels", card.network.in_channels, expected)
     graph = read_float_graph(load_onnx(source), source)
     split = draw_split(images, card, options, on_progress)
     network = prepare(graph, card.preprocess, split, options, on_progress)
@@ -104,7 +106,8 @@ def quantize_onnx(
         float_accuracy=hold_out.accuracy(hold_out.reference),
         int8_accuracy=result.accuracy,
     )
-    content = _with_metadata(result.model, network, replace(card, accuracy=None, int8=facts))
+    card = replace(card, accuracy=None, multi_label=None, int8=facts)
+    content = _with_metadata(result.model, network, card)
     write_atomic(path, content)
     return Quantized(
         path=str(path),
@@ -138,6 +141,7 @@ def _with_metadata(model: onnx.ModelProto, network: Prepared, card: Card) -> byt
     entries = {
         CARD_KEY: card.to_json(),
         CHECK_KEY: json.dumps(rounded_logits(exact)),
+        SCALE_KEY: json.dumps([float(f"{value:.7g}") for value in network.embedding_scale]),
         HASH_KEY: hashlib.sha256(model.graph.SerializeToString()).hexdigest(),
     }
     del model.metadata_props[:]

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import onnx
 from onnxruntime.quantization import TensorsData
 
-from shufflenet.errors import AccuracyLost, AnswersChanged
-from shufflenet.quantize._allowance import allow
+from shufflenet.errors import ShuffleNetError
 from shufflenet.quantize._calibrate import calibrate
+from shufflenet.quantize._judge import judge
 from shufflenet.quantize._layer_noise import LayerNoise, layer_name, measure_layer_noise
 from shufflenet.quantize._options import Calibrator, QuantizeOptions
 from shufflenet.quantize._prepare import Prepared, build_int8, run_int8
 from shufflenet.quantize._session import Logits, Progress
-from shufflenet.spec import Accuracy
+from shufflenet.spec import Accuracy, AnyAccuracy
 
 __all__ = ["Calibration", "Result", "choose_calibrator", "choose_float_layers"]
 
@@ -50,7 +50,7 @@ class Result:
     model: onnx.ModelProto
     in_float: tuple[str, ...]
     logits: Logits
-    accuracy: Accuracy
+    accuracy: AnyAccuracy
     layers: list[LayerNoise]
 
 
@@ -87,26 +87,24 @@ def choose_float_layers(
     Raises:
         AccuracyLost: the loss is too large even with half of the layers in float.
         AnswersChanged: as few are lost as allowed, but too many answers change.
+        PrecisionLost: a multi-label network loses too much mean average precision.
+        LabelsChanged: a multi-label network loses little, but too many answers change.
     """
     hold_out = network.hold_out
-    before = hold_out.accuracy(hold_out.reference)
-    allowed = allow(before, options.max_drop_percent)
     by_name = {layer_name(layer): layer for layer in network.graph.layers}
     layers = measure_layer_noise(network, ranges, on_progress) if options.report_layers else []
-    count, best = 0, (0, 0)
+    count, failed = 0, list[tuple[tuple[float, int], ShuffleNetError]]()
     while count <= len(by_name) // 2:
         if count and not layers:
             layers = measure_layer_noise(network, ranges, on_progress)
         in_float = tuple(noise.layer for noise in layers[:count])
         model = build_int8(network, ranges, [by_name[name] for name in in_float])
         logits = run_int8(network, model, hold_out.images, on_progress)
-        accuracy, agreement = hold_out.accuracy(logits), hold_out.agreement(logits)
-        is_close = before.images - agreement <= allowed.changed
-        if before.top1 - accuracy.top1 <= allowed.lost and is_close:
+        accuracy = hold_out.accuracy(logits)
+        lost = judge(hold_out, logits, options.max_drop_percent)
+        if lost is None:
             return Result(model, in_float, logits, accuracy, layers)
-        best = max(best, (accuracy.top1, agreement))
+        right = accuracy.top1 if isinstance(accuracy, Accuracy) else accuracy.map
+        failed.append(((right, hold_out.agreement(logits)), lost))
         count = 2 * count or 1
-    top1, agreement = best
-    if before.top1 - top1 > allowed.lost:
-        raise AccuracyLost(top1, before.top1, before.images, options.max_drop_percent)
-    raise AnswersChanged(before.images - agreement, before.images, allowed.changed_percent)
+    raise max(failed, key=lambda each: each[0])[1]

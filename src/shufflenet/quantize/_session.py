@@ -8,6 +8,8 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 
+from shufflenet.preprocess import Pixels
+
 __all__ = [
     "Feed",
     "Images",
@@ -19,8 +21,7 @@ __all__ = [
     "split_batches",
 ]
 
-Pixels: TypeAlias = npt.NDArray[np.uint8]
-Images: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
+Images: TypeAlias = npt.NDArray[np.float32] | Pixels
 Logits: TypeAlias = npt.NDArray[np.float32]
 Feed: TypeAlias = Callable[[Pixels], Images]
 Progress: TypeAlias = Callable[[int], None]
@@ -41,7 +42,7 @@ def open_session(model: onnx.ModelProto, *, optimized: bool = True) -> onnxrunti
 
 
 def split_batches(images: Pixels, size: int) -> Iterator[Pixels]:
-    """Yield the images ``(n, h, w, 3)`` in batches of at most ``size``."""
+    """Yield the images ``(n, h, w, c)`` in batches of at most ``size``."""
     return (images[start : start + size] for start in range(0, len(images), size))
 
 
@@ -57,7 +58,7 @@ def compute_logits(
 
     Args:
         model: A float or an int8 model.
-        images: ``(n, h, w, 3)``, 0 to 255.
+        images: Pixels, ``(n, h, w, c)``.
         feed: Converts images to the input of the model.
         exact: Whether to compute in float32 between roundings to int8, where sums of products are
             exact: the result that every processor should give. It is slower.

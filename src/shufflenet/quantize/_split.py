@@ -1,18 +1,21 @@
 """Images drawn at random, some to calibrate on and others to compare int8 with float on."""
 
 import logging
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from shufflenet.data import ImageSet, Sample, label_as, load
+from shufflenet.data import ImageSet, Sample, check_one_label, label_as, load, multi_label
 from shufflenet.errors import BlankImages, DataError, ImageError, TooFewImages
+from shufflenet.evaluate import right_classes
 from shufflenet.machine import cores
+from shufflenet.quantize._hold_out import Labels
 from shufflenet.quantize._options import QuantizeOptions
 from shufflenet.quantize._session import Pixels, Progress
+from shufflenet.runtimes import check_image
 from shufflenet.spec import Card
 
 __all__ = ["CalibrationSplit", "draw_split"]
@@ -27,24 +30,27 @@ _HELD_OUT_PIXELS = 100_000_000  # 2,000 images of 224 px, 300 MB
 
 @dataclass(frozen=True, slots=True)
 class CalibrationSplit:
-    """Images drawn at random, ``(n, h, w, 3)``, 0 to 255.
+    """Images drawn at random, pixels ``(n, h, w, c)``.
 
     Attributes:
         calibration: The images that ranges and roundings are fitted to.
         held_out: Other images, on which correct predictions are counted.
-        labels: The classes of the images held out, ``(n,)``; None where the class folders are not
+        labels: The classes of the images held out, ``(n,)``, or which are right for a multi-label
+            model, bool ``(n, classes)``; None where the class folders are not
             the model's classes.
+        is_multi_label: Whether the model is; float's answers then are all that it finds probable.
     """
 
     calibration: Pixels
     held_out: Pixels
-    labels: npt.NDArray[np.int64] | None
+    labels: Labels | None
+    is_multi_label: bool = False
 
 
 def draw_split(
     images: ImageSet, card: Card, options: QuantizeOptions, on_progress: Progress
 ) -> CalibrationSplit:
-    """Draw images and load them, ``(n, h, w, 3)``; at most half of them are calibrated on.
+    """Draw images and load them, ``(n, h, w, c)``; at most half of them are calibrated on.
 
     Args:
         images: The images to draw from.
@@ -56,14 +62,14 @@ def draw_split(
         BlankImages: every image has a single color.
         TooFewImages: fewer than two images can be read.
     """
-    side = card.preprocess.crop_px
-    most = options.calibration_images or min(_MOST, _PIXELS // side**2 or 1)
+    area = math.prod(card.preprocess.size_px)
+    most = options.calibration_images or min(_MOST, _PIXELS // area or 1)
     count = min(most, len(images) // 2)
     if count < 1:
         raise TooFewImages(images.source, len(images))
     known = _with_labels_of(images, card)
     images = known or images
-    held_out = min(_HELD_OUT, max(_HELD_OUT_PIXELS // side**2, count))
+    held_out = min(_HELD_OUT, max(_HELD_OUT_PIXELS // area, count))
     order = np.random.default_rng(options.seed).permutation(len(images))[: count + held_out]
     pixels, loaded = _load([images.samples[number] for number in order], card, on_progress)
     count = min(count, len(loaded) // 2)
@@ -79,25 +85,36 @@ def draw_split(
         )
     if (pixels[:count] == pixels[:count, :1, :1]).all():
         raise BlankImages(images.source)
-    labels = np.array([sample.label for sample in loaded[count:]]) if known else None
-    return CalibrationSplit(pixels[:count], pixels[count:], labels)
+    held = replace(known, samples=tuple(loaded[count:])) if known else None
+    labels = _labels(held) if held else None
+    is_multi_label = card.task == "multi-label"
+    return CalibrationSplit(pixels[:count], pixels[count:], labels, is_multi_label)
 
 
 def _with_labels_of(images: ImageSet, card: Card) -> ImageSet | None:
     """Return the images with the class numbers of a model; None if they have other classes."""
     try:
+        if card.task == "multi-label":
+            images = multi_label(images)
+        else:
+            check_one_label(images, card)
         return label_as(images, card.labels)
     except DataError as error:
         _log.warning("%s The predictions of the float network count as correct.", error)
         return None
 
 
+def _labels(images: ImageSet) -> Labels:
+    if images.task == "multi-label":
+        return right_classes(images)
+    return np.array([sample.label for sample in images.samples])
+
+
 def _load(
     samples: Sequence[Sample], card: Card, on_progress: Progress
 ) -> tuple[Pixels, list[Sample]]:
-    """Load and crop images, ``(n, h, w, 3)``, and return them with the samples that can be read."""
-    side = card.preprocess.crop_px
-    pixels, loaded = [np.zeros((0, side, side, 3), np.uint8)], []
+    """Load and crop images, ``(n, h, w, c)``, and return them with the samples that can be read."""
+    pixels, loaded = [check_image(card.preprocess)[:0]], []
     with ThreadPoolExecutor(cores()) as pool:
         images = pool.map(lambda sample: load(sample, card.preprocess), samples)
         for sample, image in zip(samples, images, strict=True):
@@ -105,6 +122,6 @@ def _load(
             if isinstance(image, ImageError):
                 _log.warning("%s It is skipped.", image)
             else:
-                pixels.append(image[None])
+                pixels.append(np.asarray(image[None], np.uint8))
                 loaded.append(sample)
     return np.concatenate(pixels), loaded

@@ -1,9 +1,17 @@
-"""The catalog as text: for the terminal and for ``docs/models.md``; ``charts`` draws pictures."""
+"""Reports: the catalog as text, what a model gets wrong as a page, charts as pictures."""
 
-from shufflenet.report._facts import Facts, describe_card, describe_network, describe_weights
-from shufflenet.report._models_md import format_models_md
-from shufflenet.report._rows import Row, list_models, matches
-from shufflenet.report._words import describe_preprocess, format_percent
+from shufflenet.report.catalogue import (
+    Facts,
+    Row,
+    describe_card,
+    describe_network,
+    describe_preprocess,
+    describe_weights,
+    format_models_md,
+    format_percent,
+    list_models,
+    matches,
+)
 
 __all__ = [
     "Facts",

@@ -1,7 +1,7 @@
 """Pictures: the curves of a training run, and the speed of models."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,33 +9,20 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from shufflenet.benchmark import Timing
-from shufflenet.errors import ShuffleNetError
 from shufflenet.files import write_atomic
 from shufflenet.labels import printable
-from shufflenet.outside import read_json
+from shufflenet.report.metrics import read_metrics
 from shufflenet.spec import RUNTIMES
 
-__all__ = ["plot_curves", "plot_timings", "read_metrics"]
-
-
-def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """Read the epochs of a run from its ``metrics.jsonl``; lines that are damaged are left out."""
-    rows = []
-    for line in (run / "metrics.jsonl").read_bytes().splitlines():
-        try:
-            row = read_json(line)
-            if {"epoch", "loss", "top1", "top5", "images"} <= row.keys() and row["images"] > 0:
-                rows.append(row)
-        except (ShuffleNetError, AttributeError, TypeError):
-            continue
-    return rows
+__all__ = ["plot_curves", "plot_timings"]
 
 
 def plot_curves(run: Path) -> None:
     """Draw a run's ``metrics.jsonl`` as ``curves.png``: loss on the left, accuracy on the right.
 
     Named is the accuracy of the best epoch, the last of equal ones, whose network
-    ``best.safetensors`` is. Top-5 is drawn where it is not always right.
+    ``best.safetensors`` is. Top-5 is drawn where it is not always right. Of a multi-label network
+    mean average precision is drawn, and F1.
 
     Raises:
         WriteError: the picture cannot be written.
@@ -45,13 +32,10 @@ def plot_curves(run: Path) -> None:
     figure = Figure(figsize=(10, 4), layout="constrained")
     losses, accuracies = figure.subplots(1, 2)
     losses.plot(epochs, [row["loss"] for row in rows], label="training loss")
-    best = max(rows, key=lambda row: (row["top1"], row["epoch"]), default=None)
-    for k in (1, 5):
-        percent = [100 * row[f"top{k}"] / row["images"] for row in rows]
-        if best is None or (k == 5 and min(percent) == 100):
-            continue
-        value = 100 * best[f"top{k}"] / best["images"]
-        label = f"validation top-{k}: {value:.2f} % in epoch {best['epoch']}"
+    drawn = _percentages(rows)
+    for name, percent in drawn.items():
+        at = max(range(len(rows)), key=lambda i: (next(iter(drawn.values()))[i], epochs[i]))
+        label = f"validation {name}: {percent[at]:.2f} % in epoch {epochs[at]}"
         accuracies.plot(epochs, percent, label=label)
     losses.set_ylabel("loss")
     accuracies.set_ylabel("accuracy, %")
@@ -60,6 +44,17 @@ def plot_curves(run: Path) -> None:
         axes.grid(alpha=0.3)
         axes.legend()
     _write(figure, run / "curves.png")
+
+
+def _percentages(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """Return the figures of epochs to draw, by name, in percent; the best epoch is by the first."""
+    if not rows:
+        return {}
+    if "map" in rows[0]:
+        f1 = [200 * row["found"] / max(1, row["answers"] + row["right"]) for row in rows]
+        return {"mAP": [100 * row["map"] for row in rows], "F1": f1}
+    top = {f"top-{k}": [100 * row[f"top{k}"] / row["images"] for row in rows] for k in (1, 5)}
+    return top if min(top["top-5"]) < 100 else {"top-1": top["top-1"]}
 
 
 def plot_timings(timings: Sequence[Timing], path: Path) -> None:
@@ -98,5 +93,5 @@ def plot_timings(timings: Sequence[Timing], path: Path) -> None:
 
 def _write(figure: Figure, path: Path) -> None:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=path.suffix[1:], dpi=120)
+    figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=120)
     write_atomic(path, buffer.getvalue())

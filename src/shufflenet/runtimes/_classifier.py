@@ -1,6 +1,5 @@
 """The interface of every runtime, and predictions from logits."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import SpecError
-from shufflenet.spec import Card, Label, Runtime
+from shufflenet.preprocess import Pixels
+from shufflenet.spec import Card, Runtime, Task
 
-__all__ = ["Classifier", "Prediction", "check_k", "missing_package", "top_k"]
+__all__ = ["Classifier", "Prediction", "check_k", "missing_package", "probabilities", "top_k"]
 
 
 class Classifier(Protocol):
@@ -24,8 +24,8 @@ class Classifier(Protocol):
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``."""
 
-    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+    def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped images, pixels ``(n, h, w, c)``.
 
         A runtime normalizes them only if the file that it computes needs floats.
         """
@@ -38,30 +38,53 @@ def missing_package(runtime: Runtime, error: ModuleNotFoundError) -> tuple[str, 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One class that a model sees in an image; probabilities of all classes sum to 1."""
+    """One class that a model sees in an image.
+
+    Probabilities of all classes sum to 1, but not those of a multi-label model: each is that of its
+    class to be in the image, whatever the others are.
+    """
 
     index: int
     label: str
     probability: float
 
 
-def top_k(
-    logits: npt.NDArray[np.float32], labels: Sequence[Label], k: int
-) -> tuple[Prediction, ...]:
+def probabilities(logits: npt.NDArray[np.float32], task: Task) -> npt.NDArray[np.float32]:
+    """Return the probabilities of finite logits, both ``(classes,)`` or ``(n, classes)``.
+
+    By a softmax over the classes, or for a multi-label network by a sigmoid of each.
+
+    >>> logits = np.array([0, 1], np.float32)
+    >>> [round(float(p), 4) for p in probabilities(logits, "classification")]
+    [0.2689, 0.7311]
+    >>> [round(float(p), 4) for p in probabilities(logits, "multi-label")]
+    [0.5, 0.7311]
+    """
+    with np.errstate(all="ignore"):  # the exponential of a large negative number is 0
+        if task == "multi-label":
+            powers = np.exp(-np.abs(logits))
+            each: npt.NDArray[np.float32] = np.where(logits < 0, powers, 1) / (1 + powers)
+            return each
+        powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares: npt.NDArray[np.float32] = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
+
+
+def top_k(logits: npt.NDArray[np.float32], card: Card, k: int) -> tuple[Prediction, ...]:
     """Return the ``k`` most probable classes of one image's finite logits, ``(classes,)``.
+
+    Args:
+        logits: Of one image.
+        card: The model's, which names the classes and says how logits become probabilities.
+        k: How many classes; all of them, if there are fewer.
 
     Raises:
         SpecError: k is no whole number of at least 1.
-
-    >>> top_k(np.array([0, 1], np.float32), [Label("a", "ant"), Label("b", "bee")], k=1)
-    (Prediction(index=1, label='bee', probability=0.7310585975646973),)
     """
     check_k(k)
-    with np.errstate(all="ignore"):  # the exponential of a large negative number is 0
-        exponentials = np.exp(logits - logits.max())
-    probabilities = exponentials / exponentials.sum()
+    shares = probabilities(logits, card.task)
     order = np.argsort(-logits, kind="stable")[:k]  # not by probabilities, of which many may be 0
-    return tuple(Prediction(int(i), labels[i].name, float(probabilities[i])) for i in order)
+    return tuple(Prediction(int(i), card.labels[i].name, float(shares[i])) for i in order)
 
 
 def check_k(k: int) -> None:

@@ -9,9 +9,10 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.data import Sample
+from shufflenet.data import Photo, Sample
 from shufflenet.errors import ImageError, SpecError
 from shufflenet.machine import cores
+from shufflenet.preprocess import Pixels
 from shufflenet.runtimes._classifier import Classifier, Prediction, check_k, top_k
 from shufflenet.runtimes._guard import check_rows, guarded
 from shufflenet.runtimes._pictures import Picture, load_picture
@@ -19,9 +20,9 @@ from shufflenet.spec import Card
 
 __all__ = ["classify", "run_batches"]
 
-_Source = TypeVar("_Source", bound=Picture | Sample)
+_Source = TypeVar("_Source", bound=Picture | Sample | Photo)
 _Picture = TypeVar("_Picture", bound=Picture)
-_Network: TypeAlias = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
+_Network: TypeAlias = Callable[[Pixels], npt.NDArray[np.float32]]
 _Row: TypeAlias = npt.NDArray[np.float32] | ImageError
 
 
@@ -34,22 +35,23 @@ def run_batches(
     decode while others compute; ``network`` should use one thread itself.
 
     Args:
-        network: Maps RGB images ``(n, h, w, 3)``, 0 to 255, to rows ``(n, d)``, as a classifier's
+        network: Maps pixels ``(n, h, w, c)`` to rows ``(n, d)``, as a classifier's
             ``logits_from_pixels`` does; several threads call it at once.
         card: The model's card; it says how images are cropped.
-        sources: Paths, samples or other pictures.
+        sources: Paths, samples, photos of a data set or other pictures.
         batch: The number of images in a call of ``network``.
 
     Yields:
         Each source with its row, ``(d,)``, or with the reason it could not be read.
 
     Raises:
-        SpecError: the network does not take images of three channels, or a picture is none.
+        SpecError: the network takes other channels than its preprocessing gives, or a picture is
+            none.
         CheckpointError: the network cannot be computed, or not to finite numbers.
     """
-    channels = card.network.in_channels
-    if channels != 3:
-        raise SpecError("in_channels", channels, "3 to classify photos; use logits() instead")
+    if not card.takes_pixels:
+        expected = f"{card.preprocess.in_channels} to classify photos; use logits() instead"
+        raise SpecError("in_channels", card.network.in_channels, expected)
     threads = cores()
     waiting: deque[Future[list[tuple[_Source, _Row]]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="shufflenet")
@@ -80,16 +82,14 @@ def _run_batch(
     return list(zip(sources, results, strict=True))
 
 
-def _rows(
-    network: _Network, card: Card, images: Sequence[npt.NDArray[np.uint8]]
-) -> npt.NDArray[np.float32]:
+def _rows(network: _Network, card: Card, images: Sequence[Pixels]) -> npt.NDArray[np.float32]:
     rows = network(_batch(images))
     check_rows(rows, (len(images),), card.name, what="model")
     return rows
 
 
-def _batch(images: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
-    """Return images ``(h, w, 3)`` as one array, ``(n, h, w, 3)``; a single one is not copied."""
+def _batch(images: Sequence[Pixels]) -> Pixels:
+    """Return images ``(h, w, c)`` as one array, ``(n, h, w, c)``; a single one is not copied."""
     return images[0][None] if len(images) == 1 else np.stack(images)
 
 
@@ -103,11 +103,11 @@ def classify(
         not be read.
 
     Raises:
-        SpecError: the network does not take images of three channels, a picture is none, or k is
-            no whole number of at least 1.
+        SpecError: the network takes other channels than its preprocessing gives, a picture is none,
+            or k is no whole number of at least 1.
         CheckpointError: the network cannot be computed, or not to a finite logit for each class.
     """
     check_k(k)
     network, card = guarded(classifier), classifier.card
     for picture, row in run_batches(network, card, pictures, batch=batch):
-        yield picture, row if isinstance(row, ImageError) else top_k(row, card.labels, k)
+        yield picture, row if isinstance(row, ImageError) else top_k(row, card, k)

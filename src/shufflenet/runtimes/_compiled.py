@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import NotCompiledNetwork, NotLoadable
-from shufflenet.files import check_model_file, errors_of
+from shufflenet.files import read_model
 from shufflenet.machine import check_threads
-from shufflenet.outside import read_regular
+from shufflenet.preprocess import Pixels
 from shufflenet.runtimes._one_size import (
     OneSize,
     check_sealed,
@@ -76,9 +76,7 @@ class CompiledClassifier:
             UnsupportedByRuntime: it computes images that are not square.
         """
         check_threads(threads)
-        check_model_file(path)
-        with errors_of(path):
-            content = read_regular(path, _MOST_BYTES)
+        content = read_model(path, _MOST_BYTES)
         library = _load(Path(path), content, _prefix(path, content))
         self.proof = read_proof(path, library("proof", _TEXT)())
         stated = read_stated(path, self.proof, library("card", _TEXT)())
@@ -102,8 +100,8 @@ class CompiledClassifier:
         """
         return self._images.logits(batch)
 
-    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+    def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped images, pixels ``(n, h, w, c)``.
 
         Raises:
             SpecError: the pixels have another shape or type.

@@ -58,7 +58,8 @@ def _compute(
     from PIL import Image  # noqa: PLC0415  # as coremltools
 
     is_image = isinstance(model.input, ImageInput)
-    value = Image.fromarray(np.asarray(image, np.uint8)) if is_image else image[None]
+    colors = image[..., 0] if image.shape[-1] == 1 else image  # gray levels have two axes in Pillow
+    value = Image.fromarray(np.asarray(colors, np.uint8)) if is_image else image[None]
     with lock:  # Core ML does not promise that several threads may predict at once
         results = loaded.predict({model.input.name: value})
     return np.asarray(results[LOGITS], np.float32).reshape(1, -1)

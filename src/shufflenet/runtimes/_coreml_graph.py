@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.files.mlpackage import (
-    ArrayInput,
     Constant,
     Model,
     Operation,
@@ -22,7 +21,7 @@ from shufflenet.files.mlpackage import (
 )
 from shufflenet.runtimes._onnx_message import Attribute, graph_bytes, node_bytes, tensor_bytes
 
-__all__ = ["LOGITS", "Unsupported", "input_shape", "to_onnx"]
+__all__ = ["LOGITS", "Unsupported", "to_onnx"]
 
 LOGITS = "logits"
 _IR_FLOATS = ("float32", "float16")
@@ -38,12 +37,6 @@ _Nodes: TypeAlias = list[tuple[str, list[str], list[str], dict[str, Attribute]]]
 
 class Unsupported(Exception):
     """A program has what is not computed here; the text names it, as the object of "has"."""
-
-
-def input_shape(model: Model) -> tuple[int, ...]:
-    """Return the shape of what the program reads: ``(1, channels, h, w)``."""
-    of = model.input
-    return of.shape if isinstance(of, ArrayInput) else (1, 3, of.height, of.width)
 
 
 def to_onnx(model: Model, results: tuple[str, ...] = (LOGITS,)) -> bytes:
@@ -64,7 +57,7 @@ def to_onnx(model: Model, results: tuple[str, ...] = (LOGITS,)) -> bytes:
     return graph_bytes(
         translator.nodes,
         translator.tensors,
-        {model.input.name: input_shape(model)},
+        {model.input.name: model.input.shape},
         outputs,
     )
 
@@ -81,7 +74,7 @@ class _Translator:
         self.nodes: list[bytes] = []
         self.tensors: list[bytes] = []
         self._constants: dict[str, Constant] = {}
-        self._types = {model.input.name: TensorType("float32", input_shape(model))}
+        self._types = {model.input.name: TensorType("float32", model.input.shape)}
         self._stored: set[str] = set()
         self._by_kind: dict[str, Callable[[Operation], _Nodes]] = {
             "add": self._binary,

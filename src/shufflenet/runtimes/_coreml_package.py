@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from shufflenet.errors import DamagedPackage
 from shufflenet.files.mlpackage import ImageInput, Model, TensorType, read_package, sealed_part
+from shufflenet.preprocess import Pixels, normalize
 from shufflenet.runtimes._cards import open_card
-from shufflenet.runtimes._coreml_graph import input_shape
 from shufflenet.runtimes._fixed_sizes import FixedSizes
 from shufflenet.runtimes._guard import Guard
 from shufflenet.runtimes._inputs import check_batch, check_pixels, to_pixels
@@ -22,7 +22,7 @@ __all__ = ["LOGITS", "PackageClassifier", "accepting", "open_package", "read_met
 LOGITS = "logits"
 
 ComputeOne: TypeAlias = Callable[[npt.NDArray[np.generic]], npt.NDArray[np.float32]]
-"""Computes logits ``(1, classes)`` of an image: bytes ``(h, w, 3)``, or float32 ``(c, h, w)``."""
+"""Computes logits ``(1, classes)`` of an image: bytes ``(h, w, c)``, or float32 ``(c, h, w)``."""
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -47,9 +47,8 @@ def open_package(path: Path) -> tuple[Card, Model]:
     shapes = {each.name: each.kind for each in model.results}
     if shapes.get(LOGITS) != TensorType("float32", (1, card.network.classes)):
         raise DamagedPackage(path, "it returns no logits of its card's classes")
-    shape, channels = input_shape(model), card.network.in_channels
-    is_image = isinstance(model.input, ImageInput)
-    if len(shape) != 4 or shape[:2] != (1, channels) or is_image != (channels == 3):
+    shape = model.input.shape
+    if len(shape) != 4 or shape[:2] != (1, card.network.in_channels):
         raise DamagedPackage(path, "it reads other images than its card says")
     if max(shape[2:]) > MAX_CROP_PX:
         raise DamagedPackage(path, f"it reads images of more than {MAX_CROP_PX} px")
@@ -85,13 +84,14 @@ class PackageClassifier:
             runtime: What computes, as people call it.
         """
         self.card = card
-        self._sizes, self._compute = FixedSizes.of(input_shape(model)), compute
+        self._is_image = isinstance(model.input, ImageInput)
+        self._sizes, self._compute = FixedSizes.of(model.input.shape), compute
         self._guard = Guard(path, runtime, card.network.classes)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.
 
-        Packages read photos as bytes, so that prepared photos are converted back to bytes first.
+        Those that read images as bytes get prepared ones converted back to bytes.
 
         Raises:
             SpecError: the batch has another shape or type, or is not finite.
@@ -99,23 +99,23 @@ class PackageClassifier:
         """
         batch = check_batch(batch, self.card.network.in_channels)
         self._sizes.check(batch.shape[2:])
-        if self.card.network.in_channels == 3:
+        if self._is_image:
             pixels = to_pixels(batch, self.card.preprocess).transpose(0, 2, 3, 1)
             return self._guard.logits(self._each, np.ascontiguousarray(pixels))
         return self._guard.logits(self._each, batch)
 
-    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+    def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped images, pixels ``(n, h, w, c)``.
 
         Raises:
             SpecError: the pixels have another shape or type.
             CheckpointError: the package cannot be computed, or not to finite logits.
         """
-        pixels = check_pixels(pixels, self.card.network.in_channels)
+        pixels = check_pixels(pixels, self.card)
         self._sizes.check(pixels.shape[1:3])
+        if not self._is_image:
+            return self.logits(normalize(pixels, self.card.preprocess))
         return self._guard.logits(self._each, pixels)
 
-    def _each(
-        self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
-    ) -> npt.NDArray[np.float32]:
+    def _each(self, images: npt.NDArray[np.float32] | Pixels) -> npt.NDArray[np.float32]:
         return np.concatenate([self._compute(image) for image in images])

@@ -64,7 +64,7 @@ def _compute(
     """Compute the logits ``(1, classes)`` of an image; photos in the order of colors stated."""
     planes = image
     if isinstance(model.input, ImageInput):
-        colors = image if model.input.colors == "rgb" else image[..., ::-1]
+        colors = image[..., ::-1] if model.input.colors == "bgr" else image
         planes = colors.transpose(2, 0, 1)
     values = np.ascontiguousarray(planes[None], np.float32)
     (logits,) = session.run([LOGITS], {model.input.name: values})

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import DamagedProgram, MissingDependency
-from shufflenet.files import check_model_file, errors_of
+from shufflenet.files import read_model
 from shufflenet.machine import check_threads, cores
-from shufflenet.outside import read_regular
+from shufflenet.preprocess import Pixels
 from shufflenet.runtimes._cards import open_card
 from shufflenet.runtimes._classifier import missing_package
 from shufflenet.runtimes._file_input import INPUT_KEY, FileInput
@@ -44,7 +44,7 @@ def read_metadata(path: Path) -> dict[str, str]:
         CheckpointError: it cannot be read.
         DamagedProgram: it is no program, or is damaged.
     """
-    return _texts(path, _read(path))
+    return _texts(path, read_model(path, _MOST_BYTES))
 
 
 class ExecuTorchClassifier:
@@ -74,7 +74,7 @@ class ExecuTorchClassifier:
             SpecError: the number of threads is none that can be.
         """
         check_threads(threads)
-        content = _read(path)
+        content = read_model(path, _MOST_BYTES)
         texts = _texts(path, content)
         self.card = open_card(path, texts, {Path(path).name: content})
         self._lock = threading.Lock()
@@ -95,8 +95,8 @@ class ExecuTorchClassifier:
         """
         return self._guard.logits(self._run, self._input.from_batch(batch))
 
-    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+    def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped images, pixels ``(n, h, w, c)``.
 
         Raises:
             SpecError: the pixels have another shape or type.
@@ -104,14 +104,10 @@ class ExecuTorchClassifier:
         """
         return self._guard.logits(self._run, self._input.from_pixels(pixels))
 
-    def _run(
-        self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
-    ) -> npt.NDArray[np.float32]:
+    def _run(self, images: npt.NDArray[np.float32] | Pixels) -> npt.NDArray[np.float32]:
         return self._input.sizes.compute(self._call, images)
 
-    def _call(
-        self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
-    ) -> npt.NDArray[np.float32]:
+    def _call(self, images: npt.NDArray[np.float32] | Pixels) -> npt.NDArray[np.float32]:
         """Compute as many images as the program takes."""
         import torch  # noqa: PLC0415  # ExecuTorch takes its tensors
 
@@ -119,17 +115,6 @@ class ExecuTorchClassifier:
         with self._lock:  # it computes in memory of its own
             (logits,) = self._method.call((given,))
         return np.asarray(logits.numpy(), np.float32)
-
-
-def _read(path: str | Path) -> bytes:
-    """Return the bytes of a file.
-
-    Raises:
-        CheckpointError: it cannot be read.
-    """
-    check_model_file(path)
-    with errors_of(path):
-        return read_regular(path, _MOST_BYTES)
 
 
 def _texts(path: str | Path, content: bytes) -> dict[str, str]:

@@ -24,6 +24,7 @@ from shufflenet.errors import (
 from shufflenet.files import cache_dir, check_model_file, hash_content, write_atomic
 from shufflenet.machine import cores
 from shufflenet.outside import read_json, read_regular, typed
+from shufflenet.preprocess import Pixels, draw_noise
 from shufflenet.runtimes._classifier import Classifier
 from shufflenet.runtimes._installed import installed_version
 from shufflenet.runtimes._int8 import INT8_AGREEMENT
@@ -34,8 +35,7 @@ __all__ = ["choose_at_once", "open_fastest"]
 
 _log = logging.getLogger(__name__)
 
-_Image: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
-_COLORS = 3  # channels of a photo
+_Image: TypeAlias = Pixels | npt.NDArray[np.float32]
 
 _MOST_CHOICES, _MAX_BYTES = 1000, 1 << 20  # of the file; a choice takes 200 bytes
 
@@ -145,12 +145,11 @@ def _choose(opened: Mapping[str, Classifier]) -> str:
     """
     first, *others = opened
     card = opened[first].card
-    side = card.preprocess.crop_px
-    channels, rng = card.network.in_channels, np.random.default_rng(0)
+    how, rng = card.preprocess, np.random.default_rng(0)
     image: _Image = (
-        rng.integers(0, 256, (1, side, side, 3), np.uint8)  # as photos are predicted
-        if channels == _COLORS
-        else rng.standard_normal((1, channels, side, side), np.float32)
+        draw_noise(rng, how, 1)  # as photos are predicted
+        if card.takes_pixels
+        else rng.standard_normal((1, card.network.in_channels, *how.size_px), np.float32)
     )
     expected = _logits(opened[first], image)
     allowed = float(np.abs(expected).max()) * (INT8_AGREEMENT if card.int8 else FLOAT32_TOLERANCE)
@@ -180,7 +179,7 @@ def _times(
 
     Args:
         classifiers: What is timed.
-        image: The image of every call: pixels, uint8 ``(1, h, w, 3)``, or prepared, float32
+        image: The image of every call: pixels ``(1, h, w, c)``, or prepared, float32
             ``(1, channels, h, w)``.
         clock: Returns seconds.
     """
@@ -199,9 +198,9 @@ def _times(
 
 
 def _logits(classifier: Classifier, image: _Image) -> npt.NDArray[np.float32]:
-    """Compute the logits of pixels, uint8 ``(1, h, w, 3)``, or of a prepared image, float32."""
-    if image.dtype == np.uint8:
-        return classifier.logits_from_pixels(np.asarray(image, np.uint8))
+    """Compute the logits of pixels, ``(1, h, w, c)``, or of a prepared image, float32."""
+    if image.dtype != np.float32:
+        return classifier.logits_from_pixels(np.asarray(image, image.dtype))
     return classifier.logits(np.asarray(image, np.float32))
 
 

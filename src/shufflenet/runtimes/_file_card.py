@@ -11,11 +11,12 @@ from shufflenet.errors import (
     NotVerifiable,
     SpecError,
 )
-from shufflenet.files import check_model_file, check_onnx_graph, read_onnx_metadata
+from shufflenet.files import check_model_file, read_onnx_metadata
 from shufflenet.runtimes._classifier import missing_package
-from shufflenet.spec import CARD_KEY, FORMATS, RUNTIMES, Card, Runtime
+from shufflenet.runtimes._proof import PRECISION_KEY
+from shufflenet.spec import CARD_KEY, FORMATS, RUNTIMES, Card, Precision, Runtime
 
-__all__ = ["file_metadata", "read_file_card"]
+__all__ = ["file_metadata", "read_file_card", "stated_precision"]
 
 
 def read_file_card(path: str | Path) -> Card:
@@ -45,16 +46,27 @@ def read_file_card(path: str | Path) -> Card:
 
 
 def file_metadata(path: Path, runtime: Runtime) -> Mapping[str, str]:
-    """Return the metadata of a file, whose network is the one that was written.
+    """Return the metadata of a file.
+
+    That its network is the one that was written a runtime checks when it opens it.
 
     Raises:
-        ChangedExport: it is another. Of all formats but ONNX the runtime said so when it opened.
+        CheckpointError: the file is missing, unreadable or damaged.
     """
     if path.suffix.lower() != ".onnx":
         read: Callable[[Path], dict[str, str]] | None = getattr(
             import_module(runtime.module), "read_metadata", None
         )
         return read(path) if read else {}
-    metadata = read_onnx_metadata(path)
-    check_onnx_graph(path, metadata)
-    return metadata
+    return read_onnx_metadata(path)
+
+
+def stated_precision(path: Path, runtime: Runtime) -> Precision:
+    """Return the numbers in which an exported file computes, as it says; float32 if it does not.
+
+    Raises:
+        CheckpointError: the file is missing, unreadable or damaged.
+    """
+    stated = file_metadata(path, runtime).get(PRECISION_KEY)
+    known: tuple[Precision, ...] = ("float16", "int8")
+    return next((each for each in known if each == stated), "float32")

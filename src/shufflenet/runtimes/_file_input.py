@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.preprocess import normalize
+from shufflenet.preprocess import Pixels, normalize
 from shufflenet.runtimes._fixed_sizes import FixedSizes
 from shufflenet.runtimes._inputs import check_batch, check_pixels, to_pixels
 from shufflenet.spec import Card
@@ -29,9 +29,7 @@ class FileInput:
     takes_bytes: bool
     sizes: FixedSizes = field(default_factory=FixedSizes)
 
-    def from_batch(
-        self, batch: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.float32] | npt.NDArray[np.uint8]:
+    def from_batch(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | Pixels:
         """Convert prepared images ``(n, c, h, w)``.
 
         Raises:
@@ -41,17 +39,15 @@ class FileInput:
         self.sizes.check(batch.shape[2:])
         return to_pixels(batch, self.card.preprocess) if self.takes_bytes else batch
 
-    def from_pixels(
-        self, pixels: npt.NDArray[np.uint8]
-    ) -> npt.NDArray[np.float32] | npt.NDArray[np.uint8]:
-        """Convert RGB images ``(n, h, w, 3)``, 0 to 255.
+    def from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32] | Pixels:
+        """Convert cropped images, pixels ``(n, h, w, c)``.
 
         A file that takes bytes gets them as they are, transposed; no float is computed.
 
         Raises:
             SpecError: the pixels have another shape or type, or are of another size.
         """
-        pixels = check_pixels(pixels, self.card.network.in_channels)
+        pixels = check_pixels(pixels, self.card)
         self.sizes.check(pixels.shape[1:3])
         if self.takes_bytes:
             return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))

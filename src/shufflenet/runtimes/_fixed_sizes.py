@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import SpecError
+from shufflenet.preprocess import Pixels
 
 __all__ = ["FixedSizes"]
 
-_Images: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
+_Images: TypeAlias = npt.NDArray[np.float32] | Pixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,12 @@ from shufflenet.errors import (
     ShuffleNetError,
 )
 from shufflenet.files import check_onnx_numbers
+from shufflenet.preprocess import Pixels
 from shufflenet.runtimes._classifier import Classifier
 
-__all__ = ["Guard", "check_graph", "check_rows", "guarded", "loading"]
+__all__ = ["Guard", "check_graph", "check_maps", "check_rows", "guarded", "loading"]
 
-_Images = TypeVar("_Images", bound=npt.NDArray[np.float32] | npt.NDArray[np.uint8])
+_Images = TypeVar("_Images", bound=npt.NDArray[np.float32] | Pixels)
 _Rows: TypeAlias = npt.NDArray[np.float32]
 
 
@@ -117,7 +118,7 @@ class Guard:
             ) from error
 
 
-def guarded(classifier: Classifier) -> Callable[[npt.NDArray[np.uint8]], _Rows]:
+def guarded(classifier: Classifier) -> Callable[[Pixels], _Rows]:
     """Return a classifier's ``logits_from_pixels``, whose ``(n, classes)`` are checked."""
     name, classes = classifier.card.name, classifier.card.network.classes
     guard = Guard(name, type(classifier).__name__, classes, what="model")
@@ -143,3 +144,23 @@ def check_rows(
         raise OtherOutput(path, f"{rows.dtype} {rows.shape}", shape, what=what)
     if not np.isfinite(rows).all():
         raise LogitsNotNumbers(path, what=what)
+
+
+def check_maps(
+    maps: npt.NDArray[np.float32], shape: tuple[int, int], path: str | Path, *, what: str = "file"
+) -> None:
+    """Check that feature maps are finite floats ``(n, c, h, w)``.
+
+    Args:
+        maps: The maps.
+        shape: The number of images and of channels.
+        path: The file that computed them, or the model's name.
+        what: What ``path`` is: "file" or "model".
+
+    Raises:
+        OtherOutput: they have another shape or type.
+        LogitsNotNumbers: they hold infinities or NaN.
+    """
+    if maps.ndim != 4 or maps.shape[:2] != shape:
+        raise OtherOutput(path, f"{maps.dtype} {maps.shape}", shape, what=what)
+    check_rows(maps.reshape(shape[0], -1), shape[:1], path, what=what)

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import SpecError
-from shufflenet.preprocess import mean_image
-from shufflenet.spec import Preprocess
+from shufflenet.preprocess import Pixels, mean_image, pixel_type
+from shufflenet.spec import Card, Preprocess
 
 __all__ = ["check_batch", "check_pixels", "to_pixels"]
 
@@ -33,18 +33,22 @@ def check_batch(batch: npt.NDArray[np.float32], channels: int) -> npt.NDArray[np
     return images
 
 
-def check_pixels(pixels: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.uint8]:
-    """Return RGB images, uint8 ``(n, h, w, 3)``, for three channels, as runtimes read them.
+def check_pixels(pixels: Pixels, card: Card) -> Pixels:
+    """Return images of a card's channels and bits, ``(n, h, w, c)``, as runtimes read them.
 
     Raises:
-        SpecError: it is no such array, or the network takes no images of 3 channels.
+        SpecError: it is no such array, or the network takes images of other channels than the
+            preprocessing gives.
     """
-    if channels != 3:
-        raise SpecError("in_channels", channels, "3 to classify photos; use logits() instead")
-    expected = "uint8 of shape (n, height, width, 3)"
+    how = card.preprocess
+    if not card.takes_pixels:
+        expected = f"{how.in_channels} to classify photos; use logits() instead"
+        raise SpecError("in_channels", card.network.in_channels, expected)
+    expected = f"uint{how.bits} of shape (n, height, width, {how.in_channels})"
     images = _plain(pixels, "the pixels", expected)
-    fits = images.ndim == 4 and images.shape[3] == 3 and 0 not in images.shape[1:3]
-    if not fits or images.dtype != np.uint8:
+    channels = images.shape[3:]
+    fits = images.ndim == 4 and channels == (how.in_channels,) and 0 not in images.shape[1:3]
+    if not fits or images.dtype != pixel_type(how):
         raise SpecError("the pixels", f"{images.dtype} {images.shape}", expected)
     return images
 
@@ -67,12 +71,13 @@ def _plain(array: npt.NDArray[_T], name: str, expected: str) -> npt.NDArray[_T]:
         ) from error
 
 
-def to_pixels(batch: npt.NDArray[np.float32], how: Preprocess) -> npt.NDArray[np.uint8]:
-    """Convert prepared images back to RGB bytes, both ``(n, 3, h, w)``; inverts ``normalize``."""
+def to_pixels(batch: npt.NDArray[np.float32], how: Preprocess) -> Pixels:
+    """Convert prepared images back to pixels, both ``(n, c, h, w)``; inverts ``normalize``."""
     image = mean_image(how)
     std, mean = (np.array(x, np.float32)[:, None, None] for x in (how.std, how.mean))
-    values = (batch * std + mean) * np.float32(255 / how.value_range)
+    values = (batch * std + mean) * np.float32(how.max_value / how.value_range)
     values = values if image is None else values + image
-    colors = 1 if how.channels == "rgb" else -1
-    pixels: npt.NDArray[np.uint8] = np.rint(values[:, ::colors]).clip(0, 255).astype(np.uint8)
+    colors = -1 if how.channels == "bgr" else 1
+    whole = np.rint(values[:, ::colors]).clip(0, how.max_value)
+    pixels: Pixels = whole.astype(pixel_type(how))
     return pixels

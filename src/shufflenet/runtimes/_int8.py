@@ -11,6 +11,7 @@ import numpy.typing as npt
 from shufflenet.errors import ChangedInt8, DamagedCheck, OtherInt8Logits
 from shufflenet.files import hash_onnx_graph, read_onnx_metadata
 from shufflenet.outside import read_json, typed
+from shufflenet.preprocess import Pixels
 from shufflenet.runtimes._proof import CHECK_KEY, HASH_KEY, stated_image
 from shufflenet.spec import Card
 
@@ -49,7 +50,7 @@ def computes_int8_exactly() -> bool:
 
 
 def check_int8(
-    logits_from_pixels: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]],
+    logits_from_pixels: Callable[[Pixels], npt.NDArray[np.float32]],
     card: Card,
     metadata: Mapping[str, str],
     path: str | Path,
@@ -62,7 +63,7 @@ def check_int8(
     warned of.
 
     Args:
-        logits_from_pixels: Computes the file here: images ``(n, h, w, 3)`` to ``(n, classes)``.
+        logits_from_pixels: Computes the file here: pixels ``(n, h, w, c)`` to ``(n, classes)``.
         card: The file's card.
         metadata: The file's metadata; a file without such logits is not checked.
         path: The file.
@@ -77,12 +78,12 @@ def check_int8(
     written = read_onnx_metadata(path).get(HASH_KEY)
     if written is not None and written != hash_onnx_graph(path):
         raise ChangedInt8(path)
-    computed = logits_from_pixels(stated_image(metadata, card.preprocess, path))[0]
-    try:
+    try:  # before anything is computed, for which code may first have to be generated
         logits = typed(read_json(metadata[CHECK_KEY]), tuple[float, ...], "logits")
-        exact = np.array(logits, np.float32).reshape(computed.shape)
+        exact = np.array(logits, np.float32).reshape(card.network.classes)
     except ValueError as error:  # a SpecError is one
         raise DamagedCheck(path) from error
+    computed = logits_from_pixels(stated_image(metadata, card.preprocess, path))[0]
     if np.abs(computed - exact).max() <= _OTHER_LOGITS * np.abs(exact).max():
         return
     if card.int8.weight_range == "portable":

@@ -9,20 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import SpecError
+from shufflenet.files import read_model
 from shufflenet.machine import cores
-from shufflenet.preprocess import affine, normalize
+from shufflenet.preprocess import Pixels, affine, normalize
 from shufflenet.runtimes._cards import open_card
 from shufflenet.runtimes._file_input import INPUT_KEY
 from shufflenet.runtimes._guard import Guard, loading
 from shufflenet.runtimes._inputs import check_batch, check_pixels, to_pixels
-from shufflenet.runtimes._litert_file import check_sizes, metadata_in, read_content
+from shufflenet.runtimes._litert_file import MOST_BYTES, check_sizes, metadata_in
 from shufflenet.runtimes._stderr import silent_stderr
 from shufflenet.spec import Arithmetic, Preprocess
 
 __all__ = ["LiteRtClassifier", "open_file", "read_metadata"]
 
 _MOST_IDLE = 4  # interpreters that wait for the next call
-_Images = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
+_Images = npt.NDArray[np.float32] | Pixels
 
 
 def open_file(path: Path, *, threads: int | None, precision: Arithmetic) -> "LiteRtClassifier":
@@ -42,7 +43,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         CheckpointError: the file is missing, unreadable or damaged.
         MissingDependency: LiteRT is not installed.
     """
-    return metadata_in(path, read_content(path))
+    return metadata_in(path, read_model(path, MOST_BYTES))
 
 
 class LiteRtClassifier:
@@ -66,7 +67,7 @@ class LiteRtClassifier:
             NotRunnable: LiteRT cannot run it.
             MissingDependency: LiteRT is not installed.
         """
-        content = read_content(path)
+        content = read_model(path, MOST_BYTES)
         metadata = metadata_in(path, content)
         self.card = open_card(path, metadata, {Path(path).name: content})
         check_sizes(path, content)
@@ -90,15 +91,15 @@ class LiteRtClassifier:
             images = to_pixels(batch, how) if self._type == np.uint8 else _denormalized(batch, how)
         return self._guard.logits(self._run, images.transpose(0, 2, 3, 1))
 
-    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+    def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped images, pixels ``(n, h, w, c)``.
 
         Raises:
             SpecError: the pixels have another shape or type, or the file takes images of another
                 size only.
             CheckpointError: the file cannot be computed, or not to finite logits.
         """
-        how, pixels = self.card.preprocess, check_pixels(pixels, self.card.network.in_channels)
+        how, pixels = self.card.preprocess, check_pixels(pixels, self.card)
         if self._takes_pixels:
             return self._guard.logits(self._run, pixels)
         return self._guard.logits(self._run, normalize(pixels, how).transpose(0, 2, 3, 1))
@@ -193,7 +194,7 @@ def _denormalized(batch: npt.NDArray[np.float32], how: Preprocess) -> npt.NDArra
     """Convert prepared images to RGB values from 0 to 255, both ``(n, 3, h, w)``, unrounded."""
     factors, offsets = (each[:, None, None] for each in affine(how))
     values = ((batch - offsets) / factors).astype(np.float32)
-    return values[:, :: 1 if how.channels == "rgb" else -1]
+    return values[:, :: -1 if how.channels == "bgr" else 1]
 
 
 class _Message:

@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 
 from shufflenet.errors import DamagedLiteRt, MissingDependency
-from shufflenet.files import errors_of
-from shufflenet.outside import read_regular
 from shufflenet.runtimes._classifier import missing_package
 from shufflenet.spec import MAX_CARD_BYTES, RUNTIMES
 
-__all__ = ["check_sizes", "metadata_in", "read_content"]
+__all__ = ["MOST_BYTES", "check_sizes", "metadata_in"]
 
-_MOST_BYTES = (1 << 31) - 1  # offsets in a FlatBuffers file have 31 bits
+MOST_BYTES = (1 << 31) - 1  # offsets in a FlatBuffers file have 31 bits
 _MOST_ENTRIES = 64
 _MOST_TENSORS = 50_000  # that are stated, and that operators read; as in graph/_nodes.py
 _MOST_NUMBERS = 1 << 28  # of a tensor; the catalogue's largest has 2e7 for an image of 224 px
@@ -28,16 +26,6 @@ _MOST_PADDING = 16  # px; the catalogue's largest kernel needs 3
 _IDENTIFIER = b"TFL3"
 # What reading a damaged file as FlatBuffers raises: places outside it, and no text.
 _DAMAGE = (AttributeError, IndexError, OverflowError, TypeError, ValueError, struct.error)
-
-
-def read_content(path: str | Path) -> bytes:
-    """Read a file.
-
-    Raises:
-        CheckpointError: it is missing or unreadable.
-    """
-    with errors_of(path):
-        return read_regular(path, _MOST_BYTES)
 
 
 def metadata_in(path: str | Path, content: bytes) -> dict[str, str]:

@@ -22,7 +22,7 @@ from shufflenet.errors import (
 )
 from shufflenet.files import card_from_metadata, hash_content, read_onnx_card, read_onnx_file
 from shufflenet.machine import PerProcess, check_threads, cores, host_target
-from shufflenet.preprocess import normalize
+from shufflenet.preprocess import Pixels, normalize, scales_bytes
 from shufflenet.runtimes._classifier import missing_package
 from shufflenet.runtimes._guard import Guard
 from shufflenet.runtimes._helpers import Helpers
@@ -180,19 +180,20 @@ class LlvmClassifier:
             return compiled.logits_of(batch[0], self._submit())
         return compiled.logits(self._map(compiled.features, batch))
 
-    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+    def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped images, pixels ``(n, h, w, c)``.
 
-        The code normalizes pixels as it reads them, unless a mean image is subtracted.
+        The code normalizes bytes as it reads them, unless a mean image is subtracted.
 
         Raises:
             SpecError: the batch has another shape or type, or is not finite.
             CheckpointError: code for this shape cannot be compiled, or logits are not finite.
         """
-        pixels = check_pixels(pixels, self.card.network.in_channels)
-        if self.card.preprocess.mean_image:
-            return self.logits(normalize(pixels, self.card.preprocess))
-        return self._guard.logits(self._logits_from_pixels, pixels)
+        pixels = check_pixels(pixels, self.card)
+        how = self.card.preprocess
+        if not scales_bytes(how, how.in_channels):
+            return self.logits(normalize(pixels, how))
+        return self._guard.logits(self._logits_from_pixels, np.asarray(pixels, np.uint8))
 
     def _logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         compiled = self._compiled_for((pixels.shape[3], *pixels.shape[1:3]))
@@ -251,4 +252,4 @@ class LlvmClassifier:
 
 def _shape(card: Card) -> tuple[int, int, int]:
     """Return the channels, height and width of a model's images, px."""
-    return card.network.in_channels, card.preprocess.crop_px, card.preprocess.crop_px
+    return card.network.in_channels, *card.preprocess.size_px

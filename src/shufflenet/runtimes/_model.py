@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import ImageError, SpecError
+from shufflenet.preprocess import Pixels
 from shufflenet.runtimes._classifier import Classifier, Prediction
 from shufflenet.runtimes._classify import classify
 from shufflenet.runtimes._fastest import open_fastest
@@ -16,7 +17,7 @@ from shufflenet.runtimes._guard import Guard
 from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.runtimes._open import find_runtimes
 from shufflenet.runtimes._pictures import Picture, list_pictures
-from shufflenet.spec import Arithmetic
+from shufflenet.spec import RUNTIMES, Arithmetic, Preprocess
 
 __all__ = ["Model", "Opening"]
 
@@ -68,6 +69,18 @@ class Model:
         runtime = type(classifier).__name__
         self._guard = Guard(self.card.name, runtime, self.card.network.classes, what="model")
 
+    @property
+    def path(self) -> Path | None:
+        """The file that was opened; None of a classifier of the caller's own."""
+        return self._opening.path if self._opening else None
+
+    @property
+    def runtime(self) -> str:
+        """The name of the runtime that computes it, of ``spec.RUNTIMES``; else of its class."""
+        kind = type(self._classifier)
+        of_module = {runtime.module: name for name, runtime in RUNTIMES.items()}
+        return of_module.get(kind.__module__, kind.__name__)
+
     def __reduce__(self) -> tuple[object, ...]:
         """Return how pickle makes the model anew: from its file, or from its classifier."""
         if self._opening:
@@ -88,17 +101,17 @@ class Model:
         batch = check_batch(batch, self.card.network.in_channels)
         return self._guard.logits(self._classifier.logits, batch)
 
-    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+    def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped images, pixels ``(n, h, w, c)``.
 
         Raises:
             SpecError: the pixels have another shape or dtype, or the network takes images of
-                another number of channels than three.
+                other channels than its preprocessing gives.
             CheckpointError: the file cannot be computed, or not to finite logits.
         """
         if self._opening:
             return self._classifier.logits_from_pixels(pixels)
-        pixels = check_pixels(pixels, self.card.network.in_channels)
+        pixels = check_pixels(pixels, self.card)
         return self._guard.logits(self._classifier.logits_from_pixels, pixels)
 
     @overload
@@ -121,8 +134,9 @@ class Model:
         """Return the ``k`` most probable classes of every image, most probable first.
 
         Args:
-            images: One image or several: paths, bytes of image files, images of Pillow, or RGB
-                arrays, uint8 ``(h, w, 3)`` or ``(n, h, w, 3)``, of any size.
+            images: One image or several: paths, bytes of image files, images of Pillow, or
+                arrays of any size, ``(h, w, c)`` or ``(n, h, w, c)``, of the channels and bits of
+                ``card.preprocess``: uint8 RGB for most models.
             k: The number of classes; all of them, if there are fewer.
             errors: Whether the error of an image that cannot be read is raised, so that there is
                 no result at all, or stands in the image's place.
@@ -133,7 +147,7 @@ class Model:
         Raises:
             ImageError: an image cannot be read, and ``errors`` is ``raise``.
             SpecError: an image is of no such type, k is below 1, or the network takes images of
-                another number of channels than three.
+                other channels than its preprocessing gives.
             CheckpointError: the file cannot be computed, or not to finite logits.
         """
         if errors not in ("raise", "return"):
@@ -156,6 +170,13 @@ class Model:
         <Model shufflenet_v2_x1_0.tiny_imagenet_200: 200 classes, 80 px, OnnxClassifier>
         """
         card, by = self.card, type(self._classifier).__name__
-        return (
-            f"<Model {card.name}: {len(card.labels)} classes, {card.preprocess.crop_px} px, {by}>"
-        )
+        return f"<Model {card.name}: {len(card.labels)} classes, {_size(card.preprocess)}, {by}>"
+
+
+def _size(how: Preprocess) -> str:
+    """Return the size of images, and their channels where they are no colors of 8 bits."""
+    size = how.crop_px if isinstance(how.crop_px, int) else f"{how.width_px}x{how.height_px}"
+    if how.channels in ("rgb", "bgr") and how.bits == 8:
+        return f"{size} px"
+    channels = f"{how.in_channels} channels" if how.channels == "stored" else how.channels
+    return f"{size} px, {channels}" + (" of 16 bits" if how.bits == 16 else "")

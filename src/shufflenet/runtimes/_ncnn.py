@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.errors import CardMismatch, DamagedNcnn, MissingDependency
-from shufflenet.files import errors_of, read_ncnn_text, read_sidecar, sidecar_of
+from shufflenet.files import read_model, read_ncnn_text, read_part, read_sidecar, sidecar_of
 from shufflenet.machine import PerProcess, cores
-from shufflenet.outside import read_regular
+from shufflenet.preprocess import Pixels
 from shufflenet.runtimes._cards import open_card
 from shufflenet.runtimes._classifier import missing_package
 from shufflenet.runtimes._file_input import FileInput
@@ -83,8 +83,8 @@ class NcnnClassifier:
         """
         return self._guard.logits(self._logits, self._input.from_batch(batch))
 
-    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+    def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped images, pixels ``(n, h, w, c)``.
 
         Raises:
             SpecError: the pixels have another shape or type.
@@ -106,9 +106,7 @@ class NcnnClassifier:
         _read(self._path)
         return _load(self._ncnn, self._path, 1)
 
-    def _logits(
-        self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
-    ) -> npt.NDArray[np.float32]:
+    def _logits(self, images: npt.NDArray[np.float32] | Pixels) -> npt.NDArray[np.float32]:
         rows = [self._row(np.ascontiguousarray(image, np.float32)) for image in images]
         return np.stack(rows) if rows else np.zeros((0, self.card.network.classes), np.float32)
 
@@ -141,10 +139,10 @@ def _read(path: Path) -> tuple[Card, NcnnNetwork]:
     numbers_path = path.with_suffix(".bin")
     if not numbers_path.exists():
         raise DamagedNcnn(path, f"has no {numbers_path.name!r} beside it")
-    contents = {}
-    for each in (path, numbers_path):
-        with errors_of(each):
-            contents[each.name] = read_regular(each, _MOST_BYTES)
+    contents = {
+        path.name: read_model(path, _MOST_BYTES),
+        numbers_path.name: read_part(numbers_path, _MOST_BYTES),
+    }
     metadata, contents[sidecar_of(path).name] = read_sidecar(path)
     card = open_card(path, metadata, contents)
     try:

@@ -20,7 +20,7 @@ from shufflenet.errors import (
 from shufflenet.files import SEAL_KEY, UNSEALED, check_seal
 from shufflenet.machine import PerProcess, cores
 from shufflenet.outside import read_json, typed
-from shufflenet.preprocess import normalize
+from shufflenet.preprocess import Pixels, normalize, scales_bytes
 from shufflenet.runtimes._fixed_sizes import FixedSizes
 from shufflenet.runtimes._guard import Guard
 from shufflenet.runtimes._inputs import check_batch, check_pixels
@@ -124,19 +124,19 @@ def read_stated(path: str | Path, proof: Proof, card: bytes | None) -> Stated:
 
     Raises:
         CardUnreadable: it cannot be read, or is another network's.
-        UnsupportedByRuntime: the network computes images that are not square.
+        UnsupportedByRuntime: the network computes rectangles that its card does not name.
     """
     try:
         stated = Stated(Card.from_json((card or b"").decode()), proof)
     except ValueError as error:  # a SpecError is one
         raise CardUnreadable(path, error) from error
-    network, side = stated.card.network, stated.card.preprocess.crop_px
-    if proof.height != proof.width:
+    network, sides = stated.card.network, stated.card.preprocess.size_px
+    if proof.height != proof.width and sides != (proof.height, proof.width):
         size = f"images of {proof.width}x{proof.height} px"
         raise UnsupportedByRuntime(path, size, "the runtime of compiled files")
-    if (proof.channels, proof.height, proof.classes) != (
+    if (proof.channels, proof.height, proof.width, proof.classes) != (
         network.in_channels,
-        side,
+        *sides,
         network.classes,
     ):
         raise CardUnreadable(path, "it describes another network than the file computes")
@@ -144,8 +144,8 @@ def read_stated(path: str | Path, proof: Proof, card: bytes | None) -> Stated:
 
 
 def takes_pixels(card: Card) -> bool:
-    """Return whether a network's file has the function ``logits``, which takes RGB bytes."""
-    return card.network.in_channels == 3 and not card.preprocess.mean_image
+    """Return whether a network's file has the function ``logits``, which takes bytes."""
+    return scales_bytes(card.preprocess, card.network.in_channels)
 
 
 class OneSize:
@@ -181,14 +181,14 @@ class OneSize:
         self._sizes.check(batch.shape[2:])
         return self._guard.logits(partial(self._map, "logits_of_image"), batch)
 
-    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+    def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped images, pixels ``(n, h, w, c)``.
 
         Raises:
             SpecError: the pixels have another shape or type.
             CheckpointError: they cannot be computed, or logits are not finite.
         """
-        pixels = check_pixels(pixels, self._card.network.in_channels)
+        pixels = check_pixels(pixels, self._card)
         self._sizes.check(pixels.shape[1:3])
         if not takes_pixels(self._card):
             return self.logits(normalize(pixels, self._card.preprocess))

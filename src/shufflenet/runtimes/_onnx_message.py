@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.files.protobuf import chunk, fixed32, integer, integers_packed
+from shufflenet.files.protobuf_writer import chunk, fixed32, integer, integers_packed
 
 __all__ = ["Attribute", "graph_bytes", "node_bytes", "tensor_bytes"]
 

@@ -9,13 +9,18 @@ import numpy.typing as npt
 
 from shufflenet.errors import FileMissing
 from shufflenet.files import card_from_metadata
+from shufflenet.preprocess import Pixels
 from shufflenet.runtimes._file_input import FileInput
 from shufflenet.runtimes._fixed_sizes import FixedSizes
 from shufflenet.runtimes._guard import Guard, loading
 from shufflenet.runtimes._int8 import check_int8, computes_int8_exactly
 from shufflenet.spec import Arithmetic
 
-__all__ = ["OnnxClassifier", "open_file"]
+__all__ = ["MOST_ONNX_BYTES", "OnnxClassifier", "logits_of", "open_file", "open_session"]
+
+# Of a model that is given as bytes: protobuf holds no more; the largest network takes 1.02 GB in
+# float32.
+MOST_ONNX_BYTES = (1 << 31) - 1
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +55,7 @@ class OnnxClassifier:
         if not Path(path).is_file():
             raise FileMissing(path)
         with loading(path, "ONNX Runtime"):
-            self._session = _open_session(path, threads)
+            self._session = open_session(str(path), threads)
             metadata = self._session.get_modelmeta().custom_metadata_map
             images = self._session.get_inputs()[0]
         self.card, published = card_from_metadata(path, metadata)
@@ -75,8 +80,8 @@ class OnnxClassifier:
         """
         return self._guard.logits(self._logits, self._input.from_batch(batch))
 
-    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+    def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped images, pixels ``(n, h, w, c)``.
 
         Raises:
             SpecError: the pixels have another shape or type.
@@ -84,31 +89,29 @@ class OnnxClassifier:
         """
         return self._guard.logits(self._logits, self._input.from_pixels(pixels))
 
-    def _logits(
-        self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
-    ) -> npt.NDArray[np.float32]:
+    def _logits(self, images: npt.NDArray[np.float32] | Pixels) -> npt.NDArray[np.float32]:
         result = self._input.sizes.compute(self._run, images)
-        # The softmax of log(p) is p again.
-        return (
-            np.log(np.maximum(result, np.finfo(np.float32).tiny)) if self._log_of_output else result
-        )
+        return logits_of(result) if self._log_of_output else result
 
-    def _run(
-        self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
-    ) -> npt.NDArray[np.float32]:
+    def _run(self, images: npt.NDArray[np.float32] | Pixels) -> npt.NDArray[np.float32]:
         result: npt.NDArray[np.float32] = self._session.run(None, {self._name: images})[0]
         return result
 
 
-def _open_session(path: str | Path, threads: int | None) -> Any:  # noqa: ANN401  # it has no types
-    """Open a session on the CPU."""
+def logits_of(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the logarithms of probabilities, of which the softmax is these again."""
+    return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+
+
+def open_session(model: str | bytes, threads: int | None) -> Any:  # noqa: ANN401  # it has no types
+    """Open a session on the CPU, of a file or of the content of one."""
     import onnxruntime  # noqa: PLC0415  # a tenth of a second that `import shufflenet` saves
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # only what ends the process; errors are raised
     options.intra_op_num_threads = threads or 0
     return onnxruntime.InferenceSession(
-        str(path),
+        model,
         options,
         providers=["CPUExecutionProvider"],
         enable_fallback=0,  # which prints, and tries the same again

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from shufflenet.errors import FileMissing, MissingDependency, ModelZooFile, SpecError
 from shufflenet.files import card_from_metadata, read_onnx_metadata
+from shufflenet.preprocess import Pixels
 from shufflenet.runtimes._cards import open_card
 from shufflenet.runtimes._classifier import missing_package
 from shufflenet.runtimes._file_input import FileInput
@@ -120,8 +121,8 @@ class OpenVinoClassifier:
         """
         return self._guard.logits(self._logits, self._input.from_batch(batch))
 
-    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+    def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped images, pixels ``(n, h, w, c)``.
 
         Raises:
             SpecError: the pixels have another shape or type.
@@ -129,14 +130,10 @@ class OpenVinoClassifier:
         """
         return self._guard.logits(self._logits, self._input.from_pixels(pixels))
 
-    def _logits(
-        self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
-    ) -> npt.NDArray[np.float32]:
+    def _logits(self, images: npt.NDArray[np.float32] | Pixels) -> npt.NDArray[np.float32]:
         return self._input.sizes.compute(self._run, images)
 
-    def _run(
-        self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
-    ) -> npt.NDArray[np.float32]:
+    def _run(self, images: npt.NDArray[np.float32] | Pixels) -> npt.NDArray[np.float32]:
         compiled = self._compiled_for(images.shape)
         requests = self._requests.of_models
         if id(compiled) not in requests:

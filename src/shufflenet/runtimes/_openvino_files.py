@@ -15,8 +15,7 @@ from xml.parsers import expat
 import numpy as np
 
 from shufflenet.errors import DamagedOpenVino
-from shufflenet.files import errors_of
-from shufflenet.outside import read_regular
+from shufflenet.files import read_part
 from shufflenet.spec import CARD_KEY, MAX_CARD_BYTES
 
 __all__ = ["OpenVinoFiles", "read_openvino_files"]
@@ -64,10 +63,8 @@ def read_openvino_files(path: str | Path) -> OpenVinoFiles:
         DamagedOpenVino: the text is none that ``export`` writes, or does not fit the weights.
     """
     beside = Path(path).with_suffix(".bin")
-    with errors_of(path):
-        text = read_regular(path, _MOST_TEXT_BYTES)
-    with errors_of(beside):
-        weights = read_regular(beside, _MOST_WEIGHTS_BYTES)
+    text = read_part(path, _MOST_TEXT_BYTES)  # the reader below knows its kind better
+    weights = read_part(beside, _MOST_WEIGHTS_BYTES)
     reader = _Reader(weights)
     try:
         reader.read(text)

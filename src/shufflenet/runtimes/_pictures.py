@@ -7,26 +7,24 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from shufflenet.data import Sample, load
+from shufflenet.data import Photo, Sample, load
 from shufflenet.errors import ImageError, SpecError
-from shufflenet.preprocess import decode, resize_and_crop, to_rgb
+from shufflenet.preprocess import Decoded, Pixels, decode_as, image_as, pixel_type, resize_and_crop
 from shufflenet.spec import Preprocess
 
 __all__ = ["Picture", "list_pictures", "load_picture"]
 
-# A path, the bytes of an image file, an image of Pillow, or RGB values 0 to 255, uint8 (h, w, 3).
-Picture: TypeAlias = (
-    str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | npt.NDArray[np.uint8]
-)
+# A path, the bytes of an image file, an image of Pillow, or the pixels of one, (h, w, c), of a
+# model's channels and bits.
+Picture: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | Pixels
 _ONE = (str, os.PathLike, bytes, bytearray, memoryview, Image.Image)
-_PICTURE = "a path, the bytes of an image file, an image of Pillow or an RGB array"
+_PICTURE = "a path, the bytes of an image file, an image of Pillow or an array of pixels"
 
 
 def list_pictures(pictures: Picture | Iterable[Picture]) -> list[Picture]:
-    """Return pictures as a list; a single one, an array ``(h, w, 3)`` too, becomes a list of one.
+    """Return pictures as a list; a single one, an array ``(h, w, c)`` too, becomes a list of one.
 
     Raises:
         SpecError: it is neither a picture nor several.
@@ -45,27 +43,62 @@ def list_pictures(pictures: Picture | Iterable[Picture]) -> list[Picture]:
     return list(pictures)
 
 
-def load_picture(picture: Picture | Sample, how: Preprocess) -> npt.NDArray[np.uint8] | ImageError:
-    """Return a picture resized and cropped, ``(crop_px, crop_px, 3)``, or why it cannot be read.
+def load_picture(
+    picture: Picture | Sample | Photo, how: Preprocess, *, most_pixels: int | None = None
+) -> Pixels | ImageError:
+    """Return a picture resized and cropped, ``(h, w, c)``, or why it cannot be read.
+
+    Args:
+        picture: A picture, or a sample or a photo of a data set.
+        how: How it is resized and cropped.
+        most_pixels: The most that bytes of an image file may hold, if fewer than
+            ``PIL.Image.MAX_IMAGE_PIXELS``.
 
     Raises:
-        SpecError: it is an array that holds no RGB image, or nothing that could be one.
+        SpecError: it is an array of other channels or bits, or nothing that could be one.
     """
+    if isinstance(picture, Photo):
+        return picture.load(how)
     if isinstance(picture, str | os.PathLike | Sample):
         return load(picture if isinstance(picture, Sample) else Path(picture), how)
     try:
         if isinstance(picture, bytes | bytearray | memoryview):
-            return resize_and_crop(decode(bytes(picture), exif=how.exif), how)
+            content = decode_as(bytes(picture), how, most_pixels=most_pixels)
+            return resize_and_crop(content, how)
         if isinstance(picture, Image.Image):
-            return resize_and_crop(to_rgb(picture, exif=how.exif), how)
+            return resize_and_crop(image_as(picture, how), how)
     except ImageError as error:
         return error
     if not isinstance(picture, np.ndarray):
         raise SpecError("an image", f"of type {type(picture).__name__}", _PICTURE)
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+    return resize_and_crop(_checked(picture, how), how)
+
+
+def _checked(picture: Pixels, how: Preprocess) -> Decoded:
+    """Return an array of the channels and bits of a preprocessing as what is resized.
+
+    Raises:
+        SpecError: it is of others, or too large.
+    """
+    planes = picture[..., None] if picture.ndim == 2 else picture  # one channel
+    fits = planes.ndim == 3 and planes.shape[2] == how.in_channels and planes.size
+    if planes.dtype != pixel_type(how) or not fits:
         actual = f"{picture.dtype} {picture.shape}"
-        raise SpecError("the image", actual, "uint8 of shape (height, width, 3), RGB")
+        expected = f"uint{how.bits} of shape (height, width, {how.in_channels})"
+        expected += f", {_ORDERS[how.channels]}"
+        raise SpecError("the image", actual, expected)
     limit = Image.MAX_IMAGE_PIXELS  # a view may show far more pixels than are in memory
-    if limit is not None and picture.shape[0] * picture.shape[1] > limit:
+    if limit is not None and planes.shape[0] * planes.shape[1] > limit:
         raise SpecError("the image", picture.shape[:2], f"of at most {limit:,} pixels")
-    return resize_and_crop(Image.fromarray(np.ascontiguousarray(picture)), how)
+    if how.channels in ("rgb", "bgr") and how.bits == 8:
+        return Image.fromarray(np.ascontiguousarray(planes))
+    return planes
+
+
+_ORDERS = {
+    "rgb": "RGB",
+    "bgr": "RGB",  # which normalizing reverses
+    "gray": "gray",
+    "rgba": "RGBA",
+    "stored": "in the order of the files that it was trained on",
+}

@@ -8,31 +8,29 @@ import numpy.typing as npt
 
 from shufflenet.errors import DamagedCheck
 from shufflenet.outside import read_json, typed
+from shufflenet.preprocess import Pixels, pixel_type
 from shufflenet.spec import Preprocess
 
 __all__ = [
     "CHECK_KEY",
     "FLOAT_CHECK_KEY",
-    "FLOAT_HASH_KEY",
     "HASH_KEY",
     "IMAGE_KEY",
     "PRECISION_KEY",
     "SQUARES",
     "check_image",
     "rounded_logits",
-    "squares",
     "stated_image",
 ]
 
 # Entries of a file's metadata.
 FLOAT_CHECK_KEY = "shufflenet.check"  # the logits of ``stated_image``, as a JSON list
 CHECK_KEY = "shufflenet.int8_check"  # likewise of ONNX files in int8
-FLOAT_HASH_KEY = "shufflenet.sha256"  # the hash of an ONNX file's graph
-HASH_KEY = "shufflenet.int8_sha256"  # likewise of ONNX files in int8
-IMAGE_KEY = "shufflenet.image_px"  # the height and width of that image, if it is not square
+HASH_KEY = "shufflenet.int8_sha256"  # of ONNX files in int8, what ``files.SEAL_KEY`` is of others
+IMAGE_KEY = "shufflenet.image_px"  # that image's height and width, if the card states a square
 PRECISION_KEY = "shufflenet.precision"  # the numbers in which it computes: float16 is wider off
 
-SQUARES = "squares of 8"  # what compiled files call the image of ``squares``
+SQUARES = "squares of 8"  # what compiled files call the image of ``check_image``
 _DIGITS = 6  # of each logit that a file holds
 
 
@@ -41,27 +39,27 @@ def rounded_logits(logits: npt.NDArray[np.float32]) -> list[float]:
     return [float(f"{value:.{_DIGITS}g}") for value in logits]
 
 
-def check_image(how: Preprocess) -> npt.NDArray[np.uint8]:
-    """Return the image whose logits a file of square images holds: ``(1, crop_px, crop_px, 3)``.
+def check_image(how: Preprocess) -> Pixels:
+    """Return the image whose logits a file holds: pixels ``(1, h, w, c)``.
 
-    It shows squares of an eighth of its side in colors drawn with seed 0, which excite layers
+    It shows eight by eight fields, each of a color that is drawn with seed 0: these excite layers
     more strongly than noise does.
     """
-    return squares(how.crop_px, how.crop_px)[None]
+    return _fields(how, how.size_px)
 
 
-def squares(height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Return an image, ``(height, width, 3)``, of eight by eight squares in random colors."""
-    colors = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
-    rows, columns = (np.arange(side) * 8 // side for side in (height, width))
-    image: npt.NDArray[np.uint8] = colors[rows][:, columns]
+def _fields(how: Preprocess, size: tuple[int, int]) -> Pixels:
+    drawn = (8, 8, how.in_channels)
+    colors = np.random.default_rng(0).integers(
+        0, how.max_value, drawn, pixel_type(how), endpoint=True
+    )
+    rows, columns = (np.arange(side) * 8 // side for side in size)
+    image: Pixels = colors[rows][:, columns][None]
     return image
 
 
-def stated_image(
-    metadata: Mapping[str, str], how: Preprocess, path: str | Path
-) -> npt.NDArray[np.uint8]:
-    """Return the image whose logits a file holds, ``(1, h, w, 3)``.
+def stated_image(metadata: Mapping[str, str], how: Preprocess, path: str | Path) -> Pixels:
+    """Return the image whose logits a file holds, ``(1, h, w, c)``.
 
     Args:
         metadata: The file's metadata.
@@ -77,6 +75,6 @@ def stated_image(
         height, width = typed(read_json(metadata[IMAGE_KEY]), tuple[int, int], "size")
     except ValueError as error:  # a SpecError is one
         raise DamagedCheck(path) from error
-    if not (0 < height <= how.crop_px and 0 < width <= how.crop_px):
+    if not (0 < height <= max(how.size_px) and 0 < width <= max(how.size_px)):
         raise DamagedCheck(path)
-    return squares(height, width)[None]
+    return _fields(how, (height, width))

@@ -8,16 +8,15 @@ import numpy.typing as npt
 import torch
 
 from shufflenet.errors import DamagedProgram, MayRunCode
-from shufflenet.files import errors_of, pt2_texts, read_pt2, safe_pt2
-from shufflenet.outside import read_regular
+from shufflenet.files import pt2_texts, read_model, read_pt2, safe_pt2
+from shufflenet.preprocess import Pixels
 from shufflenet.runtimes._cards import open_card
 from shufflenet.runtimes._file_input import FileInput
 from shufflenet.runtimes._fixed_sizes import FixedSizes
 from shufflenet.runtimes._guard import Guard, loading
+from shufflenet.spec import MAX_MODEL_BYTES
 
 __all__ = ["ExportedClassifier", "read_pt2_metadata"]
-
-_MOST_BYTES = 1 << 32
 
 
 def read_pt2_metadata(path: Path) -> dict[str, str]:
@@ -72,8 +71,8 @@ class ExportedClassifier:
         """
         return self._guard.logits(self._rows, self._input.from_batch(batch))
 
-    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+    def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped images, pixels ``(n, h, w, c)``.
 
         Raises:
             SpecError: the pixels have another shape or type.
@@ -81,14 +80,10 @@ class ExportedClassifier:
         """
         return self._guard.logits(self._rows, self._input.from_pixels(pixels))
 
-    def _rows(
-        self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
-    ) -> npt.NDArray[np.float32]:
+    def _rows(self, images: npt.NDArray[np.float32] | Pixels) -> npt.NDArray[np.float32]:
         return self._input.sizes.compute(self._call, images)
 
-    def _call(
-        self, images: npt.NDArray[np.float32] | npt.NDArray[np.uint8]
-    ) -> npt.NDArray[np.float32]:
+    def _call(self, images: npt.NDArray[np.float32] | Pixels) -> npt.NDArray[np.float32]:
         with torch.inference_mode():
             return np.asarray(self._net(torch.from_numpy(images)).numpy(), np.float32)
 
@@ -107,8 +102,7 @@ def _entries(path: str | Path) -> dict[str, bytes]:
         CheckpointError: it cannot be read.
         DamagedProgram: it is none, or is damaged.
     """
-    with errors_of(path):
-        content = read_regular(path, _MOST_BYTES)
+    content = read_model(path, MAX_MODEL_BYTES)
     try:
         return read_pt2(content)
     except ValueError as error:

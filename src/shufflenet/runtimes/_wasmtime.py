@@ -22,9 +22,9 @@ from shufflenet.errors import (
     ShuffleNetError,
     SpecError,
 )
-from shufflenet.files import check_model_file, errors_of, wasm_sections
+from shufflenet.files import read_model, wasm_sections
 from shufflenet.machine import check_threads
-from shufflenet.outside import read_regular
+from shufflenet.preprocess import Pixels
 from shufflenet.runtimes._classifier import missing_package
 from shufflenet.runtimes._one_size import OneSize, Proof, check_sealed, read_proof, read_stated
 from shufflenet.spec import RUNTIMES, Arithmetic
@@ -97,7 +97,7 @@ class WasmModule:
 
         Args:
             name: The function: ``logits``, or ``logits_of_image``.
-            image: RGB bytes ``(h, w, 3)``, or floats ``(channels, h, w)``.
+            image: Bytes ``(h, w, channels)``, or floats ``(channels, h, w)``.
 
         Raises:
             RuntimeError: the function did not return, or returned a code.
@@ -137,9 +137,7 @@ class WasmClassifier:
             UnsupportedByRuntime: it computes images that are not square.
         """
         check_threads(threads)
-        check_model_file(path)
-        with errors_of(path):
-            content = read_regular(path, _MOST_BYTES)
+        content = read_model(path, _MOST_BYTES)
         module = WasmModule(path, content)
         check_sealed(path, content)
         self.proof = module.proof
@@ -156,8 +154,8 @@ class WasmClassifier:
         """
         return self._images.logits(batch)
 
-    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+    def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped images, pixels ``(n, h, w, c)``.
 
         Raises:
             SpecError: the pixels have another shape or type.

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from shufflenet.errors import ClassesDisagree, SpecError
+from shufflenet.errors import ClassesDisagree, NoMaps, SpecError
 from shufflenet.files import read_checkpoint
 from shufflenet.networks import ShuffleNet, build_with
-from shufflenet.preprocess import normalize
-from shufflenet.runtimes._guard import Guard, check_rows
+from shufflenet.preprocess import Pixels, normalize
+from shufflenet.runtimes._guard import Guard, check_maps, check_rows
 from shufflenet.runtimes._inputs import check_batch, check_pixels
+from shufflenet.runtimes._last_layer import LastLayer
 from shufflenet.runtimes._pt2 import ExportedClassifier, read_pt2_metadata
 from shufflenet.spec import Arithmetic, Card
 
@@ -95,14 +97,14 @@ class TorchClassifier:
         batch = check_batch(batch, self.card.network.in_channels)
         return self._guard.logits(partial(self._rows, self._net), batch)
 
-    def logits_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits ``(n, classes)`` of cropped RGB images ``(n, h, w, 3)``, 0 to 255.
+    def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Compute the logits ``(n, classes)`` of cropped images, pixels ``(n, h, w, c)``.
 
         Raises:
             SpecError: the pixels have another shape or type.
             CheckpointError: the network cannot be computed, or not to finite logits.
         """
-        pixels = check_pixels(pixels, self.card.network.in_channels)
+        pixels = check_pixels(pixels, self.card)
         images = normalize(pixels, self.card.preprocess)
         return self._guard.logits(partial(self._rows, self._net), images)
 
@@ -114,25 +116,102 @@ class TorchClassifier:
                 ``ShuffleNet``, so that only logits can be computed.
             CheckpointError: the network cannot be computed, or not to finite numbers.
         """
-        if not isinstance(self._net, ShuffleNet):
-            raise SpecError("the network", type(self._net).__name__, "a ShuffleNet, to embed with")
+        net = self._network()
         batch = check_batch(batch, self.card.network.in_channels)
         if not len(batch):
-            return np.empty((0, self._net.spec.embedding_channels), np.float32)
-        rows = self._guard.run(partial(self._rows, self._net.embed), batch)
+            return np.empty((0, net.spec.embedding_channels), np.float32)
+        rows = self._guard.run(partial(self._rows, net.embed), batch)
         check_rows(rows, (len(batch),), self.card.name, what="model")
         return rows
 
-    def embed_from_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute what ``embed`` does, ``(n, d)``, for RGB images ``(n, h, w, 3)``, 0 to 255.
+    def embed_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Compute what ``embed`` does, ``(n, d)``, for cropped images, pixels ``(n, h, w, c)``.
 
         Raises:
             SpecError: the pixels have another shape or type; or the network is no ``ShuffleNet``,
                 so that only logits can be computed.
             CheckpointError: the network cannot be computed, or not to finite numbers.
         """
-        pixels = check_pixels(pixels, self.card.network.in_channels)
+        pixels = check_pixels(pixels, self.card)
         return self.embed(normalize(pixels, self.card.preprocess))
+
+    def told(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Compute the logits of cropped images, pixels ``(n, h, w, c)``, and their embeddings.
+
+        Returns:
+            Both beside each other, ``(n, classes + d)``, from one pass through the network.
+
+        Raises:
+            SpecError: the pixels have another shape or type; or the network is no ``ShuffleNet``,
+                so that only logits can be computed.
+            CheckpointError: the network cannot be computed, or not to finite numbers.
+        """
+        net = self._network()
+        images = normalize(check_pixels(pixels, self.card), self.card.preprocess)
+        width = self._guard.classes + net.spec.embedding_channels
+        return replace(self._guard, classes=width).logits(partial(self._rows, _told(net)), images)
+
+    def maps(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Compute the maps ``(n, d, h, w)`` whose mean over positions ``embed`` is.
+
+        The weights of a class in the last layer, times these, are the map of that class. Of no
+        images the maps are ``(0, d, 0, 0)``.
+
+        Raises:
+            NoMaps: the network's embedding is no such mean.
+            SpecError: the batch has another shape or type, or is not finite; or the network is no
+                ``ShuffleNet``, so that only logits can be computed.
+            CheckpointError: the network cannot be computed, or not to finite numbers.
+        """
+        net = self._network()
+        if not isinstance(net.neck, nn.Identity):
+            raise NoMaps(self.card.name)
+        batch = check_batch(batch, self.card.network.in_channels)
+        width = net.spec.embedding_channels
+        if not len(batch):
+            return np.empty((0, width, 0, 0), np.float32)
+        maps = self._guard.run(partial(self._rows, net.features), batch)
+        check_maps(maps, (len(batch), width), self.card.name, what="model")
+        return maps
+
+    def maps_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Compute what ``maps`` does, ``(n, d, h, w)``, for cropped images ``(n, h, w, c)``.
+
+        Raises:
+            NoMaps: the network's embedding is no such mean.
+            SpecError: the pixels have another shape or type; or the network is no ``ShuffleNet``,
+                so that only logits can be computed.
+            CheckpointError: the network cannot be computed, or not to finite numbers.
+        """
+        pixels = check_pixels(pixels, self.card)
+        return self.maps(normalize(pixels, self.card.preprocess))
+
+    def last_layer(self) -> LastLayer:
+        """Return the weights of the network's classifier.
+
+        Raises:
+            SpecError: the network is no ``ShuffleNet``, or its classifier no linear layer.
+            NoLastLayer: the weights are not finite.
+        """
+        net = self._network()
+        if not isinstance(net.fc, nn.Linear):
+            raise SpecError("the classifier", type(net.fc).__name__, "a Linear, to have weights")
+        weight = net.fc.weight.detach().float().cpu().numpy()
+        bias = np.zeros(len(weight), np.float32)
+        if net.fc.bias is not None:
+            bias = net.fc.bias.detach().float().cpu().numpy()
+        shape = self.card.network.classes, net.spec.embedding_channels
+        return LastLayer(weight, bias).check(shape, self.card.name)
+
+    def _network(self) -> ShuffleNet:
+        """Return the network, whose layers before the classifier can be computed alone.
+
+        Raises:
+            SpecError: it is no ``ShuffleNet``.
+        """
+        if not isinstance(self._net, ShuffleNet):
+            raise SpecError("the network", type(self._net).__name__, "a ShuffleNet, to embed with")
+        return self._net
 
     def _rows(
         self, compute: Callable[[Tensor], Tensor], batch: npt.NDArray[np.generic]
@@ -145,3 +224,13 @@ class TorchClassifier:
         with torch.inference_mode():
             result = compute(torch.from_numpy(batch).to(weight.device, weight.dtype))
         return result.float().cpu().numpy()
+
+
+def _told(net: ShuffleNet) -> Callable[[Tensor], Tensor]:
+    """Return what computes logits and embeddings, ``(n, classes + d)``, of ``(n, c, h, w)``."""
+
+    def compute(images: Tensor) -> Tensor:
+        embedding = net.embed(images)
+        return torch.cat([net.fc(embedding), embedding], dim=1)
+
+    return compute

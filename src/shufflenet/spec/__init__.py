@@ -1,8 +1,19 @@
 """The values that pass between rooms: frozen, hashable dataclasses of plain Python values."""
 
 from shufflenet.spec._binary import BINARIES, Binary
-from shufflenet.spec._bounds import MAX_CARD_BYTES, MAX_CROP_PX
-from shufflenet.spec._card import CARD_KEY, Accuracy, Card, Int8, Label, Origin, Published
+from shufflenet.spec._bounds import MAX_CARD_BYTES, MAX_CROP_PX, MAX_MODEL_BYTES
+from shufflenet.spec._card import (
+    CARD_KEY,
+    TOP5_CLASSES,
+    Accuracy,
+    AnyAccuracy,
+    Card,
+    Int8,
+    Label,
+    Origin,
+    Published,
+    Task,
+)
 from shufflenet.spec._extras import find_extra
 from shufflenet.spec._format import (
     FLOAT16_TOLERANCE,
@@ -12,6 +23,7 @@ from shufflenet.spec._format import (
     Format,
     Precision,
 )
+from shufflenet.spec._multi_label import MultiLabelAccuracy
 from shufflenet.spec._networks import (
     NetworkSpec,
     Split,
@@ -22,7 +34,14 @@ from shufflenet.spec._networks import (
     V2Spec,
     differing_fields,
 )
-from shufflenet.spec._preprocess import Preprocess
+from shufflenet.spec._preprocess import (
+    CHANNEL_COUNTS,
+    MAX_PLANES,
+    Bits,
+    Channels,
+    Fit,
+    Preprocess,
+)
 from shufflenet.spec._runtime import RUNTIMES, Arithmetic, Runtime
 from shufflenet.spec._stages import Activation, SearchedStage, Stage, UnitKind
 from shufflenet.spec._target import TARGETS, ByteMultiply, Target
@@ -30,23 +49,32 @@ from shufflenet.spec._target import TARGETS, ByteMultiply, Target
 __all__ = [
     "BINARIES",
     "CARD_KEY",
+    "CHANNEL_COUNTS",
     "FLOAT16_TOLERANCE",
     "FLOAT32_TOLERANCE",
     "FORMATS",
     "INT8_TOLERANCE",
     "MAX_CARD_BYTES",
     "MAX_CROP_PX",
+    "MAX_MODEL_BYTES",
+    "MAX_PLANES",
     "RUNTIMES",
     "TARGETS",
+    "TOP5_CLASSES",
     "Accuracy",
     "Activation",
+    "AnyAccuracy",
     "Arithmetic",
     "Binary",
+    "Bits",
     "ByteMultiply",
     "Card",
+    "Channels",
+    "Fit",
     "Format",
     "Int8",
     "Label",
+    "MultiLabelAccuracy",
     "NetworkSpec",
     "Origin",
     "Precision",
@@ -57,6 +85,7 @@ __all__ = [
     "Split",
     "Stage",
     "Target",
+    "Task",
     "UnitKind",
     "V1Spec",
     "V2ExLargeSpec",

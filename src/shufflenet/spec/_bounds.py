@@ -12,6 +12,7 @@ __all__ = [
     "MAX_CLASSES",
     "MAX_COUNT",
     "MAX_CROP_PX",
+    "MAX_MODEL_BYTES",
     "MAX_RESIZE_PX",
     "MAX_UNITS",
     "require_one_of",
@@ -24,6 +25,7 @@ MAX_UNITS = 10_000  # of a whole network; the deepest one has 75
 MAX_CLASSES = 1 << 20
 MAX_CROP_PX, MAX_RESIZE_PX = 4096, 16384
 MAX_COUNT = 10**15  # of images or of steps
+MAX_MODEL_BYTES = 1 << 32  # of a file of weights; the largest network takes 1.02 GB
 MAX_CARD_BYTES = 1 << 24  # a card of a thousand labels takes 40 kB
 _MAX_CHARACTERS = 10_000
 

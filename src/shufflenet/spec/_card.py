@@ -4,11 +4,18 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar, cast, get_args
 
 from shufflenet.errors import SpecError
 from shufflenet.outside import read_json, typed
-from shufflenet.spec._bounds import MAX_CARD_BYTES, MAX_COUNT, require_short, require_within
+from shufflenet.spec._bounds import (
+    MAX_CARD_BYTES,
+    MAX_COUNT,
+    require_one_of,
+    require_short,
+    require_within,
+)
+from shufflenet.spec._multi_label import MultiLabelAccuracy
 from shufflenet.spec._networks import (
     NetworkSpec,
     V1Spec,
@@ -19,10 +26,28 @@ from shufflenet.spec._networks import (
 )
 from shufflenet.spec._preprocess import Preprocess
 
-__all__ = ["CARD_KEY", "Accuracy", "Card", "Int8", "Label", "Origin", "Published"]
+__all__ = [
+    "CARD_KEY",
+    "TOP5_CLASSES",
+    "Accuracy",
+    "AnyAccuracy",
+    "Card",
+    "Int8",
+    "Label",
+    "Origin",
+    "Published",
+    "Task",
+]
 
 CARD_KEY = "shufflenet"  # the metadata entry that holds a card, in safetensors and in ONNX
-CARD_FORMAT = 1  # raised when a reader of the format before could misread the card
+TOP5_CLASSES = 6  # with fewer, a class that could be measured is always among the five
+
+# Raised when a reader of the format before could misread the card: those of format 1 take every
+# network for one of which one class is right, and its logits for a softmax's.
+CARD_FORMAT = 2
+
+Task: TypeAlias = Literal["classification", "multi-label"]
+_USUAL: Task = "classification"
 
 # The generation of a network in a card; cards of the first version have none, and are of V2.
 _GENERATIONS: dict[str, type[NetworkSpec]] = {
@@ -67,6 +92,9 @@ class Accuracy:
     def top5_percent(self) -> float:
         """The percentage of images whose class is among the five most probable, 0 to 100."""
         return 100 * self.top5 / self.images if self.images else 0.0
+
+
+AnyAccuracy: TypeAlias = Accuracy | MultiLabelAccuracy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,17 +149,23 @@ class Int8:
     calibration_images: int
     kept_in_float: tuple[str, ...] = ()
     judged_by: Literal["labels", "float"]
-    float_accuracy: Accuracy
-    int8_accuracy: Accuracy
+    float_accuracy: AnyAccuracy
+    int8_accuracy: AnyAccuracy
 
     def __post_init__(self) -> None:
         require_short(self, "calibrator")
         require_within(self, 0, MAX_COUNT, "calibration_images")
+        if type(self.float_accuracy) is not type(self.int8_accuracy):
+            raise SpecError("int8_accuracy", self.int8_accuracy, "measured as float_accuracy is")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """The facts about a set of weights, stored as JSON in every file that holds them."""
+    """The facts about a set of weights, stored as JSON in every file that holds them.
+
+    ``task`` says what the network answers: ``classification``, the one class that is right, by a
+    softmax of its logits; ``multi-label``, whether each class is there, by a sigmoid of each.
+    """
 
     name: str
     network: NetworkSpec
@@ -141,21 +175,44 @@ class Card:
     accuracy: Accuracy | None = None
     published: Published | None = None
     int8: Int8 | None = None  # of a quantized network; its accuracy is in here
+    task: Task = _USUAL
+    multi_label: MultiLabelAccuracy | None = None  # in place of accuracy, of that task
 
     def __post_init__(self) -> None:
         require_short(self, "name")
+        require_one_of(self, "task", *get_args(Task))
+        if self.multi_label is not None and self.task != "multi-label":
+            raise SpecError("multi_label", self.multi_label, "left out of a card of one class")
+        if self.multi_label is not None:
+            self.multi_label.check_classes(self.network.classes)
         if len(self.labels) != self.network.classes:
             raise SpecError(
                 "labels", len(self.labels), f"one for each of {self.network.classes} classes"
             )
 
+    @property
+    def takes_pixels(self) -> bool:
+        """Whether the network computes what the preprocessing gives, by the number of channels."""
+        return self.network.in_channels == self.preprocess.in_channels
+
     def to_json(self) -> str:
-        """Return the card as JSON, which ``from_json`` parses to an equal card."""
+        """Return the card as JSON, which ``from_json`` parses to an equal card.
+
+        What describes only tasks other than classification is left out of a card of that, which
+        then is one of format 1, as older versions read it.
+        """
         fields = dataclasses.asdict(self)
         names = {kind: name for name, kind in _GENERATIONS.items()}
         fields["network"]["generation"] = names[type(self.network)]
+        fields["preprocess"] = self.preprocess.to_fields()
         fields["labels"] = [[label.id, label.name] for label in self.labels]
-        return json.dumps({"format": CARD_FORMAT, **fields}, ensure_ascii=False)
+        is_usual = self.task == _USUAL
+        if is_usual:
+            del fields["task"]
+        if self.multi_label is None:
+            del fields["multi_label"]
+        number = 1 if is_usual else CARD_FORMAT
+        return json.dumps({"format": number, **fields}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Card":
@@ -185,6 +242,8 @@ class Card:
             accuracy=_optional(fields, "accuracy", Accuracy),
             published=_optional(fields, "published", Published),
             int8=_optional(fields, "int8", Int8),
+            multi_label=_optional(fields, "multi_label", MultiLabelAccuracy),
+            task=cast(Task, typed(fields.get("task", _USUAL), str, "task")),
         )
 
 

@@ -14,7 +14,13 @@ _OTHERS = {
     "matplotlib": "chart",
     "pyarrow": "parquet",
     "pillow_heif": "heic",
+    "tifffile": "tiff",
     "ziglang": "compile",
+    "starlette": "serve",
+    "uvicorn": "serve",
+    "httptools": "serve",
+    "multipart": "serve",
+    "prometheus_client": "serve",
 }
 
 

@@ -15,6 +15,7 @@ from lightning_fabric import Fabric
 
 from shufflenet.recipes import RECIPES, Recipe
 from shufflenet.train._check_parts import check_parts
+from shufflenet.train._choose_preprocess import Reading
 from shufflenet.train._describe import describe_device
 from shufflenet.train._devices import is_first_process, launch_fabric
 from shufflenet.train._find_rate import FoundRate, find_rate
@@ -34,10 +35,12 @@ from shufflenet.train._run import (
 from shufflenet.train._session import Result, Session
 from shufflenet.train._setup import Setup, check_images
 from shufflenet.train._teacher import Teacher, TeacherLogits
+from shufflenet.train._together import check_same_run, name_lost_process
 
 __all__ = [
     "FoundRate",
     "Job",
+    "Reading",
     "Result",
     "Session",
     "Setup",
@@ -119,18 +122,27 @@ def train(setup: Setup, session: Session) -> Result:
         DataError: the data do not suffice.
         SpecError: this machine has no such accelerator, or a batch cannot be computed.
         RunError: the folder is in use or in the data, holds another run, or cannot be resumed; the
-            loss is not finite, or memory does not suffice.
+            loss is not finite, or memory does not suffice; of several processes one has ended, or
+            trains something else.
         WriteError: the disk is full; the checkpoints written before still load.
     """
     check_place(session.folder, setup)
     fabric = _start(setup, session)
+    session = dataclasses.replace(session, resume=fabric.broadcast(session.resume))
+    with name_lost_process(fabric, session.folder):
+        return _train(fabric, setup, session)
+
+
+def _train(fabric: Fabric, setup: Setup, session: Session) -> Result:
+    """Train in processes that are connected; only the first reads and writes the run's folder."""
     first, facts, folder = fabric.is_global_zero, run_facts(setup), session.folder
+    check_same_run(fabric, folder, facts)
     with lock_folder(folder) if first else nullcontext():
         if first:
             open_run(folder, facts, resume=session.resume)
             record_images(folder, setup, resume=session.resume)
-        changes = changed_fields(folder, facts) if session.resume else {}
-        fabric.barrier()  # the other processes wait for the first, which has the folder to itself
+        own = changed_fields(folder, facts) if first and session.resume else {}
+        changes = fabric.broadcast(own)  # the others wait for the first here
         loop = Loop(fabric, setup, session)
         if changes:
             loop.watch_from_here()

@@ -1,12 +1,15 @@
 """The crops and batches of an epoch, as functions of seed and epoch."""
 
+import dataclasses
 import logging
 import signal
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -14,12 +17,13 @@ from torch.utils.data import Dataset
 from shufflenet.data import Sample
 from shufflenet.errors import DataError, ImageError
 from shufflenet.recipes import Recipe
+from shufflenet.spec import Preprocess
 from shufflenet.train._epoch_order import epoch_order, separate_repeats
 from shufflenet.train._load_crop import load_crop
 from shufflenet.train._teacher import TeacherLogits
 from shufflenet.train.augment import rand_augment, random_erase, trivial_augment
 
-__all__ = ["Batches", "Crops", "Share", "ignore_signals"]
+__all__ = ["Batches", "Crops", "Share", "Shown", "ignore_signals"]
 
 _log = logging.getLogger(__name__)
 _END_S = 10  # a run saves and ends its loaders within this
@@ -29,6 +33,26 @@ class NothingReadable(Exception):
     """None of the images can be read; torch makes it anew from its text in the run's process."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """The images that crops are made of, in every epoch.
+
+    Attributes:
+        samples: The images.
+        how: How validation reads them; crops are fitted, and have channels and bits, as it says.
+        teacher_logits: A teacher's logits, a row for each image.
+        warned: Which images there was a warning of, bool, ``(images,)``. It is updated, and tells
+            the other epochs and loader processes if they share it.
+        classes: How many classes there are, if any number of them may be right; else 0.
+    """
+
+    samples: tuple[Sample, ...]
+    how: Preprocess
+    teacher_logits: TeacherLogits | None = None
+    warned: Tensor
+    classes: int = 0
+
+
 class Crops(Dataset[tuple[Any, ...]]):
     """Random crops with their labels and, where they are stored, a teacher's logits.
 
@@ -36,58 +60,53 @@ class Crops(Dataset[tuple[Any, ...]]):
     index ``i`` modulo the number of images (see ``number_repeats``).
     """
 
-    def __init__(
-        self,
-        samples: tuple[Sample, ...],
-        recipe: Recipe,
-        epoch: int,
-        teacher_logits: TeacherLogits | None = None,
-        warned: Tensor | None = None,
-    ) -> None:
-        """Keep what the crops are made of.
-
-        Args:
-            samples: The images.
-            recipe: What happens to them.
-            epoch: The number of the epoch, from 0.
-            teacher_logits: A teacher's logits, a row for each image.
-            warned: Which images there was a warning of, bool, ``(images,)``; by default none. It
-                is updated, and tells the other epochs and loader processes if they share it.
-        """
-        self._samples, self._recipe, self._epoch = samples, recipe, epoch
-        self._teacher_logits = teacher_logits
-        self._warned = torch.zeros(len(samples), dtype=torch.bool) if warned is None else warned
+    def __init__(self, shown: Shown, recipe: Recipe, epoch: int) -> None:
+        """Keep what the crops are made of, what happens to them, and the epoch's number, from 0."""
+        self._shown, self._recipe, self._epoch = shown, recipe, epoch
+        whole = dataclasses.replace(shown.how, mean_image="")  # which has one size; see Normalizer
+        self._how = whole.cropped_to(recipe.px_at(epoch))
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         """Return the crop of an image, or with a warning that of the next one that can be read.
 
         Returns:
-            RGB values 0..255, ``(px, px, 3)``, the label, and a teacher's logits, ``(classes,)``,
-            where they are stored.
+            Pixels ``(h, w, channels)``, the label, and a teacher's logits, ``(classes,)``, where
+            they are stored. The label of a multi-label set is float32 ``(classes,)``, 1 for each
+            class that is right.
 
         Raises:
             NothingReadable: none of the images can be read.
         """
-        recipe, size = self._recipe, self._recipe.px_at(self._epoch)
-        for other in range(len(self._samples)):
-            number = (index + other) % len(self._samples)
-            sample = self._samples[number]
+        recipe, shown = self._recipe, self._shown
+        for other in range(len(shown.samples)):
+            number = (index + other) % len(shown.samples)
+            sample = shown.samples[number]
             rng = np.random.default_rng((recipe.seed, self._epoch, index))
             try:
-                pixels = _augment(load_crop(sample, size, recipe.smallest_area, rng), recipe, rng)
+                area, mirror = recipe.smallest_area, recipe.mirror
+                crop = load_crop(sample, self._how, area, rng, mirror=mirror)
+                pixels = _augment(crop, recipe, rng)
             except (ImageError, DataError) as error:
-                if not self._warned[number]:  # every epoch would repeat it
-                    self._warned[number] = True
+                if not shown.warned[number]:  # every epoch would repeat it
+                    shown.warned[number] = True
                     _log.warning("%s Another image takes its place.", error)
             else:
-                if self._teacher_logits is None:
-                    return pixels, sample.label
-                return pixels, sample.label, np.asarray(self._teacher_logits[number], np.float32)
+                label = _target(sample, shown.classes) if shown.classes else sample.label
+                if shown.teacher_logits is None:
+                    return pixels, label
+                return pixels, label, np.asarray(shown.teacher_logits[number], np.float32)
         raise NothingReadable("none of the images can be read")
 
 
+def _target(sample: Sample, classes: int) -> npt.NDArray[np.float32]:
+    """Return 1 for each class that is right and 0 for the others, ``(classes,)``."""
+    target = np.zeros(classes, np.float32)
+    target[list(sample.labels)] = 1
+    return target
+
+
 def _augment(pixels: Tensor, recipe: Recipe, rng: np.random.Generator) -> Tensor:
-    """Augment a crop as a recipe says; values 0..255, ``(h, w, 3)``, to the same."""
+    """Augment a crop as a recipe says; pixels ``(h, w, channels)`` to the same."""
     if not (recipe.trivial or recipe.randaugment or recipe.erasing):
         return pixels
     values = pixels.numpy()

@@ -5,7 +5,7 @@ from torch import nn
 
 from shufflenet.errors import SpecError
 from shufflenet.networks import ShuffleNet
-from shufflenet.recipes import Recipe
+from shufflenet.recipes import Recipe, sides
 
 __all__ = ["check_parts"]
 
@@ -37,8 +37,10 @@ def check_parts(net: ShuffleNet, recipe: Recipe, images: int, processes: int) ->
     is_global = processes > 1 and recipe.global_norms
     if min(parts) > 1 or is_global:
         return
-    for px in dict.fromkeys(recipe.train_px):
-        if _smallest_map(net, px) == 1:
+    for size in dict.fromkeys(recipe.train_px):
+        height, width = sides(size)
+        if _smallest_map(net, height, width) == 1:
+            px = f"{height}" if height == width else f"{height} x {width}"
             shared = f"devices {processes}, accumulate {recipe.accumulate}"
             raise SpecError(
                 "batch_size",
@@ -48,18 +50,19 @@ def check_parts(net: ShuffleNet, recipe: Recipe, images: int, processes: int) ->
             )
 
 
-def _smallest_map(net: ShuffleNet, px: int) -> int:
-    """Return the fewest values a channel that a norm in training gets from an image of ``px``."""
+def _smallest_map(net: ShuffleNet, height: int, width: int) -> int:
+    """Return the fewest values a channel that a norm in training gets from an image of a size."""
     was_training = net.training
     norms = [m for m in net.train().modules() if isinstance(m, nn.BatchNorm2d) and m.training]
-    sizes = [px * px]
+    sizes = [height * width]
 
     def note(norm: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         sizes.append(inputs[0][0, 0].numel())
 
     hooks = [norm.register_forward_pre_hook(note) for norm in norms]
     first = next(net.parameters())
-    image = torch.zeros((1, net.spec.in_channels, px, px), device=first.device, dtype=first.dtype)
+    shape = 1, net.spec.in_channels, height, width
+    image = torch.zeros(shape, device=first.device, dtype=first.dtype)
     with torch.no_grad():
         net.eval()(image)
     net.train(was_training)

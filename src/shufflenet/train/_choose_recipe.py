@@ -9,10 +9,18 @@ from typing import Any
 from shufflenet.data import ImageSet, Sample
 from shufflenet.errors import DataError, ImageError
 from shufflenet.preprocess import open_image
-from shufflenet.recipes import Recipe, find_recipe, preprocess_for
-from shufflenet.spec import Card
+from shufflenet.recipes import (
+    Recipe,
+    Size,
+    find_recipe,
+    preprocess_for,
+    share_of_size,
+    sides,
+    simplest,
+)
+from shufflenet.spec import Card, Fit
 
-__all__ = ["choose_recipe", "shorter_side_px"]
+__all__ = ["choose_recipe", "fitted_side_px"]
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +32,11 @@ _FEW = 5000  # images, with which starting from random weights works poorly
 
 
 def choose_recipe(
-    recipe: Recipe | None, fields: Mapping[str, Any], images: ImageSet, start: Card | None
+    recipe: Recipe | None,
+    fields: Mapping[str, Any],
+    images: ImageSet,
+    start: Card | None,
+    fit: Fit = "crop",
 ) -> Recipe:
     """Return the recipe to train by, and log what was chosen and why.
 
@@ -35,34 +47,46 @@ def choose_recipe(
         fields: Values that were given; they override those of a recipe and any choice.
         images: The images to train on, including those to be held out.
         start: The card of the weights to start from, if there are any.
+        fit: How images of another shape than the input are made to fit.
 
     Raises:
         SpecError: a value is impossible.
     """
-    px = shorter_side_px(images)
+    px = fitted_side_px(images, fit)
     if recipe is not None:
-        result = dataclasses.replace(recipe, **fields)
-        if px is not None and result.image_px > 1.5 * px:
+        result = dataclasses.replace(recipe, **_like_image_px(recipe, fields), **fields)
+        if px is not None and _fitted_side(*sides(result.image_px), fit) > 1.5 * px:
             _log.warning(
-                "The recipe %s is for images of %d px or more, but these have about %d px and are "
+                "The recipe %s is for images of %s px or more, but these have about %d px and are "
                 "enlarged. A smaller --image-px and --train-px would take less time.",
-                *(result.name, result.image_px, px),
+                *(result.name, _in_words(result.image_px), px),
             )
         return result
     base = find_recipe("fine-tuning" if start else "small-images")
-    changes = _sizes(base, fields, px, start) | _batches(base, fields, len(images))
+    fitting = [size for size in _SIZES_PX if px and preprocess_for(size, fit).resize_px < px]
+    usual = max(fitting, default=_SIZES_PX[0]) if px else None
+    changes = _sizes(base, fields, usual, start) | _batches(base, fields, len(images))
     result = dataclasses.replace(base, **{**changes, **fields})
-    _log_choice(result, px, images, start)
+    _log_choice(result, px, images, start, fit)
     return result
 
 
-def _log_choice(recipe: Recipe, px: int | None, images: ImageSet, start: Card | None) -> None:
+def _in_words(size: Size) -> str:
+    return " x ".join(map(str, [size] if isinstance(size, int) else size))
+
+
+def _log_choice(
+    recipe: Recipe, px: int | None, images: ImageSet, start: Card | None, fit: Fit
+) -> None:
     reason = "there are weights to start from" if start else "there are no weights to start from"
-    sides = "" if px is None else f" (the shorter side of yours has {px} px)"
+    side = "longer" if fit == "pad" else "shorter"
+    yours = "" if px is None else f" (the {side} side of yours has {px} px)"
     _log.info(
-        "Chosen: recipe %s, because %s; image size %d px%s, %d epochs, batch size %d, learning "
-        "rate %g for %d images.",
-        *(recipe.name, reason, recipe.image_px, sides, recipe.epochs, recipe.batch_size),
+        "Chosen: recipe %s, because %s; image size %s px%s, %d epoch%s, batch size %d, "
+        "learning rate %g for %d images.",
+        *(recipe.name, reason, _in_words(recipe.image_px), yours),
+        *(recipe.epochs, "" if recipe.epochs == 1 else "s"),
+        recipe.batch_size,
         *(recipe.learning_rate, len(images)),
     )
     if start is None and len(images) < _FEW:
@@ -74,25 +98,49 @@ def _log_choice(recipe: Recipe, px: int | None, images: ImageSet, start: Card | 
 
 
 def _sizes(
-    base: Recipe, fields: Mapping[str, Any], px: int | None, start: Card | None
+    base: Recipe, fields: Mapping[str, Any], usual: int | None, start: Card | None
 ) -> dict[str, Any]:
     """Choose image sizes: those the weights know, or the largest to which images are shrunk.
 
     Images that are not shrunk look sharper than the random crops of training, and fewer of them
     are recognized (docs/training-log.md, run d).
     Without weights the first half of training uses 5/6 of the size, as the recipe itself does.
+
+    Args:
+        base: The recipe.
+        fields: Values that were given.
+        usual: The largest size to which images are shrunk; ``None`` if none can be read.
+        start: The card of the weights to start from.
     """
     if "train_px" in fields:
         return {"image_px": fields["train_px"][-1]}
     if start is not None:
         image_px = fields.get("image_px", start.preprocess.crop_px)
         return {"image_px": image_px, "train_px": (image_px,)}
-    if px is None and "image_px" not in fields:
+    image_px = fields.get("image_px", usual)
+    if image_px is None:
         return {}
-    fitting = [size for size in _SIZES_PX if px and preprocess_for(size).resize_px < px]
-    image_px = fields.get("image_px", max(fitting, default=_SIZES_PX[0]))
-    first = max(_SIZES_PX[0], round(image_px * base.train_px[0] / base.image_px / 8) * 8)
-    return {"image_px": image_px, "train_px": tuple(dict.fromkeys((first, image_px)))}
+    return {"image_px": image_px, "train_px": _train_px(base, image_px)}
+
+
+def _train_px(recipe: Recipe, image_px: Size) -> tuple[Size, ...]:
+    """Return the sizes in training as a recipe's are to its size in validation, and then that."""
+    first = share_of_size(image_px, min(sides(recipe.train_px[0])), min(sides(recipe.image_px)))
+    return tuple(dict.fromkeys((first, simplest(image_px))))
+
+
+def _like_image_px(recipe: Recipe, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sizes in training of a named recipe where only a rectangle to validate is given.
+
+    They are rectangles too. A square leaves them as they are.
+    """
+    height, width = sides(fields.get("image_px", recipe.image_px))
+    if "train_px" in fields or height == width:
+        return {}
+    whole = min(sides(recipe.image_px))
+    parts = (min(sides(size)) for size in recipe.train_px)
+    scaled = (share_of_size((height, width), part, whole) for part in parts)
+    return {"train_px": tuple(dict.fromkeys(scaled))}
 
 
 def _batches(base: Recipe, fields: Mapping[str, Any], images: int) -> dict[str, Any]:
@@ -108,21 +156,25 @@ def _batches(base: Recipe, fields: Mapping[str, Any], images: int) -> dict[str, 
     return {"batch_size": size, "learning_rate": base.learning_rate * size / base.batch_size}
 
 
-def shorter_side_px(images: ImageSet) -> int | None:
-    """Return the median of the shorter sides of some images; ``None`` if none can be read.
+def fitted_side_px(images: ImageSet, fit: Fit = "crop") -> int | None:
+    """Return the median of the sides of some images that decide whether they are shrunk.
 
-    Only the header of a file is decoded.
+    It is the shorter side, but the longer one where images are padded; ``None`` if none can be
+    read. Only the header of a file is decoded.
     """
-    number = min(_MEASURED, len(images))
-    some = (images.samples[i * len(images) // number] for i in range(number))
-    sides = [side for side in map(_shorter_side_px, some) if side]
-    return round(statistics.median(sides)) if sides else None
+    sizes = map(_size_of, images.spread(_MEASURED))
+    found = [_fitted_side(*size, fit) for size in sizes if size]
+    return round(statistics.median(found)) if found else None
 
 
-def _shorter_side_px(sample: Sample) -> int:
-    """Return the shorter side of an image; 0 if it cannot be read, which training reports."""
+def _fitted_side(height: int, width: int, fit: Fit) -> int:
+    return max(height, width) if fit == "pad" else min(height, width)
+
+
+def _size_of(sample: Sample) -> tuple[int, int] | None:
+    """Return the height and width of an image; none if it cannot be read, which training tells."""
     try:
         with open_image(sample.read(), sample.name) as image:
-            return min(image.size)
+            return image.height, image.width
     except (DataError, ImageError):
-        return 0
+        return None

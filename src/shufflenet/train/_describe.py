@@ -38,9 +38,9 @@ def log_setup(setup: Setup) -> None:
     net, validation = setup.net, len(setup.validation)
     names = [label.id for label in setup.card.labels]
     _log.info(
-        "%s, stem stride %d: %d images to train on and %d to validate on, %d classes, %d epochs.",
+        "%s, stem stride %d: %d images to train on and %d to validate on, %d classes, %d epoch%s.",
         *(net.spec.name, net.spec.stem_stride, len(setup.training), validation),
-        *(len(names), setup.recipe.epochs),
+        *(len(names), setup.recipe.epochs, "" if setup.recipe.epochs == 1 else "s"),
     )
     _log.info("Classes: %s.", some_of(names))
     if validation < _FEW:

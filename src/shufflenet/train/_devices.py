@@ -28,7 +28,7 @@ def launch_fabric(session: Session) -> Fabric:
     """Start Lightning Fabric with a session's devices and precision, one process per device.
 
     Raises:
-        SpecError: this machine does not have them.
+        SpecError: this machine does not have them, or another number of processes was started.
     """
     devices, nodes = session.devices, session.nodes
     try:
@@ -45,7 +45,11 @@ def launch_fabric(session: Session) -> Fabric:
             f"{session.accelerator}, {devices}, {session.precision}",
             f"something this machine has ({str(error).splitlines()[0].rstrip('.')})",
         ) from error
-    fabric.launch()
+    try:
+        fabric.launch()
+    except ValueError as error:
+        expected = "the numbers of processes and machines that torchrun or Slurm started"
+        raise SpecError("devices and nodes", (devices, nodes), expected) from error
     if not fabric.is_global_zero:  # only the first logs
         logging.getLogger("shufflenet").setLevel(logging.ERROR)
     return fabric

@@ -33,7 +33,7 @@ class FailedBatch:
         device: Whose memory.
         step: The number of steps done before.
         images: Number of images, in all processes.
-        px: Their size.
+        size: Their height and width.
         accumulate: In how many parts the batch did not fit.
         parts: See ``BatchTooLarge``.
     """
@@ -41,7 +41,7 @@ class FailedBatch:
     device: torch.device
     step: int
     images: int
-    px: int
+    size: tuple[int, int]
     accumulate: int
     parts: int | None
 
@@ -51,7 +51,9 @@ def out_of_memory(out: Path, batch: FailedBatch) -> RunError:
     kept = restore_state_before(out, batch.step + 1)
     advice = advise(batch.parts, batch.accumulate, batch.images)
     failed = FailedStep(batch.step, kept, f"{advice}{_where(out)}")
-    images = f"{batch.images} images of {batch.px} px"
+    height, width = batch.size
+    px = f"{height}" if height == width else f"{height} x {width}"
+    images = f"{batch.images} images of {px} px"
     return BatchTooLargeForMemory(out, failed, images, batch.device)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from shufflenet.data import ImageSet, Sample, load
 from shufflenet.errors import DataError, ImageError
 from shufflenet.networks import ShuffleNet
-from shufflenet.preprocess import normalize
+from shufflenet.preprocess import Pixels, normalize
 from shufflenet.spec import Card, Preprocess
 
 __all__ = ["imprint"]
@@ -78,9 +78,7 @@ def _mean_embedding(net: ShuffleNet, how: Preprocess, samples: Sequence[Sample])
     return net.embed(torch.from_numpy(normalize(np.stack(readable), how))).mean(0)
 
 
-def _pixels(
-    sample: Sample, how: Preprocess
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | None:
+def _pixels(sample: Sample, how: Preprocess) -> Pixels | None:
     try:
         pixels = load(sample, how)
     except DataError:  # the file is gone, which training reports

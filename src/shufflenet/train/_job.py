@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,22 @@ import torch
 from shufflenet.data import ImageSet, Part, open_images, relabel, split
 from shufflenet.errors import SpecError
 from shufflenet.labels import name_classes, read_names
-from shufflenet.models import describe, load_model_and_card, new_classes, start_from
+from shufflenet.models import (
+    describe,
+    load_model_and_card,
+    new_classes,
+    start_from,
+    with_preprocess,
+)
 from shufflenet.networks import ShuffleNet, build
-from shufflenet.preprocess import mean_image
-from shufflenet.recipes import Recipe, preprocess_for, stem_stride_for
-from shufflenet.spec import Card, Label, NetworkSpec, Origin, Preprocess
+from shufflenet.recipes import Recipe, stem_stride_for
+from shufflenet.spec import Card, Label, Origin, Preprocess, Task
+from shufflenet.train._choose_preprocess import Reading, choose_preprocess, fit_of
 from shufflenet.train._choose_recipe import choose_recipe
 from shufflenet.train._describe import describe_start, log_setup
 from shufflenet.train._imprint import imprint
 from shufflenet.train._initialize import initialize
+from shufflenet.train._priors import start_at_priors
 from shufflenet.train._setup import Setup
 from shufflenet.train._teacher import open_teacher, open_teacher_logits
 from shufflenet.zoo import find_network
@@ -42,8 +49,11 @@ class Job:
         data: Class folders, an archive of them, shards, parquet or a table; see ``data``.
         val: The same to validate on. If ``None``, the validation split of ``data`` where its
             folders are splits, such as ``train`` and ``val``, and else ``val_fraction`` of it.
+        task: ``multi-label`` if any number of classes may be right; ``classification`` if one is.
+            What the labels look like if ``None``; see ``data.open_images``.
         val_fraction: The share of every class of ``data`` that is held out to validate on, at most
             a half. A tenth if ``None`` and nothing else is to be validated on.
+        reading: What is read of the images, and how they are made to fit.
         labels: A file of names of classes; see ``labels.read_names``.
         model: Name of a network; that of the weights, else ``shufflenet_v2_x1_0``, if ``None``.
         weights: Name or file of a checkpoint to start from; random weights if ``None``.
@@ -54,7 +64,9 @@ class Job:
 
     data: str | Path
     val: str | Path | None = None
+    task: Task | None = None
     val_fraction: float | None = None
+    reading: Reading = field(default_factory=Reading)
     labels: str | Path | None = None
     model: str | None = None
     weights: str | Path | None = None
@@ -81,26 +93,33 @@ def open_setup(
         DataError: the data cannot be read or do not fit together.
         UnknownName: no network goes by that name.
         CheckpointMismatch: the weights to start from are of another network.
-        SpecError: the weights are of a network that takes no colors, a field is impossible, or is
-            about a teacher where there is none.
+        SpecError: a field is impossible, or is about a teacher where there is none; the weights
+            take other channels than their card says.
         TeacherMismatch: the teacher does not know the classes of the data.
     """
     _check(job, fields or {})
-    images = _open_images(job.data, "train")
+    images = _open_images(job.data, "train", job.task)
     source = load_model_and_card(job.weights) if job.weights else None
     start = source[1] if source else None
-    recipe = choose_recipe(recipe, fields or {}, images, start)
+    _check_channels(start)
+    fit = fit_of(job.reading, start)
+    recipe = choose_recipe(recipe, fields or {}, images, start, fit)
     training, validation = _images(job, recipe, images)
     labels = name_classes(training.classes, read_names(job.labels) if job.labels else {})
-    net, new = _create_network(job, recipe, labels, source)
+    how = choose_preprocess(job.reading, recipe.image_px, training, start)
+    net, new = _create_network(job, recipe, how, labels, source)
     card = Card(
         name=_as_text(name),
         network=net.spec,
-        preprocess=_preprocess_like(start, recipe.image_px),
+        preprocess=how,
         labels=labels,
+        task=training.task,
         origin=_origin(job, recipe, training, start),
     )
-    imprint(net, card, training, new)
+    if training.task == "multi-label":
+        start_at_priors(net, labels, training, new)
+    else:
+        imprint(net, card, training, new)
     setup = Setup(
         net=net,
         card=card,
@@ -122,19 +141,33 @@ def _check(job: Job, fields: Mapping[str, Any]) -> None:
     """
     if job.model is not None:
         find_network(job.model)
-    for field in sorted({"distillation", "temperature"} & fields.keys()):
+    for name in sorted({"distillation", "temperature"} & fields.keys()):
         if job.teacher is None:
-            raise SpecError(field, fields[field], "left out where no --teacher is given")
+            raise SpecError(name, fields[name], "left out where no --teacher is given")
+
+
+def _check_channels(start: Card | None) -> None:
+    """Check that the weights to start from take the channels that their card says are read.
+
+    Raises:
+        SpecError: they do not: a network of other channels was saved with the usual preprocessing.
+    """
+    read = start.preprocess.in_channels if start else 0
+    if start and start.network.in_channels != read:
+        expected = f"{read}, which its preprocess reads, so {start.name!r} cannot be started from"
+        raise SpecError("in_channels", start.network.in_channels, expected)
 
 
 def _with_teacher(setup: Setup, teacher: str | Path | None, images: ImageSet) -> Setup:
     """Return the setup with the teacher of a job opened; ``images`` are all of ``job.data``."""
     if teacher is None:
         return setup
-    if Path(teacher).suffix == ".npy":
+    if Path(teacher).suffix.lower() == ".npy":
         logits = open_teacher_logits(teacher, images, setup.training)
         return dataclasses.replace(setup, teacher_logits=logits)
-    return dataclasses.replace(setup, teacher=open_teacher(teacher, setup.card.labels))
+    card = setup.card
+    opened = open_teacher(teacher, card.labels, card.preprocess, card.task)
+    return dataclasses.replace(setup, teacher=opened)
 
 
 def _images(job: Job, recipe: Recipe, images: ImageSet) -> tuple[ImageSet, ImageSet]:
@@ -147,92 +180,63 @@ def _images(job: Job, recipe: Recipe, images: ImageSet) -> tuple[ImageSet, Image
             "%s of every class is held out to validate on, chosen by seed %d.", share, recipe.seed
         )
         return split(images, fraction, recipe.seed)
-    validation = open_images(job.data, "val") if job.val is None else _open_images(job.val, "val")
+    validation = (
+        open_images(job.data, "val", images.task)
+        if job.val is None
+        else _open_images(job.val, "val", images.task)
+    )
     if job.val is None:
         _log.info("Validated on the images in %r.", found)
     index = {name: number for number, name in enumerate(images.classes)}
     return images, relabel(validation, images.classes, index)
 
 
-def _open_images(source: str | Path, part: Part) -> ImageSet:
+def _open_images(source: str | Path, part: Part, task: Task | None) -> ImageSet:
     """Open images, and log what was understood of them and what is not used."""
-    images = open_images(source, part)
+    images = open_images(source, part, task)
     for sentence in images.findings.sentences(images.source):
         _log.info("%s", sentence)
     return images
 
 
 def _create_network(
-    job: Job, recipe: Recipe, labels: Sequence[Label], source: tuple[ShuffleNet, Card] | None
+    job: Job,
+    recipe: Recipe,
+    how: Preprocess,
+    labels: Sequence[Label],
+    source: tuple[ShuffleNet, Card] | None,
 ) -> tuple[ShuffleNet, list[str]]:
     """Create the network of a job for these classes, with the weights it starts from if any.
+
+    The first convolution of the weights is adapted to images that are read in another way.
 
     Returns:
         The network, and the identifiers of the classes that the weights do not know.
     """
-    start = source[1] if source else None
-    network = find_network(job.model) if job.model is not None else _network_of(start)
+    start = source[1].network if source else find_network(_DEFAULT_NETWORK)
+    network = find_network(job.model) if job.model is not None else start
     stem_stride = job.stem_stride or stem_stride_for(network, recipe.image_px)
     torch.manual_seed(recipe.seed)
-    net = build(dataclasses.replace(network, classes=len(labels), stem_stride=stem_stride))
+    net = build(
+        dataclasses.replace(
+            network, classes=len(labels), stem_stride=stem_stride, in_channels=how.in_channels
+        )
+    )
     initialize(net, recipe.initialization, torch.Generator().manual_seed(recipe.seed))
     if source is None:
         return net, [label.id for label in labels]
-    start_from(net, labels, *source)
-    new = new_classes(labels, source[1])
+    trained, card = source
+    start_from(net, labels, with_preprocess(trained, card.preprocess, how), card)
+    new = new_classes(labels, card)
     _log.info("%s", describe_start(len(labels), new, str(job.weights)))
-    if source[1].network.name != network.name:
+    if card.network.name != network.name:
         _log.info("The network starts as %s, which is narrower.", source[1].network.name)
     return net, new
-
-
-def _network_of(start: Card | None) -> NetworkSpec:
-    """Return the network to train where none is named: that of the weights to start from.
-
-    Raises:
-        SpecError: it takes images of another number of channels than 3.
-    """
-    if start is None:
-        return find_network(_DEFAULT_NETWORK)
-    if start.network.in_channels != 3:
-        expected = f"3 to train on image files, so {start.name!r} cannot be started from"
-        raise SpecError("in_channels", start.network.in_channels, expected)
-    return start.network
 
 
 def _as_text(name: str) -> str:
     r"""Return a file name as UTF-8 text, as cards are; other bytes become ``\xff``."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def _preprocess_like(start: Card | None, image_px: int) -> Preprocess:
-    """Return the preprocessing for a new size, with the colors that the starting weights know.
-
-    A mean image has one size; for images of another its mean of every channel stands in.
-    """
-    how = preprocess_for(image_px)
-    if start is None:
-        return how
-    known = start.preprocess
-    same_size = image_px == known.crop_px
-    return dataclasses.replace(
-        how,
-        channels=known.channels,
-        value_range=known.value_range,
-        mean=known.mean if same_size else _mean_with_image(known),
-        std=known.std,
-        mean_image=known.mean_image if same_size else "",
-    )
-
-
-def _mean_with_image(how: Preprocess) -> tuple[float, float, float]:
-    """Return the means of channels, in the order and range of ``how.mean``, mean image included."""
-    image = mean_image(how)
-    if image is None:
-        return how.mean
-    of_image = image.mean(axis=(1, 2), dtype=float) * how.value_range / 255
-    first, second, third = (float(a + b) for a, b in zip(how.mean, of_image, strict=True))
-    return first, second, third
 
 
 def _origin(job: Job, recipe: Recipe, training: ImageSet, start: Card | None) -> Origin:

@@ -6,19 +6,24 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from shufflenet.deploy import RoutedNetwork
 from shufflenet.networks import ShuffleNet
 from shufflenet.train._batch_memory import BatchTooLarge, run_if_memory_suffices
 from shufflenet.train._devices import use_global_batch_norms
+from shufflenet.train._loss import (
+    distillation_loss,
+    label_loss,
+    multi_label_distillation_loss,
+    soften,
+)
 from shufflenet.train._mix import MixedBatch, mix_batch
 from shufflenet.train._normalize import Normalizer
 from shufflenet.train._pad_small_maps import pad_small_maps
 from shufflenet.train._parameter_groups import parameter_groups
 from shufflenet.train._setup import Setup
 from shufflenet.train._state import Parts
-from shufflenet.train._teacher import distillation_loss
 from shufflenet.train._weight_average import average_weights
 
 __all__ = ["Learner"]
@@ -41,6 +46,7 @@ class Learner:
             pad_small_maps(net)
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
         self._fabric, self._recipe, self._teacher = fabric, recipe, setup.teacher
+        self._task = setup.card.task
         self._normalize = Normalizer(setup.card.preprocess)
         optimizer = torch.optim.SGD(
             parameter_groups(net, recipe),
@@ -76,8 +82,8 @@ class Learner:
         """Update the weights by a batch and return its loss; if that is not finite, do not update.
 
         Args:
-            pixels: RGB values 0..255, ``(n, h, w, 3)``.
-            labels: Class indices, ``(n,)``.
+            pixels: Of the channels and bits of the card, ``(n, h, w, channels)``.
+            labels: Class indices, ``(n,)``; or 1 for each class that is right, ``(n, classes)``.
             teacher_logits: A teacher's logits, ``(n, classes)``, where they are stored.
             number: Number of the step, from 0; mixing and dropout are functions of it.
             rate: The learning rate.
@@ -91,7 +97,7 @@ class Learner:
         torch.manual_seed(int(seeds.generate_state(1)[0]))  # dropout is a function of the step
 
         def mix() -> MixedBatch:
-            images = pixels.permute(0, 3, 1, 2).float()  # (n, 3, h, w), channels last in memory
+            images = pixels.permute(0, 3, 1, 2).float()  # channels last in memory
             return mix_batch(images, labels, self._recipe, number, self._soften(teacher_logits))
 
         loss = run_if_memory_suffices(lambda: self._update(mix()))
@@ -136,16 +142,17 @@ class Learner:
         if taught < 1:
             for labels, share in ((batch.labels, batch.share), (batch.others, 1 - batch.share)):
                 if share > 0:
-                    loss = loss + (1 - taught) * share * nn.functional.cross_entropy(
-                        logits, labels, label_smoothing=self._recipe.label_smoothing
-                    )
+                    loss = loss + (1 - taught) * share * label_loss(logits, labels, self._recipe)
         if targets is not None:
-            loss = loss + taught * distillation_loss(logits, targets, self._recipe.temperature)
+            distance = (
+                multi_label_distillation_loss if self._task == "multi-label" else distillation_loss
+            )
+            loss = loss + taught * distance(logits, targets, self._recipe.temperature)
         return loss
 
     def _soften(self, logits: Tensor | None) -> Tensor | None:
         """Return the probabilities of logits at the recipe's temperature."""
-        return None if logits is None else (logits / self._recipe.temperature).softmax(dim=1)
+        return None if logits is None else soften(logits, self._recipe.temperature, self._task)
 
     def _parts_that_fit(self, mix: Callable[[], MixedBatch], images: int) -> int | None:
         """Return in how many parts a batch fits that did not; 0 if two images do not fit either.

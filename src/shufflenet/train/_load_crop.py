@@ -1,17 +1,20 @@
 """A random crop of an image file, without decoding more of it than is needed."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from shufflenet.data import Sample
-from shufflenet.preprocess import decode
+from shufflenet.preprocess import Pixels, decode_as, pad, scaled_size
+from shufflenet.spec import Preprocess
 from shufflenet.train._jpeg import upright_jpeg
-from shufflenet.train.augment import random_crop
+from shufflenet.train.augment import Crop, random_crop
 
 __all__ = ["load_crop"]
 
@@ -20,9 +23,20 @@ _SPARE = 2  # pixels of a shrunk crop for each pixel of the result, in both dire
 
 
 def load_crop(
-    sample: Sample, size_px: int, smallest_area: float, rng: np.random.Generator
+    sample: Sample,
+    how: Preprocess,
+    smallest_area: float,
+    rng: np.random.Generator,
+    *,
+    mirror: bool = True,
 ) -> Tensor:
-    """Crop a random part of an image file, resize it to a square, mirror it half of the time.
+    """Crop a random part of an image file, fit it as validation fits an image, mirror it or not.
+
+    Where images are cropped to fit, the part is shaped like the input, as far as ``random_crop``
+    leaves it, and resized to it. Where they are squashed or padded, it is shaped like the image:
+    squashed, every part is distorted as the whole would be; padded, it is scaled until it lies
+    inside of the input, undistorted, and put into the middle of the mean color. So a part that is
+    the whole image gives what validation sees.
 
     simplejpeg and, without it, Pillow decode to the same pixels, and torch resizes both, so that a
     run may be resumed with or without simplejpeg. The result is within a gray level of Pillow's
@@ -33,32 +47,63 @@ def load_crop(
 
     Args:
         sample: The image file.
-        size_px: The side of the result.
+        how: The size of the result, its channels and bits, and how images are fitted.
         smallest_area: See ``augment.random_crop``.
         rng: Draws the part and whether it is mirrored.
+        mirror: Whether half of the parts are mirrored; with or without, the parts are the same.
 
     Returns:
-        RGB values 0..255, ``(size_px, size_px, 3)``.
+        Pixels ``(how.height_px, how.width_px, how.in_channels)``, uint8 or uint16; colors are red,
+        green and blue, for ``bgr`` too.
 
     Raises:
         DataError: there is no such file any more.
-        ImageError: it cannot be read as an image.
+        ImageError: it cannot be read as an image, or not as one of these channels and bits.
     """
-    pixels, crop, shrink = _packed_pixels(sample), None, 1
+    pixels, crop, shrink = _packed_pixels(sample) if _by_color(how) else None, None, 1
     if pixels is None:
         content = sample.read()
-        jpeg = upright_jpeg(content, sample.name)
+        jpeg = upright_jpeg(content, sample.name) if _by_color(how) else None
         if jpeg:
-            crop = random_crop(jpeg.width, jpeg.height, smallest_area, rng)
-            shrink = next((s for s in (8, 4, 2) if crop.shorter_px >= _SPARE * s * size_px), 1)
+            crop = _draw(jpeg.width, jpeg.height, how, smallest_area, rng)
+            shrink = next((s for s in (8, 4, 2) if _is_spare(crop, s, how)), 1)
             pixels = jpeg.decode(crop.bottom, shrink)
         else:
-            pixels = np.asarray(decode(content, sample.name))
-    crop = crop or random_crop(pixels.shape[1], pixels.shape[0], smallest_area, rng)
+            pixels = np.asarray(decode_as(content, how, sample.name))
+    crop = crop or _draw(pixels.shape[1], pixels.shape[0], how, smallest_area, rng)
     rows = slice(crop.top // shrink, crop.bottom // shrink)
     columns = slice(crop.left // shrink, crop.right // shrink)
-    part = _resize(np.array(pixels[rows, columns]), size_px)
-    return part.flip(1) if crop.mirrored else part
+    part = np.array(pixels[rows, columns])
+    if how.channels == "gray" and part.shape[2] == 3:
+        part = np.array(Image.fromarray(part).convert("L"))[..., None]  # as decode does
+    return _fit(part, replace(crop, mirrored=crop.mirrored and mirror), how)
+
+
+def _by_color(how: Preprocess) -> bool:
+    """Return whether what is wanted can be made of red, green and blue of 8 bits."""
+    return how.bits == 8 and how.channels in ("rgb", "bgr", "gray")
+
+
+def _draw(
+    width: int, height: int, how: Preprocess, smallest_area: float, rng: np.random.Generator
+) -> Crop:
+    """Draw a part of an image that is shaped like the input, or where it is fitted the image."""
+    like = (how.width_px, how.height_px) if how.fit == "crop" else (width, height)
+    return random_crop(width, height, smallest_area, rng, like)
+
+
+def _resized_to(crop: Crop, how: Preprocess) -> tuple[int, int]:
+    """Return the height and the width that a part is resized to, before it is padded."""
+    if how.fit == "pad":
+        width, height = scaled_size(crop.width, crop.height, how)
+        return height, width
+    return how.height_px, how.width_px
+
+
+def _is_spare(crop: Crop, shrink: int, how: Preprocess) -> bool:
+    """Return whether a part has pixels enough to be decoded ``shrink`` times smaller."""
+    height, width = _resized_to(crop, how)
+    return crop.height >= _SPARE * shrink * height and crop.width >= _SPARE * shrink * width
 
 
 def _packed_pixels(sample: Sample) -> npt.NDArray[np.uint8] | None:
@@ -77,12 +122,17 @@ def _packed_pixels(sample: Sample) -> npt.NDArray[np.uint8] | None:
     return values.reshape(height, width, 3) if len(values) == width * height * 3 else None
 
 
-def _resize(part: npt.NDArray[np.uint8], size_px: int) -> Tensor:
-    """Resize ``(h, w, 3)`` to a square of ``size_px``.
+def _fit(part: Pixels, crop: Crop, how: Preprocess) -> Tensor:
+    """Resize a part ``(h, w, channels)``, mirror it if it is mirrored, and pad it if need be.
 
     torch resizes fast where it recognizes the layout as channels last; for that the strides must be
-    those of such a batch, the stride of the batch axis included.
+    those of such a batch, the stride of the batch axis included. It resizes bytes and floats.
     """
-    batch = torch.from_numpy(part)[None].permute(0, 3, 1, 2)
-    square = interpolate(batch, size=(size_px, size_px), mode="bilinear", antialias=True)
-    return square[0].permute(1, 2, 0)
+    is_bytes = part.dtype == np.uint8
+    batch = torch.from_numpy(part if is_bytes else part.astype(np.float32))[None]
+    size = _resized_to(crop, how)
+    resized = interpolate(batch.permute(0, 3, 1, 2), size=size, mode="bilinear", antialias=True)
+    pixels = resized[0].permute(1, 2, 0)
+    pixels = pixels.flip(1) if crop.mirrored else pixels
+    pixels = pixels if is_bytes else pixels.round().to(torch.uint16)
+    return torch.from_numpy(pad(pixels.numpy(), how)) if how.fit == "pad" else pixels

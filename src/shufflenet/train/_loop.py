@@ -15,22 +15,28 @@ from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from shufflenet.errors import NoReadableImages, WriteError
-from shufflenet.evaluate import evaluate
 from shufflenet.files import Checkpoint, write_checkpoint
 from shufflenet.networks import ShuffleNet, state_arrays
-from shufflenet.runtimes.pytorch import TorchClassifier
-from shufflenet.spec import Accuracy
+from shufflenet.spec import Accuracy, AnyAccuracy, MultiLabelAccuracy
 from shufflenet.train._batch_memory import BatchTooLarge
-from shufflenet.train._batches import Batches, Crops, NothingReadable, Share, ignore_signals
+from shufflenet.train._batches import (
+    Batches,
+    Crops,
+    NothingReadable,
+    Share,
+    Shown,
+    ignore_signals,
+)
 from shufflenet.train._describe import describe_end
-from shufflenet.train._devices import own_share, sum_counts
 from shufflenet.train._failures import FailedBatch, loss_not_finite, out_of_memory
 from shufflenet.train._learner import Learner
+from shufflenet.train._measure import measure_network, measured_card, percentages, score
 from shufflenet.train._run import append_row
 from shufflenet.train._session import Result, Session
 from shufflenet.train._setup import Setup
 from shufflenet.train._signals import HeldSignals
-from shufflenet.train._state import Progress, load_state, save_state
+from shufflenet.train._state import Progress, save_state
+from shufflenet.train._together import load_state_of_first
 
 __all__ = ["Loop"]
 
@@ -48,7 +54,7 @@ class Loop:
         self.learner = Learner(fabric, setup, compiled=session.compiled)
         self.progress = Progress()
         if session.resume:
-            self.progress = load_state(self.out, self.learner.parts)
+            self.progress = load_state_of_first(fabric, self.out, self.learner.parts)
         self.share = Share(fabric.global_rank, fabric.world_size)
         self.steps_per_epoch = len(self._batches(epoch=0, first=0))
         self.steps = self.steps_per_epoch * self.recipe.epochs
@@ -56,9 +62,16 @@ class Loop:
         self.started = self.saved = time.monotonic()
         self.waited_s = 0.0  # for images
         self.signals = HeldSignals()
-        self._warned = torch.zeros(len(setup.training), dtype=torch.bool)
+        warned = torch.zeros(len(setup.training), dtype=torch.bool)
         if session.workers:
-            self._warned.share_memory_()  # type: ignore[no-untyped-call]  # torch has no type of it
+            warned.share_memory_()  # type: ignore[no-untyped-call]  # torch has no type of it
+        self._shown = Shown(
+            samples=setup.training.samples,
+            how=setup.card.preprocess,
+            teacher_logits=setup.teacher_logits,
+            warned=warned,
+            classes=len(setup.card.labels) if setup.card.task == "multi-label" else 0,
+        )
 
     def run(self) -> Result:
         """Train from where the run is to its end, or until its time is up.
@@ -144,12 +157,11 @@ class Loop:
     def loader(self, epoch: int, first: int) -> Iterable[_Batch]:
         """Return the batches of an epoch from number ``first`` on, as ``Learner.step`` takes them.
 
-        They are pixels, uint8 or float ``(n, h, w, 3)``, labels, ``(n,)``, and the stored logits of
-        a teacher, ``(n, classes)``, if there are any.
+        They are pixels, uint8 or uint16 ``(n, h, w, channels)``, labels as ``Crops`` has
+        them, and the stored logits of a teacher, ``(n, classes)``, if there are any.
         """
-        samples, logits = self.setup.training.samples, self.setup.teacher_logits
         loader = DataLoader(
-            Crops(samples, self.recipe, epoch, logits, self._warned),
+            Crops(self._shown, self.recipe, epoch),
             batch_sampler=self._batches(epoch, first),
             num_workers=self.session.workers,
             worker_init_fn=ignore_signals,
@@ -180,7 +192,7 @@ class Loop:
                 device=self.fabric.device,
                 step=progress.step,
                 images=images,
-                px=batch[0].shape[1],
+                size=(batch[0].shape[1], batch[0].shape[2]),
                 accumulate=self.recipe.accumulate,
                 parts=error.parts,
             )
@@ -211,8 +223,8 @@ class Loop:
         self.signals.deliver()
 
     def _best_is_missing(self) -> bool:
-        """Return whether the run had a best network whose file is gone."""
-        had_one = self.progress.best is not None
+        """Return whether the run had a best network whose file is gone from the first's folder."""
+        had_one = self.progress.best is not None and self.fabric.is_global_zero
         return any(self._any_process(had_one and not (self.out / _BEST).exists()))
 
     def _take_present_as_best(self) -> None:
@@ -223,7 +235,7 @@ class Loop:
             *(_BEST, self.out, progress.step),
         )
         net = self.learner.network()
-        progress.best = self._measure(net)
+        progress.best = measure_network(net, self.setup, self.fabric)
         progress.best_epoch = progress.step // self.steps_per_epoch
         self._save()
         if self.fabric.is_global_zero:
@@ -233,7 +245,7 @@ class Loop:
         """Measure the network, record the epoch, write the network if it is the best so far."""
         progress = self.progress
         net = self.learner.network()
-        accuracy = self._measure(net)
+        accuracy = measure_network(net, self.setup, self.fabric)
         row = {
             "epoch": epoch,
             "step": progress.step,
@@ -252,15 +264,10 @@ class Loop:
                 self._write_best(net, accuracy)
             self.session.on_epoch(self.out, accuracy)
 
-    def _measure(self, net: ShuffleNet) -> Accuracy:
-        """Count the validation images that a network classifies correctly, over all processes."""
-        images = own_share(self.setup.validation, self.fabric)
-        return sum_counts(evaluate(TorchClassifier(net, self.setup.card), images), self.fabric)
-
-    def _write_best(self, net: ShuffleNet, accuracy: Accuracy) -> None:
+    def _write_best(self, net: ShuffleNet, accuracy: AnyAccuracy) -> None:
         card = self.setup.card
         origin = dataclasses.replace(card.origin, steps=self.progress.step)
-        card = dataclasses.replace(card, accuracy=accuracy, origin=origin)
+        card = measured_card(dataclasses.replace(card, origin=origin), accuracy)
         write_checkpoint(self.out / _BEST, Checkpoint(card, state_arrays(net)))
 
     def _report_end(self) -> None:
@@ -290,25 +297,26 @@ class Loop:
             run=str(self.out),
             best=str(self.out / _BEST) if best else None,
             images=best.images if best else 0,
-            top1=best.top1 if best else 0,
-            top5=best.top5 if best else 0,
+            top1=best.top1 if isinstance(best, Accuracy) else 0,
+            top5=best.top5 if isinstance(best, Accuracy) else 0,
+            multi_label=best if isinstance(best, MultiLabelAccuracy) else None,
             steps=self.progress.step,
             finished=self._is_done(),
         )
 
 
-def _is_better(accuracy: Accuracy, progress: Progress) -> bool:
+def _is_better(accuracy: AnyAccuracy, progress: Progress) -> bool:
     """Return whether an epoch is the best so far: of equal ones the later, but not the start's."""
-    if progress.best is None or accuracy.top1 > progress.best.top1:
+    if progress.best is None or score(accuracy) > score(progress.best):
         return True
-    return accuracy.top1 == progress.best.top1 and progress.best_epoch > 0
+    return score(accuracy) == score(progress.best) and progress.best_epoch > 0
 
 
-def _write_scalars(board: SummaryWriter, row: dict[str, Any], accuracy: Accuracy) -> None:
+def _write_scalars(board: SummaryWriter, row: dict[str, Any], accuracy: AnyAccuracy) -> None:
     for name in ("loss", "learning_rate"):
         if row[name] is None:
             continue
         board.add_scalar(f"train/{name}", row[name], row["step"])
-    board.add_scalar("val/top1_percent", accuracy.top1_percent, row["step"])
-    board.add_scalar("val/top5_percent", accuracy.top5_percent, row["step"])
+    for name, percent in percentages(accuracy).items():
+        board.add_scalar(f"val/{name}", percent, row["step"])
     board.flush()

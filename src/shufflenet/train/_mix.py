@@ -16,9 +16,9 @@ class MixedBatch:
     """A batch of images, each of them a mixture of two classes.
 
     Attributes:
-        images: ``(n, 3, h, w)``.
-        labels: First class of every image, ``(n,)``.
-        others: Second class of every image, ``(n,)``.
+        images: ``(n, channels, h, w)``.
+        labels: First class of every image, ``(n,)``; or which are right, ``(n, classes)``.
+        others: Second class of every image, or classes, likewise.
         share: Share of the first class, 0 to 1; the second has the rest.
         targets: A teacher's probabilities, ``(n, classes)``, mixed as the images are; ``None``
             where no teacher's logits are stored.
@@ -50,8 +50,8 @@ def mix_batch(
     are functions of the recipe's seed and the step.
 
     Args:
-        images: ``(n, 3, h, w)``.
-        labels: Class indices, ``(n,)``.
+        images: ``(n, channels, h, w)``.
+        labels: Class indices, ``(n,)``; or 1 for each class that is right, ``(n, classes)``.
         recipe: Its fields ``mixup`` and ``cutmix``.
         step: Number of the step.
         targets: A teacher's probabilities, ``(n, classes)``.
@@ -66,7 +66,7 @@ def mix_batch(
     kind = kinds[rng.integers(len(kinds))]
     alpha = getattr(recipe, kind)
     share = float(rng.beta(alpha, alpha))
-    others = labels.roll(1)
+    others = labels.roll(1, 0)
     if kind == "mixup":
         blend = torch.lerp(images.roll(1, 0), images, share)
         return MixedBatch(blend, labels, others, share, _blend(targets, share))

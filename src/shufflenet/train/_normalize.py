@@ -29,7 +29,7 @@ class Normalizer:
         self._resized = self._mean_image
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Normalize RGB values 0..255, ``(n, 3, h, w)``, to a network's input of the same shape."""
+        """Normalize pixel values, ``(n, channels, h, w)``, to a network's input of that shape."""
         device = images.device
         if self._flips_channels:
             images = images.flip(1)

@@ -28,6 +28,7 @@ __all__ = [
     "append_row",
     "changed_fields",
     "check_place",
+    "difference_of_facts",
     "open_run",
     "record_changes",
     "recorded_fields",
@@ -36,6 +37,8 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 _RECORD = "run.json"
+_READING = "reading of images"
+_USUAL = {"channels": "rgb", "bits": 8, "fit": "crop"}  # which cards leave out
 _DATA = ("training data", "validation data")
 _MAY_CHANGE = ("epochs", "patience")  # fields of the recipe that a run may be resumed with
 _MOST_BYTES = 1 << 26
@@ -47,6 +50,7 @@ def run_facts(setup: Setup) -> dict[str, Any]:
     # Software may change, as may the folder's name; the recipe is recorded by itself.
     origin = dataclasses.replace(card.origin, software="", recipe="")
     facts = {
+        _READING: _reading(card.preprocess.to_fields()),
         "network": dataclasses.asdict(card.network),
         "recipe": {"name": recipe.name, **recipe.overridable},
         "training data": _fingerprint(setup.training),
@@ -57,8 +61,16 @@ def run_facts(setup: Setup) -> dict[str, Any]:
     return result
 
 
+def _reading(preprocess: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is read of images, of the fields of a preprocessing as a card has them."""
+    return {name: preprocess.get(name, usual) for name, usual in _USUAL.items()}
+
+
 def _fingerprint(images: ImageSet) -> dict[str, Any]:
-    names = "\n".join(f"{sample.label} {sample.name}" for sample in images.samples)
+    labels = ("|".join(map(str, right)) for right in images.right)
+    names = "\n".join(
+        f"{label} {sample.name}" for label, sample in zip(labels, images.samples, strict=True)
+    )
     return {
         "source": Path(images.source).name,
         "images": len(images),
@@ -134,7 +146,7 @@ def _read(out: Path) -> dict[str, Any]:
         recorded = read_json(
             read_regular(out / _RECORD, _MOST_BYTES), "the record", limit_bytes=_MOST_BYTES
         )
-        parts = ("network", "recipe", "card", *_DATA)
+        parts = (_READING, "network", "recipe", "card", *_DATA)
         wrong = [part for part in parts if not isinstance(recorded.get(part, {}), dict)]
         upgraded = {} if wrong else _upgrade(recorded)
     except (OSError, KeyError, TypeError, AttributeError, ShuffleNetError) as error:
@@ -195,22 +207,48 @@ def _check_same(out: Path, recorded: dict[str, Any], facts: dict[str, Any]) -> N
         recorded[part] = facts[part] | recorded.get(part, {})
     free = {name: facts["recipe"][name] for name in _MAY_CHANGE}
     recorded["recipe"] = recorded["recipe"] | free
-    for part in sorted(facts, key=_DATA.__contains__, reverse=True):  # recipes depend on data
+    for part in _by_cause(facts):
         if recorded.get(part) != facts[part]:
             difference = _difference(recorded.get(part), facts[part], part)
             raise RunDiffers(out, part, difference, data=part in _DATA)
 
 
-def _difference(then: Any, now: dict[str, Any], part: str) -> str:  # noqa: ANN401  # whatever the file holds
-    """Return which fields differ, with both values where they are short; of recipes, as options."""
+def difference_of_facts(
+    one: Mapping[str, Any], other: Mapping[str, Any], where: tuple[str, str]
+) -> str | None:
+    """Return what differs first between the facts of two runs; ``None`` if they are the same.
+
+    Args:
+        one: See ``run_facts``.
+        other: The same.
+        where: What is said after the values of one and of the other.
+    """
+    for part in _by_cause(one):
+        if other[part] != one[part]:
+            return f"{part}: {_difference(one[part], other[part], part, where)}"
+    return None
+
+
+def _by_cause(facts: Mapping[str, Any]) -> list[str]:
+    """Return the parts of facts, those of data first: the others depend on them."""
+    return sorted(facts, key=_DATA.__contains__, reverse=True)
+
+
+def _difference(
+    then: Any,  # noqa: ANN401  # whatever the file holds
+    now: dict[str, Any],
+    part: str,
+    where: tuple[str, str] = ("then", "now"),
+) -> str:
+    """Return which fields differ, with both values where they are short, as options if they are."""
     then = then if isinstance(then, dict) else {}
     fields = [field for field in now if then.get(field) != now[field]]
     names = {field: field.replace("_", " ") for field in fields}
-    if part == "recipe":
+    if part in ("recipe", _READING):
         names = {field: f"--{field.replace('_', '-')}" for field in fields if field != "name"}
         names |= {"name": "--recipe"}
     values = [
-        f"{names[field]}: {then.get(field)} then, {now[field]} now"
+        f"{names[field]}: {then.get(field)} {where[0]}, {now[field]} {where[1]}"
         for field in fields
         if not isinstance(now[field], dict | list) and not field.startswith("sha256")
     ]
@@ -220,14 +258,15 @@ def _difference(then: Any, now: dict[str, Any], part: str) -> str:  # noqa: ANN4
 def _upgrade(recorded: dict[str, Any]) -> dict[str, Any]:
     """Return what an older version recorded as this version would record it.
 
-    Fields that recipes have got since have their defaults, which change nothing; and the card does
-    not repeat the recipe.
+    Fields that recipes have got since have their defaults, which change nothing; what is read of
+    images stood in the card alone; and the card does not repeat the recipe.
     """
     defaults = {f.name: f.default for f in dataclasses.fields(Recipe) if f.metadata}
     known = {k: v for k, v in defaults.items() if v is not dataclasses.MISSING}
     recipe = json.loads(json.dumps(known)) | recorded["recipe"]
     card = recorded["card"]
     return recorded | {
+        _READING: recorded.get(_READING, _reading(card["preprocess"])),
         "recipe": recipe,
         "card": card | {"origin": card["origin"] | {"recipe": ""}},
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shufflenet.machine import cores
-from shufflenet.spec import Accuracy
+from shufflenet.spec import AnyAccuracy, MultiLabelAccuracy
 
 __all__ = ["Result", "Session"]
 
@@ -41,7 +41,7 @@ class Session:
     save_every_s: float = 60.0
     stop_after_s: float = math.inf
     on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None
-    on_epoch: Callable[[Path, Accuracy], None] = lambda run, accuracy: None
+    on_epoch: Callable[[Path, AnyAccuracy], None] = lambda run, accuracy: None
 
     @property
     def folder(self) -> Path:
@@ -51,7 +51,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The best epoch of a run so far; ``best`` is ``None`` until the first epoch is done."""
+    """The best epoch of a run so far; ``best`` is ``None`` until the first epoch is done.
+
+    A multi-label network has its accuracy in ``multi_label``, and no ``top1`` and ``top5``.
+    """
 
     run: str
     best: str | None
@@ -60,3 +63,4 @@ class Result:
     top5: int
     steps: int
     finished: bool
+    multi_label: MultiLabelAccuracy | None = None

@@ -1,5 +1,6 @@
 """What a run trains, as one value."""
 
+import logging
 from dataclasses import dataclass
 
 from shufflenet.data import ImageSet, load
@@ -10,6 +11,8 @@ from shufflenet.spec import Card
 from shufflenet.train._teacher import Teacher, TeacherLogits
 
 __all__ = ["Setup", "check_images"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +26,8 @@ class Setup:
         validation: Images to choose the best epoch by; labels numbered as in ``training``.
         recipe: How to train.
         teacher: A function to learn from besides the labels, or instead of them
-            (``recipe.distillation``): it maps RGB values 0..255, ``(n, 3, h, w)``, to logits,
-            ``(n, classes)``.
+            (``recipe.distillation``): it maps values of pixels, ``(n, channels, h, w)``, to
+            logits, ``(n, classes)``.
         teacher_logits: The same, computed before: float ``(images, classes)``, a row for every
             image of ``training``. At most one of the two is given.
         knows_classes: Whether the network can tell some of the classes before it is trained; it is
@@ -51,15 +54,33 @@ def check_images(setup: Setup) -> None:
     Raises:
         OneClass: there are fewer than two classes.
         NoReadableImages: not one image can be read.
-        MissingClasses: validation lacks a class.
+        MissingClasses: validation lacks a class; of a multi-label set, every class.
+        SpecError: classes of a multi-label set are to be balanced, or images of 16 bits to be
+            augmented by operations of 8 bits.
     """
     training, validation = setup.training, setup.validation
-    if len(training.classes) < 2:
+    several = training.task == "multi-label"
+    if several and setup.recipe.balance:
+        expected = "0 where images have several labels: an image cannot be shown for one of them"
+        raise SpecError("balance", setup.recipe.balance, expected)
+    if len(training.classes) < 2 and not several:
         raise OneClass(training.source, training.classes[0])
     how = setup.card.preprocess
-    if all(isinstance(load(sample, how), ImageError) for sample in training.samples):
-        raise NoReadableImages(training.source)
-    present = {sample.label for sample in validation.samples}
+    first = load(training.samples[0], how)
+    if isinstance(first, ImageError):
+        others = (load(sample, how) for sample in training.samples[1:])
+        if all(isinstance(each, ImageError) for each in others):
+            _log.warning("%s", first)
+            raise NoReadableImages(training.source) from first
+    if how.bits == 16 and (setup.recipe.trivial or setup.recipe.randaugment):
+        expected = "8 with --trivial or --randaugment, whose operations are of 8 bits"
+        raise SpecError("bits", how.bits, expected)
+    present = {label for right in validation.right for label in right}
     missing = [name for label, name in enumerate(training.classes) if label not in present]
-    if missing:
+    if several and 0 < len(missing) < len(training.classes):
+        _log.warning(
+            "No image to validate on has the label %r%s: mean average precision leaves that out.",
+            *(missing[0], f" or {len(missing) - 1} others" if len(missing) > 1 else ""),
+        )
+    elif missing:
         raise MissingClasses(validation.source, missing, len(training.classes))

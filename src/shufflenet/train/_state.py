@@ -15,15 +15,17 @@ from torch import nn
 from shufflenet.errors import RunByOlderVersion, RunCheckpointDamaged, SpecError
 from shufflenet.files import write_atomic
 from shufflenet.outside import open_regular, typed
-from shufflenet.spec import Accuracy
+from shufflenet.spec import AnyAccuracy
 
 __all__ = [
     "Parts",
     "Progress",
     "holds_results",
     "load_state",
+    "restore_state",
     "restore_state_before",
     "save_state",
+    "state_bytes",
 ]
 
 _log = logging.getLogger(__name__)
@@ -51,7 +53,7 @@ class Progress:
     step: int = 0
     loss: float = 0.0
     images: int = 0
-    best: Accuracy | None = None
+    best: AnyAccuracy | None = None
     best_epoch: int = 0
     watched_from: int = 0
 
@@ -71,10 +73,21 @@ def save_state(out: Path, parts: Parts, progress: Progress) -> None:
     Raises:
         WriteError: the disk is full; the checkpoint before is unchanged.
     """
+    write_atomic(out / _LAST, state_bytes(parts, progress), former=out / _BEFORE)
+
+
+def state_bytes(parts: Parts, progress: Progress) -> bytes:
+    """Return what a checkpoint holds, as the bytes of its file."""
     buffer = io.BytesIO()
     state = {name: part.state_dict() for name, part in parts.items()}
     torch.save(state | {"progress": dataclasses.asdict(progress)}, buffer)
-    write_atomic(out / _LAST, buffer.getvalue(), former=out / _BEFORE)
+    return buffer.getvalue()
+
+
+def restore_state(content: bytes, parts: Parts) -> Progress:
+    """Load what ``state_bytes`` returned, in another process, into ``parts``."""
+    state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return _restore(state, parts)
 
 
 def load_state(out: Path, parts: Parts) -> Progress:
@@ -110,6 +123,10 @@ def _load(path: Path, parts: Parts) -> Progress:
     state = _read(path)
     if "net" in state:
         raise RunByOlderVersion(path.parent)
+    return _restore(state, parts)
+
+
+def _restore(state: Mapping[str, Any], parts: Parts) -> Progress:
     progress = typed(state["progress"], Progress, "the progress")
     for name, part in parts.items():
         part.load_state_dict(state[name])

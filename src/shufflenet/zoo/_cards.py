@@ -5,7 +5,7 @@ from pathlib import Path
 
 from shufflenet.labels import label_set
 from shufflenet.outside import open_regular
-from shufflenet.spec import Card, Origin
+from shufflenet.spec import MAX_MODEL_BYTES, Card, Origin
 from shufflenet.zoo._family import NETWORKS
 from shufflenet.zoo._weights import WEIGHTS, Weights
 
@@ -35,10 +35,10 @@ def find_published(path: str | Path) -> Weights | None:
     """Return the entry of the catalog whose hash a file has, or None if no entry has it.
 
     Raises:
-        OSError: it is no regular file, or cannot be read.
+        OSError: it is no regular file, is too large, or cannot be read.
     """
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    with open_regular(path) as file:
+    with open_regular(path, MAX_MODEL_BYTES) as file:
+        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
         while chunk := file.read(_CHUNK_BYTES):
             sha256.update(chunk)
             md5.update(chunk)

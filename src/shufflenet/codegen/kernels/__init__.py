@@ -7,7 +7,6 @@ what every processor has); each of these is one file.
 
 from shufflenet.codegen.kernels._claims import Claims
 from shufflenet.codegen.kernels._halves import expand_halves
-from shufflenet.codegen.kernels._input import COLORS
 from shufflenet.codegen.kernels._ir import (
     BYTE,
     BYTES,
@@ -34,9 +33,9 @@ from shufflenet.codegen.kernels._layout import (
 from shufflenet.codegen.kernels._library import Library
 from shufflenet.codegen.kernels._multiplier import Multiplier
 from shufflenet.codegen.kernels._pairs import all_fit_pairs, least_weight
-from shufflenet.codegen.kernels._resize import Resize
+from shufflenet.codegen.kernels._probabilities import sigmoid, softmax
+from shufflenet.codegen.kernels._resize import Resize, photo_bytes
 from shufflenet.codegen.kernels._signature import Kernel, Signature
-from shufflenet.codegen.kernels._softmax import softmax
 from shufflenet.codegen.kernels._top import top
 from shufflenet.codegen.kernels._wasm_dots import multiplies_wrongly, uses_relaxed_dots
 
@@ -44,7 +43,6 @@ __all__ = [
     "BYTE",
     "BYTES",
     "CLASS_VECTORS",
-    "COLORS",
     "FLOAT",
     "FLOATS",
     "INDEX",
@@ -73,6 +71,8 @@ __all__ = [
     "multiplies_wrongly",
     "panel_counts",
     "panel_widths",
+    "photo_bytes",
+    "sigmoid",
     "softmax",
     "top",
     "uses_relaxed_dots",

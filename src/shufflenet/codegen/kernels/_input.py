@@ -20,9 +20,9 @@ from shufflenet.codegen.kernels._library import Library
 from shufflenet.codegen.kernels._multiplier import Numbers
 from shufflenet.codegen.kernels._signature import Kernel, Signature
 
-__all__ = ["COLORS", "Input"]
+__all__ = ["Input"]
 
-COLORS = 3  # of a pixel
+_MOST_UNROLLED = 4  # bytes of a pixel, up to which each plane has code of its own
 _LANES = 8  # float32 of a vector, which every processor has or LLVM splits
 _GROUP = 16  # pixels that are read at once
 
@@ -73,48 +73,65 @@ class Input:
         return self._library.kernel("images", signature, write)
 
     def pixels(self, order: Sequence[int]) -> Kernel:
-        """Return the kernel that normalizes interleaved RGB bytes and encodes them into planes.
+        """Return the kernel that normalizes interleaved bytes and encodes them into planes.
 
-        Values become ``byte * factor + offset`` of their color in float32, each operation rounded,
-        as ``preprocess`` computes it. Arguments: ``source``, bytes ``(rows, columns, 3)``;
-        ``output_offsets``, the offset of each row of the first plane, then of the second and third;
-        ``colors``, the factor of each plane, then the offset of each plane.
+        Values become ``byte * factor + offset`` of their channel in float32, each operation
+        rounded, as ``preprocess`` computes it. Arguments: ``source``, bytes ``(rows, columns,
+        channels)``; ``output_offsets``, the offset of each row of the first plane, then of the
+        second and so on; ``colors``, the factor of each plane, then the offset of each plane.
 
         Args:
-            order: The color of each plane: ``(0, 1, 2)`` for RGB, ``(2, 1, 0)`` for BGR.
+            order: The byte of a pixel that each plane has: ``(0, 1, 2)`` for RGB, ``(2, 1, 0)``
+                for BGR; of more than four planes, each has its own.
         """
-
-        def write(f: Function) -> None:
-            a = f.arguments
-            whole = f.and_(a.columns, index(-_GROUP))
-            floats = ir.VectorType(FLOAT, _LANES)
-            numbers = [
-                f.splat(f.load(f.at(a.colors, number)), floats) for number in range(2 * COLORS)
-            ]
-            with f.loop(a.rows) as row:
-                here = f.at(a.source, f.mul(row, f.mul(a.columns, index(COLORS))))
-                rows = [f.add(row, f.mul(a.rows, index(plane))) for plane in range(COLORS)]
-                outputs = [f.at(a.output, f.load_offset(a.output_offsets, place)) for place in rows]
-                with f.loop(whole, step=_GROUP) as start:
-                    by_color = _deinterleave(f, f.at(here, f.mul(start, index(COLORS))))
-                    for plane, color in enumerate(order):
-                        output = f.at(outputs[plane], start)
-                        self._store_group(f, by_color[color], numbers[plane::COLORS], output)
-                with f.loop(a.columns, whole) as start:
-                    pixel = f.at(here, f.mul(start, index(COLORS)))
-                    for plane, color in enumerate(order):
-                        byte = f.splat(f.load(f.at(pixel, color)), ir.VectorType(BYTE, _LANES))
-                        values = self._normalize(f, byte, numbers[plane::COLORS])
-                        value = f.extract_element(values, ir.Constant(INT32, 0))
-                        self._store_one(f, value, f.at(outputs[plane], start))
-
         signature = Signature(
             {"source": BYTES, "output": self._numbers.element.as_pointer()}
             | {"output_offsets": OFFSETS, "rows": INDEX, "columns": INDEX}
             | {"colors": FLOATS, "scale": FLOAT, "zero": FLOAT}
         )
-        name = "pixels_" + "".join("rgb"[color] for color in order)
-        return self._library.kernel(name, signature, write)
+        channels = len(order)
+        if channels > _MOST_UNROLLED:
+            return self._library.kernel(
+                f"pixels_of_{channels}", signature, lambda f: self._write_strided(f, channels)
+            )
+        name = "pixels_" + "".join(map(str, order))
+        return self._library.kernel(name, signature, lambda f: self._write_unrolled(f, order))
+
+    def _write_unrolled(self, f: Function, order: Sequence[int]) -> None:
+        """Write a loop over groups of pixels, whose bytes are divided among all planes."""
+        a, channels = f.arguments, len(order)
+        whole = f.and_(a.columns, index(-_GROUP))
+        floats = ir.VectorType(FLOAT, _LANES)
+        numbers = [f.splat(f.load(f.at(a.colors, n)), floats) for n in range(2 * channels)]
+        with f.loop(a.rows) as row:
+            here = f.at(a.source, f.mul(row, f.mul(a.columns, index(channels))))
+            rows = [f.add(row, f.mul(a.rows, index(plane))) for plane in range(channels)]
+            outputs = [f.at(a.output, f.load_offset(a.output_offsets, place)) for place in rows]
+            with f.loop(whole, step=_GROUP) as start:
+                pixels = f.at(here, f.mul(start, index(channels)))
+                by_channel = _deinterleave(f, pixels, channels)
+                for plane, channel in enumerate(order):
+                    output = f.at(outputs[plane], start)
+                    self._store_group(f, by_channel[channel], numbers[plane::channels], output)
+            with f.loop(a.columns, whole) as start:
+                pixel = f.at(here, f.mul(start, index(channels)))
+                for plane, channel in enumerate(order):
+                    byte, output = f.at(pixel, channel), f.at(outputs[plane], start)
+                    self._store_byte(f, byte, numbers[plane::channels], output)
+
+    def _write_strided(self, f: Function, channels: int) -> None:
+        """Write a loop over the planes, of bytes that lie apart: as much code for any number."""
+        a, floats = f.arguments, ir.VectorType(FLOAT, _LANES)
+        with f.loop(a.rows) as row, f.loop(index(channels)) as plane:
+            places = plane, f.add(plane, index(channels))
+            numbers = [f.splat(f.load(f.at(a.colors, place)), floats) for place in places]
+            place = f.add(row, f.mul(a.rows, plane))
+            output = f.at(a.output, f.load_offset(a.output_offsets, place))
+            pitch = f.mul(a.columns, index(channels))
+            here = f.at(a.source, f.mul(row, pitch), plane)
+            with f.loop(a.columns) as column:
+                byte = f.at(here, f.mul(column, index(channels)))
+                self._store_byte(f, byte, numbers, f.at(output, column))
 
     def _store_group(
         self, f: Function, group: Value, numbers: Sequence[Value], output: Value
@@ -124,6 +141,14 @@ class Input:
             values = f.shuffle(group, group, range(half, half + _LANES))
             encoded = self._encode(f, self._normalize(f, values, numbers))
             f.store_vector(encoded, f.at(output, half))
+
+    def _store_byte(
+        self, f: Function, byte: Value, numbers: Sequence[Value], output: Value
+    ) -> None:
+        """Normalize, encode and store a byte that a pointer points to."""
+        values = f.splat(f.load(byte), ir.VectorType(BYTE, _LANES))
+        value = f.extract_element(self._normalize(f, values, numbers), ir.Constant(INT32, 0))
+        self._store_one(f, value, output)
 
     def _normalize(self, f: Function, values: Value, numbers: Sequence[Value]) -> Value:
         """Compute ``values * factor + offset`` of bytes in float32, each operation rounded."""
@@ -139,17 +164,19 @@ class Input:
         f.store(f.extract_element(one, ir.Constant(INT32, 0)), output)
 
 
-def _deinterleave(f: Function, pointer: Value) -> list[Value]:
-    """Load interleaved colors of ``_GROUP`` pixels; return a vector of bytes for each color."""
+def _deinterleave(f: Function, pointer: Value, channels: int) -> list[Value]:
+    """Load ``_GROUP`` interleaved pixels; return a vector of bytes for each channel."""
     kind = ir.VectorType(BYTE, _GROUP)
-    parts = [f.load_vector(f.at(pointer, part * _GROUP), kind) for part in range(COLORS)]
-    colors = []
-    for color in range(COLORS):
-        places = [COLORS * pixel + color for pixel in range(_GROUP)]
-        # Bytes of the first two parts, then those of the third in the lanes that are left.
-        first = [place if place < 2 * _GROUP else 0 for place in places]
-        second = [
-            lane if place < 2 * _GROUP else place - _GROUP for lane, place in enumerate(places)
-        ]
-        colors.append(f.shuffle(f.shuffle(parts[0], parts[1], first), parts[2], second))
-    return colors
+    parts = [f.load_vector(f.at(pointer, part * _GROUP), kind) for part in range(channels)]
+    by_channel = []
+    for channel in range(channels):
+        places = [channels * pixel + channel for pixel in range(_GROUP)]
+        found = f.shuffle(parts[0], parts[0], [place % _GROUP for place in places])
+        for number, part in enumerate(parts[1:], 1):
+            lanes = [
+                _GROUP + place % _GROUP if place // _GROUP == number else lane
+                for lane, place in enumerate(places)
+            ]
+            found = f.shuffle(found, part, lanes)
+        by_channel.append(found)
+    return by_channel

@@ -23,13 +23,20 @@ from shufflenet.codegen.kernels._library import Library
 from shufflenet.codegen.kernels._resize_windows import PILLOW_BITS
 from shufflenet.codegen.kernels._signature import Kernel, Signature
 
-__all__ = ["GROUP", "WINDOW_WORDS", "OpencvSums", "Passes", "PillowSums", "Sums"]
+__all__ = [
+    "GROUP",
+    "WINDOW_WORDS",
+    "OpencvSums",
+    "Passes",
+    "PillowSums",
+    "Sums",
+    "lanes",
+    "loaded_bytes",
+]
 
 GROUP = 4  # taps of a row that are loaded at once
 WINDOW_WORDS = 3  # of a kept column: its first byte, its groups of taps, and its taps
 
-_LOADED = ir.VectorType(BYTE, 16)
-_COLORS = ir.VectorType(INT32, 4)  # of a pixel: red, green, blue, and one that does not count
 _BLOCK = 16  # values of a row that are computed at once
 
 
@@ -107,20 +114,24 @@ class Passes:
     Args:
         library: The module's functions.
         sums: How sums are rounded.
+        colors: The values of a pixel: 3, red, green and blue, or 1, a gray level.
     """
 
-    def __init__(self, library: Library, sums: Sums) -> None:
+    def __init__(self, library: Library, sums: Sums, colors: int) -> None:
         self._library = library
         self._sums = sums
+        self._colors = colors
+        # A pixel while it is summed: of three colors a fourth does not count.
+        self._pixel = ir.VectorType(INT32, lanes(colors))
         self._rows = sums.element.as_pointer()
         self._name = type(sums).__name__.removesuffix("Sums").lower()
 
     def along_row(self, pixel_bytes: int) -> Kernel:
-        """Return the kernel that resizes a row of a source.
+        """Return the kernel that resizes a row of a source, of pixels of so many bytes.
 
         ``windows`` has ``WINDOW_WORDS`` for each of ``columns`` kept columns; ``weights``, for each
-        in turn, as many as its taps, padded to whole groups by zeros. One element is written beyond
-        the last.
+        in turn, as many as its taps, padded to whole groups by zeros. Of three colors one element
+        is written beyond the last.
         """
         signature = Signature(
             {"row": BYTES, "windows": OFFSETS, "weights": OFFSETS}
@@ -129,42 +140,54 @@ class Passes:
 
         def write(f: Function) -> None:
             a = f.arguments
-            sums, at = f.variable(_COLORS), f.variable(INDEX)
+            sums, at = f.variable(self._pixel), f.variable(INDEX)
             f.store(index(0), at)
             with f.loop(a.columns) as column:
                 window = f.at(a.windows, f.mul(column, index(WINDOW_WORDS)))
                 first, groups, taps = (f.load_offset(window, n) for n in range(WINDOW_WORDS))
                 pixels, weights = f.at(a.row, first), f.at(a.weights, f.load(at))
-                f.store(f.splat(self._sums.start, _COLORS), sums)
+                f.store(f.splat(self._sums.start, self._pixel), sums)
                 with f.loop(groups) as group:
                     start = f.mul(group, index(GROUP))
                     here = f.at(pixels, f.mul(start, index(pixel_bytes)))
                     self._add_group(f, sums, here, f.at(weights, start), pixel_bytes)
                 with f.loop(taps, f.mul(groups, index(GROUP))) as tap:
                     here = f.at(pixels, f.mul(tap, index(pixel_bytes)))
-                    self._add(f, sums, _load_pixel(f, here), f.load(f.at(weights, tap)))
+                    self._add(f, sums, self._load(f, here), f.load(f.at(weights, tap)))
                 f.store_vector(
                     self._sums.narrow(f, f.load(sums)),
-                    f.at(a.output, f.mul(column, index(3))),
+                    f.at(a.output, f.mul(column, index(self._colors))),
                 )
                 padded = f.and_(f.add(taps, index(GROUP - 1)), index(-GROUP))
                 f.store(f.add(f.load(at), padded), at)
 
-        return self._library.kernel(f"{self._name}_row_{pixel_bytes}", signature, write)
+        return self._library.kernel(
+            f"{self._name}_row_{self._colors}_of_{pixel_bytes}", signature, write
+        )
 
     def _add_group(
         self, f: Function, sums: Value, pixels: Value, weights: Value, pixel_bytes: int
     ) -> None:
-        """Add the products of ``GROUP`` taps, of which 16 bytes are read."""
-        loaded, zeros = f.load_vector(pixels, _LOADED), f.splat(0, _LOADED)
+        """Add the products of ``GROUP`` taps, of which ``loaded_bytes`` are read."""
+        kind = ir.VectorType(BYTE, loaded_bytes(pixel_bytes))
+        loaded, zeros = f.load_vector(pixels, kind), f.splat(0, kind)
         for tap in range(GROUP):
-            first = tap * pixel_bytes
-            values = f.shuffle(loaded, zeros, [first, first + 1, first + 2, 16])
+            colors = range(tap * pixel_bytes, tap * pixel_bytes + self._colors)
+            unused = [kind.count] * (self._pixel.count - self._colors)
+            values = f.shuffle(loaded, zeros, [*colors, *unused])
             self._add(f, sums, values, f.load(f.at(weights, tap)))
 
     def _add(self, f: Function, sums: Value, values: Value, weight: Value) -> None:
-        product = f.mul(f.zext(values, _COLORS), f.splat(weight, _COLORS))
+        product = f.mul(f.zext(values, self._pixel), f.splat(weight, self._pixel))
         f.store(f.add(f.load(sums), product), sums)
+
+    def _load(self, f: Function, pointer: Value) -> Value:
+        """Load a pixel; the lane that does not count is zero."""
+        pixel = f.splat(0, ir.VectorType(BYTE, self._pixel.count))
+        for color in range(self._colors):
+            byte = f.load(f.at(pointer, color))
+            pixel = f.insert_element(pixel, byte, ir.Constant(INT32, color))
+        return pixel
 
     def along_columns(self) -> Kernel:
         """Return the kernel that resizes rows to one row of ``elements`` bytes.
@@ -199,13 +222,22 @@ class Passes:
         f.store_vector(self._sums.finish(f, f.load(sums)), f.at(a.output, start))
 
 
-def _load_pixel(f: Function, pointer: Value) -> Value:
-    """Load three bytes, and a zero."""
-    pixel = f.splat(0, ir.VectorType(BYTE, 4))
-    for color in range(3):
-        byte = f.load(f.at(pointer, color))
-        pixel = f.insert_element(pixel, byte, ir.Constant(INT32, color))
-    return pixel
+def lanes(colors: int) -> int:
+    """Return the lanes of a vector that holds a pixel.
+
+    >>> lanes(1), lanes(3)
+    (1, 4)
+    """
+    return 4 if colors == 3 else colors
+
+
+def loaded_bytes(pixel_bytes: int) -> int:
+    """Return how many bytes are read of ``GROUP`` pixels: so many that a vector has them.
+
+    >>> loaded_bytes(1), loaded_bytes(3), loaded_bytes(4)
+    (4, 16, 16)
+    """
+    return 1 << (GROUP * pixel_bytes - 1).bit_length()
 
 
 def _shifted(f: Function, sums: Value, bits: int, element: ir.IntType) -> Value:

@@ -7,8 +7,10 @@ from llvmlite import ir
 
 from shufflenet.codegen.kernels._doubles import Doubles
 from shufflenet.codegen.kernels._ir import INT32, Function, Value
+from shufflenet.preprocess import enlarged_size
+from shufflenet.spec import Preprocess
 
-__all__ = ["Side", "resized_sides"]
+__all__ = ["Side", "resized_sides", "write_half"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +25,6 @@ class Side:
     source_px: Value
     resized_px: Value
 
-    def write_first(self, f: Function, kept_px: int, rounding: Literal["round", "floor"]) -> Value:
-        """Write the position after resizing of the first pixel that a crop keeps, int32."""
-        spare = f.sub(self.resized_px, _int(kept_px))
-        half = f.ashr(spare, _int(1))
-        if rounding == "floor":
-            return half
-        # A half is rounded to the even number: up where the number below is odd.
-        return f.add(half, f.and_(f.and_(spare, half), _int(1)))
-
     def write_ratio(self, f: Function, doubles: Doubles, *, inverted: bool) -> Value:
         """Write the source pixels of a resized one; ``inverted`` divides as OpenCV does."""
         source, resized = (doubles.from_int(f, px) for px in (self.source_px, self.resized_px))
@@ -40,40 +33,67 @@ class Side:
         return doubles.divide(f, source, resized)
 
 
+def write_half(f: Function, spare: Value, rounding: Literal["round", "floor"]) -> Value:
+    """Write the half of the pixels that a crop cuts off, or that a frame has more, int32."""
+    half = f.ashr(spare, _int(1))
+    if rounding == "floor":
+        return half
+    # A half is rounded to the even number: up where the number below is odd.
+    return f.add(half, f.and_(f.and_(spare, half), _int(1)))
+
+
 def resized_sides(
-    f: Function,
-    doubles: Doubles,
-    source: tuple[Value, Value],
-    shorter_px: int,
-    longer_side: Literal["floor", "round", "half-up"],
+    f: Function, doubles: Doubles, source: tuple[Value, Value], how: Preprocess
 ) -> tuple[Side, Side]:
-    """Write the width and the height of the resized image, as ``preprocess.resized_size`` does.
+    """Write the width and the height of the resized image, as ``preprocess.scaled_size`` does.
 
     Args:
         f: The function that is written.
         doubles: How float64 is computed.
         source: The width and the height of the image, int32.
-        shorter_px: The length that the shorter side becomes.
-        longer_side: The rounding of the longer one.
+        how: What both sides become.
     """
     width, height = source
-    is_upright = f.icmp_signed("<=", width, height)
-    short = doubles.from_int(f, f.select(is_upright, width, height))
-    long = doubles.from_int(f, f.select(is_upright, height, width))
-    px = doubles.number(shorter_px)
-    if longer_side == "floor":  # the product is exact
-        scaled = doubles.to_int(f, doubles.divide(f, doubles.multiply(f, px, long), short))
-    elif longer_side == "round":
-        exact = doubles.multiply(f, long, doubles.divide(f, px, short))
-        scaled = _round_half_to_even(f, doubles, exact)
-    else:
-        exact = doubles.multiply(f, doubles.divide(f, px, short), long)
-        scaled = doubles.to_int(f, doubles.add(f, exact, doubles.number(0.5)))
-    shorter = _int(shorter_px)
+    if how.fit == "squash":
+        return Side(width, _int(how.width_px)), Side(height, _int(how.height_px))
+    across, down = enlarged_size(how)
+    narrower, wider = f.mul(width, _int(how.height_px)), f.mul(height, _int(how.width_px))
+    # Whether the width becomes the given one, and the height what that makes it.
+    is_across = f.icmp_signed("<=" if how.fit == "crop" else ">=", narrower, wider)
+    given = doubles.from_int(f, f.select(is_across, width, height))
+    other = doubles.from_int(f, f.select(is_across, height, width))
+    given_px = f.select(is_across, _int(across), _int(down))
+    scaled = _write_scaled(f, doubles, (given_px, given, other), how.longer_side)
+    if how.fit == "pad":  # at least 1 px is left of a thin image
+        scaled = f.select(f.icmp_signed("<", scaled, _int(1)), _int(1), scaled)
     return (
-        Side(width, f.select(is_upright, shorter, scaled)),
-        Side(height, f.select(is_upright, scaled, shorter)),
+        Side(width, f.select(is_across, given_px, scaled)),
+        Side(height, f.select(is_across, scaled, given_px)),
     )
+
+
+def _write_scaled(
+    f: Function,
+    doubles: Doubles,
+    sides: tuple[Value, Value, Value],
+    longer_side: Literal["floor", "round", "half-up"],
+) -> Value:
+    """Write what a side becomes where another one, of a length in float64, becomes so many px.
+
+    Args:
+        f: The function that is written.
+        doubles: How float64 is computed.
+        sides: What that one becomes, int32; its length and that of the side, in float64.
+        longer_side: How it is rounded.
+    """
+    given_px, short, long = sides
+    px = doubles.from_int(f, given_px)
+    if longer_side == "floor":  # the product is exact
+        return doubles.to_int(f, doubles.divide(f, doubles.multiply(f, px, long), short))
+    exact = doubles.multiply(f, long, doubles.divide(f, px, short))
+    if longer_side == "round":
+        return _round_half_to_even(f, doubles, exact)
+    return doubles.to_int(f, doubles.add(f, exact, doubles.number(0.5)))
 
 
 def _round_half_to_even(f: Function, doubles: Doubles, value: Value) -> Value:

@@ -9,9 +9,11 @@ from pathlib import Path
 from shufflenet.compile.web._split import split
 from shufflenet.errors import WriteError
 from shufflenet.files import check_place, write_together
+from shufflenet.look import icon, stylesheet
 
 __all__ = ["check_folder", "write_site"]
 
+_SITE = Path(__file__).parent / "site"
 _CODE, _RELAXED = "shufflenet.wasm", "shufflenet-relaxed.wasm"
 _WEIGHTS = re.compile(r"weights-[0-9a-f]{12}\.bin")
 _MODULE = "shufflenet.js"
@@ -32,8 +34,7 @@ def write_site(folder: str | Path, code: bytes, relaxed: bytes) -> dict[str, int
         WriteError: the folder holds other files, or a file cannot be written.
     """
     folder = Path(folder)
-    files = {path.name: path.read_bytes() for path in sorted(_page().iterdir())}
-    files |= split({_CODE: code, _RELAXED: relaxed})
+    files = {**_page(), **split({_CODE: code, _RELAXED: relaxed})}
     (weights,) = filter(_WEIGHTS.fullmatch, files)
     files[_MODULE] = files[_MODULE].replace(b"@WEIGHTS@", weights.encode())
     files[_KEEPER] = _keeper(files)
@@ -62,8 +63,10 @@ def check_folder(folder: Path) -> None:
     check_place(folder / _MODULE)
 
 
-def _page() -> Path:
-    return Path(__file__).parent / "site"
+def _page() -> dict[str, bytes]:
+    """Return the files of the page, but for the modules and their weights."""
+    own = {path.name: path.read_bytes() for path in sorted(_SITE.iterdir())}
+    return own | {"page.css": stylesheet(), "icon.svg": icon()}
 
 
 def _keeper(files: dict[str, bytes]) -> bytes:
@@ -87,7 +90,7 @@ def _stale(folder: Path) -> list[Path]:
         return []
     if not folder.is_dir():
         raise WriteError(folder, "it is no folder, which a page needs")
-    replaced = {_CODE, _RELAXED, *(path.name for path in _page().iterdir())}
+    replaced = {_CODE, _RELAXED, *_page()}
     others = [path for path in sorted(folder.iterdir()) if path.name not in replaced]
     for path in others:
         if not _WEIGHTS.fullmatch(path.name):

@@ -8,6 +8,7 @@ from shufflenet.files.mlpackage._folder import (
 )
 from shufflenet.files.mlpackage._values import (
     ArrayInput,
+    Colors,
     Constant,
     ImageInput,
     Model,
@@ -19,6 +20,7 @@ from shufflenet.files.mlpackage._values import (
 
 __all__ = [
     "ArrayInput",
+    "Colors",
     "Constant",
     "ImageInput",
     "Model",

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.files._protobuf import Field, contents, fields, integers, number_in, only
+from shufflenet.files._protobuf_reader import Field, contents, fields, integers, number_in, only
 from shufflenet.files.mlpackage._blobs import BlobReader
 from shufflenet.files.mlpackage._values import (
+    COLOR_SPACES,
     DATA_TYPES,
     ArrayInput,
     Constant,
@@ -28,7 +29,7 @@ from shufflenet.spec import MAX_CARD_BYTES
 __all__ = ["decode_metadata", "decode_model"]
 
 _WEIGHTS = "@model_path/weights/weight.bin"
-_COLORS = {20: "rgb", 30: "bgr"}
+_COLORS = {number: colors for colors, number in COLOR_SPACES.items()}
 _NAMES = {number: name for name, number in DATA_TYPES.items()}
 _MOST_TEXT, _MOST_OPERATIONS, _MOST_AXES, _MOST_SIZE = 1 << 16, 20_000, 5, 1 << 24
 _MOST_IMMEDIATE = 1 << 20  # bytes of a constant in the program
@@ -110,10 +111,12 @@ class _Reader:
                 raise ValueError("its input is neither an image nor an array of float32")
             return ArrayInput(name, stated.shape, about)
         width, height, color = (number_in(self._file, image, each) or 0 for each in (1, 2, 3))
-        if color not in _COLORS or stated != TensorType("float32", (1, 3, height, width)):
-            raise ValueError("its input is no image of one size and three colors")
-        colors = "rgb" if _COLORS[color] == "rgb" else "bgr"
-        return ImageInput(name, height, width, "rgb" if colors == "rgb" else "bgr", about)
+        if color not in _COLORS:
+            raise ValueError("its input is an image of colors that are not known")
+        taken = ImageInput(name, height, width, _COLORS[color], about)
+        if stated != TensorType("float32", taken.shape):
+            raise ValueError("its input is no image of one size and of its colors")
+        return taken
 
     def _result(self, feature: Field) -> Result:
         name, about = self._text(feature, 1), self._text(feature, 2)

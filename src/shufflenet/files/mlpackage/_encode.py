@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from shufflenet.files.mlpackage._blobs import BlobWriter
 from shufflenet.files.mlpackage._values import (
+    COLOR_SPACES,
     DATA_TYPES,
     ArrayInput,
     Constant,
@@ -21,12 +22,11 @@ from shufflenet.files.mlpackage._values import (
     TensorType,
     ValueType,
 )
-from shufflenet.files.protobuf import chunk, entry, floats, integer, integers_packed
+from shufflenet.files.protobuf_writer import chunk, entry, floats, integer, integers_packed
 
 __all__ = ["encode_model"]
 
 _WEIGHTS = "@model_path/weights/weight.bin"
-_COLORS = {"rgb": 20, "bgr": 30}
 _ARRAY_FLOAT32 = 65568
 
 
@@ -64,7 +64,8 @@ def _feature(name: str, about: str, kind: bytes) -> bytes:
 def _input_type(of: ImageInput | ArrayInput) -> bytes:
     if isinstance(of, ArrayInput):
         return _array(of.shape)
-    return chunk(4, integer(1, of.width) + integer(2, of.height) + integer(3, _COLORS[of.colors]))
+    size = integer(1, of.width) + integer(2, of.height)
+    return chunk(4, size + integer(3, COLOR_SPACES[of.colors]))
 
 
 def _array(shape: tuple[int, ...]) -> bytes:
@@ -78,11 +79,10 @@ def _result_type(result: Result) -> bytes:
 
 
 def _function(model: Model, blobs: BlobWriter) -> bytes:
-    of = model.input
-    shape = of.shape if isinstance(of, ArrayInput) else (1, 3, of.height, of.width)
     block = b"".join(chunk(2, each.name) for each in model.results)
     block += b"".join(chunk(3, _operation(each, blobs)) for each in model.operations)
-    images = chunk(1, of.name) + chunk(2, _type(TensorType("float32", shape)))
+    kind = _type(TensorType("float32", model.input.shape))
+    images = chunk(1, model.input.name) + chunk(2, kind)
     return chunk(1, images) + chunk(2, model.opset) + entry(3, model.opset, block)
 
 

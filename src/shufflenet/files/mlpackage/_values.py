@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "COLOR_SPACES",
     "DATA_TYPES",
     "ArrayInput",
+    "Colors",
     "Constant",
     "ImageInput",
     "Model",
@@ -34,6 +36,11 @@ DATA_TYPES: Final[dict[str, int]] = {
     "int32": 23,
     "uint8": 31,
 }
+
+Colors: TypeAlias = Literal["rgb", "bgr", "gray"]
+
+# The numbers that FeatureTypes.proto gives to them.
+COLOR_SPACES: Final[dict[Colors, int]] = {"gray": 10, "rgb": 20, "bgr": 30}
 
 Constant: TypeAlias = npt.NDArray[np.generic] | str | tuple[str, ...]
 """Numbers of any shape, a text, or a list of texts."""
@@ -82,13 +89,18 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class ImageInput:
-    """An image of one size, whose values 0 to 255 the program reads as ``(1, 3, h, w)``."""
+    """An image of one size, whose values 0 to 255 the program reads as float32."""
 
     name: str
     height: int
     width: int
-    colors: Literal["rgb", "bgr"]
+    colors: Colors
     about: str = ""
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """What the program reads, ``(1, channels, h, w)``."""
+        return (1, 1 if self.colors == "gray" else 3, self.height, self.width)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageEnhance, ImageOps
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "apply_operation"]
+
+_MOVING = ("identity", "shear_x", "shear_y", "translate_x", "translate_y", "rotate")
 
 
 def _affine(image: Image.Image, matrix: tuple[float, ...]) -> Image.Image:
@@ -38,3 +42,42 @@ OPERATIONS: dict[str, Callable[[Image.Image, float], Image.Image]] = {
     "autocontrast": lambda image, _: ImageOps.autocontrast(image),
     "equalize": lambda image, _: ImageOps.equalize(image),
 }
+
+
+def apply_operation(
+    name: str, pixels: npt.NDArray[np.uint8], amount: float
+) -> npt.NDArray[np.uint8]:
+    """Apply an operation to an image of any number of channels.
+
+    Three channels are RGB. One or two are gray images by themselves, whose color does not change.
+    Of more, the first three are RGB, and the others, such as opacity, take part in what moves
+    pixels and in nothing else.
+
+    Args:
+        name: Of an operation in ``OPERATIONS``.
+        pixels: Values 0..255, ``(h, w, channels)``; not changed.
+        amount: See ``OPERATIONS``.
+
+    Returns:
+        The same shape.
+    """
+    operation, channels = OPERATIONS[name], pixels.shape[2]
+    if channels == 3:
+        return np.asarray(operation(Image.fromarray(pixels), amount))
+    if channels > 3:
+        colors, others = pixels[..., :3], pixels[..., 3:]
+        if name in _MOVING:
+            others = _by_channel(operation, others, amount)
+        colors = np.asarray(operation(Image.fromarray(np.ascontiguousarray(colors)), amount))
+        return np.concatenate([colors, others], axis=2)
+    return _by_channel(operation, pixels, amount)
+
+
+def _by_channel(
+    operation: Callable[[Image.Image, float], Image.Image],
+    pixels: npt.NDArray[np.uint8],
+    amount: float,
+) -> npt.NDArray[np.uint8]:
+    """Apply an operation to each of the channels of ``(h, w, channels)`` as a gray image."""
+    planes = (Image.fromarray(np.ascontiguousarray(each)) for each in np.moveaxis(pixels, 2, 0))
+    return np.stack([np.asarray(operation(each, amount)) for each in planes], axis=2)

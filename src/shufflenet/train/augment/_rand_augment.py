@@ -2,9 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from shufflenet.train.augment._operations import OPERATIONS
+from shufflenet.train.augment._operations import apply_operation
 
 __all__ = ["rand_augment"]
 
@@ -38,7 +37,7 @@ def rand_augment(
     as in torchvision's ``RandAugment``; the paper states its magnitudes without a unit or maximum.
 
     Args:
-        pixels: RGB values 0..255, ``(h, w, 3)``; not changed.
+        pixels: Values 0..255, ``(h, w, channels)``; not changed. See ``apply_operation``.
         operations: How many; one may be drawn again.
         magnitude: Their strength, 0 (no effect) to 30 (the greatest amount).
         rng: Draws the operations and their directions.
@@ -46,12 +45,11 @@ def rand_augment(
     Sources: Cubuk et al. 2019, section 3, https://arxiv.org/abs/1909.13719; the ranges: Cubuk et
     al. 2018, list of operations, https://arxiv.org/abs/1805.09501
     """
-    image = Image.fromarray(pixels)
-    sides = {"translate_x": image.width, "translate_y": image.height}
+    sides = {"translate_x": pixels.shape[1], "translate_y": pixels.shape[0]}
     names = list(_GREATEST)
     for _ in range(operations):
         name = names[rng.integers(len(names))]
         greatest = _GREATEST[name] * sides.get(name, 1)
         signed = float(magnitude / _STEPS * rng.choice((-1, 1)))
-        image = OPERATIONS[name](image, greatest * signed)
-    return np.asarray(image)
+        pixels = apply_operation(name, pixels, greatest * signed)
+    return pixels

@@ -1,25 +1,28 @@
 """Random erasing: a box of an image filled with one color."""
 
 import math
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = ["random_erase"]
 
+Value = TypeVar("Value", np.uint8, np.float32)
+
 _AREA, _ASPECT_RATIOS = (0.02, 1 / 3), (0.3, 3.3)
 
 
 def random_erase(
-    pixels: npt.NDArray[np.uint8], probability: float, rng: np.random.Generator
-) -> npt.NDArray[np.uint8]:
+    pixels: npt.NDArray[Value], probability: float, rng: np.random.Generator
+) -> npt.NDArray[Value]:
     """Fill a random box of an image with its mean color, with a given probability.
 
     The box covers between 1/50 and 1/3 of the image. If ten tries find none that fits, the image
     stays as it is.
 
     Args:
-        pixels: RGB values 0..255, ``(h, w, 3)``; not changed.
+        pixels: Values of any range, ``(h, w, channels)``; not changed.
         probability: Of a box, 0 to 1.
         rng: Draws whether there is a box, and where.
 

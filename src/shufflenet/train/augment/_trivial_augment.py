@@ -2,9 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from shufflenet.train.augment._operations import OPERATIONS
+from shufflenet.train.augment._operations import apply_operation
 
 __all__ = ["trivial_augment"]
 
@@ -37,7 +36,7 @@ def trivial_augment(
     Operations and strengths are drawn with equal probabilities.
 
     Args:
-        pixels: RGB values 0..255, ``(h, w, 3)``; not changed.
+        pixels: Values 0..255, ``(h, w, channels)``; not changed. See ``apply_operation``.
         rng: Draws the operation, its strength and its direction.
 
     Source: Mueller and Hutter 2021, Table 1, https://arxiv.org/abs/2103.10158
@@ -46,4 +45,4 @@ def trivial_augment(
     name = names[rng.integers(len(names))]
     strength = rng.integers(_STRENGTHS) / (_STRENGTHS - 1)
     signed = float(strength * rng.choice((-1, 1)))
-    return np.asarray(OPERATIONS[name](Image.fromarray(pixels), _GREATEST[name] * signed))
+    return apply_operation(name, pixels, _GREATEST[name] * signed)

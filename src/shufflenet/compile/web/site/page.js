@@ -98,20 +98,23 @@ function element(tag, name = "", text = "") {
   return made;
 }
 
-function showCard({ name, labels, origin, accuracy, published, int8, preprocess }) {
+function showCard(card) {
+  const { name, labels, origin, published, int8, preprocess } = card;
   const facts = [
     ["Name", name],
     ["Classes", count.format(labels)],
   ];
   if (origin.data) facts.push(["Trained on", origin.data]);
   if (origin.licence) facts.push(["License", origin.licence]);
-  const counted = int8?.int8_accuracy ?? accuracy;
+  const counted = int8?.int8_accuracy ?? card.accuracy ?? card.multi_label;
   if (counted?.images) {
     const share = (right) => percent.format(right / counted.images);
     const what = int8?.judged_by === "float" ? "The same answer as in float32" : "Accuracy";
     facts.push([
       what,
-      `${share(counted.top1)} of ${count.format(counted.images)} images, ${share(counted.top5)} among its first five`,
+      card.task === "multi-label"
+        ? `${percent.format(counted.map)} mean average precision of ${count.format(counted.classes)} classes`
+        : `${share(counted.top1)} of ${count.format(counted.images)} images, ${share(counted.top5)} among its first five`,
     ]);
   } else if (published) {
     facts.push([
@@ -119,7 +122,9 @@ function showCard({ name, labels, origin, accuracy, published, int8, preprocess 
       `${published.top1_percent} %, ${published.top5_percent} % among its first five`,
     ]);
   }
-  facts.push(["Photos are seen at", `${preprocess.crop_px} × ${preprocess.crop_px} pixels`]);
+  const [height, width] = [preprocess.crop_px, preprocess.crop_px].flat().slice(-2);
+  const colors = preprocess.channels === "gray" ? ", in gray" : "";
+  facts.push(["Photos are seen at", `${width} × ${height} pixels${colors}`]);
   const rows = facts.map(([term, fact]) => [element("dt", "", term), element("dd", "", fact)]);
   find("card").replaceChildren(...rows.flat());
 }

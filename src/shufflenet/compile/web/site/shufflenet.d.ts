@@ -1,14 +1,17 @@
 /** Why a network cannot be loaded or an image cannot be classified, in a sentence. */
 export class ShuffleNetError extends Error {}
 
-/** Pixels, row by row: RGB or RGBA, 0 to 255. `ImageData` is one. */
+/** Pixels, row by row: RGB, RGBA or, for networks that take gray levels, gray, 0 to 255. `ImageData` is one. */
 export interface Pixels {
   readonly data: Uint8Array | Uint8ClampedArray;
   readonly width: number;
   readonly height: number;
 }
 
-/** A class that a network sees in an image; the probabilities of all classes sum to 1. */
+/**
+ * A class that a network sees in an image. The probabilities of all classes sum to 1, unless the
+ * card's task is "multi-label": then each is that of its class to be in the image.
+ */
 export interface Prediction {
   readonly index: number;
   /** The class's identifier, such as `n01443537`. */
@@ -25,6 +28,18 @@ export interface Accuracy {
   readonly top5: number;
 }
 
+/** How well a network finds the classes of images, of which any number may be right. */
+export interface MultiLabelAccuracy {
+  readonly images: number;
+  /** The mean over `classes` of their average precision, 0 to 1. */
+  readonly map: number;
+  readonly classes: number;
+  readonly exact: number;
+  readonly found: number;
+  readonly answers: number;
+  readonly right: number;
+}
+
 /** The facts about a network: where it comes from, under which license, how good it is. */
 export interface Card {
   readonly name: string;
@@ -35,7 +50,7 @@ export interface Card {
   };
   readonly preprocess: {
     readonly resize_px: number;
-    readonly crop_px: number;
+    readonly crop_px: number | readonly [height: number, width: number];
     readonly [field: string]: unknown;
   };
   /** The identifier and the name of each class. */
@@ -45,13 +60,16 @@ export interface Card {
     readonly licence: string;
     readonly [field: string]: unknown;
   };
+  /** What the network answers; left out, it is "classification". */
+  readonly task?: "classification" | "multi-label";
   readonly accuracy: Accuracy | null;
+  readonly multi_label?: MultiLabelAccuracy;
   readonly published: {
     readonly top1_percent: number;
     readonly top5_percent: number;
     readonly source: string;
   } | null;
-  readonly int8: { readonly int8_accuracy: Accuracy; readonly [field: string]: unknown } | null;
+  readonly int8: { readonly int8_accuracy: Accuracy | MultiLabelAccuracy; readonly [field: string]: unknown } | null;
 }
 
 /** A network that classifies images. It computes on the thread that calls it. */

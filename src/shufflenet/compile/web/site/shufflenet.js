@@ -98,21 +98,25 @@ class Model {
   }
 
   #classify({ width, height }, parts, k) {
-    let bytes = 0; // of a pixel
+    const isGray = this.card.preprocess.channels === "gray";
+    let given = 0; // bytes of a pixel of the image
+    let taken = 0; // and of one that the network is given
     let end = this.#at.pixels;
     for (const part of parts) {
-      if (!bytes) {
-        bytes = pixelBytes(part, width, height, parts);
-        this.#reserve(end + width * height * bytes);
+      if (!given) {
+        given = pixelBytes(part, width, height, parts, isGray);
+        taken = isGray ? 1 : given;
+        this.#reserve(end + width * height * given);
       }
       const place = new Uint8Array(this.#memory.buffer, end, part.length);
       place.set(part);
-      if (bytes === 4) blendWithWhite(place);
-      end += part.length;
+      if (given === 4) blendWithWhite(place);
+      if (taken < given) makeGray(place, given);
+      end += (part.length / given) * taken;
     }
     const { work, probabilities, classes, pixels } = this.#at;
     this.#check(
-      this.#call.classify(work, pixels, width, height, width * bytes, bytes, probabilities),
+      this.#call.classify(work, pixels, width, height, width * taken, taken, probabilities),
     );
     this.#check(this.#call.top(probabilities, k, classes));
     const values = new Float32Array(this.#memory.buffer, probabilities);
@@ -241,12 +245,21 @@ function* strips(bitmap) {
 }
 
 /** Return the bytes of a pixel; of an array, which holds all pixels, they follow from its length. */
-function pixelBytes(part, width, height, parts) {
+function pixelBytes(part, width, height, parts, isGray) {
   const bytes = Array.isArray(parts) ? part.length / (width * height) : 4;
-  if (part.BYTES_PER_ELEMENT === 1 && (bytes === 3 || bytes === 4)) return bytes;
+  const known = isGray ? [1, 3, 4] : [3, 4];
+  if (part.BYTES_PER_ELEMENT === 1 && known.includes(bytes)) return bytes;
+  const expected = isGray ? "1, 3 or 4 bytes each, gray, RGB" : "3 or 4 bytes each, RGB";
   throw new ShuffleNetError(
-    `The image's data must be ${width} x ${height} pixels of 3 or 4 bytes each, RGB or RGBA.`,
+    `The image's data must be ${width} x ${height} pixels of ${expected} or RGBA.`,
   );
+}
+
+/** Write the gray levels of RGB or RGBA pixels over them, rounded as Pillow's `convert("L")` does. */
+function makeGray(pixels, bytes) {
+  for (let at = 0, gray = 0; at < pixels.length; at += bytes, gray++)
+    pixels[gray] =
+      (19595 * pixels[at] + 38470 * pixels[at + 1] + 7471 * pixels[at + 2] + 0x8000) >> 16;
 }
 
 /** Blend RGBA pixels with white, rounded as Pillow's `alpha_composite` does. */

@@ -1,0 +1,1 @@
+"""The original implementations, imported from clones: a file for each project."""
