@@ -137,7 +137,7 @@ def test_any_value_in_any_field_makes_a_card_or_a_sentence(data: st.DataObject) 
         (
             ("task",),
             "telepathy",
-            "task is 'telepathy', but must be 'classification' or 'multi-label'.",
+            "task is 'telepathy', but must be 'classification', 'multi-label' or 'detection'.",
         ),
         (("format",), "1", "the card's format is '1', but must be a whole number."),
     ],

@@ -14,6 +14,7 @@ from shufflenet.spec._card import (
     Published,
     Task,
 )
+from shufflenet.spec._detector import STRIDES, Detection, DetectionAccuracy, DetectorSpec
 from shufflenet.spec._extras import find_extra
 from shufflenet.spec._format import (
     FLOAT16_TOLERANCE,
@@ -59,6 +60,7 @@ __all__ = [
     "MAX_MODEL_BYTES",
     "MAX_PLANES",
     "RUNTIMES",
+    "STRIDES",
     "TARGETS",
     "TOP5_CLASSES",
     "Accuracy",
@@ -70,6 +72,9 @@ __all__ = [
     "ByteMultiply",
     "Card",
     "Channels",
+    "Detection",
+    "DetectionAccuracy",
+    "DetectorSpec",
     "Fit",
     "Format",
     "Int8",

@@ -15,6 +15,7 @@ from shufflenet.spec._bounds import (
     require_short,
     require_within,
 )
+from shufflenet.spec._detector import DetectionAccuracy, DetectorSpec
 from shufflenet.spec._multi_label import MultiLabelAccuracy
 from shufflenet.spec._networks import (
     NetworkSpec,
@@ -46,7 +47,7 @@ TOP5_CLASSES = 6  # with fewer, a class that could be measured is always among t
 # network for one of which one class is right, and its logits for a softmax's.
 CARD_FORMAT = 2
 
-Task: TypeAlias = Literal["classification", "multi-label"]
+Task: TypeAlias = Literal["classification", "multi-label", "detection"]
 _USUAL: Task = "classification"
 
 # The generation of a network in a card; cards of the first version have none, and are of V2.
@@ -94,7 +95,7 @@ class Accuracy:
         return 100 * self.top5 / self.images if self.images else 0.0
 
 
-AnyAccuracy: TypeAlias = Accuracy | MultiLabelAccuracy
+AnyAccuracy: TypeAlias = Accuracy | MultiLabelAccuracy | DetectionAccuracy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +165,9 @@ class Card:
     """The facts about a set of weights, stored as JSON in every file that holds them.
 
     ``task`` says what the network answers: ``classification``, the one class that is right, by a
-    softmax of its logits; ``multi-label``, whether each class is there, by a sigmoid of each.
+    softmax of its logits; ``multi-label``, whether each class is there, by a sigmoid of each;
+    ``detection``, where each is, by a detector on the stages of ``network``, whose classes are
+    those of the boxes.
     """
 
     name: str
@@ -177,6 +180,8 @@ class Card:
     int8: Int8 | None = None  # of a quantized network; its accuracy is in here
     task: Task = _USUAL
     multi_label: MultiLabelAccuracy | None = None  # in place of accuracy, of that task
+    detector: DetectorSpec | None = None  # of that task, and only of it
+    detection: DetectionAccuracy | None = None  # in place of accuracy, of that task
 
     def __post_init__(self) -> None:
         require_short(self, "name")
@@ -185,6 +190,10 @@ class Card:
             raise SpecError("multi_label", self.multi_label, "left out of a card of one class")
         if self.multi_label is not None:
             self.multi_label.check_classes(self.network.classes)
+        if (self.detector is not None) != (self.task == "detection"):
+            raise SpecError("detector", self.detector, "given on cards of detectors alone")
+        if self.detection is not None and self.detector is None:
+            raise SpecError("detection", self.detection, "left out of a card of no detector")
         if len(self.labels) != self.network.classes:
             raise SpecError(
                 "labels", len(self.labels), f"one for each of {self.network.classes} classes"
@@ -209,8 +218,9 @@ class Card:
         is_usual = self.task == _USUAL
         if is_usual:
             del fields["task"]
-        if self.multi_label is None:
-            del fields["multi_label"]
+        for name in ("multi_label", "detector", "detection"):
+            if fields[name] is None:
+                del fields[name]
         number = 1 if is_usual else CARD_FORMAT
         return json.dumps({"format": number, **fields}, ensure_ascii=False)
 
@@ -243,6 +253,8 @@ class Card:
             published=_optional(fields, "published", Published),
             int8=_optional(fields, "int8", Int8),
             multi_label=_optional(fields, "multi_label", MultiLabelAccuracy),
+            detector=_detector(fields.get("detector")),
+            detection=_optional(fields, "detection", DetectionAccuracy),
             task=cast(Task, typed(fields.get("task", _USUAL), str, "task")),
         )
 
@@ -255,6 +267,11 @@ T = TypeVar("T")
 def _optional(fields: Mapping[str, object], name: str, kind: type[T]) -> T | None:
     value = fields.get(name)
     return None if value is None else typed(value, kind, name, ignore_unknown=True)
+
+
+def _detector(value: object) -> DetectorSpec | None:
+    """Make the detector of a card; what this version does not know changes what is computed."""
+    return None if value is None else typed(value, DetectorSpec, "detector")
 
 
 def _network(value: object) -> NetworkSpec:
