@@ -11,6 +11,7 @@ from shufflenet.networks._blocks import (
 )
 from shufflenet.networks._build import build
 from shufflenet.networks._compare import compare_logits
+from shufflenet.networks._detector import Detector, cell_centers
 from shufflenet.networks._inputs import channels_read
 from shufflenet.networks._unwrap import copy_network, float_copy, unwrap
 from shufflenet.networks._v1 import ShuffleNetV1, V1Unit
@@ -22,6 +23,7 @@ from shufflenet.networks._widen import can_widen, widen
 __all__ = [
     "Backbone",
     "ChannelShuffle",
+    "Detector",
     "KeepUnit",
     "OpeningUnit",
     "ShuffleNet",
@@ -36,6 +38,7 @@ __all__ = [
     "build",
     "build_with",
     "can_widen",
+    "cell_centers",
     "channel_shuffle",
     "channels_read",
     "compare_logits",

@@ -1,0 +1,1 @@
+"""What training does for detectors alone: boxes assigned to cells, and losses."""
