@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -100,6 +101,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 Run = Callable[..., tuple[int, str, str]]
+_Net = TypeVar("_Net", bound=nn.Module)
 """Runs a command in this process and gives its exit code and what it wrote to both streams."""
 
 COLOURS = {"blue": (20, 30, 220), "green": (30, 200, 40), "red": (220, 40, 30)}
@@ -153,7 +155,7 @@ def take_away(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)
 
 
-def with_seeded_weights(net: ShuffleNet) -> ShuffleNet:
+def with_seeded_weights(net: _Net) -> _Net:
     """Give a network weights and statistics that are random, the same every time."""
     shapes = {key: tuple(value.shape) for key, value in net.state_dict().items()}
     wanted = {key: shape for key, shape in shapes.items() if "num_batches" not in key}

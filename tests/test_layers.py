@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from conftest import SPECS
 from shufflenet.layers import Layer, layers
-from shufflenet.networks import build
+from shufflenet.networks import AnyNetwork, build, build_detector
+from shufflenet.spec import DetectorSpec
 
 # A network of each generation, of each kind of unit, and of each kind of stem, head and neck.
 NAMES = (
@@ -33,19 +34,39 @@ def test_layers_are_those_that_a_forward_pass_runs(
     spec = replace(SPECS[name], stem_stride=stem_stride, in_channels=2, classes=7)
     with torch.device("meta"):
         net = build(spec).eval()
-        ran: dict[str, Layer] = {}
-        for module_name, module in net.named_modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                module.register_forward_hook(
-                    lambda module, inputs, output, name=module_name: ran.update(
-                        {name: _layer(name, module, inputs[0], output)}
-                    )
-                )
-        net(torch.zeros(1, 2, *size))
+        ran = _ran(net, size)
     expected = {layer.name: layer for layer in layers(spec, *size)}
     assert {name: replace(layer, extras=0) for name, layer in expected.items()} == ran
     parameters = sum(each.numel() for each in net.parameters())
     assert sum(layer.parameters for layer in expected.values()) == parameters
+
+
+@pytest.mark.parametrize("name", ["shufflenet_v2_x1_0", "shufflenet_v1_g3_x0_25"])
+@pytest.mark.parametrize("head_layers", [0, 3])
+def test_layers_of_a_detector_are_those_that_it_runs(name: str, head_layers: int) -> None:
+    spec = replace(SPECS[name], in_channels=2, classes=7)
+    detector, size = DetectorSpec(neck_channels=20, bins=5, head_layers=head_layers), (96, 64)
+    with torch.device("meta"):
+        net = build_detector(spec, detector).eval()
+        ran = _ran(net, size)
+    expected = list(layers(spec, *size, detector))
+    assert [replace(layer, extras=0) for layer in expected] == list(ran.values())
+    parameters = sum(each.numel() for each in net.parameters())
+    assert sum(layer.parameters for layer in expected) == parameters
+
+
+def _ran(net: AnyNetwork, size: tuple[int, int]) -> dict[str, Layer]:
+    """Return the layers that a network runs on an image of that size, by name, in order."""
+    ran: dict[str, Layer] = {}
+    for module_name, module in net.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.register_forward_hook(
+                lambda module, inputs, output, name=module_name: ran.update(
+                    {name: _layer(name, module, inputs[0], output)}
+                )
+            )
+    net(torch.zeros(1, 2, *size))
+    return ran
 
 
 def _layer(name: str, module: nn.Conv2d | nn.Linear, source: Tensor, output: Tensor) -> Layer:

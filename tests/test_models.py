@@ -122,6 +122,7 @@ def test_the_default_weights_start_a_network_of_ten_classes() -> None:
     some = [label.id for label in card.labels[::20]]
     net = create_model("shufflenet_v2_x1_0", weights="default", labels=some)
     whole = load_model("default")
+    assert isinstance(whole, ShuffleNet)
     assert torch.equal(net.fc.weight, whole.fc.weight[::20])
     assert net.started_from == whole.started_from == card
     assert create_model("shufflenet_v2_x1_0", weights="default", num_classes=10)(

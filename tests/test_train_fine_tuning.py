@@ -223,6 +223,8 @@ def test_a_classifier_of_other_classes_is_replaced_and_logged(
     assert f"The classifier is new: {weights} knows none of the 3 classes." in caplog.text
     tuned, card = load_model_and_card(json.loads(out)["best"])
     given = load_model(weights)
+    assert isinstance(tuned, ShuffleNet)
+    assert isinstance(given, ShuffleNet)
     assert [label.id for label in card.labels] == ["blue", "green", "red"]
     assert torch.equal(tuned.stages[2].state_dict()["0.branch1.0.weight"],
                        given.stages[2].state_dict()["0.branch1.0.weight"])  # fmt: skip

@@ -140,6 +140,7 @@ def test_where_nothing_beats_the_start_the_start_is_kept(
     out = tmp_path / "run"
     start = tuned(images, out, [20, 20, 19, 20], monkeypatch)
     net, card = load_model_and_card(out / "best.safetensors")
+    assert isinstance(net, ShuffleNet)
     assert same(net, start)
     assert card.accuracy == Accuracy(images=24, top1=20, top5=24)
     assert card.origin.steps == 0
@@ -159,6 +160,7 @@ def test_a_better_epoch_takes_its_place(
 ) -> None:
     start = tuned(images, tmp_path / "run", [20, 21, 19, 21], monkeypatch)
     net, card = load_model_and_card(tmp_path / "run" / "best.safetensors")
+    assert isinstance(net, ShuffleNet)
     assert not same(net, start)
     assert card.origin.steps == 12  # of equal epochs the last
 
@@ -179,6 +181,7 @@ def test_what_the_shipped_model_knows_it_knows_from_the_first_step_on(
     setup = open_setup(Job(data=tmp_path / "photos", weights="default"), None, "run")
     assert setup.knows_classes
     net, card = load_model_and_card("default")
+    assert isinstance(net, ShuffleNet)
     rows = [[label.id for label in card.labels].index(name) for name in sorted(chosen)]
     assert torch.equal(setup.net.fc.weight, net.fc.weight[rows])
     assert torch.equal(setup.net.fc.bias, net.fc.bias[rows])

@@ -19,7 +19,7 @@ from shufflenet.export import export_onnx
 from shufflenet.files import Checkpoint, write_atomic, write_checkpoint
 from shufflenet.labels import class_index
 from shufflenet.models import load_model_and_card
-from shufflenet.networks import state_arrays
+from shufflenet.networks import ShuffleNet, state_arrays
 from shufflenet.runtimes import OnnxClassifier
 from shufflenet.runtimes.pytorch import TorchClassifier
 from shufflenet.spec import Preprocess
@@ -41,6 +41,8 @@ def main() -> None:
         raise SystemExit("zoo.SHIPPED names no files.")
 
     trained, card = load_model_and_card(args.checkpoint)
+    if not isinstance(trained, ShuffleNet):
+        raise SystemExit("What ships classifies.")
     origin = dataclasses.replace(
         card.origin, data=args.data, licence=args.licence, taught_by=args.taught_by
     )

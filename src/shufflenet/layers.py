@@ -6,6 +6,8 @@ from itertools import pairwise
 from typing import assert_never
 
 from shufflenet.spec import (
+    STRIDES,
+    DetectorSpec,
     NetworkSpec,
     SearchedStage,
     Stage,
@@ -113,11 +115,19 @@ class _Unit:
         return self.index == 0
 
 
-def layers(spec: NetworkSpec, height: int, width: int) -> Iterator[Layer]:
+def layers(
+    spec: NetworkSpec, height: int, width: int, detector: DetectorSpec | None = None
+) -> Iterator[Layer]:
     """Compute the layers of a network for images of ``height`` by ``width`` pixels.
 
+    Args:
+        spec: The network.
+        height: The height of the images.
+        width: Their width.
+        detector: What is put on its stages, for a detector; a classifier unless given.
+
     Yields:
-        The convolutions in the order of computation, then the classifier.
+        The convolutions in the order of computation, then the classifier or the heads.
     """
     size = (height, width)
     for number, channels in enumerate(pairwise((spec.in_channels, *spec.stem_widths))):
@@ -125,6 +135,7 @@ def layers(spec: NetworkSpec, height: int, width: int) -> Iterator[Layer]:
         yield _conv(f"conv1.{3 * number}", channels, (size, output), kernel=3)
         size = output
     size = _strided(size, 2 if spec.stem_stride == 4 else 1)
+    maps = []
     stages: tuple[Stage | SearchedStage, ...] = spec.stages
     for number, (inputs, stage) in enumerate(zip(spec.stage_inputs, stages, strict=True)):
         output = _strided(size, stage.stride)
@@ -132,7 +143,11 @@ def layers(spec: NetworkSpec, height: int, width: int) -> Iterator[Layer]:
             unit = _Unit(stage=number, index=index, stage_inputs=inputs, sizes=(size, output))
             yield from _unit_layers(unit, spec)
             size = output
-    yield from _head(spec, size)
+        maps.append((stage.channels, size))
+    if detector is None:
+        yield from _head(spec, size)
+    else:
+        yield from _detector(maps[-len(STRIDES) :], detector, spec.classes)
 
 
 def _strided(size: Size, stride: int) -> Size:
@@ -269,6 +284,31 @@ def _head(spec: NetworkSpec, size: Size) -> Iterator[Layer]:
         yield _dense("neck.hidden", features, hidden, _PLAIN)
     bias = _BIAS if spec.classifier_bias else _PLAIN
     yield _dense("fc", spec.embedding_channels, spec.classes, bias)
+
+
+def _detector(
+    maps: list[tuple[int, Size]], detector: DetectorSpec, classes: int
+) -> Iterator[Layer]:
+    """Yield the neck on maps, each of so many channels and such a size, and the heads."""
+    channels, sizes = detector.neck_channels, [size for _, size in maps]
+    for number, (inputs, size) in enumerate(maps):
+        yield _conv(f"neck.laterals.{number}.0", (inputs, channels), (size, size))
+    for number, size in enumerate(reversed(sizes[:-1])):
+        yield from _separable(f"neck.down.{number}", channels, (size, size))
+    for number, (finer, size) in enumerate(pairwise(sizes)):
+        yield from _separable(f"neck.shrink.{number}", channels, (finer, size))
+        yield from _separable(f"neck.up.{number}", channels, (size, size))
+    for number, size in enumerate(sizes):
+        for layer in range(detector.head_layers):
+            yield from _separable(f"heads.{number}.layers.{layer}", channels, (size, size))
+        outputs = channels, classes + 4 * detector.bins
+        output = _conv(f"heads.{number}.output", outputs, (size, size))
+        yield replace(output, extras=_BIAS)
+
+
+def _separable(name: str, channels: int, sizes: tuple[Size, Size]) -> Iterator[Layer]:
+    yield _depthwise(f"{name}.0", channels, sizes)
+    yield _conv(f"{name}.2", (channels, channels), (sizes[1], sizes[1]))
 
 
 def _conv(

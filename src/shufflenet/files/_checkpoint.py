@@ -87,7 +87,7 @@ def _card(path: str | Path, header: Header) -> Card:
         raise CardUnreadable(path, error) from error
     from shufflenet.files._compare_shapes import compare_shapes  # noqa: PLC0415  # ONNX needs none
 
-    if differences := compare_shapes(header.shapes, card.network):
+    if differences := compare_shapes(header.shapes, card):
         raise CardMismatch(path, card.network.name, differences)
     return card
 

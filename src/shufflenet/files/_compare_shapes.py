@@ -3,18 +3,19 @@
 from collections.abc import Mapping
 
 from shufflenet.layers import Layer, layers
-from shufflenet.spec import NetworkSpec
+from shufflenet.spec import Card
 
 __all__ = ["compare_shapes"]
 
 
-def compare_shapes(shapes: Mapping[str, tuple[int, ...]], spec: NetworkSpec) -> list[str]:
-    """Return how the shapes of a file differ from those of a network's weights; none if they fit.
+def compare_shapes(shapes: Mapping[str, tuple[int, ...]], card: Card) -> list[str]:
+    """Return how the shapes of a file differ from those of a card's network; none if they fit.
 
     A convolution's weight is ``(out, in / groups, height, width)``, a linear layer's ``(out, in)``.
     """
     differences = []
-    for layer in layers(spec, 1, 1):  # shapes of weights do not depend on the image's size
+    # Shapes of weights do not depend on the image's size.
+    for layer in layers(card.network, 1, 1, card.detector):
         difference = _difference(shapes.get(f"{layer.name}.weight"), layer)
         if difference:
             differences.append(f"{layer.name}.weight {difference}")

@@ -8,11 +8,13 @@ from shufflenet.errors import CheckpointMismatch, SpecError
 from shufflenet.models._first_convolution import with_in_channels
 from shufflenet.models._load import load_model, load_model_and_card
 from shufflenet.models._transfer import identifiers_of, same_weights_fit, start_from
-from shufflenet.networks import Backbone, ShuffleNet, build
-from shufflenet.spec import Label, NetworkSpec
+from shufflenet.networks import AnyNetwork, Backbone, Detector, ShuffleNet, build, build_detector
+from shufflenet.spec import Card, DetectorSpec, Label, NetworkSpec
 from shufflenet.zoo import find_network
 
-__all__ = ["create_backbone", "create_model"]
+__all__ = ["create_backbone", "create_detector", "create_model"]
+
+_DETECTORS_STEM = 4  # times, by which the stem of a detector shrinks images, whatever they are
 
 
 def create_model(
@@ -57,22 +59,83 @@ def create_model(
         CheckpointMismatch: the weights are of another network.
     """
     spec = find_network(name)
-    if labels is not None:
-        identifiers_of(labels)
-    if labels is not None and num_classes not in (None, len(labels)):
-        raise SpecError("num_classes", num_classes, f"{len(labels)}, the number of labels")
-    classes = num_classes if labels is None else len(labels)
+    classes = _count(num_classes, labels)
     if weights is None:
         return build(_with(spec, spec, classes, in_channels, stem_stride))
     source, card = load_model_and_card(weights)
     same_kind = type(source.spec) is type(spec)  # if not, it is refused below
     net = build(_with(spec, source.spec if same_kind else spec, classes, in_channels, stem_stride))
+    _start(net, labels, source, card)
+    return net
+
+
+def create_detector(
+    name: str,
+    *,
+    num_classes: int | None = None,
+    labels: Sequence[Label | str] | None = None,
+    detector: DetectorSpec | None = None,
+    in_channels: int | None = None,
+    weights: str | Path | None = None,
+) -> Detector:
+    """Create a detector on the stages of a network, in training mode.
+
+    Args:
+        name: The name of a network of V2, such as ``shufflenet_v2_x1_0``. The stem shrinks images
+            by 4, whatever it does in the network or in the weights.
+        num_classes: The number of classes of boxes; the number of ``labels`` unless given.
+        labels: The classes, or their identifiers.
+        detector: What is put on the stages; that of the weights, else ``DetectorSpec()``, unless
+            given.
+        in_channels: As in ``create_model``.
+        weights: Name or file of a checkpoint to start from; random weights unless given. A
+            classifier gives its stem and its stages. A detector with the same neck and heads gives
+            them too, and the scores of the classes that it knows, as ``create_model`` keeps rows.
+
+    Raises:
+        UnknownName: no network, or no checkpoint, goes by that name.
+        SpecError: neither ``num_classes`` nor ``labels`` is given, they disagree, or an argument is
+            outside what the architecture allows.
+        CheckpointError: the file is damaged or was not written by this package.
+        CheckpointMismatch: the weights are of another network.
+    """
+    spec = find_network(name)
+    classes = _count(num_classes, labels)
+    if classes is None:
+        raise SpecError("num_classes", None, "given, or labels")
+    if weights is None:
+        wanted = _with(spec, spec, classes, in_channels, _DETECTORS_STEM)
+        return build_detector(wanted, detector or DetectorSpec())
+    source, card = load_model_and_card(weights)
+    wanted = _with(spec, source.spec, classes, in_channels, _DETECTORS_STEM)
+    net = build_detector(wanted, detector or card.detector or DetectorSpec())
+    _start(net, labels, source, card)
+    return net
+
+
+def _count(num_classes: int | None, labels: Sequence[Label | str] | None) -> int | None:
+    """Return the number of classes that is asked for.
+
+    Raises:
+        SpecError: there are labels, and not as many; or two are the same.
+    """
+    if labels is None:
+        return num_classes
+    identifiers_of(labels)
+    if num_classes not in (None, len(labels)):
+        raise SpecError("num_classes", num_classes, f"{len(labels)}, the number of labels")
+    return len(labels)
+
+
+def _start(
+    net: AnyNetwork, labels: Sequence[Label | str] | None, source: AnyNetwork, card: Card
+) -> None:
+    """Copy weights into a network, of a checkpoint whose images may have other channels."""
     if source.spec.in_channels != net.spec.in_channels:
         source = with_in_channels(source, net.spec.in_channels)
     if labels is None:
         labels = card.labels if net.spec.classes == len(card.labels) else ()
     start_from(net, labels, source, card)
-    return net
 
 
 def _with(
@@ -132,7 +195,10 @@ def create_backbone(
     if weights is None:
         net = create_model(name, in_channels=in_channels)
     else:
-        net = load_model(weights)
+        loaded = load_model(weights)
+        if isinstance(loaded, Detector):
+            raise CheckpointMismatch(name, [f"{weights} is a detector, not a classifier"])
+        net = loaded
         wanted = replace(find_network(name), in_channels=net.spec.in_channels)
         if not same_weights_fit(wanted, net.spec):
             raise CheckpointMismatch(name, [f"{weights} is a {net.spec.name}"])

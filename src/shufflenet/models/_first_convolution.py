@@ -1,11 +1,13 @@
 """The first convolution of a network, adapted to images of other channels."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.networks import ShuffleNet, build_with, state_arrays
+from shufflenet.networks import AnyNetwork, Detector, build_with, state_arrays
 from shufflenet.spec import Preprocess
 
 __all__ = ["adapt_channels", "sum_channels", "with_in_channels", "with_preprocess"]
@@ -15,9 +17,10 @@ _WEIGHT, _MEAN = "conv1.0.weight", "conv1.1.running_mean"
 
 _Weight = npt.NDArray[np.float32]
 _Numbers = npt.NDArray[np.float64]
+_Net = TypeVar("_Net", bound=AnyNetwork)
 
 
-def with_in_channels(net: ShuffleNet, in_channels: int) -> ShuffleNet:
+def with_in_channels(net: _Net, in_channels: int) -> _Net:
     """Return a copy of a network, in evaluation mode, that takes another number of channels.
 
     Only the weights of the first convolution change, as ``adapt_channels`` says: an input whose
@@ -25,7 +28,7 @@ def with_in_channels(net: ShuffleNet, in_channels: int) -> ShuffleNet:
     """
     arrays = state_arrays(net)
     weight = adapt_channels(arrays[_WEIGHT].astype(np.float32), in_channels)
-    return build_with(replace(net.spec, in_channels=in_channels), {**arrays, _WEIGHT: weight})
+    return _rebuilt(net, in_channels, {**arrays, _WEIGHT: weight})
 
 
 def adapt_channels(weight: _Weight, wanted: int) -> _Weight:
@@ -60,7 +63,7 @@ def adapt_channels(weight: _Weight, wanted: int) -> _Weight:
     return adapted
 
 
-def with_preprocess(net: ShuffleNet, before: Preprocess, after: Preprocess) -> ShuffleNet:
+def with_preprocess(net: _Net, before: Preprocess, after: Preprocess) -> _Net:
     """Return a copy of a network, in evaluation mode, for images of other channels.
 
     A network for gray images gives for each what the network before gave for its copy in red, green
@@ -88,7 +91,13 @@ def with_preprocess(net: ShuffleNet, before: Preprocess, after: Preprocess) -> S
     else:
         weight = adapt_channels(weight, after.in_channels)
     changed[_WEIGHT] = np.ascontiguousarray(weight[:, :: -1 if after.channels == "bgr" else 1])
-    return build_with(replace(net.spec, in_channels=after.in_channels), {**arrays, **changed})
+    return _rebuilt(net, after.in_channels, {**arrays, **changed})
+
+
+def _rebuilt(net: _Net, in_channels: int, arrays: Mapping[str, npt.NDArray[np.generic]]) -> _Net:
+    """Build a network of another number of input channels with these weights."""
+    detector = net.detector if isinstance(net, Detector) else None
+    return cast(_Net, build_with(replace(net.spec, in_channels=in_channels), arrays, detector))
 
 
 def sum_channels(

@@ -4,14 +4,16 @@ from pathlib import Path
 
 from shufflenet.files import read_card, read_checkpoint
 from shufflenet.hub import CHECKPOINT, resolve
-from shufflenet.networks import ShuffleNet, build_with
+from shufflenet.networks import AnyNetwork, build_with
 from shufflenet.spec import Card
 
 __all__ = ["load_card", "load_model", "load_model_and_card"]
 
 
-def load_model(name_or_file: str | Path) -> ShuffleNet:
+def load_model(name_or_file: str | Path) -> AnyNetwork:
     """Load a network with the weights of a checkpoint, in evaluation mode.
+
+    It is a ``Detector`` if the card says so, and else a ``ShuffleNet``, which classifies.
 
     Raises:
         UnknownName: it is neither a file nor a checkpoint's name.
@@ -21,7 +23,7 @@ def load_model(name_or_file: str | Path) -> ShuffleNet:
     return load_model_and_card(name_or_file)[0]
 
 
-def load_model_and_card(name_or_file: str | Path) -> tuple[ShuffleNet, Card]:
+def load_model_and_card(name_or_file: str | Path) -> tuple[AnyNetwork, Card]:
     """Load a network as ``load_model`` does, and return its card too.
 
     Raises:
@@ -30,9 +32,10 @@ def load_model_and_card(name_or_file: str | Path) -> tuple[ShuffleNet, Card]:
         CheckpointMismatch: the weights do not fit the network that the card names.
     """
     checkpoint = read_checkpoint(resolve(name_or_file, (CHECKPOINT,)))
-    net = build_with(checkpoint.card.network, checkpoint.tensors)
-    net.started_from = checkpoint.card
-    return net, checkpoint.card
+    card = checkpoint.card
+    net = build_with(card.network, checkpoint.tensors, card.detector)
+    net.started_from = card
+    return net, card
 
 
 def load_card(name_or_file: str | Path) -> Card:

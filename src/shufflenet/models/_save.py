@@ -1,10 +1,12 @@
 """A trained network, written to a checkpoint with a card that is true of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -12,7 +14,8 @@ from shufflenet.errors import CheckpointMismatch, SpecError
 from shufflenet.files import Checkpoint, write_checkpoint
 from shufflenet.models._transfer import identifiers_of
 from shufflenet.networks import (
-    ShuffleNet,
+    AnyNetwork,
+    Detector,
     build_with,
     compare_logits,
     float_copy,
@@ -45,7 +48,7 @@ def save(
         path: Where to write; a name that ends in ``.safetensors``, which becomes the card's name.
         labels: The classes, or their identifiers, in the order of the logits.
         preprocess: How images were resized, cropped and normalized for it; that of the checkpoint
-            the network began with unless given.
+            the network began with unless given, but not a classifier's for a detector.
         origin: What it was trained on, under which licence, by which recipe. ``started_from`` and
             ``software`` are filled in where they are empty. Nothing is taken from the checkpoint
             the network began with: without an origin, data are "unknown" and no licence is named.
@@ -65,15 +68,9 @@ def save(
         raise SpecError("path", str(path), "a name that ends in .safetensors")
     network = float_copy(net)
     start = network.started_from
-    preprocess = preprocess or (start.preprocess if start else None)
-    if preprocess is None:
-        expected = "given, since the network began with random weights: a spec.Preprocess"
-        raise SpecError("preprocess", None, expected)
+    preprocess = preprocess or _preprocess_of(network, start)
     arrays = state_arrays(network)
-    if "fc.weight" not in arrays:
-        problem = "its classifier fc is no linear layer, which a checkpoint has no other place for"
-        raise CheckpointMismatch(network.spec.name, [problem])
-    classes = len(arrays["fc.weight"])
+    classes = _classes(network, arrays)
     if len(identifiers_of(labels)) != classes:
         raise SpecError("labels", len(labels), f"{classes}, one for each class of the network")
     card = Card(
@@ -82,13 +79,42 @@ def save(
         preprocess=preprocess,
         labels=tuple(Label(each, each) if isinstance(each, str) else each for each in labels),
         origin=_completed(origin or Origin(data="unknown", licence=""), start),
+        task="detection" if isinstance(network, Detector) else "classification",
+        detector=network.detector if isinstance(network, Detector) else None,
     )
-    _check_rebuilt(network, build_with(card.network, arrays))
+    _check_rebuilt(network, build_with(card.network, arrays, card.detector))
     write_checkpoint(path, Checkpoint(card, arrays))
     return card
 
 
-def _check_rebuilt(net: ShuffleNet, rebuilt: ShuffleNet) -> None:
+def _preprocess_of(net: AnyNetwork, start: Card | None) -> Preprocess:
+    """Return how images are read for a network whose weights began with those of a card.
+
+    Raises:
+        SpecError: they were random, or those of a classifier in a detector, which crops no images.
+    """
+    began = "with random weights" if start is None else "as a classifier"
+    if start is None or (isinstance(net, Detector) and start.detector is None):
+        expected = f"given, since the network began {began}: a spec.Preprocess"
+        raise SpecError("preprocess", None, expected)
+    return start.preprocess
+
+
+def _classes(net: AnyNetwork, arrays: Mapping[str, npt.NDArray[np.generic]]) -> int:
+    """Return the number of classes of a network, whose classifier may have been replaced.
+
+    Raises:
+        CheckpointMismatch: the classifier is no linear layer.
+    """
+    if isinstance(net, Detector):
+        return net.spec.classes
+    if "fc.weight" not in arrays:
+        problem = "its classifier fc is no linear layer, which a checkpoint has no other place for"
+        raise CheckpointMismatch(net.spec.name, [problem])
+    return len(arrays["fc.weight"])
+
+
+def _check_rebuilt(net: AnyNetwork, rebuilt: AnyNetwork) -> None:
     """Check that a network computes what its spec and its weights do, for only they are stored.
 
     Raises:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from shufflenet.data import class_name
 from shufflenet.errors import CheckpointMismatch, SpecError
 from shufflenet.networks import (
+    AnyNetwork,
+    Detector,
     ShuffleNet,
     build_with,
     can_widen,
@@ -23,12 +25,15 @@ __all__ = ["identifiers_of", "new_classes", "same_weights_fit", "start_from"]
 
 
 def start_from(
-    net: ShuffleNet, labels: Sequence[Label | str], source: ShuffleNet, card: Card
+    net: AnyNetwork, labels: Sequence[Label | str], source: AnyNetwork, card: Card
 ) -> int:
     """Copy the weights of a loaded checkpoint into a network.
 
     The classifier keeps a row for every class that the checkpoint has too, wherever that stands;
     the rows of all other classes stay as they are in ``net``. See ``new_classes``.
+
+    A detector may start from a classifier, and takes its stem and its stages. From a detector with
+    the same neck and heads it takes these too, and of the known classes the rows of scores.
 
     Args:
         net: The network to change. Its stem may shrink images by another factor than the
@@ -40,12 +45,46 @@ def start_from(
         card: The card of the checkpoint.
 
     Returns:
-        How many rows of the classifier were kept.
+        How many rows of the classifier, or of scores, were kept.
 
     Raises:
         CheckpointMismatch: the checkpoint is of another network.
         SpecError: there are labels, but not one for each class, or two are the same.
     """
+    if isinstance(net, Detector):
+        kept = _start_detector(net, labels, source, card)
+    elif isinstance(source, Detector):
+        raise CheckpointMismatch(net.spec.name, [f"{card.name} is a detector, not a classifier"])
+    else:
+        kept = _start_classifier(net, labels, source, card)
+    net.started_from = card
+    return kept
+
+
+def _start_detector(
+    net: Detector, labels: Sequence[Label | str], source: AnyNetwork, card: Card
+) -> int:
+    if not same_weights_fit(net.spec, source.spec):
+        raise CheckpointMismatch(net.spec.name, [f"{card.name} is a {source.spec.name}"])
+    own, given = state_arrays(net), state_arrays(source)
+    if not (isinstance(source, Detector) and source.detector == net.detector):
+        trunk = {key: given[key] for key in given if key.startswith(("conv1.", "stage"))}
+        load_arrays(net, own | trunk)
+        return 0
+    rows = _source_rows(net.spec.classes, labels, card)
+    known = np.flatnonzero(rows >= 0)
+    for key in [key for key in given if ".output." in key]:
+        scores, sides = given[key][: source.spec.classes], given[key][source.spec.classes :]
+        mixed = np.concatenate([own[key][: net.spec.classes], sides])
+        mixed[known] = scores[rows[known]]
+        given[key] = mixed
+    load_arrays(net, given)
+    return len(known)
+
+
+def _start_classifier(
+    net: ShuffleNet, labels: Sequence[Label | str], source: ShuffleNet, card: Card
+) -> int:
     fits = same_weights_fit(net.spec, source.spec)
     if not fits and not can_widen(source, net):
         raise CheckpointMismatch(net.spec.name, [f"{card.name} is a {source.spec.name}"])
@@ -61,7 +100,6 @@ def start_from(
     for key in classifier:
         arrays[key][new] = own[key][new]
     load_arrays(net, arrays)
-    net.started_from = card
     return int(len(new) - new.sum())
 
 

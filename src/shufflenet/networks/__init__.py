@@ -11,7 +11,7 @@ from shufflenet.networks._blocks import (
 )
 from shufflenet.networks._build import build
 from shufflenet.networks._compare import compare_logits
-from shufflenet.networks._detector import Detector, cell_centers
+from shufflenet.networks._detector import AnyNetwork, Detector, build_detector, cell_centers
 from shufflenet.networks._inputs import channels_read
 from shufflenet.networks._unwrap import copy_network, float_copy, unwrap
 from shufflenet.networks._v1 import ShuffleNetV1, V1Unit
@@ -21,6 +21,7 @@ from shufflenet.networks._v2plus import ShuffleNetV2Plus
 from shufflenet.networks._widen import can_widen, widen
 
 __all__ = [
+    "AnyNetwork",
     "Backbone",
     "ChannelShuffle",
     "Detector",
@@ -36,6 +37,7 @@ __all__ = [
     "V1Unit",
     "branches",
     "build",
+    "build_detector",
     "build_with",
     "can_widen",
     "cell_centers",

@@ -1,6 +1,7 @@
 """The weights of a network as NumPy arrays."""
 
 from collections.abc import Mapping
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -10,22 +11,35 @@ from torch import nn
 from shufflenet.errors import CheckpointMismatch
 from shufflenet.networks._base import ShuffleNet
 from shufflenet.networks._build import build
-from shufflenet.spec import NetworkSpec
+from shufflenet.networks._detector import AnyNetwork, Detector, build_detector
+from shufflenet.spec import DetectorSpec, NetworkSpec
 
 __all__ = ["build_with", "load_arrays", "state_arrays"]
 
+_Arrays = Mapping[str, npt.NDArray[np.generic]]
 
-def build_with(spec: NetworkSpec, arrays: Mapping[str, npt.NDArray[np.generic]]) -> ShuffleNet:
+
+@overload
+def build_with(spec: NetworkSpec, arrays: _Arrays, detector: None = None) -> ShuffleNet: ...
+@overload
+def build_with(spec: NetworkSpec, arrays: _Arrays, detector: DetectorSpec) -> Detector: ...
+@overload
+def build_with(spec: NetworkSpec, arrays: _Arrays, detector: DetectorSpec | None) -> AnyNetwork: ...
+def build_with(
+    spec: NetworkSpec, arrays: _Arrays, detector: DetectorSpec | None = None
+) -> AnyNetwork:
     """Build the network of a spec with these weights, in evaluation mode.
 
     Args:
         spec: The network.
         arrays: Its weights by key, such as a convolution's, ``(out, in / groups, kernel, kernel)``.
+        detector: What is put on its stages, for a detector; a classifier unless given.
 
     Raises:
         CheckpointMismatch: keys or shapes are not those of the network.
+        SpecError: no detector is put on stages of such strides.
     """
-    net = build(spec)
+    net = build(spec) if detector is None else build_detector(spec, detector)
     load_arrays(net, arrays)
     return net.eval()
 
@@ -43,7 +57,7 @@ def state_arrays(net: nn.Module) -> dict[str, npt.NDArray[np.generic]]:
     }
 
 
-def load_arrays(net: ShuffleNet, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+def load_arrays(net: AnyNetwork, arrays: _Arrays) -> None:
     """Load weights into a network.
 
     Args:

@@ -11,22 +11,20 @@ https://arxiv.org/abs/2006.04388
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shufflenet.errors import SpecError
 from shufflenet.networks._base import ShuffleNet, Trunk
 from shufflenet.networks._blocks import conv_bn
-from shufflenet.spec import STRIDES, DetectorSpec
+from shufflenet.networks._build import build
+from shufflenet.spec import STRIDES, Card, DetectorSpec, NetworkSpec
 
-__all__ = ["Detector", "cell_centers"]
+__all__ = ["AnyNetwork", "Detector", "build_detector", "cell_centers"]
 
-_FIRST_SCORE = (
-    0.01  # of every class in a new head, so that the many empty cells do not swamp a loss
-)
+_FIRST_SCORE = 0.01  # of every class in a new head, lest the many empty cells swamp a loss
 
 
 class Detector(Trunk):
@@ -43,20 +41,17 @@ class Detector(Trunk):
         """Use the stem and the stages of a network, which must not be used any more.
 
         Raises:
-            SpecError: the network's stages do not have the strides 8, 16 and 32.
+            SpecError: the maps of its stages do not have the strides 8, 16 and 32.
         """
         spec = net.spec
-        strides = [spec.stem_stride]
-        for stage in spec.stages:
-            strides.append(strides[-1] * stage.stride)
-        if tuple(strides[1:]) != STRIDES:
-            raise SpecError("the strides of the stages", tuple(strides[1:]), f"{STRIDES}")
+        detector.check_network(spec)
         super().__init__(
             spec, stem=net.conv1, pool=net.maxpool, stages=net.stages, head=nn.Identity()
         )
         self.detector = detector
         self.neck = _Neck([stage.channels for stage in spec.stages], detector.neck_channels)
         self.heads = nn.ModuleList(_Head(spec.classes, detector) for _ in STRIDES)
+        self.started_from: Card | None = None  # of the checkpoint that its weights began with
 
     if TYPE_CHECKING:  # nn.Module's returns Any
 
@@ -96,6 +91,22 @@ class Detector(Trunk):
         sides = (logits.softmax(dim=3) * bins).sum(dim=3) * centers[:, 2:]
         middles = centers[:, :2]
         return torch.cat((middles - sides[..., :2], middles + sides[..., 2:]), dim=2)
+
+
+AnyNetwork: TypeAlias = ShuffleNet | Detector
+
+
+def build_detector(spec: NetworkSpec, detector: DetectorSpec) -> Detector:
+    """Build a detector with random weights, in training mode.
+
+    Args:
+        spec: The network whose stages it has, and the classes of boxes.
+        detector: What is put on them.
+
+    Raises:
+        SpecError: the network's stages do not have the strides 8, 16 and 32.
+    """
+    return Detector(build(spec), detector)
 
 
 def cell_centers(height: int, width: int) -> Tensor:

@@ -1,22 +1,26 @@
 """The network inside what torch wraps around it, and copies of it."""
 
 import copy
+from typing import TypeVar
 
 from torch import nn
 
 from shufflenet.errors import NotDeployable, SpecError
 from shufflenet.networks._base import ShuffleNet
+from shufflenet.networks._detector import AnyNetwork, Detector
 
 __all__ = ["copy_network", "float_copy", "unwrap"]
 
+_Net = TypeVar("_Net", bound=AnyNetwork)
 
-def unwrap(net: nn.Module) -> ShuffleNet:
+
+def unwrap(net: nn.Module) -> AnyNetwork:
     """Return the network inside ``torch.compile``'s and ``DataParallel``'s modules.
 
     Raises:
         SpecError: it is none of this package.
     """
-    while not isinstance(net, ShuffleNet):
+    while not isinstance(net, ShuffleNet | Detector):
         inner = getattr(net, "_orig_mod", None) or getattr(net, "module", None)
         if not isinstance(inner, nn.Module):
             raise SpecError("the network", type(net).__name__, "one of shufflenet.models")
@@ -24,7 +28,7 @@ def unwrap(net: nn.Module) -> ShuffleNet:
     return net
 
 
-def copy_network(net: ShuffleNet) -> ShuffleNet:
+def copy_network(net: _Net) -> _Net:
     """Return a deep copy of a network.
 
     Raises:
@@ -37,7 +41,7 @@ def copy_network(net: ShuffleNet) -> ShuffleNet:
         raise NotDeployable("", "holds what cannot be copied") from error
 
 
-def float_copy(net: nn.Module) -> ShuffleNet:
+def float_copy(net: nn.Module) -> AnyNetwork:
     """Return a copy of a network in float32, on the CPU, in evaluation mode.
 
     Args:

@@ -192,6 +192,8 @@ class Card:
             self.multi_label.check_classes(self.network.classes)
         if (self.detector is not None) != (self.task == "detection"):
             raise SpecError("detector", self.detector, "given on cards of detectors alone")
+        if self.detector is not None:
+            self.detector.check_network(self.network)
         if self.detection is not None and self.detector is None:
             raise SpecError("detection", self.detection, "left out of a card of no detector")
         if len(self.labels) != self.network.classes:

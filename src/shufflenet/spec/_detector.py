@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from shufflenet.errors import SpecError
 from shufflenet.spec._bounds import MAX_CHANNELS, MAX_COUNT, require_within
+from shufflenet.spec._networks import NetworkSpec
 
 __all__ = ["STRIDES", "Detection", "DetectionAccuracy", "DetectorSpec"]
 
@@ -32,6 +33,16 @@ class DetectorSpec:
         require_within(self, 1, MAX_CHANNELS, "neck_channels")
         require_within(self, 2, _MAX_BINS, "bins")
         require_within(self, 0, _MAX_LAYERS, "head_layers")
+
+    def check_network(self, network: NetworkSpec) -> None:
+        """Check that detectors are put on the stages of a network.
+
+        Raises:
+            SpecError: the strides of its maps are not those that the neck reads.
+        """
+        if network.map_strides != STRIDES:
+            expected = f"{STRIDES}, those of V2 with a stem of stride 4"
+            raise SpecError("the strides of a detector's maps", network.map_strides, expected)
 
     def cells(self, height: int, width: int) -> int:
         """Return the number of cells of an input, each of which may find a box.

@@ -2,6 +2,8 @@
 
 import math
 from dataclasses import dataclass, field, fields
+from itertools import accumulate
+from operator import mul
 from typing import Literal, TypeAlias
 
 from shufflenet.errors import SpecError
@@ -41,6 +43,7 @@ class _Network:
     __slots__ = ()
     stages: tuple[Stage, ...] | tuple[SearchedStage, ...]
     stem_channels: int | tuple[int, ...]
+    stem_stride: int
 
     @property
     def stem_widths(self) -> tuple[int, ...]:
@@ -52,6 +55,14 @@ class _Network:
     def stage_inputs(self) -> tuple[int, ...]:
         """The input channels of each stage."""
         return (self.stem_widths[-1], *(stage.channels for stage in self.stages[:-1]))
+
+    @property
+    def map_strides(self) -> tuple[int, ...]:
+        """How many times smaller than the image the feature map of each stage is."""
+        _, *strides = accumulate(
+            (each.stride for each in self.stages), mul, initial=self.stem_stride
+        )
+        return tuple(strides)
 
     @property
     def activation(self) -> Activation:

@@ -21,7 +21,7 @@ from shufflenet.models import (
     start_from,
     with_preprocess,
 )
-from shufflenet.networks import ShuffleNet, build
+from shufflenet.networks import AnyNetwork, ShuffleNet, build
 from shufflenet.recipes import Recipe, stem_stride_for
 from shufflenet.spec import Card, Label, Origin, Preprocess, Task
 from shufflenet.train._choose_preprocess import Reading, choose_preprocess, fit_of
@@ -204,7 +204,7 @@ def _create_network(
     recipe: Recipe,
     how: Preprocess,
     labels: Sequence[Label],
-    source: tuple[ShuffleNet, Card] | None,
+    source: tuple[AnyNetwork, Card] | None,
 ) -> tuple[ShuffleNet, list[str]]:
     """Create the network of a job for these classes, with the weights it starts from if any.
 
