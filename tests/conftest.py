@@ -164,7 +164,7 @@ def with_seeded_weights(net: _Net) -> _Net:
     return net.eval()
 
 
-def calmed(net: ShuffleNet) -> ShuffleNet:
+def calmed(net: _Net) -> _Net:
     """Raise variances, so that no squeeze is 0 or 1 and float32 suffices to compute the network."""
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d) and module.running_var is not None:

@@ -41,7 +41,9 @@ def test_layers_are_those_that_a_forward_pass_runs(
     assert sum(layer.parameters for layer in expected.values()) == parameters
 
 
-@pytest.mark.parametrize("name", ["shufflenet_v2_x1_0", "shufflenet_v1_g3_x0_25"])
+@pytest.mark.parametrize(
+    "name", ["shufflenet_v2_x1_0", "shufflenet_v1_g3_x0_25", "shufflenet_v2_plus_small"]
+)
 @pytest.mark.parametrize("head_layers", [0, 3])
 def test_layers_of_a_detector_are_those_that_it_runs(name: str, head_layers: int) -> None:
     spec = replace(SPECS[name], in_channels=2, classes=7)

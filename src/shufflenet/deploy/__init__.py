@@ -7,7 +7,7 @@ that one Split after each producer and one Concat before each consumer do the ro
 (``channels.route``). Channels that pass a unit of V2 unchanged are not moved at all.
 """
 
-from typing import assert_never
+from typing import TypeVar, assert_never, overload
 
 import torch
 from torch import nn
@@ -18,13 +18,22 @@ from shufflenet.deploy._read import check_parts, check_plain
 from shufflenet.deploy._route import deploy_v2
 from shufflenet.deploy._routed import RoutedNetwork
 from shufflenet.deploy._verify import check_deployed
-from shufflenet.networks import ShuffleNet, copy_network, unwrap
+from shufflenet.networks import AnyNetwork, Detector, ShuffleNet, copy_network, unwrap
 from shufflenet.spec import V1Spec, V2ExLargeSpec, V2LargeSpec, V2PlusSpec, V2Spec
 
 __all__ = ["RoutedNetwork", "compact", "deploy", "fold_batch_norms"]
 
 
-def deploy(net: nn.Module) -> ShuffleNet:
+_Net = TypeVar("_Net", bound=AnyNetwork)
+
+
+@overload
+def deploy(net: ShuffleNet) -> ShuffleNet: ...
+@overload
+def deploy(net: Detector) -> Detector: ...
+@overload
+def deploy(net: nn.Module) -> AnyNetwork: ...
+def deploy(net: nn.Module) -> AnyNetwork:
     """Return a network that computes what ``net`` computes in evaluation mode, but faster.
 
     Batch norms are folded into convolutions. In V2 and V2+ the shuffle or split disappears
@@ -33,7 +42,7 @@ def deploy(net: nn.Module) -> ShuffleNet:
     add a unit's input to its output.
 
     The result maps images ``(n, in_channels, h, w)`` to the logits of ``net`` up to rounding, which
-    is checked on random images. ``net`` is not changed.
+    is checked on random images, or to the boxes and scores of a detector. ``net`` is not changed.
 
     Args:
         net: A network of this package, on any device and in any mode, also as ``torch.compile`` and
@@ -44,7 +53,7 @@ def deploy(net: nn.Module) -> ShuffleNet:
 
     Raises:
         SpecError: it is no network of this package.
-        NotDeployable: its stages or its head hold another module, or any part has a hook.
+        NotDeployable: its stages, its head or its neck hold another module, or any part has a hook.
         DeployedDiffers: the logits differ by more than rounding.
     """
     network = unwrap(net)
@@ -56,7 +65,7 @@ def deploy(net: nn.Module) -> ShuffleNet:
     return deployed.to(kind)
 
 
-def _rewrite(net: ShuffleNet) -> ShuffleNet:
+def _rewrite(net: _Net) -> _Net:
     match net.spec:
         case V1Spec():
             check_parts(net)

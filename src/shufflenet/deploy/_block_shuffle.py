@@ -1,17 +1,21 @@
 """ShuffleNet V1 whose shuffles move blocks of channels instead of single ones."""
 
+from typing import TypeVar
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from shufflenet.channels import Order, find_positions, interleave, route
 from shufflenet.deploy._reorder import reorder_group_inputs, reorder_rows
-from shufflenet.networks import ChannelShuffle, ShuffleNet, V1Unit, convolutions
+from shufflenet.networks import AnyNetwork, ChannelShuffle, V1Unit, convolutions
 
 __all__ = ["BlockShuffle", "deploy_v1"]
 
+_Net = TypeVar("_Net", bound=AnyNetwork)
 
-def deploy_v1(folded: ShuffleNet) -> ShuffleNet:
+
+def deploy_v1(folded: _Net) -> _Net:
     """Replace every shuffle of a network of V1 by one that moves blocks, in place.
 
     A shuffle sends channels of every group of the first 1x1 convolution to every group of the

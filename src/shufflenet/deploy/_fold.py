@@ -2,23 +2,27 @@
 
 import copy
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from shufflenet.deploy._norms import affine_of, is_unhooked
-from shufflenet.networks import ShuffleNet, copy_network
+from shufflenet.networks import AnyNetwork, ShuffleNet, copy_network
 
 __all__ = ["compact", "fold_batch_norms"]
 
+_Net = TypeVar("_Net", bound=AnyNetwork)
 
-def fold_batch_norms(net: ShuffleNet) -> ShuffleNet:
+
+def fold_batch_norms(net: _Net) -> _Net:
     """Return a copy of a network, in evaluation mode, with batch norms folded into convolutions.
 
     A norm is folded where it follows a convolution and scales and shifts by fixed numbers; any
     other module stays as it is, so that the copy computes what the network does.
     """
-    net = copy_network(net).eval()
+    net = copy_network(net)
+    net.eval()
     for name, module in reversed(list(net.named_modules())):  # parts before the whole
         if name and type(module) is nn.Sequential and is_unhooked(module):
             net.set_submodule(name, _fold_layers(module))

@@ -14,7 +14,15 @@ from torch import nn
 
 from shufflenet.deploy._norms import affine_of
 from shufflenet.errors import NotDeployable
-from shufflenet.networks import ChannelShuffle, KeepUnit, OpeningUnit, ShuffleNet, build
+from shufflenet.networks import (
+    AnyNetwork,
+    ChannelShuffle,
+    Detector,
+    KeepUnit,
+    OpeningUnit,
+    build,
+    build_detector,
+)
 
 __all__ = ["check_parts", "check_plain"]
 
@@ -26,7 +34,7 @@ _ACTIVATIONS = {
 _DROPOUTS = {nn.Dropout, nn.Dropout2d}
 
 
-def check_plain(net: ShuffleNet) -> None:
+def check_plain(net: AnyNetwork) -> None:
     """Check that a network is of a known class, without hooks, with weights of one type.
 
     Raises:
@@ -45,8 +53,10 @@ def check_plain(net: ShuffleNet) -> None:
         raise NotDeployable("", f"has weights of several types, {' and '.join(sorted(kinds))}")
 
 
-def check_parts(net: ShuffleNet, *, trains: bool = False) -> None:
-    """Check that the stages and the head of a network hold what its spec says, or as good.
+def check_parts(net: AnyNetwork, *, trains: bool = False) -> None:
+    """Check that the stages of a network, and what reads them, hold what its spec says.
+
+    Modules that are as good are accepted too.
 
     Args:
         net: The network.
@@ -72,15 +82,18 @@ def check_parts(net: ShuffleNet, *, trains: bool = False) -> None:
         raise NotDeployable("", "has layers that share weights")
 
 
-def _reference(net: ShuffleNet) -> ShuffleNet:
+def _reference(net: AnyNetwork) -> AnyNetwork:
     with torch.device("meta"):
+        if isinstance(net, Detector):
+            return build_detector(net.spec, net.detector)
         return build(net.spec)
 
 
-def _parts(net: ShuffleNet) -> Iterator[tuple[str, nn.Module]]:
+def _parts(net: AnyNetwork) -> Iterator[tuple[str, nn.Module]]:
     """Yield the modules by name whose channels are reordered, each before what is inside it."""
+    names = ("stage", "neck") if isinstance(net, Detector) else ("stage", "conv5")
     for name, module in net.named_modules(remove_duplicate=False):
-        if name.startswith(("stage", "conv5")):
+        if name.startswith(names):
             yield name, module
 
 

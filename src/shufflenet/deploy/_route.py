@@ -1,7 +1,7 @@
 """Stages of ShuffleNet V2 and V2+ without their shuffle."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from shufflenet.channels import Order, count_transfers, find_positions, route, trace_stage
 from shufflenet.deploy._reorder import pad_middle, reorder_inputs, reorder_outputs
-from shufflenet.networks import ShuffleNet, branches, convolutions
+from shufflenet.networks import AnyNetwork, Detector, branches, convolutions
 
 __all__ = ["RoutedStage", "deploy_v2", "route_stages"]
 
@@ -18,8 +18,10 @@ __all__ = ["RoutedStage", "deploy_v2", "route_stages"]
 # the number of channels is a multiple of 4 (nchwc_transformer.cc); halves of 58 or 122 are not.
 _MULTIPLE = 4
 
+_Net = TypeVar("_Net", bound=AnyNetwork)
 
-def deploy_v2(folded: ShuffleNet) -> ShuffleNet:
+
+def deploy_v2(folded: _Net) -> _Net:
     """Remove the shuffle from a network of V2 or V2+ whose batch norms are folded, in place.
 
     Channels of zeros, which do not change the function, pad the inputs of convolutions to
@@ -31,17 +33,24 @@ def deploy_v2(folded: ShuffleNet) -> ShuffleNet:
     return route_stages(folded, _MULTIPLE)
 
 
-def route_stages(net: ShuffleNet, multiple: int = 1) -> ShuffleNet:
+def route_stages(net: _Net, multiple: int = 1) -> _Net:
     """Remove the shuffle from a network of V2 or V2+, in place; batch norms may remain.
 
     Layers keep their names. Channels of zeros pad the input of every unit to a multiple of
     ``multiple`` channels; if that is more than 1, batch norms must be folded.
     """
     order: Order = np.arange(convolutions(net.conv1.children())[-1].out_channels)
+    orders = []
     for number, stage in enumerate(net.stages, 2):
         routed, order = _route_stage(stage, order, multiple)
         net.add_module(f"stage{number}", routed)
-    reorder_inputs(net.conv5.children(), order)
+        orders.append(order)
+    if isinstance(net, Detector):  # its neck reads the outputs of several stages
+        laterals = net.neck.laterals
+        for lateral, each in zip(laterals, orders[-len(laterals) :], strict=True):
+            reorder_inputs(lateral.children(), each)
+    else:
+        reorder_inputs(net.conv5.children(), order)
     return net
 
 

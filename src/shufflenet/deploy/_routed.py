@@ -1,19 +1,22 @@
 """Training without the shuffle, and the weights back in the order of the original network."""
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
 from shufflenet.deploy._read import check_parts, check_plain
 from shufflenet.deploy._route import route_stages
-from shufflenet.networks import ShuffleNet, copy_network
+from shufflenet.networks import AnyNetwork, copy_network
 from shufflenet.spec import V2PlusSpec, V2Spec
 
 __all__ = ["RoutedNetwork"]
 
+_Net = TypeVar("_Net", bound=AnyNetwork)
 
-class RoutedNetwork:
+
+class RoutedNetwork(Generic[_Net]):
     """A copy of a network that trains without the shuffle, and the permutation of its weights.
 
     Attributes:
@@ -22,12 +25,12 @@ class RoutedNetwork:
             V2 or V2+ is copied unchanged.
     """
 
-    def __init__(self, original: ShuffleNet) -> None:
+    def __init__(self, original: _Net) -> None:
         """Copy a network.
 
         Raises:
-            NotDeployable: its stages or its head hold another module than its spec says, or any
-                part has a hook.
+            NotDeployable: its stages, or what reads them, hold another module than its spec says,
+                or any part has a hook.
         """
         check_plain(original)
         if isinstance(original.spec, V2Spec | V2PlusSpec):
@@ -51,11 +54,11 @@ class RoutedNetwork:
         return result
 
 
-def _remove_shuffle(net: ShuffleNet) -> ShuffleNet:
+def _remove_shuffle(net: _Net) -> _Net:
     return route_stages(net) if isinstance(net.spec, V2Spec | V2PlusSpec) else net
 
 
-def _find_sources(net: ShuffleNet) -> dict[str, Tensor]:
+def _find_sources(net: AnyNetwork) -> dict[str, Tensor]:
     """Return for every weight of the routed network its index in the original's flattened tensor.
 
     A network whose weights are these indices is routed, which permutes them.

@@ -3,7 +3,7 @@
 import torch
 
 from shufflenet.errors import DeployedDiffers
-from shufflenet.networks import ShuffleNet, compare_logits
+from shufflenet.networks import AnyNetwork, compare_logits
 
 __all__ = ["check_deployed"]
 
@@ -12,7 +12,7 @@ __all__ = ["check_deployed"]
 _TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-3}
 
 
-def check_deployed(net: ShuffleNet, deployed: ShuffleNet) -> None:
+def check_deployed(net: AnyNetwork, deployed: AnyNetwork) -> None:
     """Compare a deployed network with the one it was made of; neither is changed.
 
     Nothing is compared on the meta device, where there are no values.

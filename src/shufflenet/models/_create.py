@@ -14,8 +14,6 @@ from shufflenet.zoo import find_network
 
 __all__ = ["create_backbone", "create_detector", "create_model"]
 
-_DETECTORS_STEM = 4  # times, by which the stem of a detector shrinks images, whatever they are
-
 
 def create_model(
     name: str,
@@ -81,8 +79,8 @@ def create_detector(
     """Create a detector on the stages of a network, in training mode.
 
     Args:
-        name: The name of a network of V2, such as ``shufflenet_v2_x1_0``. The stem shrinks images
-            by 4, whatever it does in the network or in the weights.
+        name: The name of a network, such as ``shufflenet_v2_x1_0``. Its stem shrinks images as the
+            paper's does, by 4, whatever that of the weights does.
         num_classes: The number of classes of boxes; the number of ``labels`` unless given.
         labels: The classes, or their identifiers.
         detector: What is put on the stages; that of the weights, else ``DetectorSpec()``, unless
@@ -104,11 +102,13 @@ def create_detector(
     if classes is None:
         raise SpecError("num_classes", None, "given, or labels")
     if weights is None:
-        wanted = _with(spec, spec, classes, in_channels, _DETECTORS_STEM)
-        return build_detector(wanted, detector or DetectorSpec())
+        detector = detector or DetectorSpec()
+        stem_stride = detector.stem_stride(spec)
+        return build_detector(_with(spec, spec, classes, in_channels, stem_stride), detector)
     source, card = load_model_and_card(weights)
-    wanted = _with(spec, source.spec, classes, in_channels, _DETECTORS_STEM)
-    net = build_detector(wanted, detector or card.detector or DetectorSpec())
+    detector = detector or card.detector or DetectorSpec()
+    stem_stride = detector.stem_stride(spec)
+    net = build_detector(_with(spec, source.spec, classes, in_channels, stem_stride), detector)
     _start(net, labels, source, card)
     return net
 

@@ -11,23 +11,22 @@ from shufflenet.networks._inputs import channels_read
 
 __all__ = ["compare_logits"]
 
-_ROUNDED = 1e-3  # of the largest logit of a detector, whose sums are rounded to about 1e-7 of it
+_TINY = 1e-30
 
 
 @torch.no_grad()
 def compare_logits(net: AnyNetwork, other: AnyNetwork) -> tuple[float, float]:
-    """Return the largest difference of two networks' logits, and what it is to be compared with.
+    """Return the largest difference of two networks' logits, and the largest logit of the first.
 
     Copies of both compute two random images, always the same, on the CPU and in evaluation mode.
     If logits of ``other`` are NaN, so is the difference.
 
+    Of detectors the maps of the neck are compared too, for a new head says nearly the same of all
+    of them. Each of these outputs is divided by its largest value first, so that the largest is 1.
+
     Args:
         net: A network of float32 or float64.
         other: One of the same type that takes the same images.
-
-    Returns:
-        The difference, and the largest logit of the first network. Of a detector it is the largest
-        that a logit is off its mean over the cells: a new head says nearly the same of all.
 
     Raises:
         NetworkNotNumbers: the first network's logits are infinite or NaN.
@@ -41,15 +40,18 @@ def compare_logits(net: AnyNetwork, other: AnyNetwork) -> tuple[float, float]:
         expected, found = (
             _outputs(copy.deepcopy(each).cpu().eval(), images) for each in (net, other)
         )
-    if not expected.isfinite().all():
+    if not all(each.isfinite().all() for each in expected):
         raise NetworkNotNumbers(net.spec.name)
-    largest = expected.abs().max()
+    largest = [each.abs().max().clamp(min=_TINY) for each in expected]
+    differences = [(a - b).abs().max() for a, b in zip(found, expected, strict=True)]
+    if len(expected) == 1:
+        return float(differences[0]), float(largest[0])
+    relative = [difference / each for difference, each in zip(differences, largest, strict=True)]
+    return float(torch.stack(relative).max()), 1.0
+
+
+def _outputs(net: AnyNetwork, images: Tensor) -> list[Tensor]:
+    """Compute logits, ``(n, classes)``, or the neck's maps and the logits of a detector."""
     if isinstance(net, Detector):
-        off_mean = (expected - expected.mean(dim=1, keepdim=True)).abs().max()
-        largest = torch.maximum(off_mean, _ROUNDED * largest)
-    return float((found - expected).abs().max()), float(largest)
-
-
-def _outputs(net: AnyNetwork, images: Tensor) -> Tensor:
-    """Compute logits, ``(n, classes)``, or of a detector ``(n, cells, classes + 4 * bins)``."""
-    return net.outputs(images) if isinstance(net, Detector) else net(images)
+        return [*net.neck_maps(images), net.outputs(images)]
+    return [net(images)]

@@ -41,7 +41,7 @@ class Detector(Trunk):
         """Use the stem and the stages of a network, which must not be used any more.
 
         Raises:
-            SpecError: the maps of its stages do not have the strides 8, 16 and 32.
+            SpecError: the maps of its last stages do not have the strides 8, 16 and 32.
         """
         spec = net.spec
         detector.check_network(spec)
@@ -49,7 +49,9 @@ class Detector(Trunk):
             spec, stem=net.conv1, pool=net.maxpool, stages=net.stages, head=nn.Identity()
         )
         self.detector = detector
-        self.neck = _Neck([stage.channels for stage in spec.stages], detector.neck_channels)
+        self.neck = _Neck(
+            [stage.channels for stage in spec.stages[-len(STRIDES) :]], detector.neck_channels
+        )
         self.heads = nn.ModuleList(_Head(spec.classes, detector) for _ in STRIDES)
         self.started_from: Card | None = None  # of the checkpoint that its weights began with
 
@@ -74,9 +76,17 @@ class Detector(Trunk):
         Those of classes come first, then those of the distances to left, top, right and bottom.
         Cells are those of stride 8, row by row, then of 16 and 32.
         """
-        maps = self.neck(self.feature_maps(images)[1:])
-        found = [head(each).flatten(2) for head, each in zip(self.heads, maps, strict=True)]
+        maps = zip(self.heads, self.neck_maps(images), strict=True)
+        found = [head(each).flatten(2) for head, each in maps]
         return torch.cat(found, dim=2).transpose(1, 2)
+
+    def neck_maps(self, images: Tensor) -> list[Tensor]:
+        """Map images ``(n, in_channels, h, w)`` to what the heads read, finest first.
+
+        They are ``(n, neck_channels, h / s, w / s)`` for the strides ``s``.
+        """
+        maps: list[Tensor] = self.neck(self.feature_maps(images)[-len(STRIDES) :])
+        return maps
 
     def boxes(self, outputs: Tensor, height: int, width: int) -> Tensor:
         """Return the boxes of logits, ``(n, cells, 4)``, in pixels of an input of that size.
@@ -104,7 +114,7 @@ def build_detector(spec: NetworkSpec, detector: DetectorSpec) -> Detector:
         detector: What is put on them.
 
     Raises:
-        SpecError: the network's stages do not have the strides 8, 16 and 32.
+        SpecError: the maps of its last stages do not have the strides 8, 16 and 32.
     """
     return Detector(build(spec), detector)
 

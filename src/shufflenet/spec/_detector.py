@@ -35,14 +35,21 @@ class DetectorSpec:
         require_within(self, 0, _MAX_LAYERS, "head_layers")
 
     def check_network(self, network: NetworkSpec) -> None:
-        """Check that detectors are put on the stages of a network.
+        """Check that the neck reads the maps of the last stages of a network.
 
         Raises:
-            SpecError: the strides of its maps are not those that the neck reads.
+            SpecError: there are fewer, or they have other strides.
         """
-        if network.map_strides != STRIDES:
-            expected = f"{STRIDES}, those of V2 with a stem of stride 4"
-            raise SpecError("the strides of a detector's maps", network.map_strides, expected)
+        strides = network.map_strides[-len(STRIDES) :]
+        if strides != STRIDES:
+            raise SpecError("the strides of a detector's maps", strides, f"{STRIDES}")
+
+    def stem_stride(self, network: NetworkSpec) -> int:
+        """Return the stride of the stem with which the last stages of a network have those maps.
+
+        It is that of the paper, which suits images of 224 px: 4 for V1 and V2, 2 for V2+.
+        """
+        return max(1, STRIDES[-1] * network.stem_stride // network.map_strides[-1])
 
     def cells(self, height: int, width: int) -> int:
         """Return the number of cells of an input, each of which may find a box.
