@@ -1,6 +1,7 @@
 """Every error with the sentence that it writes, a file a subject."""
 
 from error_sentences import (
+    boxes,
     data,
     foreign,
     inference,
@@ -17,6 +18,7 @@ __all__ = ["SENTENCES"]
 SENTENCES = [
     *others.SENTENCES,
     *data.SENTENCES,
+    *boxes.SENTENCES,
     *models.SENTENCES,
     *foreign.SENTENCES,
     *requests.SENTENCES,

@@ -18,7 +18,7 @@ from shufflenet.data._walk import is_image, is_junk
 from shufflenet.errors import DataUnreadable, NotJson
 from shufflenet.outside import open_regular, read_json
 
-__all__ = ["Archive", "decompress", "key_of", "list_members", "read_archive"]
+__all__ = ["Archive", "decompress", "key_of", "list_archive", "list_members", "read_archive"]
 
 _LABELS = (".cls", ".json")
 _LONGEST_LABEL = 1 << 20  # bytes of a file beside an image; a larger one is something else
@@ -78,6 +78,28 @@ def read_archive(path: Path) -> Archive:
             return archive
     except Exception as error:  # tarfile raises anything on a stranger's headers
         raise DataUnreadable(path, error, "an archive") from error
+
+
+def list_archive(path: Path) -> tuple[dict[str, Sample], Any]:
+    """List all files of an archive by name, of the same name the last, without those of systems.
+
+    Returns:
+        The files, images or not, as samples, and the temporary file of a compressed archive.
+
+    Raises:
+        DataUnreadable: the archive cannot be read, or is truncated.
+    """
+    spool = None if path.suffix.lower() == ".tar" else decompress(path)
+    plain, found = spool.name if spool else str(path), dict[str, Sample]()
+    try:
+        with open_regular(plain) as content, tarfile.open(fileobj=content, mode="r:") as file:
+            for member in list_members(file):
+                name = posixpath.normpath(member.name.lstrip("/"))
+                if not is_junk(name):
+                    found[name] = Sample(name, -1, plain, member.offset, member.size)
+    except Exception as error:  # tarfile raises anything on a stranger's headers
+        raise DataUnreadable(path, error, "an archive") from error
+    return found, spool
 
 
 def list_members(file: tarfile.TarFile) -> Iterator[Member]:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Findings", "PassedOver", "count_passed_over"]
+__all__ = ["Findings", "PassedOver", "count_of", "count_passed_over", "some_of"]
 
 _SHOWN = 6  # folders or classes that a sentence names
 
@@ -85,7 +85,7 @@ class Findings:
             self._about_splits(source),
             self.inside and f"All images in {source!r} are in {self.inside!r}.",
             self.shared_folders
-            and f"Each class in {source!r} holds the folders {_some(self.shared_folders)}, which "
+            and f"Each class in {source!r} holds the folders {some_of(self.shared_folders)}, which "
             "are not taken for classes.",
             self.label_file and f"Labels are from {self.label_file!r}.",
             self._about_files(source),
@@ -94,15 +94,15 @@ class Findings:
                 for folder, why in self.unreadable.items()
             ),
             self.empty_classes
-            and f"Class folders without an image in {source!r}: {_some(self.empty_classes)}.",
+            and f"Class folders without an image in {source!r}: {some_of(self.empty_classes)}.",
             self.unlabeled
-            and f"{_count(self.unlabeled, 'image')} in {source!r} without a label: left out.",
+            and f"{count_of(self.unlabeled, 'image')} in {source!r} without a label: left out.",
             self.companions
-            and f"{_count(self.companions, 'image')} in {source!r} called as 0.seg.png is beside "
+            and f"{count_of(self.companions, 'image')} in {source!r} called as 0.seg.png is beside "
             "0.jpg: left out.",
             self.repeated
-            and f"{_count(self.repeated, 'row')} of {source!r} for an image that has a row before: "
-            "each counts.",
+            and f"{count_of(self.repeated, 'row')} of {source!r} for an image that has a row "
+            "before: each counts.",
             self.by_number
             and "Labels are numbers: taken as the numbers of the model's classes, from 0.",
             _about_unknown("image", self.unknown_classes),
@@ -113,7 +113,7 @@ class Findings:
     def _about_splits(self, source: str) -> str:
         if not self.split:
             return ""
-        others = _some(self.other_splits)
+        others = some_of(self.other_splits)
         whole = posixpath.dirname(source)
         return f"{whole!r} holds splits: {self.split!r} is used here, beside it are {others}."
 
@@ -128,7 +128,7 @@ class Findings:
         ]
         rest = sum(each.files for each in most[_SHOWN:])
         groups += [f"{rest} others"] * bool(rest)
-        files = _count(sum(each.files for each in self.passed_over), "file")
+        files = count_of(sum(each.files for each in self.passed_over), "file")
         return f"{files} in {source!r} passed over, of no image's ending: {', '.join(groups)}."
 
 
@@ -150,8 +150,8 @@ def count_passed_over(names: Iterable[str]) -> tuple[PassedOver, ...]:
 def _about_unknown(what: str, unknown: Mapping[str, int]) -> str:
     if not unknown:
         return ""
-    number, names = _count(sum(unknown.values()), what), _some(tuple(unknown))
-    classes = _count(len(unknown), "class", "classes")
+    number, names = count_of(sum(unknown.values()), what), some_of(tuple(unknown))
+    classes = count_of(len(unknown), "class", "classes")
     return f"{number} of {classes} left out, for no class of the model is called {names}."
 
 
@@ -159,10 +159,12 @@ def _place(folder: str, source: str) -> str:
     return f"{folder!r} in {source!r}" if folder else repr(source)
 
 
-def _count(number: int, noun: str, plural: str = "") -> str:
+def count_of(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun in the singular or plural."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-def _some(names: Sequence[str]) -> str:
+def some_of(names: Sequence[str]) -> str:
+    """Return the first names as a sentence lists them, and how many more there are."""
     shown = ", ".join(map(repr, names[:_SHOWN]))
     return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from shufflenet.data._sets import ImageSet, Sample, check_text
 from shufflenet.errors import LabelNotAName, LabelOutOfRange, NoImages, UnlabeledImage
 
-__all__ = ["Classes", "Label", "check_label", "class_name", "class_order", "with_labels"]
+__all__ = ["Classes", "Label", "check_label", "class_name", "class_order", "is_name", "with_labels"]
 
 Label = int | str | None
 _LONGEST = 256  # characters of a class's name, as of a file's
@@ -96,8 +96,13 @@ def check_label(source: str, image: str, label: Label) -> None:
     """
     if label is None or label == "" or (isinstance(label, int) and label < 0):
         raise UnlabeledImage(source, image)
-    if isinstance(label, str) and (len(label) > _LONGEST or _CONTROL.search(label)):
+    if isinstance(label, str) and not is_name(label):
         raise LabelNotAName(source, image, label)
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text can be a class's name: it is not empty, short, and of one line."""
+    return bool(text.strip()) and len(text) <= _LONGEST and not _CONTROL.search(text)
 
 
 def class_name(text: str) -> str:

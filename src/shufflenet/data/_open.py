@@ -26,9 +26,9 @@ from shufflenet.errors import (
 )
 from shufflenet.spec import Task
 
-__all__ = ["expand_pattern", "open_images"]
+__all__ = ["ARCHIVES", "expand_pattern", "open_images"]
 
-_ARCHIVES = (".tar", ".tar.gz", ".tgz")
+ARCHIVES = (".tar", ".tar.gz", ".tgz")
 _RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
 _MOST_SHARDS = 100_000  # that a pattern may name
 
@@ -96,7 +96,7 @@ def _read_shards_in(
         NoImages: there are neither images nor shards.
         SeveralSplits: the shards are of several sets, such as training and validation.
     """
-    for endings in (_ARCHIVES, (".parquet",)):
+    for endings in (ARCHIVES, (".parquet",)):
         shards = sorted(
             path
             for path in folder.iterdir()
@@ -117,7 +117,7 @@ def _read(source: str, paths: list[Path], part: Part | None, task: Task | None) 
         if not os.path.isfile(path):
             raise DataNotAFile(path)
     first = paths[0]
-    if _all_end(paths, _ARCHIVES):
+    if _all_end(paths, ARCHIVES):
         from shufflenet.data._shards import read_shards  # noqa: PLC0415  # tarfile starts slowly
 
         return read_shards(source, paths, part)

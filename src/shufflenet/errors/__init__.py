@@ -44,6 +44,7 @@ which takes facts, such as a path, and writes its sentences: what is wrong, then
 
 from shufflenet.errors import (
     _arguments,
+    _boxes,
     _channels,
     _compiling,
     _data,
@@ -69,6 +70,7 @@ from shufflenet.errors import (
 )
 from shufflenet.errors._arguments import *
 from shufflenet.errors._base import ShuffleNetError
+from shufflenet.errors._boxes import *
 from shufflenet.errors._channels import *
 from shufflenet.errors._compiling import *
 from shufflenet.errors._data import *
@@ -96,6 +98,7 @@ from shufflenet.errors._tables import *
 __all__ = [
     "ShuffleNetError",
     *_arguments.__all__,
+    *_boxes.__all__,
     *_channels.__all__,
     *_compiling.__all__,
     *_data.__all__,

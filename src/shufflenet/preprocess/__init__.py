@@ -17,7 +17,7 @@ from shufflenet.preprocess._crop import (
 )
 from shufflenet.preprocess._decode import decode, decode_as, image_as, is_upright
 from shufflenet.preprocess._formats import IMAGE_FORMATS, IMAGE_SUFFIXES, ImageFormat
-from shufflenet.preprocess._header import ImageHeader, read_header
+from shufflenet.preprocess._header import ImageHeader, read_header, upright_size
 from shufflenet.preprocess._mean_image import mean_image
 from shufflenet.preprocess._normalize import affine, normalize, scales_bytes
 from shufflenet.preprocess._one_image import (
@@ -63,6 +63,7 @@ __all__ = [
     "resized_size",
     "scaled_size",
     "scales_bytes",
+    "upright_size",
 ]
 
 

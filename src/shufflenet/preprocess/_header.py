@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 from shufflenet.preprocess._one_image import identify, open_source, refuse_size, stores_16_bits
 from shufflenet.preprocess._tiff import is_tiff, read_pages
 
-__all__ = ["ImageHeader", "read_header"]
+__all__ = ["ImageHeader", "read_header", "upright_size"]
+
+_LYING = range(5, 9)  # EXIF 2.3, table 4, tag 0x0112: turned by 90 degrees
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,22 @@ def read_header(
                 return ImageHeader(first.width, first.height, channels, max(8, first.bits))
         with identify(file, name, most_pixels) as image:
             return ImageHeader(*image.size, *_channels(image))
+
+
+def upright_size(source: str | Path | bytes, name: str) -> tuple[int, int]:
+    """Return the width and height, px, of an image that its EXIF tag has turned upright.
+
+    Args:
+        source: A path, or the bytes of an image file.
+        name: The image's name in errors.
+
+    Raises:
+        ImageError: it is missing, of no format that is read, or too large.
+    """
+    with open_source(source, name) as file, identify(file, name) as image:
+        width, height = image.size
+        lies = image.getexif().get(ExifTags.Base.Orientation) in _LYING
+        return (height, width) if lies else (width, height)
 
 
 def _channels(image: Image.Image) -> tuple[int, int]:

@@ -1,0 +1,98 @@
+"""The files of a folder or an archive that holds boxes: texts beside images."""
+
+import os
+import posixpath
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from shufflenet.data._archives import list_archive
+from shufflenet.data._folders import Tree
+from shufflenet.data._sets import Sample
+from shufflenet.data._walk import Listing, list_folder
+from shufflenet.errors import DataUnreadable
+from shufflenet.outside import open_regular
+
+__all__ = ["Finder", "folder_tree", "groups", "open_archive", "read_text"]
+
+
+def folder_tree(source: str, folder: Path) -> Tree:
+    """List a folder.
+
+    Raises:
+        DataUnreadable: it cannot be listed.
+    """
+    listing = list_folder(folder)
+    if "" in listing.unreadable:
+        raise DataUnreadable(source, listing.unreadable[""])
+    before = os.path.join(folder, "")
+    return Tree(listing, lambda name: Sample(name, -1, before + name.replace("/", os.sep)), folder)
+
+
+def open_archive(path: Path) -> tuple[Tree, Any]:
+    """List a .tar or .tar.gz, and return with it the temporary file of a compressed one.
+
+    Raises:
+        DataUnreadable: it cannot be read, or is truncated.
+    """
+    members, spool = list_archive(path)
+    listing = Listing()
+    for name in members:
+        listing.add(name)
+    return Tree(listing, members.__getitem__), spool
+
+
+def read_text(source: str, tree: Tree, name: str, limit_bytes: int) -> bytes:
+    """Read a file of annotations.
+
+    Raises:
+        DataUnreadable: it cannot be read, or is larger than the limit.
+    """
+    sample = tree.sample(name)
+    try:
+        with open_regular(sample.path) as file:
+            file.seek(sample.offset)
+            most = limit_bytes + 1
+            content = file.read(most if sample.size < 0 else min(sample.size, most))
+    except OSError as error:
+        raise DataUnreadable(posixpath.join(source, name), error.strerror) from error
+    if len(content) > limit_bytes:
+        reason = f"it is larger than {limit_bytes / 1e6:.3g} MB"
+        raise DataUnreadable(posixpath.join(source, name), reason)
+    return content
+
+
+def groups(listing: Listing) -> dict[str, Listing]:
+    """Return what lies in each folder directly below, by path below it."""
+    found = defaultdict[str, Listing](Listing)
+    for kind in ("images", "others"):
+        for name in getattr(listing, kind):
+            first, slash, rest = name.partition("/")
+            if slash:
+                getattr(found[first], kind).append(rest)
+    return dict(found)
+
+
+class Finder:
+    """Finds the images that annotations name, among those below a folder and nowhere else."""
+
+    def __init__(self, images: Iterable[str], folders: Iterable[str]) -> None:
+        """Take the images, and the folders that names may be meant below, the likeliest first."""
+        self._images = set(images)
+        self._folders = list(dict.fromkeys(folders))
+        self._by_name: dict[str, str | None] = {}
+        for path in self._images:
+            name = posixpath.basename(path)
+            self._by_name[name] = None if name in self._by_name else path
+
+    def find(self, name: str) -> str | None:
+        """Return the image that a name means; None if there is none, or several.
+
+        A name may be a path below one of the folders, or one elsewhere, of which only the last part
+        counts.
+        """
+        name = posixpath.normpath(name.replace("\\", "/")).lstrip("/")
+        below = (posixpath.join(folder, name) for folder in self._folders)
+        path = next((path for path in below if path in self._images), None)
+        return path or self._by_name.get(posixpath.basename(name))

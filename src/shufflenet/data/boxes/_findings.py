@@ -1,0 +1,149 @@
+"""What was understood of a data set of boxes, and what of it is changed or left out."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from shufflenet.data._findings import count_of, some_of
+
+__all__ = ["TITLES", "BoxFindings", "BoxFormat", "Counted", "Tally"]
+
+BoxFormat = Literal["coco", "yolo", "voc"]
+TITLES: dict[BoxFormat, str] = {"coco": "COCO", "yolo": "YOLO", "voc": "Pascal VOC"}
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many there are of something, and where the first is.
+
+    Attributes:
+        count: How many.
+        first: The image, the file or the box's place that the first was found in.
+    """
+
+    count: int = 0
+    first: str = ""
+
+
+_NONE = Counted()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxFindings:
+    """What was understood of a data set of boxes, and what of it is changed or left out.
+
+    Attributes:
+        format: How the boxes are written.
+        annotations: The file or folder that they are read from.
+        split: The part that is used, where the data hold several splits.
+        validation: The part to measure on, if there is one among the splits.
+        other_splits: The parts beside the one that is used.
+        without_boxes: Images without a box; they are used.
+        ignored: Boxes that count neither for nor against a detector: COCO's crowds, VOC's difficult
+            objects.
+        outlined: Boxes around outlines, which the lines of some YOLO files are.
+        clipped: Boxes that stuck out of their image by more than a pixel and are cut at its edge.
+        empty: Boxes of no area inside of their image, left out.
+        doubled: Boxes that another of the same class in the same image equals, left out.
+        unknown_classes: Boxes of classes that are not listed, by class, left out.
+        unknown_images: Boxes of images that are not listed, left out.
+        unreadable: Images that cannot be read, left out with their boxes.
+        unlisted: Images that the annotations do not name, left out.
+        orphans: Files of boxes without an image, left out.
+        other_sizes: Images of another size than the annotations state; boxes are taken as they are.
+        small: Images with a side of less than 32 px; they are used.
+        unused_classes: Classes without a box.
+    """
+
+    format: BoxFormat = "coco"
+    annotations: str = ""
+    split: str = ""
+    validation: str = ""
+    other_splits: tuple[str, ...] = ()
+    without_boxes: int = 0
+    ignored: int = 0
+    outlined: Counted = _NONE
+    clipped: Counted = _NONE
+    empty: Counted = _NONE
+    doubled: Counted = _NONE
+    unknown_classes: Mapping[str, int] = field(default_factory=dict)
+    unknown_images: Counted = _NONE
+    unreadable: Counted = _NONE
+    unlisted: Counted = _NONE
+    orphans: Counted = _NONE
+    other_sizes: Counted = _NONE
+    small: Counted = _NONE
+    unused_classes: tuple[str, ...] = ()
+
+    def sentences(self, source: str) -> list[str]:
+        """Return whole sentences about what is changed, left out or strange; none where nothing is.
+
+        Args:
+            source: The name of the data, as ``BoxSet.source`` is.
+        """
+        parts = [
+            self.split
+            and f"{source!r} is one of several splits; beside it are {some_of(self.other_splits)}."
+        ]
+        for name, (noun, what) in _ABOUT.items():
+            counted: Counted = getattr(self, name)
+            if counted.count:
+                such = f", such as {_place(counted.first)}" if counted.first else ""
+                plural = "boxes" if noun == "box" else ""
+                parts.append(f"{count_of(counted.count, noun, plural)} {what}{such}.")
+        if self.unknown_classes:
+            boxes = count_of(sum(self.unknown_classes.values()), "box", "boxes")
+            names = some_of(tuple(self.unknown_classes))
+            parts.append(f"{boxes} of classes that are not listed left out: {names}.")
+        if self.unused_classes:
+            parts.append(f"Classes without a box in {source!r}: {some_of(self.unused_classes)}.")
+        return [part for part in parts if part]
+
+
+# What is said of each count: of what it is, and what is done.
+_ABOUT = {
+    "outlined": ("outline", "taken as the box around it"),
+    "clipped": ("box", "sticking out of an image cut at its edge"),
+    "empty": ("box", "of no area in an image left out"),
+    "doubled": ("box", "equal to another of its class and image left out"),
+    "unknown_images": ("box", "of an image that is not listed left out"),
+    "unreadable": ("image", "that cannot be read left out"),
+    "unlisted": ("image", "that the annotations do not name left out"),
+    "orphans": ("file", "of boxes without an image left out"),
+    "other_sizes": ("image", "of another size than the annotations state"),
+    "small": ("image", "with a side of less than 32 px"),
+}
+
+
+class Tally:
+    """Counts what is found while boxes are read."""
+
+    def __init__(self) -> None:
+        self._counts = Counter[str]()
+        self._first: dict[str, str] = {}
+        self._classes = Counter[str]()
+
+    def add(self, what: str, place: str, count: int = 1) -> None:
+        """Count something of a field of ``BoxFindings`` at a place, as in an image."""
+        if count:
+            self._counts[what] += count
+            self._first.setdefault(what, place)
+
+    def add_unknown_class(self, name: str) -> None:
+        """Count a box of a class that is not listed."""
+        self._classes[name] += 1
+
+    @property
+    def counts(self) -> dict[str, Counted]:
+        """What was counted, by field of ``BoxFindings``."""
+        return {name: Counted(count, self._first[name]) for name, count in self._counts.items()}
+
+    @property
+    def unknown_classes(self) -> dict[str, int]:
+        """How many boxes are of classes that are not listed, by class."""
+        return dict(self._classes)
+
+
+def _place(text: str) -> str:
+    return repr(text if len(text) <= 80 else f"...{text[-77:]}")

@@ -1,0 +1,108 @@
+"""Opening data with boxes: the reader is chosen by which files there are."""
+
+import os
+import posixpath
+from dataclasses import replace
+from pathlib import Path
+
+from shufflenet.data._folders import Tree
+from shufflenet.data._open import ARCHIVES
+from shufflenet.data._splits import find_splits
+from shufflenet.data._walk import Listing
+from shufflenet.data.boxes._coco import find_coco, read_coco, read_coco_file
+from shufflenet.data.boxes._files import folder_tree, groups, open_archive
+from shufflenet.data.boxes._findings import BoxFormat
+from shufflenet.data.boxes._parts import Part, choose, record
+from shufflenet.data.boxes._sets import BoxSet
+from shufflenet.errors import DataMissing, DataNotAFile, HoldsNoBoxes, NoBoxes, SeveralBoxSets
+
+__all__ = ["open_boxes"]
+
+_DEEPEST = 3  # folders around a data set
+_READERS = {"coco": read_coco}
+
+
+def open_boxes(source: str | Path, split: Part | None = None) -> BoxSet:
+    """List the images and boxes of a folder, an archive or a JSON of COCO's format.
+
+    Read are COCO's JSON (``annotations.json`` beside ``images/``), YOLO's text files and Pascal
+    VOC's XML, as a folder, a ``.tar`` or a ``.tar.gz``.
+
+    Args:
+        source: The folder, the archive, or a JSON with its images beside it.
+        split: What the boxes are for, ``"train"`` to train on or ``"val"`` to measure on. If the
+            data hold splits, it chooses one; ``findings`` of the result says which. Without it they
+            are refused.
+
+    Returns:
+        The images and boxes; ``findings`` says what was understood, changed and left out.
+
+    Raises:
+        DataMissing: there is no such file or folder.
+        DataNotAFile: it is a pipe, a device or a socket.
+        HoldsNoBoxes: the data are of none of these formats.
+        DataError: the boxes cannot be read, or not one can be used; see its subclasses.
+    """
+    path, name = Path(source), str(source)
+    if not os.path.exists(path) or not name:
+        raise DataMissing(name)
+    if os.path.isdir(path):
+        return _checked(_open(name, folder_tree(name, path), split))
+    if not os.path.isfile(path):
+        raise DataNotAFile(name)
+    if path.name.lower().endswith(ARCHIVES):
+        tree, spool = open_archive(path)
+        return _checked(replace(_open(name, tree, split), spool=spool))
+    if path.suffix.lower() == ".json":
+        folder = path.parent.parent if path.parent.name == "annotations" else path.parent
+        inside = path.relative_to(folder).as_posix()
+        return _checked(read_coco_file(str(folder), folder_tree(str(folder), folder), inside))
+    raise HoldsNoBoxes(name)
+
+
+def _checked(images: BoxSet) -> BoxSet:
+    """Return a set that has a box.
+
+    Raises:
+        NoBoxes: it has none.
+    """
+    if not sum(map(len, images.boxes)):
+        found = images.findings
+        lost = found.empty.count + found.unknown_images.count + sum(found.unknown_classes.values())
+        raise NoBoxes(images.source, lost)
+    return images
+
+
+def _format(listing: Listing) -> BoxFormat | None:
+    """Return the format of the boxes that lie directly in a folder; None if there are none."""
+    return "coco" if find_coco(listing) else None
+
+
+def _open(source: str, tree: Tree, part: Part | None, depth: int = 0) -> BoxSet:
+    """Read the boxes in a folder, in a split of it, or in the one folder that holds them.
+
+    Raises:
+        HoldsNoBoxes: there are none.
+        SeveralBoxSets: several folders hold some, which are no splits.
+    """
+    form = _format(tree.listing)
+    if form:
+        return _READERS[form](source, tree, part)
+    holding = sorted(name for name, inner in groups(tree.listing).items() if _holds(inner, depth))
+    if not holding:
+        raise HoldsNoBoxes(source)
+    splits = find_splits(source, holding, ()) if len(holding) > 1 else None
+    if splits:
+        used = choose(source, splits, part)
+        found = _open(posixpath.join(source, used), tree.below(used), None, depth + 1)
+        return record(found, splits, used)
+    if len(holding) > 1:
+        raise SeveralBoxSets(source, holding[0], holding[1])
+    return _open(posixpath.join(source, holding[0]), tree.below(holding[0]), part, depth + 1)
+
+
+def _holds(listing: Listing, depth: int) -> bool:
+    """Return whether a folder holds boxes, or one in it does."""
+    if _format(listing):
+        return True
+    return depth < _DEEPEST and any(_holds(inner, depth + 1) for inner in groups(listing).values())
