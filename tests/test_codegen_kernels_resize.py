@@ -23,7 +23,7 @@ from shufflenet.data import open_images
 from shufflenet.machine import host_target
 from shufflenet.preprocess import decode, mean_color, resize_and_crop, scaled_size
 from shufflenet.preprocess._axis import Axis
-from shufflenet.preprocess._crop import _crop_start
+from shufflenet.preprocess._crop import crop_start
 from shufflenet.preprocess._pillow_resize import _taps, _weighted_sum
 from shufflenet.spec import Preprocess
 
@@ -101,13 +101,13 @@ def expected(image: Pixels, how: Preprocess) -> Pixels:
         framed = np.empty((*how.size_px, how.in_channels), np.uint8)
         framed[:] = mean_color(how)
         top, left = (
-            _crop_start(px, to, how.crop_offset)
+            crop_start(px, to, how.crop_offset)
             for px, to in zip(how.size_px, resized[::-1], strict=True)
         )
         framed[top : top + resized[1], left : left + resized[0]] = inner
         return framed
     across, down = (
-        Axis(source, to, _crop_start(to, px, how.crop_offset), px)
+        Axis(source, to, crop_start(to, px, how.crop_offset), px)
         for source, to, px in zip((width, height), resized, how.size_px[::-1], strict=True)
     )
     return _by_rows_first(image, across, down)

@@ -27,6 +27,7 @@ from shufflenet.preprocess._one_image import (
     read_image_file,
 )
 from shufflenet.preprocess._pixels import Decoded, Pixels, draw_noise, mean_color, pixel_type
+from shufflenet.preprocess._placement import placement
 from shufflenet.preprocess._shown import decode_to_show
 from shufflenet.spec import Preprocess
 
@@ -55,6 +56,7 @@ __all__ = [
     "open_image",
     "pad",
     "pixel_type",
+    "placement",
     "prepare",
     "read_header",
     "read_image_file",

@@ -13,6 +13,7 @@ from shufflenet.preprocess._pixels import Decoded, Pixels, mean_color
 from shufflenet.spec import Preprocess
 
 __all__ = [
+    "crop_start",
     "decoded_size",
     "enlarged_size",
     "pad",
@@ -110,8 +111,8 @@ def resize_and_crop(image: Decoded, how: Preprocess) -> Pixels:
     to_width, to_height = scaled_size(width, height, how)
     if how.fit == "pad":
         return pad(resize(image, (to_height, to_width), how), how)
-    left = _crop_start(to_width, how.width_px, how.crop_offset)
-    top = _crop_start(to_height, how.height_px, how.crop_offset)
+    left = crop_start(to_width, how.width_px, how.crop_offset)
+    top = crop_start(to_height, how.height_px, how.crop_offset)
     across = Axis(width, to_width, left, how.width_px)
     down = Axis(height, to_height, top, how.height_px)
     return _resize(image, across, down, how)
@@ -146,20 +147,20 @@ def pad(pixels: Pixels, how: Preprocess) -> Pixels:
     height, width = pixels.shape[:2]
     if (height, width) == (how.height_px, how.width_px):
         return pixels
-    top = _crop_start(how.height_px, height, how.crop_offset)
-    left = _crop_start(how.width_px, width, how.crop_offset)
+    top = crop_start(how.height_px, height, how.crop_offset)
+    left = crop_start(how.width_px, width, how.crop_offset)
     padded = np.empty((how.height_px, how.width_px, how.in_channels), pixels.dtype)
     padded[:] = mean_color(how)
     padded[top : top + height, left : left + width] = pixels
     return padded
 
 
-def _crop_start(resized_px: int, crop_px: int, rounding: Literal["round", "floor"]) -> int:
+def crop_start(resized_px: int, crop_px: int, rounding: Literal["round", "floor"]) -> int:
     """Return the number of pixels before the crop; when padding, before the image.
 
-    >>> [_crop_start(side, 224, "round") for side in (256, 341, 383)]  # 16, 58.5, 79.5
+    >>> [crop_start(side, 224, "round") for side in (256, 341, 383)]  # 16, 58.5, 79.5
     [16, 58, 80]
-    >>> [_crop_start(side, 224, "floor") for side in (256, 341, 383)]
+    >>> [crop_start(side, 224, "floor") for side in (256, 341, 383)]
     [16, 58, 79]
 
     Sources: ``round``: torchvision 0.28 (transforms/functional.py, center_crop), which Megvii uses
