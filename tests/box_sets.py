@@ -8,7 +8,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-__all__ = ["coco_json", "write_coco_set", "write_image"]
+from shufflenet.data.boxes import BoxSet
+
+__all__ = [
+    "check_usual",
+    "coco_json",
+    "counted",
+    "voc_object",
+    "write_coco_set",
+    "write_image",
+    "write_voc_set",
+    "write_yolo_set",
+]
 
 CLASSES = ("cat", "dog")
 
@@ -41,3 +52,74 @@ def write_coco_set(folder: Path, content: object = None) -> Path:
     default = coco_json([(1, 1, (2, 3, 10, 20)), (2, 2, (5, 6, 7, 8)), (2, 1, (0, 0, 64, 48))])
     (folder / "annotations.json").write_text(json.dumps(default if content is None else content))
     return folder
+
+
+def write_yolo_set(folder: Path, *, names: str = "names: [cat, dog]\n") -> Path:
+    """Write the same set as ``write_coco_set`` in YOLO's format; the last image has no text."""
+    for i in range(3):
+        write_image(folder / "images" / f"{i}.png", seed=i)
+    (folder / "labels").mkdir()
+    (folder / "data.yaml").write_text(names, encoding="utf-8")
+    (folder / "labels" / "0.txt").write_text(_yolo_line(0, (2, 3, 10, 20)))
+    lines = (_yolo_line(1, (5, 6, 7, 8)), _yolo_line(0, (0, 0, 64, 48)))
+    (folder / "labels" / "1.txt").write_text("".join(lines))
+    return folder
+
+
+def _yolo_line(label: int, box: tuple[int, int, int, int]) -> str:
+    left, top, width, height = box
+    x, y = (left + width / 2) / 64, (top + height / 2) / 48
+    return f"{label} {x} {y} {width / 64} {height / 48}\n"
+
+
+def write_voc_set(folder: Path) -> Path:
+    """Write the same set as ``write_coco_set`` in Pascal VOC's format."""
+    for i in range(3):
+        write_image(folder / "JPEGImages" / f"{i}.png", seed=i)
+    (folder / "Annotations").mkdir()
+    boxes = [[("cat", (3, 4, 12, 23))], [("dog", (6, 7, 12, 14)), ("cat", (1, 1, 64, 48))], []]
+    for i, inside in enumerate(boxes):
+        objects = "".join(voc_object(name, edges) for name, edges in inside)
+        (folder / "Annotations" / f"{i}.xml").write_text(
+            f"<annotation><filename>{i}.png</filename><size><width>64</width>"
+            f"<height>48</height></size>{objects}</annotation>"
+        )
+    return folder
+
+
+def voc_object(name: str, edges: Sequence[object], difficult: int = 0) -> str:
+    """Return an object of VOC's XML: its first and last columns and rows are numbered from 1."""
+    sides = zip(("xmin", "ymin", "xmax", "ymax"), edges, strict=True)
+    inside = "".join(f"<{side}>{value}</{side}>" for side, value in sides)
+    return (
+        f"<object><name>{name}</name><difficult>{difficult}</difficult>"
+        f"<part><name>head</name><bndbox>{inside}</bndbox></part><bndbox>{inside}</bndbox></object>"
+    )
+
+
+def counted(images: BoxSet) -> dict[str, int]:
+    """What was counted of each kind, where it is not 0."""
+    counts = {name: getattr(images.findings, name) for name in ("clipped", "empty", "doubled")}
+    counts |= {
+        name: getattr(images.findings, name)
+        for name in ("unknown_images", "unreadable", "unlisted", "orphans", "other_sizes", "small")
+    }
+    return {name: each.count for name, each in counts.items() if each.count}
+
+
+def check_usual(images: BoxSet) -> None:
+    """Check the set that ``write_coco_set`` writes."""
+    assert images.classes == ("cat", "dog")
+    assert [Path(each.name).name for each in images.samples] == ["0.png", "1.png", "2.png"]
+    assert [each.tolist() for each in images.boxes] == [
+        [[2, 3, 10, 20]], [[5, 6, 7, 8], [0, 0, 64, 48]], [],
+    ]  # fmt: skip
+    assert [each.tolist() for each in images.labels] == [[0], [1, 0], []]
+    assert [each.dtype for each in (images.boxes[2], images.labels[2], images.ignored[2])] == [
+        np.float32, np.intp, np.bool_,
+    ]  # fmt: skip
+    assert images.boxes[2].shape == (0, 4)
+    assert list(images.sizes) == [(64, 48)] * 3
+    assert images.findings.without_boxes == 1
+    assert counted(images) == {}
+    assert images.findings.sentences(images.source) == []

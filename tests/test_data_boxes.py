@@ -7,40 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from box_sets import coco_json, write_coco_set, write_image
+from box_sets import check_usual, coco_json, counted, write_coco_set, write_image
 from shufflenet import errors
-from shufflenet.data.boxes import BoxSet, open_boxes
-
-
-def counted(images: BoxSet) -> dict[str, int]:
-    """What was counted of each kind, where it is not 0."""
-    counts = {name: getattr(images.findings, name) for name in ("clipped", "empty", "doubled")}
-    counts |= {
-        name: getattr(images.findings, name)
-        for name in ("unknown_images", "unreadable", "unlisted", "orphans", "other_sizes", "small")
-    }
-    return {name: each.count for name, each in counts.items() if each.count}
-
-
-def check_usual(images: BoxSet) -> None:
-    """Check the set that ``write_coco_set`` writes."""
-    assert images.classes == ("cat", "dog")
-    assert [Path(each.name).name for each in images.samples] == ["0.png", "1.png", "2.png"]
-    assert [each.tolist() for each in images.boxes] == [
-        [[2, 3, 10, 20]], [[5, 6, 7, 8], [0, 0, 64, 48]], [],
-    ]  # fmt: skip
-    assert [each.tolist() for each in images.labels] == [[0], [1, 0], []]
-    assert [each.dtype for each in (images.boxes[2], images.labels[2], images.ignored[2])] == [
-        np.float32, np.intp, np.bool_,
-    ]  # fmt: skip
-    assert images.boxes[2].shape == (0, 4)
-    assert list(images.sizes) == [(64, 48)] * 3
-    assert images.findings.without_boxes == 1
-    assert counted(images) == {}
-    assert images.findings.sentences(images.source) == []
+from shufflenet.data.boxes import open_boxes
 
 
 def test_a_folder_an_archive_and_the_json_itself_are_one_set(tmp_path: Path) -> None:
@@ -88,8 +59,8 @@ def test_one_of_several_splits_is_chosen(nested: bool, tmp_path: Path) -> None:
         (data / "annotations.json").rename(data / "instances_valid.json")
         write_coco_set(data)
         (data / "annotations.json").rename(data / "instances_train.json")
-    check_usual_split = open_boxes(data, "train")
-    assert sum(map(len, check_usual_split.boxes)) == 3
+    training = open_boxes(data, "train")
+    assert sum(map(len, training.boxes)) == 3
     held_out = open_boxes(data, "val")
     assert sum(map(len, held_out.boxes)) == 1
     assert "valid" in held_out.findings.split

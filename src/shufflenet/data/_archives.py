@@ -143,7 +143,9 @@ def _add(member: Member, content: BinaryIO, archive: Archive, plain: str) -> Non
     elif name.endswith(_LABELS):
         content.seek(member.offset)
         label = _label(name, content.read(min(member.size, _LONGEST_LABEL)))
-        if label is not None and not (name.endswith(".json") and key_of(name) in archive.labels):
+        if label is None:
+            archive.others.append(name)
+        elif not (name.endswith(".json") and key_of(name) in archive.labels):
             archive.labels[key_of(name)] = label  # .cls goes before .json, wherever it stands
     else:
         archive.others.append(name)

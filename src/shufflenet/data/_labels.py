@@ -12,7 +12,7 @@ __all__ = ["Classes", "Label", "check_label", "class_name", "class_order", "is_n
 
 Label = int | str | None
 _LONGEST = 256  # characters of a class's name, as of a file's
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")  # and what XML cannot hold
 
 
 def with_labels(

@@ -9,7 +9,7 @@ from shufflenet.data._sets import ImageSet, Sample
 from shufflenet.errors import AmbiguousClass, NumberedClasses, UnknownClassFolders
 from shufflenet.spec import Label
 
-__all__ = ["label_as", "relabel"]
+__all__ = ["fitting_numbers", "label_as", "relabel"]
 
 
 def relabel(images: ImageSet, classes: Sequence[str], index: Mapping[str, int]) -> ImageSet:
@@ -58,7 +58,7 @@ def label_as(images: ImageSet, labels: Sequence[Label], *, partial: bool = False
     """
     counts = Counter(label for right in images.right for label in right)
     used = [name for number, name in enumerate(images.classes) if counts[number]]
-    numbers = _numbers(images, used, labels)
+    numbers = fitting_numbers(images.source, images.classes, used, labels)
     findings = images.findings
     numbered = not _are_numbers(labels) and all(map(_is_number, used))
     if all(number is None for number in numbers) and used and numbered:
@@ -80,7 +80,9 @@ def label_as(images: ImageSet, labels: Sequence[Label], *, partial: bool = False
     return replace(_renumber(images, identifiers, numbers), findings=findings)
 
 
-def _numbers(images: ImageSet, used: Sequence[str], labels: Sequence[Label]) -> list[int | None]:
+def fitting_numbers(
+    source: str, classes: Sequence[str], used: Sequence[str], labels: Sequence[Label]
+) -> list[int | None]:
     """Return the number of the class of the model that each class fits; None if it fits none.
 
     Raises:
@@ -90,11 +92,11 @@ def _numbers(images: ImageSet, used: Sequence[str], labels: Sequence[Label]) -> 
     values = _fitting_values(labels)
     found = [
         fitting.get(class_name(name)) or values.get(_value(class_name(name)), [])
-        for name in images.classes
+        for name in classes
     ]
-    for name, numbers in zip(images.classes, found, strict=True):
+    for name, numbers in zip(classes, found, strict=True):
         if len(numbers) > 1 and name in used:
-            raise AmbiguousClass(images.source, name, numbers)
+            raise AmbiguousClass(source, name, numbers)
     return [numbers[0] if numbers else None for numbers in found]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from shufflenet.data._boxes_told import check_no_boxes
 from shufflenet.data._findings import PassedOver, count_passed_over
 from shufflenet.data._folders import Tree, from_class_folders
 from shufflenet.data._label_sets import multi_label
@@ -54,6 +55,7 @@ def open_images(source: str | Path, part: Part | None = None, task: Task | None 
 
     Raises:
         ClassNameWithBar: a class folder's name holds a ``|``, and the task is ``multi-label``.
+        HoldsBoxes: the data hold boxes, and no classes of images.
         DataError: the data are missing, unreadable or have no images with classes; see its
             subclasses.
         MissingDependency: the data are parquet, and pyarrow is not installed.
@@ -78,6 +80,7 @@ def _read_folder(source: str, folder: Path, part: Part | None, task: Task | None
     if not listing.images:
         others = count_passed_over(listing.others)
         return _read_shards_in(source, folder, others, part, task)
+    check_no_boxes(source, listing)
     before = os.path.join(folder, "")
     tree = Tree(listing, lambda name: Sample(name, -1, before + name.replace("/", os.sep)), folder)
     return from_class_folders(source, tree, part, task)

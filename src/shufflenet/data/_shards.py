@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from shufflenet.data._archives import Archive, key_of, read_archive
+from shufflenet.data._boxes_told import check_no_boxes
 from shufflenet.data._findings import Findings, count_passed_over
 from shufflenet.data._folders import Tree, from_class_folders
 from shufflenet.data._labels import with_labels
@@ -36,6 +37,7 @@ def read_shards(source: str, paths: Sequence[Path], part: Part | None = None) ->
     or the splits of which ``part`` is one.
 
     Raises:
+        HoldsBoxes: the archive holds boxes, and no classes of images.
         ShardsUnlabeled: the images have neither labels nor class folders.
         DataError: an archive is unreadable or truncated, the archives list different classes,
             there are no images, or only some of them have a label.
@@ -58,6 +60,7 @@ def read_shards(source: str, paths: Sequence[Path], part: Part | None = None) ->
         )
         return replace(labeled, findings=findings, spool=spools)
     samples = [sample for archive in archives.values() for sample in archive.images]
+    check_no_boxes(source, Listing([sample.name for sample in samples], others))
     if samples and all("/" not in sample.name for sample in samples):
         raise ShardsUnlabeled(source)
     by_name = _by_name(archives)

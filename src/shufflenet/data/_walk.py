@@ -71,11 +71,15 @@ def is_image(name: str) -> bool:
     return posixpath.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
-def list_folder(folder: str | Path) -> Listing:
+def list_folder(folder: str | Path, *, deep: bool = True) -> Listing:
     """List what lies below a folder, in linked folders too, each folder by one path only.
 
     Links may form cycles; the path through the fewest folders is kept. Files are listed by their
     names: what is a pipe or a device is found out when it is opened.
+
+    Args:
+        folder: The folder.
+        deep: Whether what lies in folders below it is listed, too.
     """
     found, seen = Listing(), set[tuple[int, int]]()
     waiting = [""]
@@ -96,7 +100,7 @@ def list_folder(folder: str | Path) -> Listing:
             if is_junk(entry.name):
                 continue
             if _is_folder(entry):
-                waiting.append(path)
+                waiting += [path] * deep
             else:
                 found.add(path)
     return found

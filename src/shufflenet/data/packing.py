@@ -3,10 +3,8 @@
 import io
 import logging
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +20,7 @@ from shufflenet.errors import (
     SpecError,
     WriteError,
 )
-from shufflenet.files import partial_beside
+from shufflenet.files import partial_folder
 from shufflenet.machine import cores
 from shufflenet.preprocess import decode, one_image, resized_size
 
@@ -126,7 +124,7 @@ def pack(
     if os.path.lexists(to):
         raise WriteError(to, "it exists already")
     single = to.suffix.lower() == ".tar"
-    with _partial_folder(to) as partial:
+    with partial_folder(to) as partial:
         writer = ShardWriter(partial, images, None if single else shard_bytes)
         for sample, content in _encode_all(images, encoding):
             if content:
@@ -144,19 +142,6 @@ def pack(
         shards=writer.count,
         bytes=writer.bytes,
     )
-
-
-@contextmanager
-def _partial_folder(to: Path) -> Iterator[Path]:
-    # A folder beside `to` that is removed in the end, unless it was renamed.
-    partial = partial_beside(to)
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-    except OSError as error:
-        raise WriteError(to, error.strerror or str(error)) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _encode_all(images: ImageSet, encoding: Encoding) -> Iterator[tuple[Sample, bytes | None]]:

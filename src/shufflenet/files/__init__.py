@@ -4,6 +4,7 @@ from shufflenet.files._atomic import (
     PARTIAL,
     check_place,
     partial_beside,
+    partial_folder,
     write_atomic,
     write_together,
 )
@@ -86,6 +87,7 @@ __all__ = [
     "narrow",
     "open_private",
     "partial_beside",
+    "partial_folder",
     "pt2_texts",
     "read_card",
     "read_checkpoint",

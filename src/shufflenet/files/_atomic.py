@@ -11,7 +11,14 @@ from pathlib import Path
 
 from shufflenet.errors import WriteError
 
-__all__ = ["PARTIAL", "check_place", "partial_beside", "write_atomic", "write_together"]
+__all__ = [
+    "PARTIAL",
+    "check_place",
+    "partial_beside",
+    "partial_folder",
+    "write_atomic",
+    "write_together",
+]
 
 PARTIAL = ".partial"  # the suffix of what is being written
 _STALE_S = 3600.0  # what is partial and unchanged for this long belongs to no running process
@@ -129,6 +136,23 @@ def partial_beside(path: Path) -> Path:
             if time.time() - _last_changed(left) > _STALE_S:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
     return path.with_name(f"{name}.{os.urandom(6).hex()}{PARTIAL}")
+
+
+@contextlib.contextmanager
+def partial_folder(to: Path) -> Iterator[Path]:
+    """Make a folder beside ``to`` that is removed in the end, unless it, or all in it, was renamed.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
+    partial = partial_beside(to)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+    except OSError as error:
+        raise WriteError(to, error.strerror or str(error)) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _last_changed(path: Path) -> float:

@@ -1,7 +1,21 @@
 """Images with boxes of the objects in them: COCO's, YOLO's and Pascal VOC's formats as one set."""
 
-from shufflenet.data.boxes._findings import BoxFindings, BoxFormat, Counted
+from shufflenet.data.boxes._findings import TITLES, BoxFindings, BoxFormat, Counted
+from shufflenet.data.boxes._match import label_boxes_as
 from shufflenet.data.boxes._open import open_boxes
+from shufflenet.data.boxes._recognize import is_of_boxes
 from shufflenet.data.boxes._sets import BoxSet
+from shufflenet.data.boxes._write import WrittenBoxes, write_boxes
 
-__all__ = ["BoxFindings", "BoxFormat", "BoxSet", "Counted", "open_boxes"]
+__all__ = [
+    "TITLES",
+    "BoxFindings",
+    "BoxFormat",
+    "BoxSet",
+    "Counted",
+    "WrittenBoxes",
+    "is_of_boxes",
+    "label_boxes_as",
+    "open_boxes",
+    "write_boxes",
+]

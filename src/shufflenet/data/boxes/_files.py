@@ -17,13 +17,13 @@ from shufflenet.outside import open_regular
 __all__ = ["Finder", "folder_tree", "groups", "open_archive", "read_text"]
 
 
-def folder_tree(source: str, folder: Path) -> Tree:
-    """List a folder.
+def folder_tree(source: str, folder: Path, *, deep: bool = True) -> Tree:
+    """List a folder: all below it, or what is directly in it.
 
     Raises:
         DataUnreadable: it cannot be listed.
     """
-    listing = list_folder(folder)
+    listing = list_folder(folder, deep=deep)
     if "" in listing.unreadable:
         raise DataUnreadable(source, listing.unreadable[""])
     before = os.path.join(folder, "")
@@ -82,9 +82,11 @@ class Finder:
         self._images = set(images)
         self._folders = list(dict.fromkeys(folders))
         self._by_name: dict[str, str | None] = {}
+        self._by_stem: dict[str, str | None] = {}
         for path in self._images:
-            name = posixpath.basename(path)
+            name, stem = posixpath.basename(path), posixpath.splitext(path)[0]
             self._by_name[name] = None if name in self._by_name else path
+            self._by_stem[stem] = None if stem in self._by_stem else path
 
     def find(self, name: str) -> str | None:
         """Return the image that a name means; None if there is none, or several.
@@ -96,3 +98,15 @@ class Finder:
         below = (posixpath.join(folder, name) for folder in self._folders)
         path = next((path for path in below if path in self._images), None)
         return path or self._by_name.get(posixpath.basename(name))
+
+    def find_beside(self, name: str) -> str | None:
+        """Return the image of the same name, but for its ending, in the folders or beside a file.
+
+        Folders inside that of the file are as inside that of the images, as in ``Annotations/a/0``.
+        """
+        stem = posixpath.splitext(name)[0]
+        _, _, inside = stem.partition("/")
+        last = posixpath.basename(stem)
+        below = (posixpath.join(folder, end) for end in (inside, last) for folder in self._folders)
+        found = (self._by_stem.get(path) for path in (stem, *below))
+        return next((path for path in found if path), None)

@@ -47,6 +47,7 @@ class BoxFindings:
         empty: Boxes of no area inside of their image, left out.
         doubled: Boxes that another of the same class in the same image equals, left out.
         unknown_classes: Boxes of classes that are not listed, by class, left out.
+        other_classes: Boxes of classes that a detector does not know, by class, left out.
         unknown_images: Boxes of images that are not listed, left out.
         unreadable: Images that cannot be read, left out with their boxes.
         unlisted: Images that the annotations do not name, left out.
@@ -68,6 +69,7 @@ class BoxFindings:
     empty: Counted = _NONE
     doubled: Counted = _NONE
     unknown_classes: Mapping[str, int] = field(default_factory=dict)
+    other_classes: Mapping[str, int] = field(default_factory=dict)
     unknown_images: Counted = _NONE
     unreadable: Counted = _NONE
     unlisted: Counted = _NONE
@@ -92,13 +94,18 @@ class BoxFindings:
                 such = f", such as {_place(counted.first)}" if counted.first else ""
                 plural = "boxes" if noun == "box" else ""
                 parts.append(f"{count_of(counted.count, noun, plural)} {what}{such}.")
-        if self.unknown_classes:
-            boxes = count_of(sum(self.unknown_classes.values()), "box", "boxes")
-            names = some_of(tuple(self.unknown_classes))
-            parts.append(f"{boxes} of classes that are not listed left out: {names}.")
+        parts.append(_about_classes(self.unknown_classes, "are not listed"))
+        parts.append(_about_classes(self.other_classes, "the model does not know"))
         if self.unused_classes:
             parts.append(f"Classes without a box in {source!r}: {some_of(self.unused_classes)}.")
         return [part for part in parts if part]
+
+
+def _about_classes(counts: Mapping[str, int], which: str) -> str:
+    if not counts:
+        return ""
+    boxes = count_of(sum(counts.values()), "box", "boxes")
+    return f"{boxes} of classes that {which} left out: {some_of(tuple(counts))}."
 
 
 # What is said of each count: of what it is, and what is done.

@@ -8,18 +8,18 @@ from pathlib import Path
 from shufflenet.data._folders import Tree
 from shufflenet.data._open import ARCHIVES
 from shufflenet.data._splits import find_splits
-from shufflenet.data._walk import Listing
-from shufflenet.data.boxes._coco import find_coco, read_coco, read_coco_file
+from shufflenet.data.boxes._coco import read_coco, read_coco_file
 from shufflenet.data.boxes._files import folder_tree, groups, open_archive
-from shufflenet.data.boxes._findings import BoxFormat
 from shufflenet.data.boxes._parts import Part, choose, record
+from shufflenet.data.boxes._recognize import format_below, format_of
 from shufflenet.data.boxes._sets import BoxSet
+from shufflenet.data.boxes._voc import read_voc
+from shufflenet.data.boxes._yolo import read_yolo
 from shufflenet.errors import DataMissing, DataNotAFile, HoldsNoBoxes, NoBoxes, SeveralBoxSets
 
 __all__ = ["open_boxes"]
 
-_DEEPEST = 3  # folders around a data set
-_READERS = {"coco": read_coco}
+_READERS = {"coco": read_coco, "yolo": read_yolo, "voc": read_voc}
 
 
 def open_boxes(source: str | Path, split: Part | None = None) -> BoxSet:
@@ -73,36 +73,24 @@ def _checked(images: BoxSet) -> BoxSet:
     return images
 
 
-def _format(listing: Listing) -> BoxFormat | None:
-    """Return the format of the boxes that lie directly in a folder; None if there are none."""
-    return "coco" if find_coco(listing) else None
-
-
-def _open(source: str, tree: Tree, part: Part | None, depth: int = 0) -> BoxSet:
+def _open(source: str, tree: Tree, part: Part | None) -> BoxSet:
     """Read the boxes in a folder, in a split of it, or in the one folder that holds them.
 
     Raises:
         HoldsNoBoxes: there are none.
         SeveralBoxSets: several folders hold some, which are no splits.
     """
-    form = _format(tree.listing)
+    form = format_of(tree.listing)
     if form:
         return _READERS[form](source, tree, part)
-    holding = sorted(name for name, inner in groups(tree.listing).items() if _holds(inner, depth))
+    holding = sorted(name for name, inner in groups(tree.listing).items() if format_below(inner))
     if not holding:
         raise HoldsNoBoxes(source)
     splits = find_splits(source, holding, ()) if len(holding) > 1 else None
     if splits:
         used = choose(source, splits, part)
-        found = _open(posixpath.join(source, used), tree.below(used), None, depth + 1)
+        found = _open(posixpath.join(source, used), tree.below(used), None)
         return record(found, splits, used)
     if len(holding) > 1:
         raise SeveralBoxSets(source, holding[0], holding[1])
-    return _open(posixpath.join(source, holding[0]), tree.below(holding[0]), part, depth + 1)
-
-
-def _holds(listing: Listing, depth: int) -> bool:
-    """Return whether a folder holds boxes, or one in it does."""
-    if _format(listing):
-        return True
-    return depth < _DEEPEST and any(_holds(inner, depth + 1) for inner in groups(listing).values())
+    return _open(posixpath.join(source, holding[0]), tree.below(holding[0]), part)
