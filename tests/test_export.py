@@ -15,7 +15,7 @@ from programs import compute
 from shufflenet import export
 from shufflenet.deploy import compact
 from shufflenet.errors import NetworkNotNumbers, ParityError, SpecError, WriteError
-from shufflenet.export import Exported, ExportOptions, _onnx, export_file, export_onnx
+from shufflenet.export import Exported, ExportOptions, _onnx, _trace, export_file, export_onnx
 from shufflenet.graph import load_onnx, read_program
 from shufflenet.networks import ShuffleNet, build
 from shufflenet.runtimes import OnnxClassifier
@@ -161,13 +161,16 @@ def test_the_shuffle_can_be_kept(net: ShuffleNet, tmp_path: Path) -> None:
 @pytest.fixture
 def traces(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The sizes that torch left open, of each time that it traced a network."""
-    traced, trace = [], _onnx._trace
+    traced: list[object] = []
+    trace = _trace.trace
 
-    def counted(deployed: nn.Module, net: ShuffleNet, sizes: object = None) -> onnx_ir.Model:
+    def counted(
+        deployed: nn.Module, net: ShuffleNet, *, sizes: dict[int, str] | None = None
+    ) -> onnx_ir.Model:
         traced.append(sizes)
-        return trace(deployed, net, sizes)  # type: ignore[arg-type]  # as they came
+        return trace(deployed, net, sizes=sizes)
 
-    monkeypatch.setattr(_onnx, "_trace", counted)
+    monkeypatch.setattr(_trace, "trace", counted)
     return traced
 
 
@@ -191,8 +194,8 @@ class Above(nn.Module):
 def test_a_network_that_slices_height_is_traced_with_sizes_left_open(
     net: ShuffleNet, traces: list[object]
 ) -> None:
-    model = _onnx._graph(Above(), net)
-    assert traces == [None, _onnx._SIZES]
+    model = _trace.traced_classifier(Above(), net)
+    assert traces == [None, _trace.SIZES]
     compute = _onnx._onnxruntime_logits(onnx_ir.to_proto(model).SerializeToString())
     for height in (32, 64, 90):
         images = np.random.default_rng(0).standard_normal((2, 3, height, 40), np.float32)

@@ -73,6 +73,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     _add_sizes(parser)
     parser.add_argument(
+        "--nms",
+        action="store_true",
+        help="of a detector: add an output of the boxes that remain of overlapping ones "
+        "(default: all boxes, among which predict chooses)",
+    )
+    parser.add_argument(
         "--photos",
         nargs="+",
         type=Path,
@@ -125,6 +131,7 @@ def _export(args: argparse.Namespace) -> int:
         batch=args.batch,
         image_px=args.image_px,
         photos=tuple(args.photos),
+        nms=args.nms,
     )
     exported = _write(args.model, args.to, options)
     if args.json:
@@ -148,10 +155,13 @@ def _write(model: str, to: Path, options: "ExportOptions") -> "Exported":
 
 
 def _print(exported: "Exported") -> None:
-    print_line(
-        f"{exported.path}: {exported.bytes:,} bytes; logits differ from the network's by at "
-        f"most {exported.max_abs_difference:.1e}, the largest logit is {exported.max_abs_logit:.1f}"
-    )
+    most = f"at most {exported.max_abs_difference:.1e}"
+    if exported.task == "detection":
+        differs = f"scores, and boxes in shares of the image, differ from the network's by {most}"
+    else:
+        largest = f"the largest logit is {exported.max_abs_logit:.1f}"
+        differs = f"logits differ from the network's by {most}, {largest}"
+    print_line(f"{exported.path}: {exported.bytes:,} bytes; {differs}")
     beside = [each for each in exported.files if each != exported.path]
     if beside:
         print_line(f"It needs beside it: {', '.join(beside)}")

@@ -26,13 +26,15 @@ from shufflenet.files import (
     write_together,
 )
 from shufflenet.graph import Program, Unsound, load_onnx, parse_onnx, read_program
-from shufflenet.runtimes import FLOAT_CHECK_KEY, PRECISION_KEY, rounded_logits
+from shufflenet.runtimes import FLOAT_CHECK_KEY, PRECISION_KEY, proof_of, rounded_logits
 from shufflenet.spec import CARD_KEY, FORMATS, Card, Format, Precision
 
 if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["export_file", "export_onnx", "export_onnx_file", "find_format"]
+
+_DETECTOR_OPSET = 18  # of the operators that decode
 
 
 def find_format(path: str | Path) -> Format:
@@ -75,6 +77,7 @@ def export_file(
 
     options, form = options or ExportOptions(), find_format(path)
     _check_options(form, options)
+    card = _check_detector(card, form, options)
     return _write(onnx_source(net, card, options), form, Path(path), options)
 
 
@@ -103,6 +106,12 @@ def export_onnx_file(
         raise SpecError("shuffle", options.shuffle, "'free' for an ONNX file, which stays as it is")
     metadata = read_onnx_metadata(onnx)
     card, _ = card_from_metadata(onnx, metadata)
+    if card.detector and (options.image_px or options.nms):
+        what = "image_px" if options.image_px else "nms"
+        raise SpecError(
+            what, getattr(options, what), "left out for a detector's file; export the checkpoint"
+        )
+    card = _check_detector(card, form, options)
     content = load_onnx(onnx).SerializeToString()
     done = _write(file_source(onnx, content, card), form, Path(path), options)
     return replace(done, shuffle=None)
@@ -129,6 +138,7 @@ def export_onnx(
     from shufflenet.export._onnx import onnx_source  # noqa: PLC0415  # it loads torch
 
     options = ExportOptions(shuffle=shuffle, opset=opset)
+    card = _check_detector(card, FORMATS["onnx"], options)
     return _write(onnx_source(net, card, options), FORMATS["onnx"], Path(path), options)
 
 
@@ -150,6 +160,33 @@ def _check_options(form: Format, options: ExportOptions) -> None:
         raise SpecError("precision", options.precision, f"{expected} for {form.title} files")
 
 
+def _check_detector(card: Card, form: Format, options: ExportOptions) -> Card:
+    """Check that a format and options are for a detector, if a card is of one.
+
+    Returns:
+        The card, of a detector for the size that is asked for, which its file is of.
+
+    Raises:
+        NotExportable: detectors are not written in this format.
+        SpecError: an option is for classifiers alone, or for detectors alone; a detector takes
+            no images of this size.
+    """
+    if card.detector is None:
+        if options.nms:
+            raise SpecError("nms", options.nms, "left out, for a classifier finds no boxes")
+        return card
+    if form.name != "onnx":
+        raise NotExportable(card.name, form.title, "is a detector, which is written as ONNX alone")
+    for name, usual in (("opset", _DETECTOR_OPSET), ("precision", "float32"), ("batch", None)):
+        value = getattr(options, name)
+        if value not in (None, usual) and not (name == "precision" and card.int8):
+            expected = "left out" if usual is None else f"{usual!r} or left out"
+            raise SpecError(name, value, f"{expected} for a detector")
+    if not options.image_px:
+        return card
+    return replace(card, preprocess=card.preprocess.cropped_to(options.image_px))
+
+
 def _write(source: Source, form: Format, path: Path, options: ExportOptions) -> Exported:
     """Write a file, once it computed what the source does."""
     precision, card = _precision(source, form, options), source.card
@@ -161,7 +198,8 @@ def _write(source: Source, form: Format, path: Path, options: ExportOptions) -> 
             images, (-(-len(images) // options.batch) * options.batch, *images.shape[1:])
         )
     expected = source.compute(images)
-    metadata = _metadata(card, precision, expected[0] if is_pixels(images) else None)
+    proof = proof_of(expected, card) if is_pixels(images) else None
+    metadata = _metadata(card, precision, proof)
     request = Request(
         card=card,
         metadata=metadata,
@@ -172,9 +210,11 @@ def _write(source: Source, form: Format, path: Path, options: ExportOptions) -> 
         onnx=source.onnx,
     )
     module = _module(form)
-    contents = _sealed(
-        form, module, module.write(_program(source, form, request), request), request
-    )
+    if card.detector:
+        written = {f"{path.stem}{form.suffix}": source.onnx}
+    else:
+        written = module.write(_program(source, form, request), request)
+    contents = _sealed(form, module, written, request)
     named = {_renamed(name, form, path): content for name, content in contents.items()}
     _check_beside(path, named)
     agreement = compare(form, precision, contents, images, expected)
@@ -281,6 +321,7 @@ def _exported(
         path=str(path),
         files=tuple(dict.fromkeys(str(path.parent / Path(each).parts[0]) for each in contents)),
         format=form.name,
+        task=request.card.task,
         precision=request.precision,
         bytes=sum(map(len, contents.values())),
         shuffle=request.options.shuffle,

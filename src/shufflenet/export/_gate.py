@@ -9,8 +9,8 @@ import numpy.typing as npt
 from shufflenet.errors import ParityError
 from shufflenet.export._aside import written_aside
 from shufflenet.export._source import Images, computing
-from shufflenet.runtimes import open_by
-from shufflenet.spec import RUNTIMES, Format, Precision
+from shufflenet.runtimes import comparable, open_by, tolerance_for
+from shufflenet.spec import RUNTIMES, Card, Format, Precision
 
 __all__ = ["Agreement", "compare"]
 
@@ -19,12 +19,14 @@ __all__ = ["Agreement", "compare"]
 class Agreement:
     """How far the logits of a file are from those of its network.
 
+    Of detectors they are scores and, in shares of the input's longer side, boxes.
+
     Attributes:
         max_abs_difference: The largest difference.
         max_abs_logit: The network's largest logit.
         tolerance: The largest difference that was accepted.
         images: The number of images that were compared.
-        same_top1: Of how many of them both name the same class first.
+        same_top1: Of how many of them both name the same class first, of detectors in one cell.
     """
 
     max_abs_difference: float
@@ -48,7 +50,7 @@ def compare(
         precision: The numbers in which the files compute.
         contents: The content of each file by its name.
         images: Pixels ``(n, h, w, c)``, or prepared images ``(n, c, h, w)``.
-        expected: The logits of them, ``(n, classes)``.
+        expected: The logits of them, ``(n, classes)``, or ``(n, cells, 4 + classes)``.
 
     Raises:
         CheckpointError: the runtime cannot compute the files.
@@ -58,11 +60,19 @@ def compare(
     """
     with written_aside(contents) as folder:
         opened = next(folder.glob(f"*{form.suffix}"))
-        computed = computing(open_by(RUNTIMES[form.runtime], opened, threads=1))(images)
+        classifier = open_by(RUNTIMES[form.runtime], opened, threads=1)
+        rows = computing(classifier)(images)
+    computed, expected = (comparable(each, classifier.card) for each in (rows, expected))
     largest = float(np.abs(expected).max())
-    allowed = form.tolerances[precision] * max(largest, 1.0)
+    allowed = tolerance_for(form.tolerances[precision], classifier.card) * max(largest, 1.0)
     difference = float(np.abs(computed - expected).max())
     if not difference <= allowed:  # so written, NaN is refused too
         raise ParityError("The exported file", difference, allowed)
-    same = int((computed.argmax(axis=1) == expected.argmax(axis=1)).sum())
+    same = int((_first(computed, classifier.card) == _first(expected, classifier.card)).sum())
     return Agreement(difference, largest, allowed, len(images), same)
+
+
+def _first(rows: npt.NDArray[np.float32], card: Card) -> npt.NDArray[np.intp]:
+    """Return the class of the largest logit of every image, or the cell and class of a score."""
+    scores = rows if card.detector is None else rows[..., 4:].reshape(len(rows), -1)
+    return np.asarray(scores.argmax(axis=1), np.intp)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from shufflenet.errors import SpecError
-from shufflenet.spec import MAX_CROP_PX, Card, Precision
+from shufflenet.spec import MAX_CROP_PX, Card, Precision, Task
 
 __all__ = ["ExportOptions", "Exported", "Request"]
 
@@ -24,6 +24,7 @@ class ExportOptions:
         image_px: The height and width of images; any where the format can, else those of the
             card, unless given.
         photos: Photos that the file is compared on as well.
+        nms: Whether the file of a detector also chooses among its boxes.
     """
 
     shuffle: Literal["free", "keep"] = "free"
@@ -32,6 +33,7 @@ class ExportOptions:
     batch: int | None = None
     image_px: tuple[int, int] | None = None
     photos: tuple[Path, ...] = ()
+    nms: bool = False
 
     def __post_init__(self) -> None:
         if self.image_px and not all(1 <= each <= MAX_CROP_PX for each in self.image_px):
@@ -66,10 +68,13 @@ class Request:
 class Exported:
     """Files that were written, and how far their logits differ from the network's.
 
+    Of detectors they are scores and, in shares of the input's longer side, boxes.
+
     Attributes:
         path: The file that is opened.
         files: All files, or the folder that holds them.
         format: The name of the format in ``spec.FORMATS``.
+        task: What the network answers.
         precision: The numbers in which the file computes.
         bytes: The size of all files.
         shuffle: Whether shuffles were left out or kept; None if the source was a file, whose
@@ -79,12 +84,14 @@ class Exported:
         max_abs_logit: The largest logit of the network.
         tolerance: The largest difference that was accepted.
         images: The number of images that were compared.
-        same_top1: Of how many of them file and network name the same class first.
+        same_top1: Of how many of them file and network name the same class first, of detectors in
+            one cell.
     """
 
     path: str
     files: tuple[str, ...]
     format: str
+    task: Task
     precision: Precision
     bytes: int
     shuffle: Literal["free", "keep"] | None

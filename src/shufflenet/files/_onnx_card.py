@@ -94,11 +94,14 @@ def _differences(card: Card, file: OnnxFile) -> Iterator[str]:
 
     Of images that are not square, the longer side is that of the crop.
     """
-    classes = card.network.classes
-    expected = (None, card.network.in_channels, *_sides(card, file))
+    output: Shape = (None, card.network.classes)
+    sides = _sides(card, file)
+    if card.detector:
+        sides = card.preprocess.size_px
+        output = (None, card.detector.cells(*sides), 4 + card.network.classes)
     for what, shape, wanted in (
-        ("its input", file.input, expected),
-        ("its output", file.output, (None, classes)),
+        ("its input", file.input, (None, card.network.in_channels, *sides)),
+        ("its output", file.output, output),
     ):
         if shape is None:
             continue

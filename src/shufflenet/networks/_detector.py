@@ -20,6 +20,7 @@ from torch.nn import functional
 from shufflenet.networks._base import ShuffleNet, Trunk
 from shufflenet.networks._blocks import conv_bn
 from shufflenet.networks._build import build
+from shufflenet.networks._inputs import check_size
 from shufflenet.spec import STRIDES, Card, DetectorSpec, NetworkSpec
 
 __all__ = ["AnyNetwork", "Detector", "build_detector", "cell_centers"]
@@ -84,8 +85,13 @@ class Detector(Trunk):
         """Map images ``(n, in_channels, h, w)`` to what the heads read, finest first.
 
         They are ``(n, neck_channels, h / s, w / s)`` for the strides ``s``.
+
+        Raises:
+            SpecError: images have another shape, are no floats, or a side is no multiple of 32.
         """
-        maps: list[Tensor] = self.neck(self.feature_maps(images)[-len(STRIDES) :])
+        every = self.feature_maps(images)
+        check_size(images, self.detector)
+        maps: list[Tensor] = self.neck(every[-len(STRIDES) :])
         return maps
 
     def boxes(self, outputs: Tensor, height: int, width: int) -> Tensor:

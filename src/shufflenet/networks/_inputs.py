@@ -5,8 +5,9 @@ from torch import Tensor, fx, nn
 from torch.jit import is_tracing  # type: ignore[attr-defined]  # public, says torch's page of it
 
 from shufflenet.errors import SpecError
+from shufflenet.spec import DetectorSpec
 
-__all__ = ["channels_read", "check_groups", "check_images"]
+__all__ = ["channels_read", "check_groups", "check_images", "check_size"]
 
 
 def _is_plain_call(x: object) -> bool:
@@ -50,6 +51,18 @@ def check_images(images: object, stem: nn.Module) -> None:
     if not images.is_floating_point():
         expected = "floats, scaled and normalized as the card's preprocess says"
         raise SpecError("the type of images", str(images.dtype), expected)
+
+
+def check_size(images: Tensor, detector: DetectorSpec) -> None:
+    """Check that images ``(n, in_channels, h, w)`` have a size that a detector takes.
+
+    Nothing is checked while torch traces, exports or compiles.
+
+    Raises:
+        SpecError: a side is no multiple of 32.
+    """
+    if _is_plain_call(images):
+        detector.check_size(images.shape[2], images.shape[3])
 
 
 def channels_read(stem: nn.Module) -> int | None:

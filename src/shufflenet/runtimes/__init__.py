@@ -28,7 +28,10 @@ from shufflenet.runtimes._proof import (
     PRECISION_KEY,
     SQUARES,
     check_image,
+    comparable,
+    proof_of,
     rounded_logits,
+    tolerance_for,
 )
 from shufflenet.runtimes._stderr import silent_stderr
 from shufflenet.runtimes._verify import Verified, verify_file
@@ -69,6 +72,7 @@ __all__ = [
     "check_rows",
     "choose_at_once",
     "classify",
+    "comparable",
     "computes_int8_exactly",
     "find_runtimes",
     "guarded",
@@ -80,11 +84,13 @@ __all__ = [
     "open_embedder",
     "open_fastest",
     "probabilities",
+    "proof_of",
     "read_file_card",
     "rounded_logits",
     "run_batches",
     "silent_stderr",
     "stated_precision",
+    "tolerance_for",
     "top_k",
     "verify_file",
 ]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from shufflenet.errors import DamagedCheck
 from shufflenet.outside import read_json, typed
 from shufflenet.preprocess import Pixels, pixel_type
-from shufflenet.spec import Preprocess
+from shufflenet.spec import DETECTOR_TOLERANCE, Card, Preprocess
 
 __all__ = [
     "CHECK_KEY",
@@ -19,8 +19,11 @@ __all__ = [
     "PRECISION_KEY",
     "SQUARES",
     "check_image",
+    "comparable",
+    "proof_of",
     "rounded_logits",
     "stated_image",
+    "tolerance_for",
 ]
 
 # Entries of a file's metadata.
@@ -32,11 +35,46 @@ PRECISION_KEY = "shufflenet.precision"  # the numbers in which it computes: floa
 
 SQUARES = "squares of 8"  # what compiled files call the image of ``check_image``
 _DIGITS = 6  # of each logit that a file holds
+_CELLS = 64  # of a detector's, whose rows a file holds
 
 
 def rounded_logits(logits: npt.NDArray[np.float32]) -> list[float]:
     """Return an image's logits, ``(classes,)``, as files hold them: rounded to six digits."""
     return [float(f"{value:.{_DIGITS}g}") for value in logits]
+
+
+def comparable(rows: npt.NDArray[np.float32], card: Card) -> npt.NDArray[np.float32]:
+    """Return what a network computed as numbers of which a difference says the same.
+
+    Those of a detector, ``(n, cells, 4 + classes)``, are pixels and scores: pixels become shares of
+    the input's longer side. Logits are returned as they are.
+    """
+    if card.detector is None:
+        return rows
+    sides = rows[..., :4] / np.float32(max(card.preprocess.size_px))
+    return np.concatenate([sides, rows[..., 4:]], axis=-1)
+
+
+def tolerance_for(relative: float, card: Card) -> float:
+    """Return how far two computations of a network may differ, in what ``comparable`` returns.
+
+    Args:
+        relative: How far the logits of a classifier may, relative to the largest logit.
+        card: The network's card.
+    """
+    return relative if card.detector is None else max(relative, DETECTOR_TOLERANCE)
+
+
+def proof_of(rows: npt.NDArray[np.float32], card: Card) -> npt.NDArray[np.float32]:
+    """Return the numbers ``(k,)`` that a file holds of what its network made of one image.
+
+    They are all its logits, ``(1, classes)``; or of the cells of a detector, ``(1, cells, 4 +
+    classes)``, 64 that lie evenly in their order, as ``comparable`` returns them.
+    """
+    if card.detector is None:
+        return np.ravel(rows[:1])
+    cells = np.linspace(0, rows.shape[1] - 1, _CELLS).astype(np.intp)
+    return np.ravel(comparable(rows[:1, cells], card))
 
 
 def check_image(how: Preprocess) -> Pixels:

@@ -17,7 +17,9 @@ from shufflenet.runtimes._proof import (
     FLOAT_CHECK_KEY,
     PRECISION_KEY,
     SQUARES,
+    proof_of,
     stated_image,
+    tolerance_for,
 )
 from shufflenet.runtimes._wasmtime import WasmClassifier
 from shufflenet.spec import FLOAT32_TOLERANCE, FORMATS, INT8_TOLERANCE
@@ -70,11 +72,12 @@ def verify_file(path: str | Path, runtime: str = "auto") -> Verified:
     metadata = file_metadata(path, opening[0])
     expected = np.array(_logits_in(path, metadata, classifier), np.float32)
     image = stated_image(metadata, classifier.card.preprocess, path)
-    computed = classifier.logits_from_pixels(image)[0]
+    computed = proof_of(classifier.logits_from_pixels(image), classifier.card)
     if expected.shape != computed.shape or not np.isfinite(expected).all():
         raise DamagedCheck(path)
     difference = float(np.abs(computed - expected).max())
-    tolerance = _tolerance(path, metadata, classifier) * max(1.0, float(np.abs(expected).max()))
+    relative = tolerance_for(_tolerance(path, metadata, classifier), classifier.card)
+    tolerance = relative * max(1.0, float(np.abs(expected).max()))
     return Verified(str(path), opening[0].name, difference, tolerance, difference <= tolerance)
 
 

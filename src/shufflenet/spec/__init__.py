@@ -17,6 +17,7 @@ from shufflenet.spec._card import (
 from shufflenet.spec._detector import STRIDES, Detection, DetectionAccuracy, DetectorSpec
 from shufflenet.spec._extras import find_extra
 from shufflenet.spec._format import (
+    DETECTOR_TOLERANCE,
     FLOAT16_TOLERANCE,
     FLOAT32_TOLERANCE,
     FORMATS,
@@ -51,6 +52,7 @@ __all__ = [
     "BINARIES",
     "CARD_KEY",
     "CHANNEL_COUNTS",
+    "DETECTOR_TOLERANCE",
     "FLOAT16_TOLERANCE",
     "FLOAT32_TOLERANCE",
     "FORMATS",

@@ -194,6 +194,7 @@ class Card:
             raise SpecError("detector", self.detector, "given on cards of detectors alone")
         if self.detector is not None:
             self.detector.check_network(self.network)
+            self.detector.check_size(*self.preprocess.size_px)
         if self.detection is not None and self.detector is None:
             raise SpecError("detection", self.detection, "left out of a card of no detector")
         if len(self.labels) != self.network.classes:

@@ -44,6 +44,16 @@ class DetectorSpec:
         if strides != STRIDES:
             raise SpecError("the strides of a detector's maps", strides, f"{STRIDES}")
 
+    def check_size(self, height: int, width: int) -> None:
+        """Check that a detector takes images of so many pixels.
+
+        Raises:
+            SpecError: a side is no multiple of the largest stride.
+        """
+        if height < 1 or width < 1 or height % STRIDES[-1] or width % STRIDES[-1]:
+            expected = f"a height and a width that are multiples of {STRIDES[-1]} px"
+            raise SpecError("the size of a detector's images", (height, width), expected)
+
     def stem_stride(self, network: NetworkSpec) -> int:
         """Return the stride of the stem with which the last stages of a network have those maps.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 __all__ = [
+    "DETECTOR_TOLERANCE",
     "FLOAT16_TOLERANCE",
     "FLOAT32_TOLERANCE",
     "FORMATS",
@@ -25,6 +26,11 @@ INT8_TOLERANCE = 0.1
 # Likewise of weights, maps and sums in float16: 4e-4 for networks of V1, V2 and V2+, and ten times
 # as much is a fault. Each of 56 layers rounds by up to 2**-11.
 FLOAT16_TOLERANCE = 5e-3
+
+# How far two computations of a detector may differ, whatever the numbers are: in scores, 0 to 1,
+# and in boxes as shares of the input's longer side. Scores are off by a quarter of what
+# logits are, and these reach 15.
+DETECTOR_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
