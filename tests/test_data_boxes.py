@@ -165,11 +165,11 @@ Change = Callable[[dict[str, Any]], object]
         (lambda c: c["annotations"][0].pop("bbox"), errors.AnnotationInvalid, "the field 'bbox'"),
         (lambda c: c["annotations"][0].update(iscrowd="x"), errors.AnnotationInvalid, "iscrowd"),
         (lambda c: c["annotations"][0].update(image_id=None), errors.AnnotationInvalid, "image_id"),
-        (lambda c: c["annotations"].clear(), errors.NoBoxes, "no box that can be used. See"),
+        (lambda c: c["annotations"].clear(), errors.NoBoxes, "annotations are empty"),
         (
             lambda c: [each.update(category_id=7) for each in c["annotations"]],
             errors.NoBoxes,
-            "but 3 boxes that are left out",
+            "used. 3 boxes of classes that are not listed left out: '7'.",
         ),
         (
             lambda c: [each.update(width=640) for each in c["images"]],

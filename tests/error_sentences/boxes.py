@@ -48,14 +48,13 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "images into the folder images beside it, under their names.",
     ),
     (
-        errors.NoBoxes("cells", 3),
-        "The data in 'cells' holds no box that can be used, but 3 boxes that are left out. See "
-        "what was found of them: shufflenet boxes DATA.",
+        errors.NoBoxes("cells", ["3 boxes of no area in an image left out, such as 'a.jpg'."]),
+        "The data in 'cells' holds no box that can be used. 3 boxes of no area in an image left "
+        "out, such as 'a.jpg'.",
     ),
     (
-        errors.NoBoxes("cells", 0),
-        "The data in 'cells' holds no box that can be used. See what was found of them: shufflenet "
-        "boxes DATA.",
+        errors.NoBoxes("cells", []),
+        "The data in 'cells' holds no box that can be used. Its annotations are empty.",
     ),
     (
         errors.ClassesOfBoxesMissing("cells"),

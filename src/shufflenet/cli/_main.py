@@ -50,6 +50,7 @@ _MODULES = {
     "serve": "_serve",
     "score": "_score",
     "pack": "_pack",
+    "boxes": "_boxes",
     "train": "_train",
     "export": "_export",
     "quantize": "_quantize",

@@ -122,12 +122,16 @@ class BoxImagesMissing(DataError):
 
 
 class NoBoxes(DataError):
-    """Annotations hold not one box that can be used."""
+    """Annotations hold not one box that can be used.
 
-    def __init__(self, source: str | Path, dropped: int) -> None:
-        beside = f", but {count_of(dropped, 'box', 'boxes')} that are left out" if dropped else ""
-        remedy = "See what was found of them: shufflenet boxes DATA."
-        super().__init__(source, f"holds no box that can be used{beside}", remedy)
+    Args:
+        source: The data.
+        found: Sentences about what was found and left out.
+    """
+
+    def __init__(self, source: str | Path, found: Sequence[str]) -> None:
+        found = found or ["Its annotations are empty."]
+        super().__init__(source, "holds no box that can be used", " ".join(found))
 
 
 class ClassesOfBoxesMissing(DataError):

@@ -5,6 +5,7 @@ from shufflenet.data.boxes._match import label_boxes_as
 from shufflenet.data.boxes._open import open_boxes
 from shufflenet.data.boxes._recognize import is_of_boxes
 from shufflenet.data.boxes._sets import BoxSet
+from shufflenet.data.boxes._summary import BoxSummary, ClassOfBoxes, summarize
 from shufflenet.data.boxes._write import WrittenBoxes, write_boxes
 
 __all__ = [
@@ -12,10 +13,13 @@ __all__ = [
     "BoxFindings",
     "BoxFormat",
     "BoxSet",
+    "BoxSummary",
+    "ClassOfBoxes",
     "Counted",
     "WrittenBoxes",
     "is_of_boxes",
     "label_boxes_as",
     "open_boxes",
+    "summarize",
     "write_boxes",
 ]

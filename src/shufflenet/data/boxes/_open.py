@@ -67,9 +67,8 @@ def _checked(images: BoxSet) -> BoxSet:
         NoBoxes: it has none.
     """
     if not sum(map(len, images.boxes)):
-        found = images.findings
-        lost = found.empty.count + found.unknown_images.count + sum(found.unknown_classes.values())
-        raise NoBoxes(images.source, lost)
+        found = replace(images.findings, unused_classes=())
+        raise NoBoxes(images.source, found.sentences(images.source))
     return images
 
 
