@@ -71,8 +71,8 @@ def _boxes(args: argparse.Namespace) -> int:
         print_line(f"Written to {written.path}: images {written.images}, boxes {written.boxes}.")
     if written and written.left_out:
         print_note(
-            "Left out, because YOLO's format cannot say that a box counts neither for nor against a "
-            f"detector: {written.left_out}."
+            "Left out, because YOLO's format cannot say that a box counts neither for nor against "
+            f"a detector: {written.left_out}."
         )
     return 0
 
