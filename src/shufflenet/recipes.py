@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 _LEAST_PX = 16  # of a side: with a stem of stride 1 the last maps of V2 have two pixels
+_MOST_ZOOM = 10
 _FIRST_PX = 32  # of a side of the size that training begins with, unless images have fewer
 
 Size: TypeAlias = int | tuple[int, int]  # the side of a square, or height and width
@@ -52,12 +53,14 @@ class Recipe:
     """How a network is trained: SGD with Nesterov momentum on random crops.
 
     ``name``, ``source`` (who trains so, and where that is published) and ``expected`` (the accuracy
-    it is known to reach) describe a recipe; every other field is part of it and can be overridden.
+    it is known to reach) describe a recipe, as does ``detects``: whether it trains detectors, and
+    not classifiers. Every other field is part of it and can be overridden.
     """
 
     name: str
     source: str
     expected: str
+    detects: bool = False
     epochs: int = _field("passes over the images")
     batch_size: int = _field("images per step")
     learning_rate: float = _field("the highest learning rate")
@@ -89,6 +92,17 @@ class Recipe:
     erasing: float = _field("probability of erasing a box of an image, 0 to 1", default=0)
     mixup: float = _field("mix two images; alpha of the beta distribution, 0: never", default=0)
     cutmix: float = _field("paste a box of one image into another; alpha, 0: never", default=0)
+    zoom: float = _field(
+        "of a detector: factor by which images are enlarged or shrunk at random, at most; "
+        "1: shown whole",
+        default=1,
+    )
+    jitter: float = _field(
+        "of a detector: share by which brightness, contrast and saturation vary, 0 to 1", default=0
+    )
+    mosaic: float = _field(
+        "of a detector: probability that parts of four images are put together, 0 to 1", default=0
+    )
     momentum: float = _field("momentum of SGD", default=0.9)
     nesterov: bool = _field("Nesterov momentum", default=True)
     weight_decay: float = _field("weight decay; norms and biases do not decay", default=4e-5)
@@ -149,7 +163,9 @@ class Recipe:
             raise SpecError("repeats", self.repeats, "1 or more")
         if not 0 <= self.magnitude <= 30:
             raise SpecError("magnitude", self.magnitude, "from 0 to 30")
-        for name in ("distillation", "erasing", "balance"):
+        if not 1 <= self.zoom <= _MOST_ZOOM:
+            raise SpecError("zoom", self.zoom, f"from 1 to {_MOST_ZOOM}")
+        for name in ("distillation", "erasing", "balance", "jitter", "mosaic"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SpecError(name, getattr(self, name), "from 0 to 1")
         if not 0 <= self.seed < 2**63:
@@ -290,6 +306,24 @@ RECIPES = {
             smallest_area=0.25,
             average=0.99,
             patience=5,
+        ),
+        Recipe(
+            name="detection",
+            source="this package",
+            expected="see docs/detection.md",
+            detects=True,
+            epochs=60,
+            batch_size=8,
+            learning_rate=0.06,
+            warmup=0.1,
+            train_px=(320,),
+            image_px=320,
+            zoom=1.65,
+            jitter=0.3,
+            weight_decay=5e-5,
+            label_smoothing=0.0,
+            clip=10.0,
+            average=0.99,
         ),
     )
 }

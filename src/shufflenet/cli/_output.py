@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from shufflenet.labels import printable
 
 if TYPE_CHECKING:
-    from shufflenet.spec import AnyAccuracy, MultiLabelAccuracy
+    from shufflenet.spec import AnyAccuracy, DetectionAccuracy, MultiLabelAccuracy
 
 __all__ = [
     "add_json",
@@ -75,10 +75,13 @@ def print_accuracy(accuracy: "AnyAccuracy", classes: int) -> None:
 
     Of a multi-label network print mean average precision, F1 and exact answers.
     """
-    from shufflenet.spec import TOP5_CLASSES, MultiLabelAccuracy
+    from shufflenet.spec import TOP5_CLASSES, DetectionAccuracy, MultiLabelAccuracy
 
     if isinstance(accuracy, MultiLabelAccuracy):
         _print_multi_label(accuracy)
+        return
+    if isinstance(accuracy, DetectionAccuracy):
+        _print_detection(accuracy)
         return
     print_line(f"top-1  {accuracy.top1_percent:.2f} %  {accuracy.top1} of {accuracy.images}")
     if classes >= TOP5_CLASSES or accuracy.top5 < accuracy.images:  # some could not be read
@@ -91,6 +94,12 @@ def _print_multi_label(accuracy: "MultiLabelAccuracy") -> None:
     print_line(f"mAP    {100 * accuracy.map:.2f} %  mean of {accuracy.classes} classes")
     print_line(f"F1     {100 * accuracy.f1:.2f} %  {counts}, at a probability of 1/2")
     print_line(f"exact  {exact:.2f} %  {accuracy.exact} of {accuracy.images} images")
+
+
+def _print_detection(accuracy: "DetectionAccuracy") -> None:
+    counts = f"{accuracy.boxes} boxes in {accuracy.images} images"
+    print_line(f"mAP    {accuracy.map:.3f}  {counts}")
+    print_line(f"mAP50  {accuracy.map50:.3f}")
 
 
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:

@@ -27,7 +27,7 @@ from shufflenet.cli._train_options import (
 )
 from shufflenet.machine import cores
 from shufflenet.recipes import find_recipe
-from shufflenet.spec import Accuracy, AnyAccuracy
+from shufflenet.spec import Accuracy, AnyAccuracy, DetectionAccuracy
 
 if TYPE_CHECKING:
     from shufflenet.train import FoundRate, Job, Result, Session
@@ -46,6 +46,7 @@ def add_train(commands: Commands) -> None:
         "  shufflenet train --data photos/ --out runs/photos --weights default --resume\n"
         "  shufflenet train --data photos/ --out runs/scratch --epochs 60\n"
         "  shufflenet train --data tags.csv --task multi-label --out runs/tags --weights default\n"
+        "  shufflenet train --data cells/ --task detection --out runs/cells --weights default\n"
         "  shufflenet train --data scans/ --out runs/scans --channels gray --image-px 32,96 "
         "--fit pad\n"
         "  shufflenet train --data photos/ --weights default --find-rate\n",
@@ -155,12 +156,17 @@ class _Display:
 def _in_short(accuracy: AnyAccuracy) -> str:
     if isinstance(accuracy, Accuracy):
         return f"top-1 {accuracy.top1_percent:.1f} %"
+    if isinstance(accuracy, DetectionAccuracy):
+        return f"mAP {accuracy.map:.3f}, mAP50 {accuracy.map50:.3f}"
     return f"mAP {100 * accuracy.map:.1f} %"
 
 
 def _describe_epoch(row: Mapping[str, Any], accuracy: AnyAccuracy) -> str:
     """Return what an epoch reached; epoch 0 is the network before it is trained."""
     when = f"Epoch {row['epoch']}: loss {row['loss']:.3f}" if row["epoch"] else "Before training"
+    if isinstance(accuracy, DetectionAccuracy):
+        found = f"of {accuracy.boxes} boxes in {accuracy.images} validation images"
+        return f"{when}, {_in_short(accuracy)} {found}."
     if not isinstance(accuracy, Accuracy):
         exact = f"{accuracy.exact} of {accuracy.images} validation images exactly right"
         return f"{when}, {_in_short(accuracy)}, {exact}."
@@ -199,12 +205,14 @@ def _print_outcome(outcome: "FoundRate | Result", *, as_json: bool) -> int:
 
 
 def _fields(result: "Result") -> dict[str, object]:
-    """Return what is printed of a run: of a multi-label network its accuracy, and no top-1."""
+    """Return what is printed of a run: of a network of other tasks its accuracy, and no top-1."""
     fields = dataclasses.asdict(result)
-    several = fields.pop("multi_label")
-    if result.multi_label is None:
+    several, found = fields.pop("multi_label"), fields.pop("detection")
+    if several is None and found is None:
         return fields
     left = {name: value for name, value in fields.items() if name not in ("top1", "top5")}
+    if result.multi_label is None:
+        return {**left, **found}
     return {**left, **several, "f1": result.multi_label.f1}
 
 
@@ -228,7 +236,7 @@ def _print_result(result: "Result") -> None:
 
         classes = read_card(result.best).network.classes
         counts = Accuracy(images=result.images, top1=result.top1, top5=result.top5)
-        print_accuracy(result.multi_label or counts, classes)
+        print_accuracy(result.multi_label or result.detection or counts, classes)
         print_line(f"best network: {result.best}")
     if not result.finished:
         print_note(f"Stopped at step {result.steps}. {_how_to_continue()}")

@@ -44,7 +44,8 @@ class Sample:
     """An image file and its label: ``size`` bytes from ``offset`` of ``path``; -1 for all.
 
     In a multi-label set ``label`` is -1, and ``labels`` has the numbers of all classes that are
-    right, ascending; there may be none.
+    right, ascending; there may be none. So it is where objects are to be detected: ``labels`` has
+    the classes of those in the image.
     """
 
     name: str
@@ -127,7 +128,7 @@ class ImageSet:
     @property
     def right(self) -> list[tuple[int, ...]]:
         """The numbers of the right classes of each image: one of each, unless it is multi-label."""
-        if self.task == "multi-label":
+        if self.task != "classification":
             return [sample.labels for sample in self.samples]
         return [(sample.label,) for sample in self.samples]
 
@@ -157,7 +158,7 @@ def split(images: ImageSet, fraction: float, seed: int) -> tuple[ImageSet, Image
     Raises:
         TooFewToSplit: a class has a single image, and the set is not multi-label.
     """
-    if images.task == "multi-label":
+    if images.task != "classification":
         return _part(images, draw_held_out(images.right, fraction, seed))
     counts = Counter(sample.label for sample in images.samples)
     single = [images.classes[label] for label, count in counts.items() if count < 2]

@@ -10,6 +10,7 @@ from shufflenet.outside import read_json
 __all__ = ["read_metrics"]
 
 _ONE_LABEL = ("top1", "top5")
+_BOXES = ("map", "map50")
 _SEVERAL_LABELS = ("map", "found", "answers", "right")
 
 
@@ -22,7 +23,14 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
     path = run / "metrics.jsonl"
     lines = path.read_bytes().splitlines() if path.is_file() else []
     rows = [row for line in lines if (row := _read_row(line))]
-    return [row for row in rows if ("map" in row) == ("map" in rows[0])]
+    return [row for row in rows if _measured(row) == _measured(rows[0])]
+
+
+def _measured(row: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of what is measured of a network of the row's task."""
+    if "map50" in row:
+        return _BOXES
+    return _SEVERAL_LABELS if "map" in row else _ONE_LABEL
 
 
 def _read_row(line: bytes) -> dict[str, Any] | None:
@@ -35,8 +43,7 @@ def _read_row(line: bytes) -> dict[str, Any] | None:
         return None
     if row.get("loss", 0) is None:  # nothing was trained yet
         row["loss"] = math.nan
-    measured = _SEVERAL_LABELS if "map" in row else _ONE_LABEL
-    numbers = [row.get(name) for name in ("epoch", "loss", "images", *measured)]
+    numbers = [row.get(name) for name in ("epoch", "loss", "images", *_measured(row))]
     if any(isinstance(each, bool) or not isinstance(each, int | float) for each in numbers):
         return None
     return row if row["images"] > 0 else None

@@ -22,6 +22,7 @@ from shufflenet.train._epoch_order import epoch_order, separate_repeats
 from shufflenet.train._load_crop import load_crop
 from shufflenet.train._teacher import TeacherLogits
 from shufflenet.train.augment import rand_augment, random_erase, trivial_augment
+from shufflenet.train.detection import Boxed, load_view
 
 __all__ = ["Batches", "Crops", "Share", "Shown", "ignore_signals"]
 
@@ -44,6 +45,7 @@ class Shown:
         warned: Which images there was a warning of, bool, ``(images,)``. It is updated, and tells
             the other epochs and loader processes if they share it.
         classes: How many classes there are, if any number of them may be right; else 0.
+        boxed: The images and their boxes, where a detector is trained; else ``None``.
     """
 
     samples: tuple[Sample, ...]
@@ -51,6 +53,7 @@ class Shown:
     teacher_logits: TeacherLogits | None = None
     warned: Tensor
     classes: int = 0
+    boxed: Boxed | None = None
 
 
 class Crops(Dataset[tuple[Any, ...]]):
@@ -72,7 +75,8 @@ class Crops(Dataset[tuple[Any, ...]]):
         Returns:
             Pixels ``(h, w, channels)``, the label, and a teacher's logits, ``(classes,)``, where
             they are stored. The label of a multi-label set is float32 ``(classes,)``, 1 for each
-            class that is right.
+            class that is right. For a detector, a view of the image and its boxes; see
+            ``load_view``.
 
         Raises:
             NothingReadable: none of the images can be read.
@@ -83,6 +87,8 @@ class Crops(Dataset[tuple[Any, ...]]):
             sample = shown.samples[number]
             rng = np.random.default_rng((recipe.seed, self._epoch, index))
             try:
+                if shown.boxed is not None:
+                    return load_view(shown.boxed, number, self._how, recipe, rng)
                 area, mirror = recipe.smallest_area, recipe.mirror
                 crop = load_crop(sample, self._how, area, rng, mirror=mirror)
                 pixels = _augment(crop, recipe, rng)

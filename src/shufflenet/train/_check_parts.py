@@ -4,13 +4,13 @@ import torch
 from torch import nn
 
 from shufflenet.errors import SpecError
-from shufflenet.networks import ShuffleNet
+from shufflenet.networks import AnyNetwork
 from shufflenet.recipes import Recipe, sides
 
 __all__ = ["check_parts"]
 
 
-def check_parts(net: ShuffleNet, recipe: Recipe, images: int, processes: int) -> None:
+def check_parts(net: AnyNetwork, recipe: Recipe, images: int, processes: int) -> None:
     """Check that batches can be divided among processes, and that norms can compute each part.
 
     A batch norm needs two values of every channel. Where it normalizes maps of 1x1, as on pooled
@@ -50,7 +50,7 @@ def check_parts(net: ShuffleNet, recipe: Recipe, images: int, processes: int) ->
             )
 
 
-def _smallest_map(net: ShuffleNet, height: int, width: int) -> int:
+def _smallest_map(net: AnyNetwork, height: int, width: int) -> int:
     """Return the fewest values a channel that a norm in training gets from an image of a size."""
     was_training = net.training
     norms = [m for m in net.train().modules() if isinstance(m, nn.BatchNorm2d) and m.training]

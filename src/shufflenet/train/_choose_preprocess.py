@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 
 from shufflenet.data import ImageSet, Sample, load
-from shufflenet.errors import DataError, ImageError
+from shufflenet.errors import DataError, ImageError, SpecError
 from shufflenet.preprocess import Pixels, mean_image
 from shufflenet.recipes import Size, preprocess_for
-from shufflenet.spec import CHANNEL_COUNTS, Bits, Card, Channels, Fit, Preprocess
+from shufflenet.spec import CHANNEL_COUNTS, Bits, Card, Channels, Fit, Preprocess, Task
 from shufflenet.train._image_kinds import Kinds
 
 __all__ = ["Reading", "choose_preprocess", "fit_of"]
@@ -62,7 +62,7 @@ def choose_preprocess(
         ManyChannels: the images have more channels than colors and opacity, and these are read.
     """
     known = start.preprocess if start else None
-    how = preprocess_for(image_px, fit_of(reading, start))
+    how = preprocess_for(image_px, fit_of(reading, start, images.task))
     channels = _channels(reading, known)
     bits = reading.bits or (known.bits if known else 8)
     kinds = Kinds(images)
@@ -88,9 +88,18 @@ def choose_preprocess(
     return replace(how, mean=tuple(numbers[:, 0].tolist()), std=tuple(numbers[:, 1].tolist()))
 
 
-def fit_of(reading: Reading, start: Card | None) -> Fit:
-    """Return how images of another shape than the input are made to fit."""
-    return reading.fit or (start.preprocess.fit if start else "crop")
+def fit_of(reading: Reading, start: Card | None, task: Task) -> Fit:
+    """Return how images of another shape than the input are made to fit.
+
+    Raises:
+        SpecError: images are to be cropped, and what is cut away to be detected.
+    """
+    if task != "detection":
+        return reading.fit or (start.preprocess.fit if start else "crop")
+    if reading.fit == "crop":
+        raise SpecError("fit", reading.fit, "pad or squash: a detector looks at whole images")
+    own = start.preprocess.fit if start and start.task == "detection" else "pad"
+    return reading.fit or own
 
 
 def _channels(reading: Reading, known: Preprocess | None) -> Channels:

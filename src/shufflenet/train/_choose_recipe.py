@@ -19,6 +19,7 @@ from shufflenet.recipes import (
     simplest,
 )
 from shufflenet.spec import Card, Fit
+from shufflenet.train.detection import input_size
 
 __all__ = ["choose_recipe", "fitted_side_px"]
 
@@ -62,6 +63,8 @@ def choose_recipe(
                 *(result.name, _in_words(result.image_px), px),
             )
         return result
+    if images.task == "detection":
+        return _choose_for_boxes(fields, images, start)
     base = find_recipe("fine-tuning" if start else "small-images")
     fitting = [size for size in _SIZES_PX if px and preprocess_for(size, fit).resize_px < px]
     usual = max(fitting, default=_SIZES_PX[0]) if px else None
@@ -69,6 +72,29 @@ def choose_recipe(
     result = dataclasses.replace(base, **{**changes, **fields})
     _log_choice(result, px, images, start, fit)
     return result
+
+
+def _choose_for_boxes(fields: Mapping[str, Any], images: ImageSet, start: Card | None) -> Recipe:
+    """Return the recipe of a detector, for an input shaped like most of the images."""
+    base = find_recipe("detection")
+    own = start if start and start.task == "detection" else None
+    sizes = [size for size in map(_size_of, images.spread(_MEASURED)) if size]
+    usual = input_size(sizes)
+    changes = dict[str, Any](batch_size=fields.get("batch_size", base.batch_size))
+    size = fields.get("image_px", own.preprocess.crop_px if own else usual)
+    changes |= {"image_px": size, "train_px": (size,)}
+    if "train_px" in fields:
+        changes["image_px"] = fields["train_px"][-1]
+    rate = base.learning_rate * changes["batch_size"] / base.batch_size
+    recipe = dataclasses.replace(base, **{**changes, "learning_rate": rate, **fields})
+    _log.info(
+        "Chosen: recipe %s, image size %s px, %d epoch%s, batch size %d, learning rate %g for %d "
+        "images.",
+        *(recipe.name, _in_words(recipe.image_px)),
+        *(recipe.epochs, "" if recipe.epochs == 1 else "s"),
+        *(recipe.batch_size, recipe.learning_rate, len(images)),
+    )
+    return recipe
 
 
 def _in_words(size: Size) -> str:

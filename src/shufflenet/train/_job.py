@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from shufflenet.data import ImageSet, Part, open_images, relabel, split
+from shufflenet.data.boxes import BoxSet
 from shufflenet.errors import SpecError
 from shufflenet.labels import name_classes, read_names
 from shufflenet.models import (
@@ -21,9 +22,9 @@ from shufflenet.models import (
     start_from,
     with_preprocess,
 )
-from shufflenet.networks import AnyNetwork, ShuffleNet, build
+from shufflenet.networks import AnyNetwork, Detector, ShuffleNet, build, build_detector
 from shufflenet.recipes import Recipe, stem_stride_for
-from shufflenet.spec import Card, Label, Origin, Preprocess, Task
+from shufflenet.spec import Card, DetectorSpec, Label, NetworkSpec, Origin, Preprocess, Task
 from shufflenet.train._choose_preprocess import Reading, choose_preprocess, fit_of
 from shufflenet.train._choose_recipe import choose_recipe
 from shufflenet.train._describe import describe_start, log_setup
@@ -32,6 +33,14 @@ from shufflenet.train._initialize import initialize
 from shufflenet.train._priors import start_at_priors
 from shufflenet.train._setup import Setup
 from shufflenet.train._teacher import open_teacher, open_teacher_logits
+from shufflenet.train.detection import (
+    BoxSets,
+    check_recipe,
+    hold_out,
+    images_of,
+    open_box_set,
+    open_validation,
+)
 from shufflenet.zoo import find_network
 
 __all__ = ["Job", "open_setup"]
@@ -49,8 +58,9 @@ class Job:
         data: Class folders, an archive of them, shards, parquet or a table; see ``data``.
         val: The same to validate on. If ``None``, the validation split of ``data`` where its
             folders are splits, such as ``train`` and ``val``, and else ``val_fraction`` of it.
-        task: ``multi-label`` if any number of classes may be right; ``classification`` if one is.
-            What the labels look like if ``None``; see ``data.open_images``.
+        task: ``detection`` to find boxes; ``multi-label`` if any number of classes may be right;
+            ``classification`` if one is. If ``None`` one of the latter two, as the labels look; see
+            ``data.open_images``.
         val_fraction: The share of every class of ``data`` that is held out to validate on, at most
             a half. A tenth if ``None`` and nothing else is to be validated on.
         reading: What is read of the images, and how they are made to fit.
@@ -98,13 +108,19 @@ def open_setup(
         TeacherMismatch: the teacher does not know the classes of the data.
     """
     _check(job, fields or {})
-    images = _open_images(job.data, "train", job.task)
+    boxes = open_box_set(job.data, "train") if job.task == "detection" else None
+    images = images_of(boxes) if boxes else _open_images(job.data, "train", job.task)
     source = load_model_and_card(job.weights) if job.weights else None
     start = source[1] if source else None
     _check_channels(start)
-    fit = fit_of(job.reading, start)
+    fit = fit_of(job.reading, start, images.task)
     recipe = choose_recipe(recipe, fields or {}, images, start, fit)
-    training, validation = _images(job, recipe, images)
+    check_recipe(recipe, fields or {}, images.task)
+    sets = _box_sets(job, recipe, boxes) if boxes else None
+    if sets:
+        training, validation = images_of(sets.training), images_of(sets.validation)
+    else:
+        training, validation = _images(job, recipe, images)
     labels = name_classes(training.classes, read_names(job.labels) if job.labels else {})
     how = choose_preprocess(job.reading, recipe.image_px, training, start)
     net, new = _create_network(job, recipe, how, labels, source)
@@ -115,11 +131,13 @@ def open_setup(
         labels=labels,
         task=training.task,
         origin=_origin(job, recipe, training, start),
+        detector=net.detector if isinstance(net, Detector) else None,
     )
-    if training.task == "multi-label":
-        start_at_priors(net, labels, training, new)
-    else:
-        imprint(net, card, training, new)
+    if isinstance(net, ShuffleNet):
+        if training.task == "multi-label":
+            start_at_priors(net, labels, training, new)
+        else:
+            imprint(net, card, training, new)
     setup = Setup(
         net=net,
         card=card,
@@ -127,6 +145,7 @@ def open_setup(
         validation=validation,
         recipe=recipe,
         knows_classes=len(new) < len(labels),
+        boxes=sets,
     )
     log_setup(setup)
     return _with_teacher(setup, job.teacher, images)
@@ -141,6 +160,8 @@ def _check(job: Job, fields: Mapping[str, Any]) -> None:
     """
     if job.model is not None:
         find_network(job.model)
+    if job.teacher is not None and job.task == "detection":
+        raise SpecError("teacher", str(job.teacher), "left out: a detector learns from boxes alone")
     for name in sorted({"distillation", "temperature"} & fields.keys()):
         if job.teacher is None:
             raise SpecError(name, fields[name], "left out where no --teacher is given")
@@ -170,16 +191,31 @@ def _with_teacher(setup: Setup, teacher: str | Path | None, images: ImageSet) ->
     return dataclasses.replace(setup, teacher=opened)
 
 
+def _box_sets(job: Job, recipe: Recipe, boxes: BoxSet) -> BoxSets:
+    """Return the boxes to train on and to validate on."""
+    found = boxes.findings.validation
+    if job.val is None and (job.val_fraction is not None or not found):
+        return hold_out(boxes, _held_out_share(job, recipe), recipe.seed)
+    if job.val is None:
+        _log.info("Validated on the images in %r.", found)
+    return BoxSets(boxes, open_validation(job.data if job.val is None else job.val, boxes.classes))
+
+
+def _held_out_share(job: Job, recipe: Recipe) -> float:
+    """Return the share of every class that is held out, and log it."""
+    fraction = job.val_fraction or _HELD_OUT
+    share = "A tenth" if fraction == _HELD_OUT else f"{fraction:.0%}"
+    _log.info(
+        "%s of every class is held out to validate on, chosen by seed %d.", share, recipe.seed
+    )
+    return fraction
+
+
 def _images(job: Job, recipe: Recipe, images: ImageSet) -> tuple[ImageSet, ImageSet]:
     """Return the images to train on and to validate on."""
     found = images.findings.validation
     if job.val is None and (job.val_fraction is not None or not found):
-        fraction = job.val_fraction or _HELD_OUT
-        share = "A tenth" if fraction == _HELD_OUT else f"{fraction:.0%}"
-        _log.info(
-            "%s of every class is held out to validate on, chosen by seed %d.", share, recipe.seed
-        )
-        return split(images, fraction, recipe.seed)
+        return split(images, _held_out_share(job, recipe), recipe.seed)
     validation = (
         open_images(job.data, "val", images.task)
         if job.val is None
@@ -205,7 +241,7 @@ def _create_network(
     how: Preprocess,
     labels: Sequence[Label],
     source: tuple[AnyNetwork, Card] | None,
-) -> tuple[ShuffleNet, list[str]]:
+) -> tuple[AnyNetwork, list[str]]:
     """Create the network of a job for these classes, with the weights it starts from if any.
 
     The first convolution of the weights is adapted to images that are read in another way.
@@ -215,23 +251,52 @@ def _create_network(
     """
     start = source[1].network if source else find_network(_DEFAULT_NETWORK)
     network = find_network(job.model) if job.model is not None else start
-    stem_stride = job.stem_stride or stem_stride_for(network, recipe.image_px)
-    torch.manual_seed(recipe.seed)
-    net = build(
-        dataclasses.replace(
-            network, classes=len(labels), stem_stride=stem_stride, in_channels=how.in_channels
-        )
+    detector = _detector(job, network, source)
+    stem_stride = job.stem_stride or (
+        detector.stem_stride(network) if detector else stem_stride_for(network, recipe.image_px)
     )
-    initialize(net, recipe.initialization, torch.Generator().manual_seed(recipe.seed))
+    torch.manual_seed(recipe.seed)
+    spec = dataclasses.replace(
+        network, classes=len(labels), stem_stride=stem_stride, in_channels=how.in_channels
+    )
+    net = build_detector(spec, detector) if detector else build(spec)
+    if isinstance(net, ShuffleNet):
+        initialize(net, recipe.initialization, torch.Generator().manual_seed(recipe.seed))
+    all_new = [label.id for label in labels]
     if source is None:
-        return net, [label.id for label in labels]
+        return net, all_new
     trained, card = source
-    start_from(net, labels, with_preprocess(trained, card.preprocess, how), card)
-    new = new_classes(labels, card)
-    _log.info("%s", describe_start(len(labels), new, str(job.weights)))
+    kept = start_from(net, labels, with_preprocess(trained, card.preprocess, how), card)
+    new = new_classes(labels, card) if kept else all_new
+    _log.info("%s", _describe_start(net, card, new, str(job.weights)))
     if card.network.name != network.name:
         _log.info("The network starts as %s, which is narrower.", source[1].network.name)
     return net, new
+
+
+def _describe_start(net: AnyNetwork, card: Card, new: Sequence[str], weights: str) -> str:
+    """Return what becomes of the weights that a run starts from."""
+    if isinstance(net, Detector) and card.detector is None:
+        return f"The stages are those of {weights}; what finds boxes is new."
+    return describe_start(net.spec.classes, new, weights)
+
+
+def _detector(
+    job: Job, network: NetworkSpec, source: tuple[AnyNetwork, Card] | None
+) -> DetectorSpec | None:
+    """Return what is put on the stages of a network, if it is to detect.
+
+    Raises:
+        SpecError: the stem is to have a stride that no detector has.
+    """
+    if job.task != "detection":
+        return None
+    known = source[1].detector if source else None
+    detector = known or DetectorSpec()
+    stride = detector.stem_stride(network)
+    if job.stem_stride not in (None, stride):
+        raise SpecError("stem_stride", job.stem_stride, f"{stride}, for a detector")
+    return detector
 
 
 def _as_text(name: str) -> str:

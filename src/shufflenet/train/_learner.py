@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from shufflenet.deploy import RoutedNetwork
-from shufflenet.networks import ShuffleNet
+from shufflenet.networks import AnyNetwork, Detector
 from shufflenet.train._batch_memory import BatchTooLarge, run_if_memory_suffices
 from shufflenet.train._devices import use_global_batch_norms
 from shufflenet.train._loss import (
@@ -25,6 +25,7 @@ from shufflenet.train._parameter_groups import parameter_groups
 from shufflenet.train._setup import Setup
 from shufflenet.train._state import Parts
 from shufflenet.train._weight_average import average_weights
+from shufflenet.train.detection import RawOutputs, detection_loss
 
 __all__ = ["Learner"]
 
@@ -54,7 +55,8 @@ class Learner:
             momentum=recipe.momentum,
             nesterov=recipe.nesterov and recipe.momentum > 0,
         )
-        model = torch.compile(net, dynamic=False) if compiled else net
+        learned = RawOutputs(net) if isinstance(net, Detector) else net
+        model = torch.compile(learned, dynamic=False) if compiled else learned
         self.model, self._optimizer = fabric.setup(model, optimizer)  # type: ignore[arg-type]  # compile gives a module
         # Of the network as it was set up: on its device, in its precision.
         self.average = average_weights(net, recipe.average) if recipe.average else None
@@ -62,7 +64,7 @@ class Learner:
         if self.average:
             self.parts = {**self.parts, "average": self.average}
 
-    def network(self) -> ShuffleNet:
+    def network(self) -> AnyNetwork:
         """Return the network of the setup with the weights trained so far, averaged if they are."""
         trained = self.average.module if self.average else self.net
         like = next(trained.parameters())
@@ -83,7 +85,8 @@ class Learner:
 
         Args:
             pixels: Of the channels and bits of the card, ``(n, h, w, channels)``.
-            labels: Class indices, ``(n,)``; or 1 for each class that is right, ``(n, classes)``.
+            labels: Class indices, ``(n,)``; or 1 for each class that is right, ``(n, classes)``; or
+                a detector's boxes, ``(n, most, 5)``, as ``collate_views`` returns them.
             teacher_logits: A teacher's logits, ``(n, classes)``, where they are stored.
             number: Number of the step, from 0; mixing and dropout are functions of it.
             rate: The learning rate.
@@ -134,6 +137,9 @@ class Learner:
 
     def _loss(self, batch: MixedBatch) -> Tensor:
         logits = self.model(self._normalize(batch.images))
+        if isinstance(self.net, Detector):
+            height, width = batch.images.shape[2:]
+            return detection_loss(self.net, logits, batch.labels, (height, width))
         targets = batch.targets
         if self._teacher:
             targets = self._soften(self._teacher(batch.images))

@@ -16,7 +16,7 @@ from shufflenet.spec import Preprocess
 from shufflenet.train._jpeg import upright_jpeg
 from shufflenet.train.augment import Crop, random_crop
 
-__all__ = ["load_crop"]
+__all__ = ["load_crop", "load_photo"]
 
 _PPM = re.compile(rb"P6\n(\d+) (\d+)\n255\n")  # what ``pack`` writes
 _SPARE = 2  # pixels of a shrunk crop for each pixel of the result, in both directions
@@ -74,9 +74,31 @@ def load_crop(
     rows = slice(crop.top // shrink, crop.bottom // shrink)
     columns = slice(crop.left // shrink, crop.right // shrink)
     part = np.array(pixels[rows, columns])
-    if how.channels == "gray" and part.shape[2] == 3:
-        part = np.array(Image.fromarray(part).convert("L"))[..., None]  # as decode does
-    return _fit(part, replace(crop, mirrored=crop.mirrored and mirror), how)
+    return _fit(_as_gray(part, how), replace(crop, mirrored=crop.mirrored and mirror), how)
+
+
+def load_photo(sample: Sample, how: Preprocess) -> Pixels:
+    """Decode a whole image, ``(h, w, channels)`` of the channels and bits of ``how``.
+
+    Raises:
+        DataError: there is no such file any more.
+        ImageError: it cannot be read as an image, or not as one of these channels and bits.
+    """
+    pixels = _packed_pixels(sample) if _by_color(how) else None
+    if pixels is None:
+        content = sample.read()
+        jpeg = upright_jpeg(content, sample.name) if _by_color(how) else None
+        if jpeg is None:
+            return np.asarray(decode_as(content, how, sample.name))
+        pixels = jpeg.decode(jpeg.height, 1)
+    return _as_gray(pixels, how)
+
+
+def _as_gray(pixels: Pixels, how: Preprocess) -> Pixels:
+    """Return colors as gray levels where these are read, as ``preprocess.decode_as`` does."""
+    if how.channels != "gray" or pixels.shape[2] != 3:
+        return pixels
+    return np.array(Image.fromarray(pixels).convert("L"))[..., None]
 
 
 def _by_color(how: Preprocess) -> bool:

@@ -16,8 +16,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from shufflenet.errors import NoReadableImages, WriteError
 from shufflenet.files import Checkpoint, write_checkpoint
-from shufflenet.networks import ShuffleNet, state_arrays
-from shufflenet.spec import Accuracy, AnyAccuracy, MultiLabelAccuracy
+from shufflenet.networks import AnyNetwork, state_arrays
+from shufflenet.spec import Accuracy, AnyAccuracy, DetectionAccuracy, MultiLabelAccuracy
 from shufflenet.train._batch_memory import BatchTooLarge
 from shufflenet.train._batches import (
     Batches,
@@ -37,6 +37,7 @@ from shufflenet.train._setup import Setup
 from shufflenet.train._signals import HeldSignals
 from shufflenet.train._state import Progress, save_state
 from shufflenet.train._together import load_state_of_first
+from shufflenet.train.detection import boxed, collate_views
 
 __all__ = ["Loop"]
 
@@ -71,6 +72,7 @@ class Loop:
             teacher_logits=setup.teacher_logits,
             warned=warned,
             classes=len(setup.card.labels) if setup.card.task == "multi-label" else 0,
+            boxed=boxed(setup.boxes.training) if setup.boxes else None,
         )
 
     def run(self) -> Result:
@@ -158,12 +160,14 @@ class Loop:
         """Return the batches of an epoch from number ``first`` on, as ``Learner.step`` takes them.
 
         They are pixels, uint8 or uint16 ``(n, h, w, channels)``, labels as ``Crops`` has
-        them, and the stored logits of a teacher, ``(n, classes)``, if there are any.
+        them, or boxes as ``collate_views`` has them, and the stored logits of a teacher,
+        ``(n, classes)``, if there are any.
         """
         loader = DataLoader(
             Crops(self._shown, self.recipe, epoch),
             batch_sampler=self._batches(epoch, first),
             num_workers=self.session.workers,
+            collate_fn=collate_views if self._shown.boxed else None,
             worker_init_fn=ignore_signals,
         )
         batches = self.fabric.setup_dataloaders(loader, use_distributed_sampler=False)
@@ -264,7 +268,7 @@ class Loop:
                 self._write_best(net, accuracy)
             self.session.on_epoch(self.out, accuracy)
 
-    def _write_best(self, net: ShuffleNet, accuracy: AnyAccuracy) -> None:
+    def _write_best(self, net: AnyNetwork, accuracy: AnyAccuracy) -> None:
         card = self.setup.card
         origin = dataclasses.replace(card.origin, steps=self.progress.step)
         card = measured_card(dataclasses.replace(card, origin=origin), accuracy)
@@ -300,6 +304,7 @@ class Loop:
             top1=best.top1 if isinstance(best, Accuracy) else 0,
             top5=best.top5 if isinstance(best, Accuracy) else 0,
             multi_label=best if isinstance(best, MultiLabelAccuracy) else None,
+            detection=best if isinstance(best, DetectionAccuracy) else None,
             steps=self.progress.step,
             finished=self._is_done(),
         )

@@ -5,13 +5,13 @@ from typing import Any
 from torch import nn
 
 from shufflenet.errors import SpecError
-from shufflenet.networks import ShuffleNet
+from shufflenet.networks import AnyNetwork, Detector
 from shufflenet.recipes import Recipe
 
 __all__ = ["freeze", "parameter_groups"]
 
 
-def freeze(net: ShuffleNet, recipe: Recipe) -> None:
+def freeze(net: AnyNetwork, recipe: Recipe) -> None:
     """Freeze the first parts of a network, as a recipe says, their batch statistics too.
 
     Raises:
@@ -26,7 +26,7 @@ def freeze(net: ShuffleNet, recipe: Recipe) -> None:
         net.freeze(recipe.freeze - 1)
 
 
-def parameter_groups(net: ShuffleNet, recipe: Recipe) -> list[dict[str, Any]]:
+def parameter_groups(net: AnyNetwork, recipe: Recipe) -> list[dict[str, Any]]:
     """Return the groups of an optimizer: parts from the classifier to the stem, decayed ones first.
 
     Weights of convolutions and of the classifier decay, norms and biases do not. A part is the
@@ -38,7 +38,11 @@ def parameter_groups(net: ShuffleNet, recipe: Recipe) -> list[dict[str, Any]]:
     """
     parts: list[list[nn.Module]] = [[net]]
     if recipe.layer_decay < 1:
-        parts = [[net.fc], [net.conv5, net.neck]]
+        parts = (
+            [[net.heads], [net.neck]]
+            if isinstance(net, Detector)
+            else [[net.fc], [net.conv5, net.neck]]
+        )
         parts += [[part] for part in (*net.stages[::-1], net.conv1)]
     groups: list[dict[str, Any]] = []
     factor = 1.0

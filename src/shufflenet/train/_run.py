@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from shufflenet.data import ImageSet, Sample
+from shufflenet.data.boxes import BoxSet
 from shufflenet.errors import (
     NoRun,
     RunDiffers,
@@ -46,15 +49,15 @@ _MOST_BYTES = 1 << 26
 
 def run_facts(setup: Setup) -> dict[str, Any]:
     """Return what identifies a run, as values that JSON can hold: what ``run.json`` records."""
-    card, recipe = setup.card, setup.recipe
+    card, recipe, boxes = setup.card, setup.recipe, setup.boxes
     # Software may change, as may the folder's name; the recipe is recorded by itself.
     origin = dataclasses.replace(card.origin, software="", recipe="")
     facts = {
         _READING: _reading(card.preprocess.to_fields()),
         "network": dataclasses.asdict(card.network),
         "recipe": {"name": recipe.name, **recipe.overridable},
-        "training data": _fingerprint(setup.training),
-        "validation data": _fingerprint(setup.validation),
+        "training data": _fingerprint(setup.training, boxes.training if boxes else None),
+        "validation data": _fingerprint(setup.validation, boxes.validation if boxes else None),
         "card": json.loads(dataclasses.replace(card, name="", origin=origin).to_json()),
     }
     result: dict[str, Any] = json.loads(json.dumps(facts))
@@ -66,18 +69,29 @@ def _reading(preprocess: Mapping[str, Any]) -> dict[str, Any]:
     return {name: preprocess.get(name, usual) for name, usual in _USUAL.items()}
 
 
-def _fingerprint(images: ImageSet) -> dict[str, Any]:
+def _fingerprint(images: ImageSet, boxes: BoxSet | None) -> dict[str, Any]:
     labels = ("|".join(map(str, right)) for right in images.right)
     names = "\n".join(
         f"{label} {sample.name}" for label, sample in zip(labels, images.samples, strict=True)
     )
-    return {
+    facts = {
         "source": Path(images.source).name,
         "images": len(images),
         "classes": len(images.classes),
         "bytes": sum(map(_bytes_of, images.samples)),
         "sha256_of_names": hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest(),
     }
+    return facts if boxes is None else facts | _of_boxes(boxes)
+
+
+def _of_boxes(boxes: BoxSet) -> dict[str, Any]:
+    """Return what tells the boxes of images from others."""
+    digest = hashlib.sha256()
+    for place, labels, ignored in zip(boxes.boxes, boxes.labels, boxes.ignored, strict=True):
+        for values, kind in ((place, "<f4"), (labels, "<i4"), (ignored, "u1")):
+            digest.update(np.ascontiguousarray(values, kind).tobytes())
+        digest.update(b"|")
+    return {"boxes": sum(map(len, boxes.boxes)), "sha256_of_boxes": digest.hexdigest()}
 
 
 def _bytes_of(sample: Sample) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shufflenet.machine import cores
-from shufflenet.spec import AnyAccuracy, MultiLabelAccuracy
+from shufflenet.spec import AnyAccuracy, DetectionAccuracy, MultiLabelAccuracy
 
 __all__ = ["Result", "Session"]
 
@@ -53,7 +53,8 @@ class Session:
 class Result:
     """The best epoch of a run so far; ``best`` is ``None`` until the first epoch is done.
 
-    A multi-label network has its accuracy in ``multi_label``, and no ``top1`` and ``top5``.
+    A multi-label network has its accuracy in ``multi_label`` and a detector in ``detection``; they
+    have no ``top1`` and ``top5``.
     """
 
     run: str
@@ -64,3 +65,4 @@ class Result:
     steps: int
     finished: bool
     multi_label: MultiLabelAccuracy | None = None
+    detection: DetectionAccuracy | None = None

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from shufflenet.data import ImageSet, load
 from shufflenet.errors import ImageError, MissingClasses, NoReadableImages, OneClass, SpecError
-from shufflenet.networks import ShuffleNet
+from shufflenet.networks import AnyNetwork
 from shufflenet.recipes import Recipe
 from shufflenet.spec import Card
 from shufflenet.train._teacher import Teacher, TeacherLogits
+from shufflenet.train.detection import BoxSets
 
 __all__ = ["Setup", "check_images"]
 
@@ -32,9 +33,10 @@ class Setup:
             image of ``training``. At most one of the two is given.
         knows_classes: Whether the network can tell some of the classes before it is trained; it is
             then measured first, and is the best network until another is better.
+        boxes: The boxes in ``training`` and ``validation``, if the network is a detector.
     """
 
-    net: ShuffleNet
+    net: AnyNetwork
     card: Card
     training: ImageSet
     validation: ImageSet
@@ -42,6 +44,7 @@ class Setup:
     teacher: Teacher | None = None
     teacher_logits: TeacherLogits | None = None
     knows_classes: bool = False
+    boxes: BoxSets | None = None
 
     def __post_init__(self) -> None:
         if self.teacher is not None and self.teacher_logits is not None:
@@ -59,7 +62,7 @@ def check_images(setup: Setup) -> None:
             augmented by operations of 8 bits.
     """
     training, validation = setup.training, setup.validation
-    several = training.task == "multi-label"
+    several = training.task != "classification"
     if several and setup.recipe.balance:
         expected = "0 where images have several labels: an image cannot be shown for one of them"
         raise SpecError("balance", setup.recipe.balance, expected)
