@@ -268,7 +268,8 @@ def _export(checkpoint: Path, onnx: Path) -> Path:
         raise MissingDependency("Exporting", error.name or "torch", "torch") from error
     _log.info("Exporting %s as ONNX, once; it takes some seconds.", checkpoint.stem)
     loaded = read_checkpoint(checkpoint)
-    export_onnx(build_with(loaded.card.network, loaded.tensors), loaded.card, onnx)
+    card = loaded.card
+    export_onnx(build_with(card.network, loaded.tensors, card.detector), card, onnx)
     return onnx
 
 

@@ -159,8 +159,12 @@ def _show(args: argparse.Namespace) -> int:
     model = entry.card or entry.weights
     sides = args.size or (model.preprocess.size_px if model else (_DEFAULT_PX, _DEFAULT_PX))
     size = sides if len({*sides}) > 1 else sides[0]
-    costs = cost(entry.network, *sides)
-    all_layers = list(layers(entry.network, *sides))
+    detector = entry.card.detector if entry.card else None
+    height, width = sides
+    if detector:
+        detector.check_size(height, width)
+    costs = cost(entry.network, height, width, detector)
+    all_layers = list(layers(entry.network, height, width, detector))
     times = time_named(args.name, entry.network, all_layers) if args.time else None
     if args.json:
         print_json({
@@ -189,7 +193,8 @@ def _json_fields(entry: Entry) -> dict[str, object]:
 def _facts(entry: Entry, costs: "Cost", size: int | tuple[int, int]) -> dict[str, str]:
     from shufflenet.report import describe_card, describe_network, describe_weights
 
-    facts = {"name": entry.name, **describe_network(entry.network, costs, size)}
+    detector = entry.card.detector if entry.card else None
+    facts = {"name": entry.name, **describe_network(entry.network, costs, size, detector)}
     if entry.card:
         facts |= describe_card(entry.card)
     if entry.weights:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from shufflenet.spec import (
+    STRIDES,
+    DetectorSpec,
     NetworkSpec,
     SearchedStage,
     Stage,
@@ -15,6 +17,7 @@ from shufflenet.spec import (
 )
 
 __all__ = [
+    "describe_detector",
     "describe_generation",
     "describe_head",
     "describe_stage",
@@ -146,6 +149,21 @@ def format_channels(spec: NetworkSpec) -> str:
     stages = ", ".join(f"{stage.repeats}x{stage.channels}" for stage in spec.stages)
     head = [str(spec.head_channels)] if spec.head_channels else []
     return "; ".join([stem, stages, *head])
+
+
+def describe_detector(detector: DetectorSpec) -> dict[str, str]:
+    """Return what is put on the stages of a network, by part.
+
+    >>> describe_detector(DetectorSpec())["heads"]
+    '2 separable 3x3 convolutions each; boxes from 8 bins a side, no anchors'
+    """
+    *others, last = map(str, STRIDES)
+    layers = f"{detector.head_layers} separable 3x3 convolutions each"
+    return {
+        "neck": f"path aggregation of maps of stride {', '.join(others)} and {last}, "
+        f"{detector.neck_channels} channels",
+        "heads": f"{layers}; boxes from {detector.bins} bins a side, no anchors",
+    }
 
 
 def list_differences(spec: NetworkSpec) -> str:

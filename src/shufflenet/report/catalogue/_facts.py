@@ -4,6 +4,7 @@ from typing import TypeAlias
 
 from shufflenet.benchmark import Cost
 from shufflenet.report.catalogue._architecture import (
+    describe_detector,
     describe_generation,
     describe_head,
     describe_stage,
@@ -23,10 +24,14 @@ from shufflenet.spec import (
     Accuracy,
     AnyAccuracy,
     Card,
+    DetectionAccuracy,
+    DetectorSpec,
     Int8,
+    MultiLabelAccuracy,
     NetworkSpec,
     SearchedStage,
     Stage,
+    Task,
 )
 from shufflenet.zoo import Weights
 
@@ -43,9 +48,27 @@ _USES = {
     "converted, in int8": "converted to an int8 ONNX file, which needs torch",
 }
 
+_TASKS: dict[Task, str] = {
+    "classification": "",
+    "multi-label": "multi-label: any number of classes may be right",
+    "detection": "detection: boxes, each of one class",
+}
 
-def describe_network(spec: NetworkSpec, costs: Cost, size: int | tuple[int, int]) -> Facts:
-    """Return the parts of a network, and its cost for images of a size, px."""
+
+def describe_network(
+    spec: NetworkSpec,
+    costs: Cost,
+    size: int | tuple[int, int],
+    detector: DetectorSpec | None = None,
+) -> Facts:
+    """Return the parts of a network, and its cost for images of a size, px.
+
+    Args:
+        spec: The network.
+        costs: Its cost.
+        size: The side of a square, or a height and a width.
+        detector: What is put on its stages, for a detector; a classifier unless given.
+    """
     stages: tuple[Stage | SearchedStage, ...] = spec.stages
     return {
         "network": spec.name,
@@ -53,7 +76,7 @@ def describe_network(spec: NetworkSpec, costs: Cost, size: int | tuple[int, int]
         "stem": describe_stem(spec),
         **{f"stage {number}": describe_stage(stage) for number, stage in enumerate(stages, 2)},
         "units": describe_units(spec),
-        "head": describe_head(spec),
+        **(describe_detector(detector) if detector else {"head": describe_head(spec)}),
         "classes": str(spec.classes),
         "parameters": f"{costs.parameters:,}",
         "multiply-adds": f"{costs.multiply_adds:,} at {format_size(size)}",
@@ -66,9 +89,7 @@ def describe_card(card: Card) -> Facts:
     accuracy, origin = card.accuracy, card.origin
     facts = {
         "input": describe_preprocess(card.preprocess),
-        "task": "multi-label: any number of classes may be right"
-        if card.task == "multi-label"
-        else "",
+        "task": _TASKS[card.task],
         "labels": f"{card.labels[0].name!r} to {card.labels[-1].name!r}",
         "trained on": origin.data,
         "started from": origin.started_from,
@@ -86,6 +107,11 @@ def describe_card(card: Card) -> Facts:
         facts["accuracy"] = (
             f"mAP {100 * several.map:.2f} % (mean of {several.classes} classes), "
             f"F1 {100 * several.f1:.2f} %, exact {several.exact} of {several.images} images"
+        )
+    if found := card.detection:
+        facts["accuracy"] = (
+            f"mAP {100 * found.map:.2f} %, AP50 {100 * found.map50:.2f} % "
+            f"({found.boxes:,} boxes of {found.images:,} images)"
         )
     if card.int8:
         facts |= _describe_int8(card.int8)
@@ -113,14 +139,26 @@ def _describe_int8(int8: Int8) -> Facts:
 
 
 def _describe_change(before: AnyAccuracy, after: AnyAccuracy, right: str) -> str:
-    """Return what is right in int8 and in float."""
-    if isinstance(after, Accuracy):
-        share = f"top-1 {after.top1_percent:.2f} % ({after.top1} of {after.images} {right})"
-    else:
-        share = f"mAP {100 * after.map:.2f} % ({after.found} of {after.answers} answers {right})"
-    if isinstance(before, Accuracy):
-        return f"{share}, in float {before.top1_percent:.2f} % ({before.top1})"
-    return f"{share}, in float {100 * before.map:.2f} % ({before.found} of {before.answers})"
+    """Return what is right in int8 and in float.
+
+    Raises:
+        TypeError: they are measured in two ways, which ``Int8`` does not hold.
+    """
+    match before, after:
+        case Accuracy(), Accuracy():
+            return (
+                f"top-1 {after.top1_percent:.2f} % ({after.top1} of {after.images} {right}), "
+                f"in float {before.top1_percent:.2f} % ({before.top1})"
+            )
+        case MultiLabelAccuracy(), MultiLabelAccuracy():
+            return (
+                f"mAP {100 * after.map:.2f} % ({after.found} of {after.answers} answers {right}), "
+                f"in float {100 * before.map:.2f} % ({before.found} of {before.answers})"
+            )
+        case DetectionAccuracy(), DetectionAccuracy():
+            return f"mAP {100 * after.map:.2f} %, in float {100 * before.map:.2f} %"
+        case _:
+            raise TypeError(f"{type(after).__name__} is not measured as {type(before).__name__} is")
 
 
 def describe_weights(weights: Weights) -> Facts:
