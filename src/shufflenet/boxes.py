@@ -70,7 +70,10 @@ class Placement:
         [[0.0, 25.0, 100.0, 75.0]]
         """
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-        return boxes * np.array(self.scale * 2) + np.array(self.offset * 2)
+        moved: npt.NDArray[np.float64] = boxes * np.array(self.scale * 2) + np.array(
+            self.offset * 2
+        )
+        return moved
 
     def to_image(self, boxes: _Boxes) -> npt.NDArray[np.float64]:
         """Return boxes of the input ``(n, 4)`` in pixels of the image, and cut at its edges.
@@ -81,7 +84,9 @@ class Placement:
         """
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
         boxes = (boxes - np.array(self.offset * 2)) / np.array(self.scale * 2)
-        return np.minimum(np.maximum(boxes, 0), np.array((self.width, self.height) * 2))
+        edges = np.array((self.width, self.height) * 2)
+        cut: npt.NDArray[np.float64] = np.minimum(np.maximum(boxes, 0), edges)
+        return cut
 
 
 def iou(first: _Boxes, second: _Boxes) -> npt.NDArray[np.float64]:
@@ -104,7 +109,8 @@ def _overlaps(
     shared = np.maximum(sides, 0).prod(axis=-1)
     union = _areas(one) + _areas(other) - shared
     result: npt.NDArray[np.float64] = np.zeros_like(shared)
-    return np.divide(shared, union, out=result, where=union > 0)
+    np.divide(shared, union, out=result, where=union > 0)
+    return result
 
 
 def _areas(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -11,6 +11,7 @@ from error_sentences import (
     requests,
     scoring,
     serving,
+    tasks,
 )
 
 __all__ = ["SENTENCES"]
@@ -26,4 +27,5 @@ SENTENCES = [
     *label_sets.SENTENCES,
     *scoring.SENTENCES,
     *serving.SENTENCES,
+    *tasks.SENTENCES,
 ]

@@ -67,6 +67,7 @@ from shufflenet.errors import (
     _serving,
     _splits,
     _tables,
+    _tasks,
 )
 from shufflenet.errors._arguments import *
 from shufflenet.errors._base import ShuffleNetError
@@ -93,6 +94,7 @@ from shufflenet.errors._scoring import *
 from shufflenet.errors._serving import *
 from shufflenet.errors._splits import *
 from shufflenet.errors._tables import *
+from shufflenet.errors._tasks import *
 
 # Each file lists its classes once, in its own ``__all__``.
 __all__ = [
@@ -121,4 +123,5 @@ __all__ = [
     *_serving.__all__,
     *_splits.__all__,
     *_tables.__all__,
+    *_tasks.__all__,
 ]

@@ -2,9 +2,17 @@
 
 from shufflenet.runtimes._answering import Answering, answering, open_answering
 from shufflenet.runtimes._cards import open_card
-from shufflenet.runtimes._classifier import Classifier, Prediction, probabilities, top_k
+from shufflenet.runtimes._classifier import (
+    Classifier,
+    Prediction,
+    check_classifier,
+    check_detector,
+    probabilities,
+    top_k,
+)
 from shufflenet.runtimes._classify import classify, run_batches
 from shufflenet.runtimes._compiled import CompiledClassifier
+from shufflenet.runtimes._detect import Found, detect
 from shufflenet.runtimes._embedder import Embedder, OnnxEmbedder, open_embedder
 from shufflenet.runtimes._fastest import choose_at_once, open_fastest
 from shufflenet.runtimes._file_card import read_file_card, stated_precision
@@ -51,6 +59,7 @@ __all__ = [
     "Classifier",
     "CompiledClassifier",
     "Embedder",
+    "Found",
     "LastLayer",
     "LiteRtClassifier",
     "LlvmClassifier",
@@ -66,6 +75,8 @@ __all__ = [
     "WasmModule",
     "answering",
     "check_batch",
+    "check_classifier",
+    "check_detector",
     "check_image",
     "check_int8",
     "check_pixels",
@@ -74,6 +85,7 @@ __all__ = [
     "classify",
     "comparable",
     "computes_int8_exactly",
+    "detect",
     "find_runtimes",
     "guarded",
     "import_openvino",

@@ -52,7 +52,7 @@ class Answering:
 
 
 def answering(classifier: Classifier) -> Answering:
-    """Return a classifier of any runtime as a network that tells logits alone."""
+    """Return a classifier or a detector of any runtime as a network that tells logits alone."""
     return Answering(classifier.card, 0, guarded(classifier))
 
 
@@ -60,7 +60,7 @@ def open_answering(path: str | Path, *, threads: int | None = None) -> Answering
     """Open a file so that one call tells logits and embeddings.
 
     That is ``.onnx`` by ONNX Runtime, or ``.safetensors`` by torch. A graph that does not end with
-    one fully connected layer tells logits alone.
+    one fully connected layer tells logits alone, and so does a detector.
 
     Args:
         path: A file of this package, float or int8, or one of the ONNX model zoo.
@@ -80,8 +80,12 @@ def open_answering(path: str | Path, *, threads: int | None = None) -> Answering
         raise NeedsSuffix(path, (".onnx", ".safetensors"))
     if suffix == ".safetensors":
         network = cast("TorchClassifier", open_by(RUNTIMES["torch"], path, threads=threads))
+        if network.card.detector:
+            return answering(network)
         return Answering(network.card, network.card.network.embedding_channels, network.told)
     classifier = OnnxClassifier(path, threads=threads)  # which checks one in int8
+    if classifier.card.detector:
+        return answering(classifier)
     try:
         told = _OnnxTold(path, threads)
     except NoLastLayer:
@@ -116,7 +120,7 @@ class _OnnxTold:
             problem = f"has a last layer that reads {width[0]} numbers, not {self.dimensions}"
             raise NoLastLayer(path, problem)
         self._scale = read_scale(file.metadata, self.dimensions, path)
-        self._guard = Guard(path, "ONNX Runtime", self.card.network.classes + self.dimensions)
+        self._guard = Guard(path, "ONNX Runtime", (self.card.network.classes + self.dimensions,))
 
     def rows(self, pixels: Pixels) -> _Rows:
         """Compute ``(n, classes + dimensions)`` of cropped images ``(n, h, w, c)``.

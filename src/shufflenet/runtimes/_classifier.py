@@ -6,15 +6,28 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.errors import SpecError
+from shufflenet.errors import FindsBoxes, FindsNoBoxes, SpecError
 from shufflenet.preprocess import Pixels
 from shufflenet.spec import Card, Runtime, Task
 
-__all__ = ["Classifier", "Prediction", "check_k", "missing_package", "probabilities", "top_k"]
+__all__ = [
+    "Classifier",
+    "Prediction",
+    "check_classifier",
+    "check_detector",
+    "check_k",
+    "missing_package",
+    "probabilities",
+    "top_k",
+]
 
 
 class Classifier(Protocol):
     """The interface of every runtime to evaluation, prediction and service.
+
+    Of a detector, what is called logits are its rows, ``(n, cells, 4 + classes)``: of each cell
+    left, top, right and bottom of a box in pixels of the input, then a score from 0 to 1 for each
+    class. Its images have the size that the card names.
 
     Both methods may be called by several threads at once.
     """
@@ -85,6 +98,30 @@ def top_k(logits: npt.NDArray[np.float32], card: Card, k: int) -> tuple[Predicti
     shares = probabilities(logits, card.task)
     order = np.argsort(-logits, kind="stable")[:k]  # not by probabilities, of which many may be 0
     return tuple(Prediction(int(i), card.labels[i].name, float(shares[i])) for i in order)
+
+
+def check_classifier(card: Card, task: str) -> None:
+    """Check that a model is a classifier.
+
+    Args:
+        card: The model's card.
+        task: What only classifiers do, such as "classify images".
+
+    Raises:
+        FindsBoxes: it is a detector.
+    """
+    if card.detector is not None:
+        raise FindsBoxes(card.name, task)
+
+
+def check_detector(card: Card) -> None:
+    """Check that a model is a detector.
+
+    Raises:
+        FindsNoBoxes: it is a classifier.
+    """
+    if card.detector is None:
+        raise FindsNoBoxes(card.name)
 
 
 def check_k(k: int) -> None:

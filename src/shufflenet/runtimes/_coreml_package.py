@@ -86,7 +86,7 @@ class PackageClassifier:
         self.card = card
         self._is_image = isinstance(model.input, ImageInput)
         self._sizes, self._compute = FixedSizes.of(model.input.shape), compute
-        self._guard = Guard(path, runtime, card.network.classes)
+        self._guard = Guard(path, runtime, card.row_shape)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.
@@ -97,7 +97,7 @@ class PackageClassifier:
             SpecError: the batch has another shape or type, or is not finite.
             CheckpointError: the package cannot be computed, or not to finite logits.
         """
-        batch = check_batch(batch, self.card.network.in_channels)
+        batch = check_batch(batch, self.card)
         self._sizes.check(batch.shape[2:])
         if self._is_image:
             pixels = to_pixels(batch, self.card.preprocess).transpose(0, 2, 3, 1)

@@ -21,6 +21,7 @@ from shufflenet.files import (
 )
 from shufflenet.machine import check_threads
 from shufflenet.preprocess import Pixels
+from shufflenet.runtimes._classifier import check_classifier
 from shufflenet.runtimes._file_input import FileInput
 from shufflenet.runtimes._fixed_sizes import FixedSizes
 from shufflenet.runtimes._guard import Guard, check_maps, loading
@@ -69,6 +70,7 @@ def open_embedder(path: str | Path, *, threads: int | None = None) -> Embedder:
     Raises:
         CheckpointError: the file is missing, damaged, changed, or has no card.
         NeedsSuffix: it is of another kind.
+        FindsBoxes: it is a detector.
         NoLastLayer: its graph does not end with a fully connected layer.
         MissingDependency: it is a checkpoint, and torch is not installed.
         SpecError: the number of threads is none that can be.
@@ -80,7 +82,9 @@ def open_embedder(path: str | Path, *, threads: int | None = None) -> Embedder:
         raise NeedsSuffix(path, (".onnx", ".safetensors"))
     if suffix == ".onnx":
         return OnnxEmbedder(path, threads=threads)
-    return cast("Embedder", open_by(RUNTIMES["torch"], path, threads=threads))  # of a checkpoint
+    embedder = cast("Embedder", open_by(RUNTIMES["torch"], path, threads=threads))
+    check_classifier(embedder.card, "embed images")
+    return embedder
 
 
 class OnnxEmbedder:
@@ -104,6 +108,7 @@ class OnnxEmbedder:
             ChangedExport: its graph is not the one that was exported.
             NoLastLayer: it does not end with a fully connected layer that reads as many numbers as
                 the card's network has.
+            FindsBoxes: it is a detector.
             CheckpointError: it cannot be read.
         """
         check_model_file(path)
@@ -111,6 +116,7 @@ class OnnxEmbedder:
         self.card, published = card_from_metadata(path, file.metadata, file)
         if self.card.int8 or (published and published.quantized):
             OnnxClassifier(path, threads=threads)
+        check_classifier(self.card, "embed images")
         self._graph = cut_last_layer(read_model(path, MOST_ONNX_BYTES), path)
         with loading(path, "ONNX Runtime"):
             self._session = open_session(self._graph.content, threads)
@@ -118,8 +124,8 @@ class OnnxEmbedder:
         self._opened = path, threads
         self._name, takes_bytes = images.name, images.type == "tensor(uint8)"
         self._input = FileInput(self.card, takes_bytes, FixedSizes.of(images.shape))
-        self._guard = Guard(path, "ONNX Runtime", self._check_width())
-        self._scale = read_scale(file.metadata, self._guard.classes, path)
+        self._guard = Guard(path, "ONNX Runtime", (self._check_width(),))
+        self._scale = read_scale(file.metadata, self._guard.row[0], path)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Return how pickle makes the embedder anew: from its file."""
@@ -191,7 +197,7 @@ class OnnxEmbedder:
             bias += factor * value.reshape(-1)
         weight = layer.factor * (weight if layer.is_transposed else weight.T)
         weight = weight if self._scale is None else weight / self._scale
-        return LastLayer(weight, bias).check((classes, self._guard.classes), path)
+        return LastLayer(weight, bias).check((classes, self._guard.row[0]), path)
 
     def _maps(self, images: _Images) -> npt.NDArray[np.float32]:
         """Compute the maps ``(n, d, h, w)`` of images as the file takes them.
@@ -201,7 +207,7 @@ class OnnxEmbedder:
         """
         if self._graph.maps is None:
             raise NoMaps(self.card.name)
-        width = self._guard.classes
+        width = self._guard.row[0]
         if not len(images):
             return np.empty((0, width, 0, 0), np.float32)
         compute = partial(self._run, self._graph.maps)

@@ -84,7 +84,7 @@ class ExecuTorchClassifier:
         takes_bytes = texts.get(INPUT_KEY) == "pixels"
         self._input = FileInput(self.card, takes_bytes, FixedSizes.of(shape))
         self._kept = content, program  # the method reads them
-        self._guard = Guard(path, "ExecuTorch", self.card.network.classes)
+        self._guard = Guard(path, "ExecuTorch", self.card.row_shape)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.

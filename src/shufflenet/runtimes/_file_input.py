@@ -35,7 +35,7 @@ class FileInput:
         Raises:
             SpecError: the batch has another shape or type, is not finite, or is of another size.
         """
-        batch = check_batch(batch, self.card.network.in_channels)
+        batch = check_batch(batch, self.card)
         self.sizes.check(batch.shape[2:])
         return to_pixels(batch, self.card.preprocess) if self.takes_bytes else batch
 

@@ -37,15 +37,19 @@ class FixedSizes:
         batch, _, *size = (each if isinstance(each, int) and each > 0 else None for each in shape)
         return cls(batch, *size)
 
-    def check(self, size: Sequence[int]) -> None:
+    def check(self, size: Sequence[int], *, what: str = "file") -> None:
         """Check the height and the width of images.
 
+        Args:
+            size: Both.
+            what: What takes them: "file" or "model".
+
         Raises:
-            SpecError: the file takes images of another size.
+            SpecError: it takes images of another size.
         """
         height, width = self.height or size[0], self.width or size[1]
         if (height, width) != tuple(size):
-            expected = f"{width}x{height} px, the only size that the file takes"
+            expected = f"{width}x{height} px, the only size that the {what} takes"
             raise SpecError("the size of images", f"{size[1]}x{size[0]} px", expected)
 
     def compute(

@@ -77,17 +77,19 @@ class Guard:
     Attributes:
         path: The file, or the model's name.
         runtime: The library, as people call it.
-        classes: The number of classes that the card names.
+        row: The shape of what is computed of one image: the card's ``row_shape``.
         what: What ``path`` is: "file" or "model".
     """
 
     path: str | Path
     runtime: str
-    classes: int
+    row: tuple[int, ...]
     what: str = "file"
 
     def logits(self, compute: Callable[[_Images], _Rows], images: _Images) -> _Rows:
         """Compute the logits ``(n, classes)`` of images, as a library takes them; n may be 0.
+
+        Of a detector they are rows of boxes, ``(n, cells, 4 + classes)``.
 
         Raises:
             ComputationFailed: the library raised an error.
@@ -95,9 +97,9 @@ class Guard:
             LogitsNotNumbers: a logit is infinite or NaN.
         """
         if not len(images):  # libraries differ in what they make of none
-            return np.empty((0, self.classes), np.float32)
+            return np.empty((0, *self.row), np.float32)
         rows = self.run(compute, images)
-        check_rows(rows, (len(images), self.classes), self.path, what=self.what)
+        check_rows(rows, (len(images), *self.row), self.path, what=self.what)
         return rows
 
     def run(self, compute: Callable[[_Images], _Rows], images: _Images) -> _Rows:
@@ -119,20 +121,23 @@ class Guard:
 
 
 def guarded(classifier: Classifier) -> Callable[[Pixels], _Rows]:
-    """Return a classifier's ``logits_from_pixels``, whose ``(n, classes)`` are checked."""
-    name, classes = classifier.card.name, classifier.card.network.classes
-    guard = Guard(name, type(classifier).__name__, classes, what="model")
+    """Return a classifier's ``logits_from_pixels``, whose ``(n, classes)`` are checked.
+
+    Of a detector they are ``(n, cells, 4 + classes)``.
+    """
+    card = classifier.card
+    guard = Guard(card.name, type(classifier).__name__, card.row_shape, what="model")
     return partial(guard.logits, classifier.logits_from_pixels)
 
 
 def check_rows(
     rows: npt.NDArray[np.float32], shape: tuple[int, ...], path: str | Path, *, what: str = "file"
 ) -> None:
-    """Check that an output is rows of finite floats, ``(n, classes)``.
+    """Check that an output is rows of finite floats, ``(n, classes)`` or those of a detector.
 
     Args:
         rows: The output.
-        shape: The number of images and, if it is known, of numbers for each.
+        shape: The number of images and, if it is known, the shape of what is computed of each.
         path: The file that computed it, or the model's name.
         what: What ``path`` is: "file" or "model".
 
@@ -140,7 +145,11 @@ def check_rows(
         OtherOutput: it has another shape or type.
         LogitsNotNumbers: it holds infinities or NaN.
     """
-    if rows.ndim != 2 or rows.shape[: len(shape)] != shape or rows.dtype.kind != "f":
+    if (
+        rows.ndim != max(2, len(shape))
+        or rows.shape[: len(shape)] != shape
+        or rows.dtype.kind != "f"
+    ):
         raise OtherOutput(path, f"{rows.dtype} {rows.shape}", shape, what=what)
     if not np.isfinite(rows).all():
         raise LogitsNotNumbers(path, what=what)

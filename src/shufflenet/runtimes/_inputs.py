@@ -1,5 +1,6 @@
 """Arrays of images checked, and prepared images converted back to pixels."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy.typing as npt
 
 from shufflenet.errors import SpecError
 from shufflenet.preprocess import Pixels, mean_image, pixel_type
+from shufflenet.runtimes._fixed_sizes import FixedSizes
 from shufflenet.spec import Card, Preprocess
 
 __all__ = ["check_batch", "check_pixels", "to_pixels"]
@@ -15,12 +17,14 @@ _T = TypeVar("_T", bound=np.generic)
 _MOST = 1e30  # far above any normalized pixel, and far enough below float32's 3e38 to be summed
 
 
-def check_batch(batch: npt.NDArray[np.float32], channels: int) -> npt.NDArray[np.float32]:
+def check_batch(batch: npt.NDArray[np.float32], card: Card) -> npt.NDArray[np.float32]:
     """Return prepared images, float32 ``(n, channels, h, w)``, as runtimes read them: in C order.
 
     Raises:
-        SpecError: it is no such array, or holds NaN, infinities or huge numbers.
+        SpecError: it is no such array, holds NaN, infinities or huge numbers, or the model is a
+            detector and the card names another size.
     """
+    channels = card.network.in_channels
     expected = f"float32 of shape (n, {channels}, height, width)"
     images = _plain(batch, "the batch", expected)
     if images.ndim != 4 or images.shape[1] != channels or 0 in images.shape[2:]:
@@ -30,6 +34,7 @@ def check_batch(batch: npt.NDArray[np.float32], channels: int) -> npt.NDArray[np
     # NaN fails both comparisons. Runtimes differ in what they make of it and of overflow.
     if images.size and not (images.max() < _MOST and images.min() > -_MOST):
         raise SpecError("the batch", "NaN, infinite or huge in places", "of normalized images")
+    _check_size(images.shape[2:], card)
     return images
 
 
@@ -37,8 +42,8 @@ def check_pixels(pixels: Pixels, card: Card) -> Pixels:
     """Return images of a card's channels and bits, ``(n, h, w, c)``, as runtimes read them.
 
     Raises:
-        SpecError: it is no such array, or the network takes images of other channels than the
-            preprocessing gives.
+        SpecError: it is no such array, the network takes images of other channels than the
+            preprocessing gives, or the model is a detector and the card names another size.
     """
     how = card.preprocess
     if not card.takes_pixels:
@@ -50,7 +55,18 @@ def check_pixels(pixels: Pixels, card: Card) -> Pixels:
     fits = images.ndim == 4 and channels == (how.in_channels,) and 0 not in images.shape[1:3]
     if not fits or images.dtype != pixel_type(how):
         raise SpecError("the pixels", f"{images.dtype} {images.shape}", expected)
+    _check_size(images.shape[1:3], card)
     return images
+
+
+def _check_size(size: Sequence[int], card: Card) -> None:
+    """Check the height and the width of images, which are a detector's cells and boxes.
+
+    Raises:
+        SpecError: the model is a detector, and the card names another size.
+    """
+    if card.detector is not None:
+        FixedSizes(None, *card.preprocess.size_px).check(size, what="model")
 
 
 def _plain(array: npt.NDArray[_T], name: str, expected: str) -> npt.NDArray[_T]:

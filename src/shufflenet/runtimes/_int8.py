@@ -80,7 +80,7 @@ def check_int8(
         raise ChangedInt8(path)
     try:  # before anything is computed, for which code may first have to be generated
         logits = typed(read_json(metadata[CHECK_KEY]), tuple[float, ...], "logits")
-        exact = np.array(logits, np.float32).reshape(card.network.classes)
+        exact = np.array(logits, np.float32).reshape(card.row_shape)
     except ValueError as error:  # a SpecError is one
         raise DamagedCheck(path) from error
     computed = logits_from_pixels(stated_image(metadata, card.preprocess, path))[0]

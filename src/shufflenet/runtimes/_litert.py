@@ -75,7 +75,7 @@ class LiteRtClassifier:
         with loading(path, "LiteRT"), _first_message_hidden():
             self._type = self._interpreters.first().type
         self._takes_pixels = metadata.get(INPUT_KEY) == "pixels"
-        self._guard = Guard(path, "LiteRT", self.card.network.classes)
+        self._guard = Guard(path, "LiteRT", self.card.row_shape)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.
@@ -85,7 +85,7 @@ class LiteRtClassifier:
                 images of another size only.
             CheckpointError: the file cannot be computed, or not to finite logits.
         """
-        how, batch = self.card.preprocess, check_batch(batch, self.card.network.in_channels)
+        how, batch = self.card.preprocess, check_batch(batch, self.card)
         images: _Images = batch
         if self._takes_pixels:
             images = to_pixels(batch, how) if self._type == np.uint8 else _denormalized(batch, how)

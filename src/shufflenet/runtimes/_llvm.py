@@ -23,6 +23,7 @@ from shufflenet.errors import (
 from shufflenet.files import card_from_metadata, hash_content, read_onnx_card, read_onnx_file
 from shufflenet.machine import PerProcess, check_threads, cores, host_target
 from shufflenet.preprocess import Pixels, normalize, scales_bytes
+from shufflenet.runtimes._cards import check_runs
 from shufflenet.runtimes._classifier import missing_package
 from shufflenet.runtimes._guard import Guard
 from shufflenet.runtimes._helpers import Helpers
@@ -99,6 +100,7 @@ class LlvmClassifier:
             FileMissing: there is no such file.
             CheckpointError: the file is missing, damaged, has no card, or has layers of another
                 kind.
+            RunsNoDetectors: it is a detector's.
             MissingDependency: llvmlite or onnx is not installed.
             SpecError: the number of threads is none that can be.
         """
@@ -112,7 +114,8 @@ class LlvmClassifier:
         self._path, self._content = Path(path).absolute(), hash_content(path)
         file = read_onnx_file(path)
         self.card, _ = card_from_metadata(path, file.metadata, file)
-        self._guard = Guard(path, "LLVM", self.card.network.classes)
+        check_runs(self.card, path, "LLVM")
+        self._guard = Guard(path, "LLVM", self.card.row_shape)
         self._network: Network | None = None
         self._target = target or host_target(int8=self.card.int8 is not None)
         threads = threads or cores()
@@ -171,7 +174,7 @@ class LlvmClassifier:
             SpecError: the batch has another shape or type, or is not finite.
             CheckpointError: code for this shape cannot be compiled, or logits are not finite.
         """
-        batch = check_batch(batch, self.card.network.in_channels)
+        batch = check_batch(batch, self.card)
         return self._guard.logits(self._logits, batch)
 
     def _logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

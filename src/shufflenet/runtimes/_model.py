@@ -1,25 +1,29 @@
 """The object that ``open_model`` returns: a classifier with checks, for images and arrays."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, overload
+from typing import Literal, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from shufflenet.boxes import Search
 from shufflenet.errors import ImageError, SpecError
 from shufflenet.preprocess import Pixels
 from shufflenet.runtimes._classifier import Classifier, Prediction
 from shufflenet.runtimes._classify import classify
+from shufflenet.runtimes._detect import detect
 from shufflenet.runtimes._fastest import open_fastest
 from shufflenet.runtimes._guard import Guard
 from shufflenet.runtimes._inputs import check_batch, check_pixels
 from shufflenet.runtimes._open import find_runtimes
 from shufflenet.runtimes._pictures import Picture, list_pictures
-from shufflenet.spec import RUNTIMES, Arithmetic, Preprocess
+from shufflenet.spec import RUNTIMES, Arithmetic, Detection, Preprocess
 
 __all__ = ["Model", "Opening"]
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Opening:
 
 
 class Model:
-    """A classifier that checks what it is given: the result of ``shufflenet.open_model``.
+    """A model that checks what it is given: the result of ``shufflenet.open_model``.
 
     What a runtime opened checks so itself; a classifier of the caller's own is checked here.
 
@@ -67,7 +71,7 @@ class Model:
         self._classifier = classifier
         self._opening = opening
         runtime = type(classifier).__name__
-        self._guard = Guard(self.card.name, runtime, self.card.network.classes, what="model")
+        self._guard = Guard(self.card.name, runtime, self.card.row_shape, what="model")
 
     @property
     def path(self) -> Path | None:
@@ -90,6 +94,7 @@ class Model:
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.
 
+        Of a detector they are rows of boxes, ``(n, cells, 4 + classes)``, see ``Classifier``.
         ``shufflenet.preprocess.prepare`` makes one image of such a batch. There may be no images.
 
         Raises:
@@ -98,7 +103,7 @@ class Model:
         """
         if self._opening:
             return self._classifier.logits(batch)
-        batch = check_batch(batch, self.card.network.in_channels)
+        batch = check_batch(batch, self.card)
         return self._guard.logits(self._classifier.logits, batch)
 
     def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
@@ -145,22 +150,70 @@ class Model:
             A list for each image, also if there is one only.
 
         Raises:
+            FindsBoxes: it is a detector.
             ImageError: an image cannot be read, and ``errors`` is ``raise``.
             SpecError: an image is of no such type, k is below 1, or the network takes images of
                 other channels than its preprocessing gives.
             CheckpointError: the file cannot be computed, or not to finite logits.
         """
-        if errors not in ("raise", "return"):
-            raise SpecError("errors", errors, "'raise' or 'return'")
-        results: list[list[Prediction] | ImageError] = []
-        for _, result in classify(self, list_pictures(images), k=k):
-            if isinstance(result, ImageError):
-                if errors == "raise":
-                    raise result
-                results.append(result)
-            else:
-                results.append(list(result))
-        return results
+        _check_errors(errors)
+        return _collect(classify(self, list_pictures(images), k=k), errors)
+
+    @overload
+    def detect(
+        self,
+        images: Picture | Iterable[Picture],
+        *,
+        min_score: float = 0.3,
+        max_iou: float = 0.6,
+        k: int = 100,
+        errors: Literal["raise"] = "raise",
+    ) -> list[list[Detection]]: ...
+
+    @overload
+    def detect(
+        self,
+        images: Picture | Iterable[Picture],
+        *,
+        min_score: float = 0.3,
+        max_iou: float = 0.6,
+        k: int = 100,
+        errors: Literal["return"],
+    ) -> list[list[Detection] | ImageError]: ...
+
+    def detect(
+        self,
+        images: Picture | Iterable[Picture],
+        *,
+        min_score: float = 0.3,
+        max_iou: float = 0.6,
+        k: int = 100,
+        errors: Literal["raise", "return"] = "raise",
+    ) -> list[list[Detection]] | list[list[Detection] | ImageError]:
+        """Return the boxes that a detector finds in every image, best first.
+
+        Args:
+            images: As in ``classify``.
+            min_score: The least score of a box, 0 to 1.
+            max_iou: The largest overlap of two boxes of a class, as their intersection over their
+                union; of others the better stays.
+            k: The most boxes of an image.
+            errors: As in ``classify``.
+
+        Returns:
+            A list for each image, also if there is one only. A box is left, top, width and height
+            in pixels of the image: of one that its EXIF tag turns, if the card says so, upright.
+
+        Raises:
+            FindsNoBoxes: it is a classifier.
+            ImageError: an image cannot be read, and ``errors`` is ``raise``.
+            SpecError: an image is of no such type, a number is outside its range, or the network
+                takes images of other channels than its preprocessing gives.
+            CheckpointError: the file cannot be computed, or not to finite numbers.
+        """
+        _check_errors(errors)
+        search = Search(min_score, max_iou, k)
+        return _collect(detect(self, list_pictures(images), search), errors)
 
     def __repr__(self) -> str:
         """Return the model's name, classes, image size and runtime.
@@ -171,6 +224,35 @@ class Model:
         """
         card, by = self.card, type(self._classifier).__name__
         return f"<Model {card.name}: {len(card.labels)} classes, {_size(card.preprocess)}, {by}>"
+
+
+def _check_errors(errors: str) -> None:
+    """Check what becomes of images that cannot be read.
+
+    Raises:
+        SpecError: it is nothing that is known.
+    """
+    if errors not in ("raise", "return"):
+        raise SpecError("errors", errors, "'raise' or 'return'")
+
+
+def _collect(
+    answers: Iterator[tuple[Picture, tuple[_Answer, ...] | ImageError]], errors: str
+) -> list[list[_Answer] | ImageError]:
+    """Return the answers of all pictures, each as a list.
+
+    Raises:
+        ImageError: one cannot be read, and ``errors`` is ``raise``.
+    """
+    results: list[list[_Answer] | ImageError] = []
+    for _, result in answers:
+        if isinstance(result, ImageError):
+            if errors == "raise":
+                raise result
+            results.append(result)
+        else:
+            results.append(list(result))
+    return results
 
 
 def _size(how: Preprocess) -> str:

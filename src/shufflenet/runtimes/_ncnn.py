@@ -68,7 +68,7 @@ class NcnnClassifier:
         path = Path(path)
         self.card, network = _read(path)
         self._input, self._ncnn = FileInput(self.card, network.takes_pixels), ncnn
-        self._guard = Guard(path, "ncnn", self.card.network.classes)
+        self._guard = Guard(path, "ncnn", self.card.row_shape)
         self._path, self._threads, self._made_in = path, threads or cores(), os.getpid()
         self._net = PerProcess(self._load)
         with loading(path, "ncnn"):

@@ -21,6 +21,7 @@ from shufflenet.files import SEAL_KEY, UNSEALED, check_seal
 from shufflenet.machine import PerProcess, cores
 from shufflenet.outside import read_json, typed
 from shufflenet.preprocess import Pixels, normalize, scales_bytes
+from shufflenet.runtimes._cards import check_runs
 from shufflenet.runtimes._fixed_sizes import FixedSizes
 from shufflenet.runtimes._guard import Guard
 from shufflenet.runtimes._inputs import check_batch, check_pixels
@@ -124,12 +125,14 @@ def read_stated(path: str | Path, proof: Proof, card: bytes | None) -> Stated:
 
     Raises:
         CardUnreadable: it cannot be read, or is another network's.
+        RunsNoDetectors: it is a detector's.
         UnsupportedByRuntime: the network computes rectangles that its card does not name.
     """
     try:
         stated = Stated(Card.from_json((card or b"").decode()), proof)
     except ValueError as error:  # a SpecError is one
         raise CardUnreadable(path, error) from error
+    check_runs(stated.card, path, "Compiled file")
     network, sides = stated.card.network, stated.card.preprocess.size_px
     if proof.height != proof.width and sides != (proof.height, proof.width):
         size = f"images of {proof.width}x{proof.height} px"
@@ -165,7 +168,7 @@ class OneSize:
     ) -> None:
         self._card, self._compute = stated.card, compute
         self._sizes = FixedSizes(None, stated.proof.height, stated.proof.width)
-        self._guard = Guard(path, runtime, self._card.network.classes)
+        self._guard = Guard(path, runtime, self._card.row_shape)
         threads = threads or cores()
         pool = partial(ThreadPoolExecutor, threads, "shufflenet-compiled")
         self._pool = PerProcess(pool) if threads > 1 else None
@@ -177,7 +180,7 @@ class OneSize:
             SpecError: the batch has another shape or type, or is not finite.
             CheckpointError: it cannot be computed, or logits are not finite.
         """
-        batch = check_batch(batch, self._card.network.in_channels)
+        batch = check_batch(batch, self._card)
         self._sizes.check(batch.shape[2:])
         return self._guard.logits(partial(self._map, "logits_of_image"), batch)
 

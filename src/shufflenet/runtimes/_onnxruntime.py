@@ -57,10 +57,11 @@ class OnnxClassifier:
         with loading(path, "ONNX Runtime"):
             self._session = open_session(str(path), threads)
             metadata = self._session.get_modelmeta().custom_metadata_map
-            images = self._session.get_inputs()[0]
+            images, rows = self._session.get_inputs()[0], self._session.get_outputs()[0]
         self.card, published = card_from_metadata(path, metadata)
         self._log_of_output = published is not None and published.output == "probabilities"
-        self._guard = Guard(path, "ONNX Runtime", self.card.network.classes)
+        self._guard = Guard(path, "ONNX Runtime", self.card.row_shape)
+        self._output = rows.name  # a detector may have others
         self._name, takes_bytes = images.name, images.type == "tensor(uint8)"
         self._input = FileInput(self.card, takes_bytes, FixedSizes.of(images.shape))
         if published is not None and published.quantized and not computes_int8_exactly():
@@ -94,7 +95,7 @@ class OnnxClassifier:
         return logits_of(result) if self._log_of_output else result
 
     def _run(self, images: npt.NDArray[np.float32] | Pixels) -> npt.NDArray[np.float32]:
-        result: npt.NDArray[np.float32] = self._session.run(None, {self._name: images})[0]
+        result: npt.NDArray[np.float32] = self._session.run([self._output], {self._name: images})[0]
         return result
 
 

@@ -106,7 +106,7 @@ class OpenVinoClassifier:
             sizes = FixedSizes.of([_length(each) for each in images.partial_shape])
             takes_bytes = images.element_type == openvino.Type.u8
         self._input = FileInput(self.card, takes_bytes, sizes)
-        self._guard = Guard(path, "OpenVINO", self.card.network.classes)
+        self._guard = Guard(path, "OpenVINO", self.card.row_shape)
         self._lock, self._requests = threading.Lock(), _Requests()
         self._seen: Counter[tuple[int, ...]] = Counter()
         self._of_shape: dict[tuple[int, ...], Any] = {}

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -11,7 +11,15 @@ from PIL import Image
 
 from shufflenet.data import Photo, Sample, load
 from shufflenet.errors import ImageError, SpecError
-from shufflenet.preprocess import Decoded, Pixels, decode_as, image_as, pixel_type, resize_and_crop
+from shufflenet.preprocess import (
+    Decoded,
+    Pixels,
+    decode_as,
+    decoded_size,
+    image_as,
+    pixel_type,
+    resize_and_crop,
+)
 from shufflenet.spec import Preprocess
 
 __all__ = ["Picture", "list_pictures", "load_picture"]
@@ -19,8 +27,13 @@ __all__ = ["Picture", "list_pictures", "load_picture"]
 # A path, the bytes of an image file, an image of Pillow, or the pixels of one, (h, w, c), of a
 # model's channels and bits.
 Picture: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | Pixels
+OnSize: TypeAlias = Callable[[int, int], None]  # called with a width and a height, px
 _ONE = (str, os.PathLike, bytes, bytearray, memoryview, Image.Image)
 _PICTURE = "a path, the bytes of an image file, an image of Pillow or an array of pixels"
+
+
+def ignore_size(width: int, height: int) -> None:
+    """Do nothing."""
 
 
 def list_pictures(pictures: Picture | Iterable[Picture]) -> list[Picture]:
@@ -44,7 +57,11 @@ def list_pictures(pictures: Picture | Iterable[Picture]) -> list[Picture]:
 
 
 def load_picture(
-    picture: Picture | Sample | Photo, how: Preprocess, *, most_pixels: int | None = None
+    picture: Picture | Sample | Photo,
+    how: Preprocess,
+    *,
+    most_pixels: int | None = None,
+    on_size: OnSize = ignore_size,
 ) -> Pixels | ImageError:
     """Return a picture resized and cropped, ``(h, w, c)``, or why it cannot be read.
 
@@ -53,25 +70,34 @@ def load_picture(
         how: How it is resized and cropped.
         most_pixels: The most that bytes of an image file may hold, if fewer than
             ``PIL.Image.MAX_IMAGE_PIXELS``.
+        on_size: Called with the width and the height of the upright image, px, once it is decoded.
 
     Raises:
         SpecError: it is an array of other channels or bits, or nothing that could be one.
     """
     if isinstance(picture, Photo):
-        return picture.load(how)
+        pixels = picture.load(how)
+        on_size(picture.width, picture.height)
+        return pixels
     if isinstance(picture, str | os.PathLike | Sample):
-        return load(picture if isinstance(picture, Sample) else Path(picture), how)
+        source = picture if isinstance(picture, Sample) else Path(picture)
+        return load(source, how, on_size=on_size)
     try:
         if isinstance(picture, bytes | bytearray | memoryview):
-            content = decode_as(bytes(picture), how, most_pixels=most_pixels)
-            return resize_and_crop(content, how)
+            return _resize(decode_as(bytes(picture), how, most_pixels=most_pixels), how, on_size)
         if isinstance(picture, Image.Image):
-            return resize_and_crop(image_as(picture, how), how)
+            return _resize(image_as(picture, how), how, on_size)
     except ImageError as error:
         return error
     if not isinstance(picture, np.ndarray):
         raise SpecError("an image", f"of type {type(picture).__name__}", _PICTURE)
-    return resize_and_crop(_checked(picture, how), how)
+    return _resize(_checked(picture, how), how, on_size)
+
+
+def _resize(image: Decoded, how: Preprocess, on_size: OnSize) -> Pixels:
+    height, width = decoded_size(image)
+    on_size(width, height)
+    return resize_and_crop(image, how)
 
 
 def _checked(picture: Pixels, how: Preprocess) -> Decoded:

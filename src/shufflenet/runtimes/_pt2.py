@@ -60,7 +60,7 @@ class ExportedClassifier:
             meta = next(node.meta["val"] for node in program.graph.nodes if node.name == images)
             self._net = program.module()
         self._input = FileInput(self.card, meta.dtype == torch.uint8, FixedSizes.of(meta.shape))
-        self._guard = Guard(path, "torch", self.card.network.classes)
+        self._guard = Guard(path, "torch", self.card.row_shape)
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.

@@ -53,7 +53,7 @@ def open_checkpoint(path: str | Path) -> "TorchClassifier":
         CheckpointMismatch: the weights do not fit the network that the card names.
     """
     checkpoint = read_checkpoint(path)
-    net = build_with(checkpoint.card.network, checkpoint.tensors)
+    net = build_with(checkpoint.card.network, checkpoint.tensors, checkpoint.card.detector)
     return TorchClassifier(net, checkpoint.card)
 
 
@@ -85,7 +85,7 @@ class TorchClassifier:
         self.card = card
         self._net = net.eval()
         self._process = os.getpid()
-        self._guard = Guard(card.name, "torch", card.network.classes, what="model")
+        self._guard = Guard(card.name, "torch", card.row_shape, what="model")
 
     def logits(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Compute the logits ``(n, classes)`` of prepared images ``(n, channels, h, w)``.
@@ -94,7 +94,7 @@ class TorchClassifier:
             SpecError: the batch has another shape or type, or is not finite.
             CheckpointError: the network cannot be computed, or not to finite logits.
         """
-        batch = check_batch(batch, self.card.network.in_channels)
+        batch = check_batch(batch, self.card)
         return self._guard.logits(partial(self._rows, self._net), batch)
 
     def logits_from_pixels(self, pixels: Pixels) -> npt.NDArray[np.float32]:
@@ -117,7 +117,7 @@ class TorchClassifier:
             CheckpointError: the network cannot be computed, or not to finite numbers.
         """
         net = self._network()
-        batch = check_batch(batch, self.card.network.in_channels)
+        batch = check_batch(batch, self.card)
         if not len(batch):
             return np.empty((0, net.spec.embedding_channels), np.float32)
         rows = self._guard.run(partial(self._rows, net.embed), batch)
@@ -148,8 +148,8 @@ class TorchClassifier:
         """
         net = self._network()
         images = normalize(check_pixels(pixels, self.card), self.card.preprocess)
-        width = self._guard.classes + net.spec.embedding_channels
-        return replace(self._guard, classes=width).logits(partial(self._rows, _told(net)), images)
+        width = self._guard.row[0] + net.spec.embedding_channels
+        return replace(self._guard, row=(width,)).logits(partial(self._rows, _told(net)), images)
 
     def maps(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Compute the maps ``(n, d, h, w)`` whose mean over positions ``embed`` is.
@@ -166,7 +166,7 @@ class TorchClassifier:
         net = self._network()
         if not isinstance(net.neck, nn.Identity):
             raise NoMaps(self.card.name)
-        batch = check_batch(batch, self.card.network.in_channels)
+        batch = check_batch(batch, self.card)
         width = net.spec.embedding_channels
         if not len(batch):
             return np.empty((0, width, 0, 0), np.float32)

@@ -203,6 +203,16 @@ class Card:
             )
 
     @property
+    def row_shape(self) -> tuple[int, ...]:
+        """The shape of what is computed of one image: ``(classes,)``, logits.
+
+        Of a detector it is ``(cells, 4 + classes)``, of an image of the card's size.
+        """
+        if self.detector is None:
+            return (self.network.classes,)
+        return self.detector.cells(*self.preprocess.size_px), 4 + self.network.classes
+
+    @property
     def takes_pixels(self) -> bool:
         """Whether the network computes what the preprocessing gives, by the number of channels."""
         return self.network.in_channels == self.preprocess.in_channels
