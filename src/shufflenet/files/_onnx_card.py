@@ -94,14 +94,10 @@ def _differences(card: Card, file: OnnxFile) -> Iterator[str]:
 
     Of images that are not square, the longer side is that of the crop.
     """
-    output: Shape = (None, card.network.classes)
-    sides = _sides(card, file)
-    if card.detector:
-        sides = card.preprocess.size_px
-        output = (None, card.detector.cells(*sides), 4 + card.network.classes)
+    sides = card.preprocess.size_px if card.detector else _sides(card, file)
     for what, shape, wanted in (
         ("its input", file.input, (None, card.network.in_channels, *sides)),
-        ("its output", file.output, output),
+        ("its output", file.output, (None, *card.row_shape)),
     ):
         if shape is None:
             continue

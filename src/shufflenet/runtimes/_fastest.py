@@ -29,6 +29,7 @@ from shufflenet.runtimes._classifier import Classifier
 from shufflenet.runtimes._installed import installed_version
 from shufflenet.runtimes._int8 import INT8_AGREEMENT
 from shufflenet.runtimes._open import open_by, opens_at_once
+from shufflenet.runtimes._proof import comparable, tolerance_for
 from shufflenet.spec import FLOAT32_TOLERANCE, RUNTIMES, Arithmetic, Runtime
 
 __all__ = ["choose_at_once", "open_fastest"]
@@ -151,12 +152,14 @@ def _choose(opened: Mapping[str, Classifier]) -> str:
         if card.takes_pixels
         else rng.standard_normal((1, card.network.in_channels, *how.size_px), np.float32)
     )
-    expected = _logits(opened[first], image)
-    allowed = float(np.abs(expected).max()) * (INT8_AGREEMENT if card.int8 else FLOAT32_TOLERANCE)
+    expected = comparable(_logits(opened[first], image), card)
+    relative = INT8_AGREEMENT if card.int8 else tolerance_for(FLOAT32_TOLERANCE, card)
+    allowed = float(np.abs(expected).max()) * relative
     agreeing = [first]
     for name in others:
         try:
-            difference = float(np.abs(_logits(opened[name], image) - expected).max())
+            computed = comparable(_logits(opened[name], image), card)
+            difference = float(np.abs(computed - expected).max())
         except CheckpointError as error:
             _log.info("%s is not used: %s", name, error)
             continue

@@ -12,7 +12,7 @@ from shufflenet.errors import ChangedInt8, DamagedCheck, OtherInt8Logits
 from shufflenet.files import hash_onnx_graph, read_onnx_metadata
 from shufflenet.outside import read_json, typed
 from shufflenet.preprocess import Pixels
-from shufflenet.runtimes._proof import CHECK_KEY, HASH_KEY, stated_image
+from shufflenet.runtimes._proof import CHECK_KEY, HASH_KEY, proof_of, stated_image
 from shufflenet.spec import Card
 
 __all__ = ["INT8_AGREEMENT", "check_int8", "computes_int8_exactly"]
@@ -63,7 +63,8 @@ def check_int8(
     warned of.
 
     Args:
-        logits_from_pixels: Computes the file here: pixels ``(n, h, w, c)`` to ``(n, classes)``.
+        logits_from_pixels: Computes the file here: pixels ``(n, h, w, c)`` to ``(n, classes)``, or
+            to the rows of a detector.
         card: The file's card.
         metadata: The file's metadata; a file without such logits is not checked.
         path: The file.
@@ -80,10 +81,12 @@ def check_int8(
         raise ChangedInt8(path)
     try:  # before anything is computed, for which code may first have to be generated
         logits = typed(read_json(metadata[CHECK_KEY]), tuple[float, ...], "logits")
-        exact = np.array(logits, np.float32).reshape(card.row_shape)
+        nothing = np.zeros((1, *card.row_shape), np.float32)
+        exact = np.array(logits, np.float32).reshape(proof_of(nothing, card).shape)
     except ValueError as error:  # a SpecError is one
         raise DamagedCheck(path) from error
-    computed = logits_from_pixels(stated_image(metadata, card.preprocess, path))[0]
+    image = stated_image(metadata, card.preprocess, path)
+    computed = proof_of(logits_from_pixels(image), card)
     if np.abs(computed - exact).max() <= _OTHER_LOGITS * np.abs(exact).max():
         return
     if card.int8.weight_range == "portable":
