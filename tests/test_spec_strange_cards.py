@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from conftest import card_for
 from shufflenet.errors import SpecError
 from shufflenet.layers import layers
-from shufflenet.networks import build
-from shufflenet.spec import Accuracy, Card, Int8, Published
+from shufflenet.networks import build, build_detector
+from shufflenet.spec import Accuracy, Card, DetectionAccuracy, DetectorSpec, Int8, Published
 from shufflenet.zoo import NETWORKS
 
 COUNTS = Accuracy(images=100, top1=50, top5=80)
@@ -47,6 +47,32 @@ ONE_OF_EACH: tuple[str, ...] = (
 )
 ONE_OF_EACH += ("shufflenet_v2_large", "shufflenet_v2_exlarge")
 CARDS = {name: fields_of(name) for name in ONE_OF_EACH}
+BOXES = DetectionAccuracy(
+    images=87,
+    boxes=100,
+    map=0.5,
+    map50=0.8,
+    map75=0.6,
+    map_small=None,
+    map_medium=0.5,
+    map_large=0.6,
+)
+
+
+def detector_fields() -> dict[str, Any]:
+    card = replace(
+        card_for(replace(NETWORKS["shufflenet_v2_x0_25"], classes=2)),
+        task="detection",
+        detector=DetectorSpec(neck_channels=12, bins=4, head_layers=1),
+        detection=BOXES,
+        int8=replace(INT8, float_accuracy=BOXES, int8_accuracy=BOXES),
+    )
+    fields: dict[str, Any] = json.loads(card.to_json())
+    assert Card.from_json(json.dumps(fields)) == card
+    return fields
+
+
+CARDS["a detector"] = detector_fields()
 
 VALUES = st.one_of(
     st.none(),
@@ -85,7 +111,7 @@ def put(fields: dict[str, Any], place: tuple[Any, ...], value: object) -> dict[s
 @given(st.data())
 def test_any_value_in_any_field_makes_a_card_or_a_sentence(data: st.DataObject) -> None:
     """A card that is taken describes a network whose layers can be counted, and built."""
-    name = data.draw(st.sampled_from(ONE_OF_EACH))
+    name = data.draw(st.sampled_from(list(CARDS)))
     place = data.draw(st.sampled_from(list(places(CARDS[name]))))
     text = json.dumps(put(CARDS[name], place, data.draw(VALUES)))
     try:
@@ -93,11 +119,12 @@ def test_any_value_in_any_field_makes_a_card_or_a_sentence(data: st.DataObject) 
     except SpecError:
         return
     assert Card.from_json(card.to_json()) == card
-    counted = sum(layer.parameters for layer in layers(card.network, 32, 32))
+    counted = sum(layer.parameters for layer in layers(card.network, 32, 32, card.detector))
     assert counted > 0
-    if place[0] == "network":
+    if place[0] in ("network", "detector"):
+        spec, detector = card.network, card.detector
         with torch.device("meta"):  # no memory, however wide it is
-            net = build(card.network)
+            net = build_detector(spec, detector) if detector else build(spec)
         assert sum(parameter.numel() for parameter in net.parameters()) == counted
 
 
@@ -147,6 +174,31 @@ def test_what_is_wrong_with_a_card_is_said(
 ) -> None:
     with pytest.raises(SpecError) as error:
         Card.from_json(json.dumps(put(CARDS["shufflenet_v2_x0_25"], place, value)))
+    assert str(error.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "sentence"),
+    [
+        (("detector",), None, "detector is None, but must be given on cards of detectors alone"),
+        (("task",), "multi-label", "detector is DetectorSpec("),
+        (("detector", "bins"), 65, "bins is 65, but must be at most 64"),
+        (("detector", "new"), 1, "detector is {"),
+        (("network", "stem_stride"), 2, "the strides of a detector's maps is (4, 8, 16), but must"),
+        (
+            ("preprocess", "crop_px"),
+            30,
+            "the size of a detector's images is (30, 30), but must be ",
+        ),
+        (("detection", "map50"), 1.5, "map50 is 1.5, but must be from 0 to 1"),
+        (("int8", "int8_accuracy"), {"images": 1, "top1": 1, "top5": 1}, "int8_accuracy is "),
+    ],
+)
+def test_what_is_wrong_with_the_card_of_a_detector_is_said(
+    place: tuple[object, ...], value: object, sentence: str
+) -> None:
+    with pytest.raises(SpecError) as error:
+        Card.from_json(json.dumps(put(CARDS["a detector"], place, value)))
     assert str(error.value).startswith(sentence)
 
 

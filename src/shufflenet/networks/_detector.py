@@ -65,9 +65,11 @@ class Detector(Trunk):
         """Map images ``(n, in_channels, h, w)`` to boxes and scores, ``(n, cells, 4 + classes)``.
 
         Sizes are multiples of 32. Of each cell they are left, top, right and bottom in pixels of
-        the input, and the score of each class, 0 to 1.
+        the input, and the score of each class, 0 to 1. They are float32 for networks in half
+        precision, which knows no half pixels from 256 on.
         """
         outputs = self.outputs(images)
+        outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
         boxes = self.boxes(outputs, images.shape[2], images.shape[3])
         return torch.cat((boxes, outputs[..., : self.spec.classes].sigmoid()), dim=2)
 
