@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import shufflenet
+from fuzz.boxes import damage_boxes, open_damaged_boxes
 from fuzz.mutate import (
     Mutator,
     Rng,
@@ -534,6 +535,7 @@ DOORS = (
     Door("tables", "tables", by(damaged), _open_data),
     Door("archives in parts", "archives", _damage_archive, _read_parts),
     Door("tables in parts", "tables", by(damaged), _read_parts),
+    Door("boxes", "boxes", damage_boxes, open_damaged_boxes),
     Door("images", "images", by(damaged), _decode),
     Door("bands", "bands", by(damaged), _decode_bands),
     Door("servers", "replies", by(damaged), download_from),

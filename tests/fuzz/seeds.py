@@ -20,6 +20,7 @@ from PIL import Image, features
 from conftest import card_for, saved, with_seeded_weights
 from exported import THIN, export
 from foreign import LIGHT, as_torch, torch_bytes
+from fuzz.boxes import write_box_seeds
 from fuzz.service import write_requests
 from originals import ORIGINALS, weights
 from quantizing import QUICK, pictures, written
@@ -283,4 +284,5 @@ _WRITERS = {
     "litert": _write_litert,
     "all": _write_all,  # of those before
     "requests": write_requests,
+    "boxes": write_box_seeds,
 }

@@ -42,12 +42,19 @@ def add_boxes(commands: Commands) -> None:
         "of COCO's format with its images beside it",
     )
     parser.add_argument(
-        "--split", choices=["train", "val"], help="which part is meant, where DATA holds several"
+        "--split",
+        choices=["train", "val"],
+        help="which part is meant; required where DATA holds several",
     )
     parser.add_argument(
-        "--to", type=Path, metavar="FOLDER", help="a new folder to write images and boxes into"
+        "--to",
+        type=Path,
+        metavar="FOLDER",
+        help="a new folder to write images and boxes into (default: nothing is written)",
     )
-    parser.add_argument("--format", choices=_FORMATS, help="the format to write, with --to")
+    parser.add_argument(
+        "--format", choices=_FORMATS, help="the format to write; required with --to"
+    )
     add_json(parser)
 
 
