@@ -29,9 +29,9 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # The rooms that the documentation offers to programs; each is imported when it is first used.
 _ROOMS = (
-    *("analyze", "benchmark", "convert", "data", "deploy", "embed", "errors", "evaluate"),
-    *("explain", "export", "files", "models", "preprocess", "quantize", "runtimes", "score"),
-    *("similar", "sort", "spec", "train", "zoo"),
+    *("analyze", "benchmark", "boxes", "convert", "data", "deploy", "draw", "embed", "errors"),
+    *("evaluate", "explain", "export", "files", "models", "preprocess", "quantize", "runtimes"),
+    *("score", "similar", "sort", "spec", "train", "zoo"),
 )
 
 

@@ -48,6 +48,7 @@ from shufflenet.files._onnx_last_layer import (
     tell_last_layer,
 )
 from shufflenet.files._onnx_numbers import check_onnx_numbers
+from shufflenet.files._pictures import is_picture_of, write_picture
 from shufflenet.files._private import make_private, open_private
 from shufflenet.files._pt2_archive import pt2_texts, read_pt2, safe_pt2, write_pt2
 from shufflenet.files._seal import SEAL_KEY, UNSEALED, check_seal, seal
@@ -82,6 +83,7 @@ __all__ = [
     "hash_content",
     "hash_onnx_graph",
     "is_csv_of",
+    "is_picture_of",
     "make_private",
     "model_bytes",
     "narrow",
@@ -109,6 +111,7 @@ __all__ = [
     "write_atomic",
     "write_checkpoint",
     "write_ncnn_text",
+    "write_picture",
     "write_pt2",
     "write_together",
 ]
