@@ -92,7 +92,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
     return [Sample(f"{i}.png", -1, str(folder / f"{i}.png")) for i in range(2)]
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(drawn=box_sets(), order=st.permutations(FORMATS))
 def test_boxes_are_the_same_after_every_format(
     samples: list[Sample], drawn: BoxSet, order: list[BoxFormat]
@@ -204,3 +204,13 @@ def test_class_folders_with_annotations_beside_them_are_classes(tmp_path: Path) 
     (tmp_path / "flat" / "labels.csv").write_text("path,label\nimages/0.png,a\nimages/1.png,b\n")
     assert open_images(tmp_path / "flat").classes == ("a", "b")
     check_usual(open_boxes(tmp_path / "flat"))
+
+
+def test_photos_of_blood_are_the_same_in_every_format(real_data: Path, tmp_path: Path) -> None:
+    images = open_boxes(real_data / "bccd.val.tar.gz")
+    assert (len(images), sum(map(len, images.boxes))) == (87, 1137)
+    assert images.classes == ("RBC", "WBC", "Platelets")
+    assert images.findings.sentences(images.source) == []
+    for form in FORMATS:
+        write_boxes(images, tmp_path / form, form)
+        check_equal(open_boxes(tmp_path / form), images, EXACT if form == "coco" else ROUNDED)

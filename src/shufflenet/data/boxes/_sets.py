@@ -177,10 +177,11 @@ def _clean(image: Marked, size: tuple[int, int], tally: Tally) -> tuple[Array, A
     tally.add("empty", name, int((~has_area).sum()))
     tally.add("clipped", name, int((out & has_area).sum()))
     kept = np.flatnonzero(has_area)
-    keys = np.column_stack([labels[kept], np.round(boxes[kept], 2)])
-    _, first = np.unique(keys, axis=0, return_index=True)
-    tally.add("doubled", name, len(kept) - len(first))
-    kept = kept[np.sort(first)]
+    if len(kept) > 1:
+        keys = np.column_stack([labels[kept], np.round(boxes[kept], 2)])
+        _, first = np.unique(keys, axis=0, return_index=True)
+        tally.add("doubled", name, len(kept) - len(first))
+        kept = kept[np.sort(first)]
     return boxes[kept], labels[kept], ignored[kept]
 
 
