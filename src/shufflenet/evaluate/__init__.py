@@ -1,5 +1,12 @@
-"""Accuracy of a model over a labeled set: of one right class an image, or of any number."""
+"""Accuracy of a model over a labeled set: of one right class an image, of any number, of boxes."""
 
+from shufflenet.evaluate._boxes import (
+    RECALLS,
+    BoxMeasures,
+    ClassOfFound,
+    judge_boxes,
+    measure_boxes,
+)
 from shufflenet.evaluate._label_sets import (
     ClassPrecision,
     LabelMistake,
@@ -12,6 +19,9 @@ from shufflenet.evaluate._label_sets import (
 from shufflenet.evaluate._one_label import Detail, Mistake, evaluate
 
 __all__ = [
+    "RECALLS",
+    "BoxMeasures",
+    "ClassOfFound",
     "ClassPrecision",
     "Detail",
     "LabelMistake",
@@ -19,6 +29,8 @@ __all__ = [
     "average_precision",
     "compute_logits",
     "evaluate",
+    "judge_boxes",
+    "measure_boxes",
     "measure_label_sets",
     "precision_of_classes",
     "right_classes",

@@ -12,6 +12,7 @@ _OTHERS = {
     "lightning_fabric": "train",
     "tensorboard": "train",
     "matplotlib": "chart",
+    "faster_coco_eval": "detect",
     "pyarrow": "parquet",
     "pillow_heif": "heic",
     "tifffile": "tiff",

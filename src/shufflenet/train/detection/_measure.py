@@ -13,10 +13,10 @@ from shufflenet.boxes import Search, find_detections
 from shufflenet.data import Sample, load
 from shufflenet.data.boxes import BoxSet
 from shufflenet.errors import ImageError
+from shufflenet.evaluate import measure_boxes
 from shufflenet.networks import Detector
 from shufflenet.preprocess import Pixels, normalize, placement
 from shufflenet.spec import Card, Detection, DetectionAccuracy, Preprocess
-from shufflenet.train.detection._coco import measure_boxes
 
 __all__ = ["measure_detector"]
 
