@@ -57,7 +57,9 @@ def refused(result: tuple[int, str, str]) -> str:
     ("more", "sentence"),
     [
         (["--recipe", "megvi"], "No recipe is called 'megvi'. Did you mean 'megvii'?"),
-        (["--recipe", "detection"], "No recipe is called 'detection'. Known: fine-tuning, megvii"),
+        (["--recipe", "segment"], "No recipe is called 'segment'. Known: detection, fine-tuning"),
+        (["--recipe", "detection"], "recipe is 'detection', but must be one for --task classif"),
+        (["--mosaic", "0.5"], "mosaic is 0.5, but must be 0, for it does nothing for a classifier"),
         (["--freeze", "9"], "freeze is 9, but must be from 0 to 4: shufflenet_v2_x0_25 has 3"),
         (["--layer-decay", "2"], "layer_decay is 2.0, but must be greater than 0 and at most 1."),
         (["--temperature", "4"], "temperature is 4.0, but must be left out where no --teacher is"),

@@ -73,7 +73,7 @@ def write_images(run: Path, training: Fingerprints, validation: ImageSet) -> Non
     """
     table = io.StringIO(newline="")
     writer = csv.writer(table)
-    several = validation.task == "multi-label"
+    several = validation.task != "classification"
     writer.writerow(_OF_SEVERAL if several else _COLUMNS)
     for sample in validation.samples:
         is_file = sample.size < 0

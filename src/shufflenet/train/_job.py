@@ -115,7 +115,7 @@ def open_setup(
     _check_channels(start)
     fit = fit_of(job.reading, start, images.task)
     recipe = choose_recipe(recipe, fields or {}, images, start, fit)
-    check_recipe(recipe, fields or {}, images.task)
+    check_recipe(recipe, images.task)
     sets = _box_sets(job, recipe, boxes) if boxes else None
     if sets:
         training, validation = images_of(sets.training), images_of(sets.validation)

@@ -139,7 +139,7 @@ class Learner:
         logits = self.model(self._normalize(batch.images))
         if isinstance(self.net, Detector):
             height, width = batch.images.shape[2:]
-            return detection_loss(self.net, logits, batch.labels, (height, width))
+            return detection_loss(self.net, logits, batch.labels, (height, width), self._mean)
         targets = batch.targets
         if self._teacher:
             targets = self._soften(self._teacher(batch.images))
@@ -155,6 +155,10 @@ class Learner:
             )
             loss = loss + taught * distance(logits, targets, self._recipe.temperature)
         return loss
+
+    def _mean(self, own: Tensor) -> Tensor:
+        """Return the mean of a tensor over all processes."""
+        return torch.as_tensor(self._fabric.all_reduce(own))
 
     def _soften(self, logits: Tensor | None) -> Tensor | None:
         """Return the probabilities of logits at the recipe's temperature."""

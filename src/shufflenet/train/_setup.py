@@ -9,7 +9,7 @@ from shufflenet.networks import AnyNetwork
 from shufflenet.recipes import Recipe
 from shufflenet.spec import Card
 from shufflenet.train._teacher import Teacher, TeacherLogits
-from shufflenet.train.detection import BoxSets
+from shufflenet.train.detection import BoxSets, check_recipe
 
 __all__ = ["Setup", "check_images"]
 
@@ -59,8 +59,9 @@ def check_images(setup: Setup) -> None:
         NoReadableImages: not one image can be read.
         MissingClasses: validation lacks a class; of a multi-label set, every class.
         SpecError: classes of a multi-label set are to be balanced, or images of 16 bits to be
-            augmented by operations of 8 bits.
+            augmented by operations of 8 bits; or the recipe is for networks of another task.
     """
+    check_recipe(setup.recipe, setup.card.task)
     training, validation = setup.training, setup.validation
     several = training.task != "classification"
     if several and setup.recipe.balance:

@@ -19,6 +19,7 @@ from shufflenet.train.detection._view import Boxes, View, draw_view
 
 __all__ = ["Boxed", "collate_views", "load_view"]
 
+_ASPECT = 1.16  # by which a part is wider or narrower than the photo, at most
 _MIDDLE = 0.3, 0.7  # where the four photos of a mosaic meet, as shares of the sides
 
 
@@ -90,8 +91,8 @@ class _Painter:
     ) -> Boxes:
         """Paint a random part of a photo into a part of the canvas; return the boxes seen there.
 
-        Without zoom, a pixel of the photo is as large as validation shows it. The part has the
-        shape of the photo if it fills the canvas, and else that of the part of the canvas.
+        Without zoom, a pixel of the photo is as large as validation shows it. A part that fills the
+        canvas has about the shape of the photo, and else that of the part of the canvas.
 
         Args:
             photo: ``(h, w, channels)``.
@@ -102,10 +103,11 @@ class _Painter:
         height, width = photo.shape[:2]
         size = rows[1] - rows[0], columns[1] - columns[0]
         scale = placement(width, height, self.how).scale
-        whole = size == self.how.size_px
-        base = (height, width) if whole else (size[0] / scale[1], size[1] / scale[0])
         zoom = self.recipe.zoom ** self.rng.uniform(-1, 1)
-        part = base[0] / zoom, base[1] / zoom
+        part = size[0] / scale[1] / zoom, size[1] / scale[0] / zoom
+        if size == self.how.size_px:
+            aspect = min(_ASPECT, self.recipe.zoom) ** self.rng.uniform(-1, 1)
+            part = height / zoom / aspect, width / zoom * aspect
         view = draw_view((height, width), part, self.how.cropped_to(size), self.rng)
         _paint(self.canvas[slice(*rows), slice(*columns)], photo, view)
         moved = view.boxes(boxes)

@@ -1,5 +1,7 @@
 """What a detector in training is to make small, as functions of its outputs and of boxes."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -14,7 +16,11 @@ _BOX_SHARE, _SIDES_SHARE = 2.0, 0.25  # of the losses of boxes and of distances 
 
 
 def detection_loss(
-    net: Detector, outputs: Tensor, targets: Tensor, size: tuple[int, int]
+    net: Detector,
+    outputs: Tensor,
+    targets: Tensor,
+    size: tuple[int, int],
+    mean: Callable[[Tensor], Tensor] = lambda own: own,
 ) -> Tensor:
     """Return how far a detector's outputs are from boxes, a scalar.
 
@@ -29,13 +35,15 @@ def detection_loss(
         targets: The boxes to learn, ``(n, most, 5)``: class, or -1 for none; left, top, right,
             bottom in pixels of the input.
         size: The height and the width of the input.
+        mean: Returns the mean of a scalar over all processes; by the mean sum of scores, the mean
+            loss of processes that share a batch is that of the whole batch.
     """
     classes = net.spec.classes
     logits, outputs = outputs[..., :classes].float(), outputs.float()
     centers = cell_centers(*size).to(outputs)
     boxes = net.boxes(outputs, *size)
     assigned = assign(logits.sigmoid(), boxes.detach(), centers[:, :2], targets)
-    total = assigned.weights.sum().clamp(min=1.0)
+    total = mean(assigned.weights.sum()).clamp(min=1.0)
     loss = quality_focal_loss(logits, assigned.scores).sum() / total
     learns = assigned.weights > 0
     if not learns.any():

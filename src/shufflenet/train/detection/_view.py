@@ -1,6 +1,5 @@
 """What part of a photo a detector in training sees, where it lies in the input, and its boxes."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,6 @@ __all__ = ["Boxes", "Span", "View", "draw_view", "view_of"]
 
 Boxes = npt.NDArray[np.float32]
 
-_ASPECT = 0.15  # the logarithm of how much wider or narrower a part is than asked for, at most
 _VISIBLE = 0.3  # of a box, at least, for it to be learned
 _LEAST_PX = 1.0  # of a side of a box in the input
 
@@ -84,13 +82,11 @@ def draw_view(
 
     Args:
         photo: The photo's height and width, px.
-        part: The part's height and width, px of the photo; the part drawn is up to 1.16 times as
-            high and as narrow, or the other way around.
+        part: The part's height and width, px of the photo.
         how: The size of the input, and how the part is put into it.
-        rng: Draws the part.
+        rng: Draws where the part is.
     """
-    aspect = math.exp(rng.uniform(-_ASPECT, _ASPECT))
-    sides = max(1, round(part[0] / aspect)), max(1, round(part[1] * aspect))
+    sides = max(1, round(part[0])), max(1, round(part[1]))
     spare = [whole - own for whole, own in zip(photo, sides, strict=True)]
     corner = [int(rng.integers(min(0, each), max(0, each) + 1)) for each in spare]
     return view_of(photo, (corner[0], corner[1]), sides, how)
