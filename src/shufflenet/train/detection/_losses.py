@@ -39,7 +39,8 @@ def detection_loss(
             loss of processes that share a batch is that of the whole batch.
     """
     classes = net.spec.classes
-    logits, outputs = outputs[..., :classes].float(), outputs.float()
+    outputs = outputs if outputs.dtype == torch.float64 else outputs.float()
+    logits, targets = outputs[..., :classes], targets.to(outputs)
     centers = cell_centers(*size).to(outputs)
     boxes = net.boxes(outputs, *size)
     assigned = assign(logits.sigmoid(), boxes.detach(), centers[:, :2], targets)
