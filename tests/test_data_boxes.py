@@ -100,8 +100,8 @@ def test_what_is_wrong_with_boxes_is_counted_and_mended(tmp_path: Path) -> None:
     assert images.findings.ignored == 1
     assert images.findings.unknown_classes == {"3": 1}
     sentences = " ".join(images.findings.sentences("cells"))
-    assert "4 boxes of no area in an image left out, such as 'images/1.png'." in sentences
-    assert "1 box of classes that are not listed left out: '3'." in sentences
+    assert "Boxes left out, of no area in their images: 4, such as 'images/1.png'." in sentences
+    assert "Boxes left out, of classes that are not listed: 1, of '3'." in sentences
 
 
 def test_images_that_cannot_be_read_are_left_out_with_their_boxes(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ Change = Callable[[dict[str, Any]], object]
         (lambda c: c["images"][0].update(id=2), errors.BoxImageTwice, "image 2 twice"),
         (lambda c: c["images"][0].update(file_name="1.png"), errors.BoxImageTwice, "'1.png' twice"),
         (lambda c: c["images"][0].update(file_name="9.png"), errors.BoxImagesMissing, "1 image"),
-        (lambda c: c["images"][0].update(file_name=3), errors.AnnotationInvalid, "text is"),
+        (lambda c: c["images"][0].update(file_name=3), errors.AnnotationInvalid, "not text"),
         (
             lambda c: c["annotations"][0].update(bbox=[1, 2, 3]),
             errors.AnnotationInvalid,
@@ -165,11 +165,12 @@ Change = Callable[[dict[str, Any]], object]
         (lambda c: c["annotations"][0].pop("bbox"), errors.AnnotationInvalid, "the field 'bbox'"),
         (lambda c: c["annotations"][0].update(iscrowd="x"), errors.AnnotationInvalid, "iscrowd"),
         (lambda c: c["annotations"][0].update(image_id=None), errors.AnnotationInvalid, "image_id"),
+        (lambda c: c["images"].clear(), errors.NoBoxes, "name no image"),
         (lambda c: c["annotations"].clear(), errors.NoBoxes, "annotations are empty"),
         (
             lambda c: [each.update(category_id=7) for each in c["annotations"]],
             errors.NoBoxes,
-            "used. 3 boxes of classes that are not listed left out: '7'.",
+            "used. Boxes left out, of classes that are not listed: 3, of '7'.",
         ),
         (
             lambda c: [each.update(width=640) for each in c["images"]],
@@ -230,3 +231,9 @@ def test_two_sets_that_are_no_splits_are_told(tmp_path: Path) -> None:
     write_coco_set(tmp_path / "new")
     with pytest.raises(errors.SeveralBoxSets, match="'new' and 'old'"):
         open_boxes(tmp_path)
+
+
+def test_archives_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(b"no archive")
+    with pytest.raises(errors.BoxesUnreadable, match="as an archive .* annotations.json of COCO"):
+        open_boxes(tmp_path / "a.tar")

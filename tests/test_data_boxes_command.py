@@ -31,8 +31,8 @@ def test_it_counts_and_says_what_is_wrong(tmp_path: Path, run: Run) -> None:
     code, out, err = run("boxes", folder)
     assert (code, err) == (0, "")
     assert "3 images from 64 x 48 to 90 x 48 px, 2 boxes of 2 classes, in COCO's format" in out
-    assert "1 box of no area in an image left out, such as 'images/1.png'." in out
-    assert "1 image of another size than the annotations state, such as 'images/2.png'." in out
+    assert "Boxes left out, of no area in their images: 1, such as 'images/1.png'." in out
+    assert "Images of other sizes than the annotations state: 1, such as 'images/2.png'." in out
 
 
 def test_it_converts(tmp_path: Path, run: Run) -> None:

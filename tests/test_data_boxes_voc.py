@@ -82,7 +82,7 @@ def test_difficult_objects_and_files_without_a_partner_are_told(tmp_path: Path) 
         (
             f"<annotation>{voc_object('cat', (1, 2, 3, 'x'))}</annotation>",
             errors.AnnotationInvalid,
-            "has 'x' as annotation/object/bndbox/ymax, where a number is expected",
+            "has 'x' as annotation/object/bndbox/ymax, not a number",
         ),
         (
             f"<annotation>{voc_object('cat', (1, 2, 3, 'nan'))}</annotation>",

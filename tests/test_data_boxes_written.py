@@ -170,7 +170,9 @@ def test_classes_are_matched_by_identifier_or_name(tmp_path: Path) -> None:
     assert [each.tolist() for each in part.labels] == [[0], [0], []]
     assert [len(each) for each in (*part.boxes, *part.ignored)] == [1, 1, 0] * 2
     assert part.findings.other_classes == {"dog": 1}
-    assert "1 box of classes that the model does not know" in " ".join(part.findings.sentences(""))
+    assert "of classes that the model does not know: 1, of 'dog'." in " ".join(
+        part.findings.sentences("")
+    )
     with pytest.raises(errors.UnknownBoxClasses):
         label_boxes_as(images, [labels[0]], partial=True)
     with pytest.raises(errors.AmbiguousClass):

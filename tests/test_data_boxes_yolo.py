@@ -70,7 +70,9 @@ def test_outlines_unknown_classes_and_texts_without_an_image_are_counted(tmp_pat
     assert counted(images) == {"clipped": 1, "empty": 1, "orphans": 1}
     assert images.findings.outlined.count == 1
     assert images.findings.unknown_classes == {"7": 1}
-    assert "1 outline taken as the box around it" in " ".join(images.findings.sentences("cells"))
+    assert "Outlines taken as the boxes around them: 1" in " ".join(
+        images.findings.sentences("cells")
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_outlines_unknown_classes_and_texts_without_an_image_are_counted(tmp_pat
 def test_a_line_that_is_none_of_a_box_is_named(line: str, tmp_path: Path) -> None:
     folder = write_yolo_set(tmp_path / "cells")
     (folder / "labels" / "1.txt").write_text(f"0 0.5 0.5 0.1 0.1\n{line}\n")
-    with pytest.raises(errors.AnnotationInvalid, match=r"labels/1.txt' has '.*' as line 2, where"):
+    with pytest.raises(errors.AnnotationInvalid, match=r"labels/1.txt' has '.*' as line 2, not"):
         open_boxes(folder)
 
 

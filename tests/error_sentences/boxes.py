@@ -19,14 +19,22 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "classifier takes DATA/<class>/<image>.",
     ),
     (
+        errors.BoxesUnreadable("a.tar", "truncated header", "an archive"),
+        "The data in 'a.tar' cannot be read as an archive (truncated header)." + _LAYOUT,
+    ),
+    (
+        errors.BoxesUnreadable("cells", "Permission denied"),
+        "The data in 'cells' cannot be read (Permission denied)." + _LAYOUT,
+    ),
+    (
         errors.AnnotationsUnreadable("a.json", "COCO", "it has no list 'images'"),
         "The file 'a.json' cannot be read as COCO's (it has no list 'images'). Export or copy it "
         "again.",
     ),
     (
         errors.AnnotationInvalid("a.json", "annotations[3].bbox", [1], "a list of four numbers"),
-        "The file 'a.json' has [1] as annotations[3].bbox, where a list of four numbers is "
-        "expected. Export or copy it again.",
+        "The file 'a.json' has [1] as annotations[3].bbox, not a list of four numbers. "
+        "Export or copy it again.",
     ),
     (
         errors.BoxClassWithoutName("a.json", "categories[0].name"),
@@ -48,9 +56,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "images into the folder images beside it, under their names.",
     ),
     (
-        errors.NoBoxes("cells", ["3 boxes of no area in an image left out, such as 'a.jpg'."]),
-        "The data in 'cells' holds no box that can be used. 3 boxes of no area in an image left "
-        "out, such as 'a.jpg'.",
+        errors.NoBoxes(
+            "cells", ["Boxes left out, of no area in their images: 3, such as 'a.jpg'."]
+        ),
+        "The data in 'cells' holds no box that can be used. Boxes left out, of no area in their "
+        "images: 3, such as 'a.jpg'.",
     ),
     (
         errors.NoBoxes("cells", []),

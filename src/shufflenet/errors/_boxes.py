@@ -15,6 +15,7 @@ __all__ = [
     "BoxImageTwice",
     "BoxImagesMissing",
     "BoxSplitsNotChosen",
+    "BoxesUnreadable",
     "ClassesOfBoxesMissing",
     "HoldsBoxes",
     "HoldsNoBoxes",
@@ -37,6 +38,21 @@ class HoldsNoBoxes(DataError):
 
     def __init__(self, source: str | Path) -> None:
         super().__init__(source, "holds no boxes that a detector learns or is measured by", _LAYOUT)
+
+
+class BoxesUnreadable(DataError):
+    """A folder, an archive or a file in one exists, but reading it fails.
+
+    Args:
+        path: The folder, the archive or the file.
+        reason: What the system or the library says.
+        kind: What it was read as, such as "an archive"; by default nothing in particular.
+    """
+
+    def __init__(self, path: str | Path, reason: object, kind: str = "") -> None:
+        kind = f" as {kind}" if kind else ""
+        reason = first_line(reason) if isinstance(reason, Exception) else reason
+        super().__init__(path, f"cannot be read{kind} ({reason})", _LAYOUT)
 
 
 class HoldsBoxes(DataError):
@@ -82,7 +98,7 @@ class AnnotationInvalid(DataError):
     """
 
     def __init__(self, path: str | Path, place: str, value: object, expected: str) -> None:
-        problem = f"has {shown(value)} as {place}, where {expected} is expected"
+        problem = f"has {shown(value)} as {place}, not {expected}"
         super().__init__(path, problem, _READ_AGAIN, what="file")
 
 

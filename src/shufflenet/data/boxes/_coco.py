@@ -104,7 +104,7 @@ def _read(path: str, text: bytes) -> Mapping[str, list[Any]]:
         AnnotationsUnreadable: it is no JSON with the three lists.
     """
     try:
-        content = read_json(text, "the JSON", limit_bytes=_LARGEST_BYTES)
+        content = read_json(text, "it", limit_bytes=_LARGEST_BYTES)
     except NotJson as error:
         raise AnnotationsUnreadable(path, "COCO", error) from error
     fields: dict[str, list[Any]] = content if isinstance(content, dict) else {}

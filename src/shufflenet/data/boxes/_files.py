@@ -11,7 +11,7 @@ from shufflenet.data._archives import list_archive
 from shufflenet.data._folders import Tree
 from shufflenet.data._sets import Sample
 from shufflenet.data._walk import Listing, list_folder
-from shufflenet.errors import DataUnreadable
+from shufflenet.errors import BoxesUnreadable, DataUnreadable
 from shufflenet.outside import open_regular
 
 __all__ = ["Finder", "folder_tree", "groups", "open_archive", "read_text"]
@@ -21,11 +21,11 @@ def folder_tree(source: str, folder: Path, *, deep: bool = True) -> Tree:
     """List a folder: all below it, or what is directly in it.
 
     Raises:
-        DataUnreadable: it cannot be listed.
+        BoxesUnreadable: it cannot be listed.
     """
     listing = list_folder(folder, deep=deep)
     if "" in listing.unreadable:
-        raise DataUnreadable(source, listing.unreadable[""])
+        raise BoxesUnreadable(source, listing.unreadable[""])
     before = os.path.join(folder, "")
     return Tree(listing, lambda name: Sample(name, -1, before + name.replace("/", os.sep)), folder)
 
@@ -34,9 +34,12 @@ def open_archive(path: Path) -> tuple[Tree, Any]:
     """List a .tar or .tar.gz, and return with it the temporary file of a compressed one.
 
     Raises:
-        DataUnreadable: it cannot be read, or is truncated.
+        BoxesUnreadable: it cannot be read, or is truncated.
     """
-    members, spool = list_archive(path)
+    try:
+        members, spool = list_archive(path)
+    except DataUnreadable as error:
+        raise BoxesUnreadable(path, error.__cause__ or error, "an archive") from error
     listing = Listing()
     for name in members:
         listing.add(name)
@@ -47,7 +50,7 @@ def read_text(source: str, tree: Tree, name: str, limit_bytes: int) -> bytes:
     """Read a file of annotations.
 
     Raises:
-        DataUnreadable: it cannot be read, or is larger than the limit.
+        BoxesUnreadable: it cannot be read, or is larger than the limit.
     """
     sample = tree.sample(name)
     try:
@@ -56,10 +59,10 @@ def read_text(source: str, tree: Tree, name: str, limit_bytes: int) -> bytes:
             most = limit_bytes + 1
             content = file.read(most if sample.size < 0 else min(sample.size, most))
     except OSError as error:
-        raise DataUnreadable(posixpath.join(source, name), error.strerror) from error
+        raise BoxesUnreadable(posixpath.join(source, name), error.strerror) from error
     if len(content) > limit_bytes:
         reason = f"it is larger than {limit_bytes / 1e6:.3g} MB"
-        raise DataUnreadable(posixpath.join(source, name), reason)
+        raise BoxesUnreadable(posixpath.join(source, name), reason)
     return content
 
 

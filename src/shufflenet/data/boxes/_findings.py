@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from shufflenet.data._findings import count_of, some_of
+from shufflenet.data._findings import some_of
 
 __all__ = ["TITLES", "BoxFindings", "BoxFormat", "Counted", "Tally"]
 
@@ -88,12 +88,11 @@ class BoxFindings:
             self.split
             and f"{source!r} is one of several splits; beside it are {some_of(self.other_splits)}."
         ]
-        for name, (noun, what) in _ABOUT.items():
+        for name, what in _ABOUT.items():
             counted: Counted = getattr(self, name)
             if counted.count:
-                such = f", such as {_place(counted.first)}" if counted.first else ""
-                plural = "boxes" if noun == "box" else ""
-                parts.append(f"{count_of(counted.count, noun, plural)} {what}{such}.")
+                first = f", such as {_place(counted.first)}" if counted.first else ""
+                parts.append(f"{what}: {counted.count}{first}.")
         parts.append(_about_classes(self.unknown_classes, "are not listed"))
         parts.append(_about_classes(self.other_classes, "the model does not know"))
         if self.unused_classes:
@@ -104,22 +103,21 @@ class BoxFindings:
 def _about_classes(counts: Mapping[str, int], which: str) -> str:
     if not counts:
         return ""
-    boxes = count_of(sum(counts.values()), "box", "boxes")
-    return f"{boxes} of classes that {which} left out: {some_of(tuple(counts))}."
+    names = some_of(tuple(counts))
+    return f"Boxes left out, of classes that {which}: {sum(counts.values())}, of {names}."
 
 
-# What is said of each count: of what it is, and what is done.
 _ABOUT = {
-    "outlined": ("outline", "taken as the box around it"),
-    "clipped": ("box", "sticking out of an image cut at its edge"),
-    "empty": ("box", "of no area in an image left out"),
-    "doubled": ("box", "equal to another of its class and image left out"),
-    "unknown_images": ("box", "of an image that is not listed left out"),
-    "unreadable": ("image", "that cannot be read left out"),
-    "unlisted": ("image", "that the annotations do not name left out"),
-    "orphans": ("file", "of boxes without an image left out"),
-    "other_sizes": ("image", "of another size than the annotations state"),
-    "small": ("image", "with a side of less than 32 px"),
+    "outlined": "Outlines taken as the boxes around them",
+    "clipped": "Boxes cut at the edges of their images",
+    "empty": "Boxes left out, of no area in their images",
+    "doubled": "Boxes left out, equal to others of their classes and images",
+    "unknown_images": "Boxes left out, of images that are not listed",
+    "unreadable": "Images left out, which cannot be read",
+    "unlisted": "Images left out, which the annotations do not name",
+    "orphans": "Files of boxes left out, without an image",
+    "other_sizes": "Images of other sizes than the annotations state",
+    "small": "Images with a side of less than 32 px",
 }
 
 

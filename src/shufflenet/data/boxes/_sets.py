@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from shufflenet.data._sets import Sample
 from shufflenet.data.boxes._findings import BoxFindings, Tally
-from shufflenet.errors import ImageError, NoImages, NoReadableImages, OtherImageSizes, TinyImages
+from shufflenet.errors import ImageError, NoBoxes, NoReadableImages, OtherImageSizes, TinyImages
 from shufflenet.preprocess import upright_size
 
 __all__ = ["Box", "BoxSet", "Marked", "collect", "is_number", "read_size"]
@@ -99,14 +99,14 @@ def collect(
         tally: What was counted so far; more is counted in it.
 
     Raises:
-        NoImages: there is not one image.
+        NoBoxes: there is not one image.
         NoReadableImages: not one can be read.
         OtherImageSizes: every image has another size than stated.
         TinyImages: every image has a side of less than 32 px.
     """
     images = sorted(images, key=lambda each: each.sample.name)
     if not images:
-        raise NoImages(source)
+        raise NoBoxes(source, ["Its annotations name no image."])
     kept, sizes, arrays = [], [], []
     for image in images:
         name = image.sample.name

@@ -64,7 +64,7 @@ def read_voc(source: str, tree: Tree, part: Part | None) -> BoxSet:
         BoxImageTwice: two files are of one image.
         BoxImagesMissing: a split names images that are not there.
         BoxSplitsNotChosen: there are several splits, and no part is given.
-        DataUnreadable: a file cannot be read.
+        BoxesUnreadable: a file cannot be read.
     """
     tally = Tally()
     entries = _entries(source, tree, tally)

@@ -117,12 +117,12 @@ def _classes(source: str, tree: Tree) -> tuple[list[str], str]:
         BoxClassWithoutName: one has no name.
         ClassesOfBoxesMissing: there is no such file.
     """
-    file = _name_file(tree.listing)
+    given, file = source, _name_file(tree.listing)
     if file is None and tree.folder is not None:  # of a split, whose names are beside it
         tree = folder_tree(source, tree.folder.absolute().parent, deep=False)
         source, file = str(tree.folder), _name_file(tree.listing)
     if file is None:
-        raise ClassesOfBoxesMissing(source)
+        raise ClassesOfBoxesMissing(given)
     path = posixpath.join(source, file)
     text = _text(source, tree, file)
     try:
