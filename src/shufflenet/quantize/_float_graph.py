@@ -1,6 +1,6 @@
 """A float ONNX model as layers, their weights in float64, and the channels of its tensors."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -49,6 +49,11 @@ class FloatGraph:
     def input(self) -> str:
         """The name of the tensor that holds the images."""
         return str(self.model.graph.input[0].name)
+
+    @property
+    def decoding(self) -> frozenset[str]:
+        """The names of the nodes after the last layers, which make boxes of what these compute."""
+        return frozenset(_after_all(self.model.graph.node, self.layers))
 
     def columns(self, layer: WeightedLayer) -> npt.NDArray[np.int64]:
         """Return the numbers of the channels that weights multiply, ``(out, in / groups)``."""
@@ -106,3 +111,16 @@ def to_model(graph: FloatGraph) -> onnx.ModelProto:
             array32 = array.astype(np.float32).reshape(constant.dims)
             constant.CopyFrom(numpy_helper.from_array(array32, constant.name))
     return model
+
+
+def _after_all(nodes: Sequence[onnx.NodeProto], layers: Sequence[WeightedLayer]) -> Iterator[str]:
+    """Yield the names of the nodes, in their order, that read what the last layers compute."""
+    read = {layer.input for layer in layers}
+    for node in reversed(nodes):
+        if not read.isdisjoint(node.output):
+            read.update(node.input)
+    last = {layer.output for layer in layers} - read
+    for node in nodes:
+        if not last.isdisjoint(node.input):
+            last.update(node.output)
+            yield node.name

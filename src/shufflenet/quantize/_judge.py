@@ -8,22 +8,29 @@ from shufflenet.errors import (
     ShuffleNetError,
 )
 from shufflenet.quantize._allowance import allow
+from shufflenet.quantize._box_hold_out import BoxHoldOut
 from shufflenet.quantize._hold_out import HoldOut
 from shufflenet.quantize._session import Logits
 from shufflenet.spec import Accuracy, MultiLabelAccuracy
 
 __all__ = ["judge"]
 
+_CHANCE_MAP = 0.005  # of few hundred boxes: seen between calibrators that lose nothing
 
-def judge(hold_out: HoldOut, logits: Logits, max_drop_percent: float) -> ShuffleNetError | None:
+
+def judge(
+    hold_out: HoldOut | BoxHoldOut, logits: Logits, max_drop_percent: float
+) -> ShuffleNetError | None:
     """Return the error of an int8 network that loses or changes more than is allowed, or None.
 
     Args:
         hold_out: Images with float's logits.
-        logits: Those in int8, ``(n, classes)``.
+        logits: Those in int8, ``(n, classes)``; of a detector what it computes.
         max_drop_percent: The share of float's correct answers, or of its mean average precision,
             that may be lost, 0 to 100.
     """
+    if isinstance(hold_out, BoxHoldOut):
+        return _judge_boxes(hold_out, logits, max_drop_percent)
     before, after = hold_out.accuracy(hold_out.reference), hold_out.accuracy(logits)
     if isinstance(before, MultiLabelAccuracy) or isinstance(after, MultiLabelAccuracy):
         return _judge_answers(hold_out, logits, max_drop_percent)
@@ -51,4 +58,15 @@ def _judge_answers(
     allowed, changed = allow(answers, max_drop_percent), hold_out.changed_answers(logits)
     if changed > allowed.changed:
         return LabelsChanged(changed, before.answers, allowed.changed_percent)
+    return None
+
+
+def _judge_boxes(
+    hold_out: BoxHoldOut, rows: Logits, max_drop_percent: float
+) -> ShuffleNetError | None:
+    """Judge a detector by COCO's mean average precision, of which 0.005 is lost by chance."""
+    before, after = hold_out.accuracy(hold_out.reference), hold_out.accuracy(rows)
+    by_chance = _CHANCE_MAP if max_drop_percent else 0
+    if before.map - after.map > max(max_drop_percent / 100 * before.map, by_chance):
+        return PrecisionLost(after.map, before.map, max_drop_percent)
     return None

@@ -11,7 +11,10 @@ from shufflenet.errors import LogitsNotNumbers
 from shufflenet.graph import WeightedLayer
 from shufflenet.int8 import Int8Weights
 from shufflenet.preprocess import normalize
+from shufflenet.quantize._box_hold_out import BoxHoldOut
+from shufflenet.quantize._box_split import BoxSplit
 from shufflenet.quantize._byte_input import fold_normalization, take_bytes, to_planes, zero_byte
+from shufflenet.quantize._fold_stem import fold_stem
 from shufflenet.quantize._equalize import embedding_scale, equalize
 from shufflenet.quantize._float_graph import FloatGraph, Floats, to_model
 from shufflenet.quantize._hold_out import HoldOut
@@ -49,7 +52,7 @@ class Prepared:
     rounded: FloatGraph
     weights: Mapping[str, Int8Weights]
     calibration: Pixels
-    hold_out: HoldOut
+    hold_out: HoldOut | BoxHoldOut
     feed: Feed
     feed_int8: Feed
     zero: int | None
@@ -60,7 +63,7 @@ class Prepared:
 def prepare(
     graph: FloatGraph,
     how: Preprocess,
-    split: CalibrationSplit,
+    split: CalibrationSplit | BoxSplit,
     options: QuantizeOptions,
     on_progress: Progress,
 ) -> Prepared:
@@ -82,9 +85,6 @@ def prepare(
     reference = compute_logits(to_model(graph), split.held_out, normalized, on_progress=on_progress)
     if not np.isfinite(reference).all():
         raise LogitsNotNumbers(graph.source)
-    labels = split.labels
-    if labels is None:
-        labels = reference >= 0 if split.is_multi_label else reference.argmax(1)
     graph, feed = fold_normalization(graph, how) if options.pixels else (graph, normalized)
     unequal = graph
     graph = equalize(graph, observe_ranges(graph, split.calibration, feed, on_progress))
@@ -95,7 +95,7 @@ def prepare(
         rounded=rounded,
         weights=weights,
         calibration=split.calibration,
-        hold_out=HoldOut(split.held_out, labels, reference),
+        hold_out=split.hold_out(reference),
         feed=feed,
         feed_int8=to_planes if options.pixels else normalized,
         zero=zero_byte(how) if options.pixels else None,
@@ -126,10 +126,11 @@ def build_int8(
         for layer in in_float
         for name in (layer.weight, layer.bias)
     }
-    without = [node for layer in in_float for node in layer.nodes]
+    without = {*network.graph.decoding, *(node for layer in in_float for node in layer.nodes)}
     graph = network.rounded.with_weights(weights)
     model = to_int8(graph, ranges, network.weights, without=without)
     pad_channels(model, graph)
+    fold_stem(model, graph)
     if network.zero is not None:
         take_bytes(model, network.zero)
     return model

@@ -8,16 +8,18 @@ from pathlib import Path
 import onnx
 
 from shufflenet.data import ImageSet
+from shufflenet.data.boxes import BoxSet
 from shufflenet.errors import SpecError, WriteError
 from shufflenet.files import read_onnx_card, write_atomic
 from shufflenet.graph import load_onnx
+from shufflenet.quantize._box_split import BoxSplit, draw_box_split
 from shufflenet.quantize._float_graph import read_float_graph
 from shufflenet.quantize._layer_noise import LayerNoise
 from shufflenet.quantize._options import QuantizeOptions
 from shufflenet.quantize._prepare import Prepared, prepare
 from shufflenet.quantize._search import choose_calibrator, choose_float_layers
 from shufflenet.quantize._session import Progress, compute_logits
-from shufflenet.quantize._split import draw_split
+from shufflenet.quantize._split import CalibrationSplit, draw_split
 from shufflenet.runtimes import CHECK_KEY, HASH_KEY, SCALE_KEY, check_image, rounded_logits
 from shufflenet.spec import CARD_KEY, Card, Int8
 
@@ -53,7 +55,7 @@ class Quantized:
 
 def quantize_onnx(
     source: str | Path,
-    images: ImageSet,
+    images: ImageSet | BoxSet,
     path: str | Path,
     options: QuantizeOptions = _DEFAULTS,
     on_progress: Progress = lambda done: None,
@@ -65,11 +67,14 @@ def quantize_onnx(
     one with logits closest to float's on other images is kept. If more correct predictions are lost
     than allowed, the noisiest layers stay float: 1, 2, 4 and so on, up to half of them.
 
+    Of a detector what computes its outputs is quantized, and what makes boxes of these stays float;
+    it is judged by COCO's mean average precision.
+
     Args:
         source: A file that ``shufflenet export`` wrote.
         images: Real images; the network is calibrated on some and compared on others. If their
             class folders are not the model's classes, the float network's predictions count as
-            correct.
+            correct. For a detector images with boxes.
         path: Where to write.
         options: What may be lost, and how the file is to be.
         on_progress: Called with the number of images processed since the last call.
@@ -79,10 +84,12 @@ def quantize_onnx(
         NumbersTooFarApart: values or weights of a layer have no scale in int8.
         CheckpointError: the file cannot be read, is quantized, or has weights that are not finite.
         SpecError: the network takes other channels than its card's preprocessing gives, or cannot
-            take bytes, or ``path`` is ``source``.
+            take bytes, or ``path`` is ``source``; or the images have boxes and the network finds
+            none, or conversely.
         DataError: there are too few images, or they are all of one color.
         AccuracyLost: more correct predictions are lost than allowed; nothing is written.
         AnswersChanged: more predictions change than allowed; nothing is written.
+        PrecisionLost: more mean average precision is lost than allowed; nothing is written.
         WriteError: the file cannot be written; an existing file is left as it was.
     """
     _check_target(Path(path), Path(source))
@@ -92,7 +99,7 @@ def quantize_onnx(
         expected = f"{channels}, as many as its card's preprocessing gives it of an image"
         raise SpecError("in_channels", card.network.in_channels, expected)
     graph = read_float_graph(load_onnx(source), source)
-    split = draw_split(images, card, options, on_progress)
+    split = _split(images, card, options, on_progress)
     network = prepare(graph, card.preprocess, split, options, on_progress)
     hold_out = network.hold_out
     calibration = choose_calibrator(network, options.calibrators, on_progress)
@@ -102,11 +109,11 @@ def quantize_onnx(
         calibrator=calibration.calibrator,
         calibration_images=len(split.calibration),
         kept_in_float=result.in_float,
-        judged_by="float" if split.labels is None else "labels",
+        judged_by="labels" if split.is_labeled else "float",
         float_accuracy=hold_out.accuracy(hold_out.reference),
         int8_accuracy=result.accuracy,
     )
-    card = replace(card, accuracy=None, multi_label=None, int8=facts)
+    card = replace(card, accuracy=None, multi_label=None, detection=None, int8=facts)
     content = _with_metadata(result.model, network, card)
     write_atomic(path, content)
     return Quantized(
@@ -119,6 +126,24 @@ def quantize_onnx(
         calibrators={str(k): round(v, 2) for k, v in calibration.signal_to_noise_db.items()},
         layers=result.layers,
     )
+
+
+def _split(
+    images: ImageSet | BoxSet, card: Card, options: QuantizeOptions, on_progress: Progress
+) -> CalibrationSplit | BoxSplit:
+    """Draw images of the kind that a network answers.
+
+    Raises:
+        SpecError: they have boxes and the network finds none, or conversely.
+        DataError: there are too few images, or they are all of one color.
+    """
+    finds_boxes, has_boxes = card.task == "detection", isinstance(images, BoxSet)
+    if finds_boxes != has_boxes:
+        given = f"{'with' if has_boxes else 'without'} boxes"
+        raise SpecError("images", given, f"those {'with' if finds_boxes else 'without'}: {card.name}")
+    if isinstance(images, BoxSet):
+        return draw_box_split(images, card, options, on_progress)
+    return draw_split(images, card, options, on_progress)
 
 
 def _check_target(path: Path, source: Path) -> None:
