@@ -186,7 +186,7 @@ def fingerprints(images: ImageSet) -> Fingerprints:
     return np.unique(_numbers(images.samples[::step]))
 
 
-def count_trained_on(model: str | Path, images: ImageSet) -> int:
+def count_trained_on(model: str | Path, images: ImageSet | BoxSet) -> int:
     """Return how many images of a set a model was trained on, at least.
 
     Args:
@@ -203,7 +203,7 @@ def count_trained_on(model: str | Path, images: ImageSet) -> int:
     return count_in(trained, images)
 
 
-def count_in(trained: Fingerprints, images: ImageSet) -> int:
+def count_in(trained: Fingerprints, images: ImageSet | BoxSet) -> int:
     """Return how many images of a set have one of the given fingerprints."""
     return int(np.isin(_numbers(images.samples), trained).sum())
 

@@ -16,11 +16,12 @@ from shufflenet.cli._output import (
     print_table,
     progress,
 )
-from shufflenet.spec import Accuracy, AnyAccuracy
+from shufflenet.spec import Accuracy, AnyAccuracy, DetectionAccuracy
 
 if TYPE_CHECKING:
     from shufflenet.data import ImageSet
-    from shufflenet.quantize import Quantized
+    from shufflenet.data.boxes import BoxSet
+    from shufflenet.quantize import Quantized, QuantizeOptions
 
 __all__ = ["add_quantize"]
 
@@ -48,7 +49,7 @@ def add_quantize(commands: Commands) -> None:
         "--data",
         required=True,
         help="real images of the kind that the model will see, in any form that `shufflenet train "
-        "--data` takes; the model is calibrated on some and tested on others",
+        "--data` takes, with boxes for a detector; the model is calibrated on some and tested on others",
     )
     parser.add_argument(
         "--to", required=True, type=Path, metavar="FILE.onnx", help="where to write"
@@ -74,8 +75,8 @@ def _add_calibration(parser: argparse.ArgumentParser) -> None:
         type=number_up_to(100, "a percentage"),
         default=1.0,
         metavar="PERCENT",
-        help="how many percent of the float model's correct answers may be lost on the test "
-        "images; at most a tenth of all answers may change; one or two always may, unless this is "
+        help="how many percent of the float model's correct answers, or of a detector's mean average "
+        "precision, may be lost on the test images; at most a tenth of all answers may change; one or two always may, unless this is "
         "0; layers are kept in float until that holds, or the command fails (default: 1)",
     )
     parser.add_argument(
@@ -105,24 +106,16 @@ def _quantize(args: argparse.Namespace) -> int:
     if args.to.suffix.lower() != ".onnx":
         print_note(f"--to {str(args.to)!r} must end in .onnx.")
         return 2
-    from shufflenet.data import open_images
     from shufflenet.hub import ONNX, resolve
-    from shufflenet.quantize import QuantizeOptions, quantize_onnx
+    from shufflenet.quantize import quantize_onnx
 
-    images = open_images(args.data)
-    for sentence in images.findings.sentences(images.source):
-        print_note(sentence)
-    options = QuantizeOptions(
-        max_drop_percent=args.max_drop,
-        calibration_images=args.images,
-        weight_range=args.range,
-        pixels=args.pixels,
-        report_layers=args.layers,
-        seed=args.seed,
-    )
     with tempfile.TemporaryDirectory(prefix="shufflenet-") as folder:
         source = resolve(args.model, (ONNX,), folder=Path(folder))
+        images = _open_data(args.data, source)
+        for sentence in images.findings.sentences(images.source):
+            print_note(sentence)
         with progress(None, "images") as bar:
+            options = _options(args)
             done = quantize_onnx(source, images, args.to, options, on_progress=bar.update)
     _note_images_trained_on(args.model, images)
     if args.json:
@@ -132,7 +125,31 @@ def _quantize(args: argparse.Namespace) -> int:
     return 0
 
 
-def _note_images_trained_on(model: str, images: "ImageSet") -> None:
+def _open_data(data: str, source: Path) -> "ImageSet | BoxSet":
+    """Open images, with boxes if the model of a file finds boxes."""
+    from shufflenet.data import open_images
+    from shufflenet.data.boxes import open_boxes
+    from shufflenet.files import read_onnx_card
+
+    if read_onnx_card(source).task == "detection":
+        return open_boxes(data, "train")
+    return open_images(data)
+
+
+def _options(args: argparse.Namespace) -> "QuantizeOptions":
+    from shufflenet.quantize import QuantizeOptions
+
+    return QuantizeOptions(
+        max_drop_percent=args.max_drop,
+        calibration_images=args.images,
+        weight_range=args.range,
+        pixels=args.pixels,
+        report_layers=args.layers,
+        seed=args.seed,
+    )
+
+
+def _note_images_trained_on(model: str, images: "ImageSet | BoxSet") -> None:
     """Print that accuracies are those on images trained on, as far as the model's run tells."""
     from shufflenet.runs import count_trained_on
 
@@ -149,7 +166,9 @@ def _note_images_trained_on(model: str, images: "ImageSet") -> None:
 def _fields(done: "Quantized") -> dict[str, object]:
     facts = dataclasses.asdict(done.facts)
     counts = {"float": facts.pop("float_accuracy"), "int8": facts.pop("int8_accuracy")}
-    agree = {"images": done.facts.int8_accuracy.images, "top1": done.agreement}
+    of_boxes = isinstance(done.facts.int8_accuracy, DetectionAccuracy)
+    same = "same_boxes" if of_boxes else "top1"
+    agree = {"images": done.facts.int8_accuracy.images, same: done.agreement}
     rest = {k: v for k, v in dataclasses.asdict(done).items() if k not in ("path", "facts")}
     return {"path": done.path, **counts, "agree": agree, **facts, **rest}
 
@@ -164,7 +183,9 @@ def _print_result(done: "Quantized", args: argparse.Namespace) -> None:
             ]
         )
     print_line(f"{done.path}: {_megabytes(done.bytes)}; float has {_megabytes(done.float_bytes)}")
-    correct = "answered as by float" if facts.judged_by == "float" else "correct"
+    found = isinstance(facts.int8_accuracy, DetectionAccuracy)
+    right = "to find" if found else "correct"
+    correct = "answered as by float" if facts.judged_by == "float" else right
     for name, counts in (("float", facts.float_accuracy), ("int8", facts.int8_accuracy)):
         print_line(f"{name:5}  {_share(counts)} {correct}")
     images = facts.int8_accuracy.images
@@ -211,4 +232,6 @@ def _megabytes(size: int) -> str:
 def _share(counts: AnyAccuracy) -> str:
     if isinstance(counts, Accuracy):
         return f"top-1 {counts.top1_percent:.2f} %  {counts.top1} of {counts.images}"
+    if isinstance(counts, DetectionAccuracy):
+        return f"mAP {counts.map:.4f}  mAP50 {counts.map50:.4f}  {counts.boxes} boxes"
     return f"mAP {100 * counts.map:.2f} %  {counts.found} of {counts.answers} answers"

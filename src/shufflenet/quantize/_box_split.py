@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from shufflenet.boxes import Placement, find_detections
-from shufflenet.data.boxes import BoxSet
+from shufflenet.data.boxes import BoxSet, label_boxes_as
 from shufflenet.errors import DataError
-from shufflenet.evaluate import boxes_of_classes
 from shufflenet.preprocess import placement
 from shufflenet.quantize._box_hold_out import ANSWERED, BoxHoldOut
 from shufflenet.quantize._draw import draw
@@ -101,7 +100,7 @@ def draw_box_split(
 def _with_labels_of(images: BoxSet, card: Card) -> BoxSet | None:
     """Return the boxes with the class numbers of a model; None if they are of other classes."""
     try:
-        return boxes_of_classes(images, card.labels)
+        return label_boxes_as(images, card.labels)
     except DataError as error:
         _log.warning("%s The boxes that the float network finds count as correct.", error)
         return None

@@ -69,8 +69,6 @@ def _fold_input(graph: onnx.GraphProto, images: str) -> None:
     """Put a SpaceToDepth before the node that makes floats of the images' bytes."""
     place, floats = next((n, x) for n, x in enumerate(graph.node) if images in x.output)
     fields = f"{floats.input[0]}_fields"
-    node = helper.make_node(
-        "SpaceToDepth", [floats.input[0]], [fields], "fields", blocksize=_SIDE
-    )
+    node = helper.make_node("SpaceToDepth", [floats.input[0]], [fields], "fields", blocksize=_SIDE)
     floats.input[0] = fields
     graph.node.insert(place, node)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from shufflenet.evaluate import measure_label_sets
 from shufflenet.quantize._session import Logits, Pixels
-from shufflenet.spec import Accuracy, AnyAccuracy, MultiLabelAccuracy
+from shufflenet.spec import Accuracy, MultiLabelAccuracy
 
 __all__ = ["HoldOut", "Labels"]
 
@@ -41,7 +41,7 @@ class HoldOut:
         """Whether any number of classes may be right."""
         return self.labels.ndim == 2
 
-    def accuracy(self, logits: Logits) -> AnyAccuracy:
+    def accuracy(self, logits: Logits) -> Accuracy | MultiLabelAccuracy:
         """Count correct predictions as :func:`shufflenet.evaluate.evaluate` does.
 
         If any number of classes may be right, measure them as ``evaluate.measure_label_sets`` does.

@@ -14,9 +14,9 @@ from shufflenet.preprocess import normalize
 from shufflenet.quantize._box_hold_out import BoxHoldOut
 from shufflenet.quantize._box_split import BoxSplit
 from shufflenet.quantize._byte_input import fold_normalization, take_bytes, to_planes, zero_byte
-from shufflenet.quantize._fold_stem import fold_stem
 from shufflenet.quantize._equalize import embedding_scale, equalize
 from shufflenet.quantize._float_graph import FloatGraph, Floats, to_model
+from shufflenet.quantize._fold_stem import fold_stem
 from shufflenet.quantize._hold_out import HoldOut
 from shufflenet.quantize._int8_model import to_int8
 from shufflenet.quantize._observe import observe_moments, observe_ranges

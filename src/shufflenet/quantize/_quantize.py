@@ -20,7 +20,14 @@ from shufflenet.quantize._prepare import Prepared, prepare
 from shufflenet.quantize._search import choose_calibrator, choose_float_layers
 from shufflenet.quantize._session import Progress, compute_logits
 from shufflenet.quantize._split import CalibrationSplit, draw_split
-from shufflenet.runtimes import CHECK_KEY, HASH_KEY, SCALE_KEY, check_image, rounded_logits
+from shufflenet.runtimes import (
+    CHECK_KEY,
+    HASH_KEY,
+    SCALE_KEY,
+    check_image,
+    proof_of,
+    rounded_logits,
+)
 from shufflenet.spec import CARD_KEY, Card, Int8
 
 __all__ = ["Quantized", "quantize_onnx"]
@@ -140,7 +147,9 @@ def _split(
     finds_boxes, has_boxes = card.task == "detection", isinstance(images, BoxSet)
     if finds_boxes != has_boxes:
         given = f"{'with' if has_boxes else 'without'} boxes"
-        raise SpecError("images", given, f"those {'with' if finds_boxes else 'without'}: {card.name}")
+        raise SpecError(
+            "images", given, f"those {'with' if finds_boxes else 'without'}: {card.name}"
+        )
     if isinstance(images, BoxSet):
         return draw_box_split(images, card, options, on_progress)
     return draw_split(images, card, options, on_progress)
@@ -162,11 +171,12 @@ def _check_target(path: Path, source: Path) -> None:
 def _with_metadata(model: onnx.ModelProto, network: Prepared, card: Card) -> bytes:
     """Return a model's file with its card, exact logits to check processors against, and a hash."""
     image = check_image(card.preprocess)
-    exact = compute_logits(model, image, network.feed_int8, exact=True)[0]
+    exact = compute_logits(model, image, network.feed_int8, exact=True)
+    scale = [float(f"{value:.7g}") for value in network.embedding_scale]
     entries = {
         CARD_KEY: card.to_json(),
-        CHECK_KEY: json.dumps(rounded_logits(exact)),
-        SCALE_KEY: json.dumps([float(f"{value:.7g}") for value in network.embedding_scale]),
+        CHECK_KEY: json.dumps(rounded_logits(proof_of(exact, card))),
+        **({} if card.detector else {SCALE_KEY: json.dumps(scale)}),
         HASH_KEY: hashlib.sha256(model.graph.SerializeToString()).hexdigest(),
     }
     del model.metadata_props[:]
