@@ -24,6 +24,7 @@ from shufflenet.data import (
     split_labels,
     with_label_sets,
 )
+from shufflenet.data.boxes import BoxSet
 from shufflenet.errors import DataError, HeldOutListDamaged, HeldOutMissing, NoHeldOutList
 from shufflenet.files import write_atomic
 from shufflenet.outside import open_regular

@@ -12,8 +12,8 @@ from shufflenet.benchmark._cost import cost
 from shufflenet.benchmark._gemm import GEMMS, gemms, peak_gops, product_precision
 from shufflenet.benchmark._interleave import ROUNDS, CallTimes, Clock, time_interleaved
 from shufflenet.preprocess import Pixels, draw_noise
-from shufflenet.runtimes import Classifier, check_rows
-from shufflenet.spec import Precision
+from shufflenet.runtimes import Classifier, check_rows, comparable
+from shufflenet.spec import Card, Precision
 
 __all__ = ["Contender", "Timing", "compare", "count_blocks"]
 
@@ -50,8 +50,9 @@ class Timing:
         images_per_second: ``batch`` divided by the median.
         spread: The largest median of a round divided by the smallest.
         is_reference: Whether this contender is its own reference.
-        max_abs_difference: Between its logits and those of the reference.
-        max_abs_logit: The largest absolute logit of the reference.
+        max_abs_difference: Between its logits and those of the reference; of detectors between
+            boxes, in shares of the input's longer side, and between scores.
+        max_abs_logit: The largest absolute logit of the reference, or of these.
         gops: Multiplications and additions of convolutions and linear layers, in 1e9 a second.
         gemm_gops: The rate of matrix products in the same precision and the same rounds, float32
             for float16: that of one thread, times the number of threads.
@@ -133,7 +134,7 @@ def _reference(contender: Contender, contenders: Sequence[Contender]) -> Contend
 
     def identity(one: Contender) -> tuple[object, ...]:
         card = one.classifier.card
-        return card.network, card.preprocess, card.labels, card.origin
+        return card.network, card.detector, card.preprocess, card.labels, card.origin
 
     same = [other for other in contenders if identity(other) == identity(contender)]
     return min(same, key=lambda other: (other.precision != "float32", other.runtime != "torch"))
@@ -165,6 +166,14 @@ def _call(contender: Contender, images: _Images) -> Callable[[], npt.NDArray[np.
     return lambda: classifier.logits_from_pixels(pixels)
 
 
+def _network_name(card: Card) -> str:
+    """Return a name that two contenders share if they do the same work."""
+    if card.detector is None:
+        return card.network.name
+    channels, layers = card.detector.neck_channels, card.detector.head_layers
+    return f"{card.network.name} with a neck of {channels} channels and heads of {layers} layers"
+
+
 def _timing(
     contender: Contender,
     images: _Images,
@@ -175,14 +184,14 @@ def _timing(
     calls = np.concatenate(times.warm) * 1e3
     rounds = [1e3 * seconds for seconds in times.round_medians]
     median = float(np.median(calls))
-    logits, expected = (_call(c, images)() for c in (contender, reference))
     card = contender.classifier.card
-    network, sides = card.network, card.preprocess.size_px
-    check_rows(logits, (len(images), network.classes), contender.model, what="model")
-    gops = 2e-6 * cost(network, *sides).multiply_adds * len(images) / median
+    logits, expected = (comparable(_call(c, images)(), card) for c in (contender, reference))
+    check_rows(logits, (len(images), *card.row_shape), contender.model, what="model")
+    of_one = cost(card.network, *card.preprocess.size_px, card.detector)
+    gops = 2e-6 * of_one.multiply_adds * len(images) / median
     return Timing(
         model=contender.model,
-        network=network.name,
+        network=_network_name(card),
         runtime=contender.runtime,
         precision=contender.precision,
         threads=contender.threads,

@@ -49,7 +49,8 @@ def add_quantize(commands: Commands) -> None:
         "--data",
         required=True,
         help="real images of the kind that the model will see, in any form that `shufflenet train "
-        "--data` takes, with boxes for a detector; the model is calibrated on some and tested on others",
+        "--data` takes, with boxes for a detector; the model is calibrated on some and tested on "
+        "others",
     )
     parser.add_argument(
         "--to", required=True, type=Path, metavar="FILE.onnx", help="where to write"
@@ -75,9 +76,10 @@ def _add_calibration(parser: argparse.ArgumentParser) -> None:
         type=number_up_to(100, "a percentage"),
         default=1.0,
         metavar="PERCENT",
-        help="how many percent of the float model's correct answers, or of a detector's mean average "
-        "precision, may be lost on the test images; at most a tenth of all answers may change; one or two always may, unless this is "
-        "0; layers are kept in float until that holds, or the command fails (default: 1)",
+        help="how many percent of the float model's correct answers, or of a detector's mean "
+        "average precision, may be lost on the test images; at most a tenth of all answers may "
+        "change; one or two answers, or 0.005 of a detector's precision, always may, unless this "
+        "is 0; layers are kept in float until that holds, or the command fails (default: 1)",
     )
     parser.add_argument(
         "--images",
@@ -155,11 +157,11 @@ def _note_images_trained_on(model: str, images: "ImageSet | BoxSet") -> None:
 
     file = model_file(model)
     step = max(1, len(images) // _MOST_LOOKED_AT)
-    some = dataclasses.replace(images, samples=images.samples[::step])
+    some = dataclasses.replace(images, samples=tuple(images.samples[::step]))
     if file and (count := count_trained_on(file, some)):
         print_note(
-            f"The model was trained on {count} of {len(some)} of these images: both accuracies are "
-            "too high, and only their difference counts."
+            f"The model was trained on {count} of {len(some.samples)} of these images: both "
+            "accuracies are too high, and only their difference counts."
         )
 
 
