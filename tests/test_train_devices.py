@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from boxed_squares import write_boxed_squares
 from conftest import Run
 from shufflenet.cli import main
 
@@ -53,11 +54,11 @@ def state(run: Path) -> dict[str, torch.Tensor]:
     return net
 
 
-def assert_close(one: Path, other: Path) -> None:
+def assert_close(one: Path, other: Path, tolerance: float = TOLERANCE) -> None:
     first, second = state(one), state(other)
     for name, value in first.items():
         scale = max(1e-3, float(value.float().abs().max()))
-        assert float((value - second[name]).abs().max()) <= TOLERANCE * scale, name
+        assert float((value - second[name]).abs().max()) <= tolerance * scale, name
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +120,18 @@ def test_a_batch_that_cannot_be_shared_is_refused(run: Run, images: Path, tmp_pa
     assert code == 1
     assert "batch_size is 4, but must be a multiple of the 3 devices" in err
     assert not (tmp_path / "run").exists()
+
+
+def test_two_processes_train_a_detector_as_one_does(tmp_path: Path) -> None:
+    data = write_boxed_squares(tmp_path / "squares", 12)
+    paths = ["--data", str(data), "--val", str(data), "--json", "--task", "detection"]
+    fields = "--epochs 1 --batch-size 4 --learning-rate 0.01 --threads 1 --precision 64-true"
+    how = ["--accelerator", "cpu", "--workers", "0", "--model", "shufflenet_v2_x0_25"]
+    words = ["train", *paths, *fields.split(), *how]
+    assert main([*words, "--out", str(tmp_path / "one")]) == 0
+    found = trained([], *words, "--out", str(tmp_path / "both"), "--devices", "2")
+    rounded = 1e-5  # Fabric gives the outputs, of which the loss is made, in float32
+    assert_close(tmp_path / "one", tmp_path / "both", rounded)
+    row = json.loads((tmp_path / "one" / "metrics.jsonl").read_text())
+    assert (found["images"], found["steps"]) == (12, 3)
+    assert found["map"] == pytest.approx(row["map"], abs=1e-6)

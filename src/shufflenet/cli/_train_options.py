@@ -31,13 +31,15 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="images to train on: a folder, .tar or .tar.gz with one folder per class; WebDataset "
         "shards, as `shufflenet pack` writes them; parquet as on the Hugging Face Hub; or a CSV "
-        "of path and label, or of path and several labels separated by |",
+        "of path and label, or of path and several labels separated by |; for --task detection "
+        "COCO's, YOLO's or Pascal VOC's files of boxes beside their images",
     )
     group.add_argument(
         "--task",
         choices=get_args(Task),
-        help="classification: one class of each image is right; multi-label: any number may be "
-        "(default: multi-label where a label holds a |, else classification)",
+        help="classification: one class of each image is right; multi-label: any number may be; "
+        "detection: find boxes of objects (default: multi-label where a label holds a |, else "
+        "classification)",
     )
     group.add_argument(
         "--val",
@@ -66,7 +68,8 @@ def _add_reading(group: "argparse._ArgumentGroup") -> None:
         "--fit",
         choices=get_args(Fit),
         help="how images of another shape than --image-px are made to fit: crop their center, pad "
-        "with the mean color, or squash (default: that of the weights to start from, else crop)",
+        "with the mean color, or squash (default: that of the weights to start from, else crop; "
+        "for --task detection pad)",
     )
     group.add_argument(
         "--channels",
@@ -155,7 +158,8 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         metavar="NAME",
         help=f"one of {', '.join(RECIPES)} (default: fine-tuning if --weights is given, or else "
-        "small-images; in both the image and batch sizes are then chosen to suit the images)",
+        "small-images; in both the image and batch sizes are then chosen to suit the images; for "
+        "--task detection it is detection)",
     )
     for field in dataclasses.fields(Recipe):
         if field.metadata:

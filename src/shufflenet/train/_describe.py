@@ -35,7 +35,7 @@ def some_of(names: Sequence[str]) -> str:
 
 def log_setup(setup: Setup) -> None:
     """Log the network, the images and the classes of a run, by name."""
-    net, validation = setup.net, len(setup.validation)
+    net, validation, boxes = setup.net, len(setup.validation), setup.boxes
     names = [label.id for label in setup.card.labels]
     _log.info(
         "%s, stem stride %d: %d images to train on and %d to validate on, %d classes, %d epoch%s.",
@@ -43,7 +43,10 @@ def log_setup(setup: Setup) -> None:
         *(len(names), setup.recipe.epochs, "" if setup.recipe.epochs == 1 else "s"),
     )
     _log.info("Classes: %s.", some_of(names))
-    if validation < _FEW:
+    if boxes:
+        counts = [sum(map(len, each.boxes)) for each in (boxes.training, boxes.validation)]
+        _log.info("Boxes: %d to train on and %d to validate on.", *counts)
+    elif validation < _FEW:
         _log.warning(
             "With %d image%s to validate on, one image is %d points of accuracy.",
             *(validation, "" if validation == 1 else "s", round(100 / validation)),
