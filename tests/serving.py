@@ -6,6 +6,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import numpy as np
@@ -15,11 +18,12 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from color_finder import write_color_finder
 from conftest import card_for
 from fakes import Reddest
 from seeded import photo
 from shufflenet.preprocess import Pixels
-from shufflenet.runtimes import LastLayer, Model
+from shufflenet.runtimes import LastLayer, Model, OnnxClassifier
 from shufflenet.serve import Limits, Served, make_app
 from shufflenet.zoo import NETWORKS
 
@@ -51,6 +55,14 @@ class Means:
 
 def reddest() -> Served:
     return Served("reddest", Model(Reddest(CARD)), Means())
+
+
+@cache
+def finder() -> Served:
+    """Return a detector that finds colored squares."""
+    with TemporaryDirectory() as folder:
+        path = write_color_finder(Path(folder) / "colors.onnx")
+        return Served("colors", Model(OnnxClassifier(path, threads=1)))
 
 
 def client(*models: Served, limits: Limits | None = None, token: str | None = None) -> TestClient:

@@ -15,7 +15,7 @@ LONG = 60  # seconds after which a test has failed
 Array = npt.NDArray[np.uint8 | np.uint16]
 
 
-def load(picture: bytes) -> Array | ImageError:
+def load(at: int, picture: bytes) -> Array | ImageError:
     if picture == b"bad":
         return ImageError("a", "it is bad")
     return np.full((2, 2, 3), picture[0], np.uint8)

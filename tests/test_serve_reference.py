@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from serving import client, picture, reddest
+from serving import client, finder, picture, reddest
 from shufflenet.serve import Served, make_app
 
 
@@ -114,7 +114,7 @@ def test_the_commands_work_as_they_are_pasted(tmp_path: Path) -> None:
         pytest.skip("curl is not installed")
     for name in ("photo.jpg", "other.jpg"):
         (tmp_path / name).write_bytes(picture(name, kind="JPEG"))
-    app = make_app([reddest()], threads=1)
+    app = make_app([reddest(), finder()], threads=1)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     running = threading.Thread(target=server.run)
     running.start()

@@ -8,7 +8,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.openapi import media_type
 from schemathesis.specs.openapi.checks import ignored_auth
 
-from serving import picture, reddest
+from serving import finder, picture, reddest
 from shufflenet.serve import make_app
 
 IMAGES = [picture(kind=kind) for kind in ("JPEG", "PNG", "WEBP")]
@@ -34,7 +34,7 @@ def config(examples: int) -> SchemathesisConfig:
     )
 
 
-APP = make_app([reddest()], threads=1)
+APP = make_app([reddest(), finder()], threads=1)
 schema = schemathesis.openapi.from_asgi("/openapi.json", APP, config=config(50))
 
 

@@ -14,6 +14,16 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "shufflenet train --task detection.",
     ),
     (
+        errors.DetectorAsked("cells", "has no embeddings"),
+        "The model 'cells' is a detector, which finds boxes and has no embeddings. Send the "
+        "request to /v1/detect.",
+    ),
+    (
+        errors.ClassifierAsked("pets"),
+        "The model 'pets' is a classifier, which finds no boxes. Send the request to "
+        "/v1/classify, or name a detector.",
+    ),
+    (
         errors.RunsNoDetectors("cells.onnx", "LLVM"),
         "The file 'cells.onnx' holds a detector, which the LLVM runtime does not compute. Use an "
         ".onnx file with --runtime onnxruntime or openvino.",

@@ -8,6 +8,8 @@ from shufflenet.errors._base import ShuffleNetError, count_of, shown
 __all__ = [
     "BodyTooLarge",
     "BrokenMultipart",
+    "ClassifierAsked",
+    "DetectorAsked",
     "EncodedBody",
     "ModelNotServed",
     "NoImageSent",
@@ -146,4 +148,29 @@ class NotEmbedded(RequestError):
         super().__init__(
             f"The model {shown(model)} computes no embeddings, for its file gives only logits. "
             "Serve its .onnx or .safetensors file."
+        )
+
+
+class DetectorAsked(RequestError):
+    """Something else than boxes is asked of a detector.
+
+    Args:
+        model: The name that it is served by.
+        lacks: What it lacks, as a predicate: "has no embeddings".
+    """
+
+    def __init__(self, model: str, lacks: str) -> None:
+        super().__init__(
+            f"The model {shown(model)} is a detector, which finds boxes and {lacks}. "
+            "Send the request to /v1/detect."
+        )
+
+
+class ClassifierAsked(RequestError):
+    """Boxes are asked of a classifier."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"The model {shown(model)} is a classifier, which finds no boxes. "
+            "Send the request to /v1/classify, or name a detector."
         )

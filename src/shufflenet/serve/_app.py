@@ -14,6 +14,7 @@ from shufflenet.errors import SpecError
 from shufflenet.machine import check_threads, cores
 from shufflenet.runtimes import Model
 from shufflenet.serve._classify import image_routes
+from shufflenet.serve._detect import detect_route
 from shufflenet.serve._hosts import HostCheck
 from shufflenet.serve._limits import Limits
 from shufflenet.serve._metrics import Metrics
@@ -90,6 +91,7 @@ def build_app(
             *page_routes(),
             *_routes_of_health(service),
             *image_routes(service),
+            detect_route(service),
             *kserve_routes(service),
             openapi_route(document),
             reference_route(document),

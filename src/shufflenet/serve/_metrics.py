@@ -31,7 +31,7 @@ from prometheus_client.metrics_core import (
 __all__ = ["OTHER", "ROUTES", "STATUSES", "Metrics"]
 
 ROUTES = (
-    *("/v1/classify", "/v1/embed", "/v1/models"),
+    *("/v1/classify", "/v1/detect", "/v1/embed", "/v1/models"),
     *("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics"),
     *("/v2", "/v2/", "/v2/health/live", "/v2/health/ready", "/v2/repository/index"),
     *(

@@ -41,8 +41,9 @@ class Task:
 
     Attributes:
         key: What tells apart networks, and tasks of one network.
-        network: Maps crops ``(n, h, w, c)`` to rows ``(n, d)``.
-        load: Decodes and crops an image, or returns why it cannot be read.
+        network: Maps crops ``(n, h, w, c)`` to rows ``(n, d)``, or a detector's.
+        load: Decodes and crops an image, given by its number and its bytes, or returns why it
+            cannot be read.
         pictures: Image files' bytes, or crops ``(h, w, c)``.
         on_done: Called once, by a thread of the pool, when every image has its row or its error.
         rows: A row or an error for each picture, as they are found.
@@ -52,7 +53,7 @@ class Task:
 
     key: Hashable
     network: Callable[[Crop], _Rows]
-    load: Callable[[bytes], Crop | ImageError]
+    load: Callable[[int, bytes], Crop | ImageError]
     pictures: Sequence[bytes | Crop]
     on_done: Callable[[], None]
     tally: Tally = field(default_factory=Tally)
@@ -219,7 +220,7 @@ class Pool:
             return
         started = _CLOCK()
         try:
-            crop = task.load(cast(bytes, task.pictures[at]))
+            crop = task.load(at, cast(bytes, task.pictures[at]))
         except Exception as error:  # noqa: BLE001  # it ends this request, not the thread
             self._fail([task], error)
             return

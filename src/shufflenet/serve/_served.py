@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shufflenet import open_model
-from shufflenet.errors import ModelNotServed, NeedsSuffix, NoLastLayer, SpecError
+from shufflenet.errors import FindsBoxes, ModelNotServed, NeedsSuffix, NoLastLayer, SpecError
 from shufflenet.runtimes import Embedder, Model, open_embedder
 from shufflenet.spec import Card
 from shufflenet.zoo import run_checkpoint
@@ -21,7 +21,8 @@ class Served:
     Attributes:
         name: The name by which requests ask for it.
         model: The model, which uses one thread a call.
-        embedder: The same network up to its last layer; None if its file gives only logits.
+        embedder: The same network up to its last layer; None if its file gives only logits, or it
+            is a detector.
     """
 
     name: str
@@ -51,7 +52,7 @@ def open_served(argument: str | Path, *, runtime: str = "auto") -> Served:
 
 def _embedder(model: Model) -> Embedder | None:
     """Return what embeds by a model's file; None if that gives only logits."""
-    with contextlib.suppress(NeedsSuffix, NoLastLayer):
+    with contextlib.suppress(NeedsSuffix, NoLastLayer, FindsBoxes):
         return open_embedder(model.path, threads=1) if model.path else None
     return None
 

@@ -21,9 +21,10 @@ from shufflenet.serve._pixels import Pixels
 from shufflenet.serve._pool import Batch, Crop, Pool, Tally, Task
 from shufflenet.serve._served import Served, find_served
 
-__all__ = ["Computed", "Service", "Wanted"]
+__all__ = ["Computed", "Service", "Size", "Wanted"]
 
 Wanted: TypeAlias = Literal["logits", "embedding"]
+Size: TypeAlias = tuple[int, int]
 _Row: TypeAlias = npt.NDArray[np.float32] | ImageError
 _T = TypeVar("_T")
 
@@ -35,9 +36,16 @@ _NEWEST_SHARE = 0.05  # of the newest request in the average time of an image
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Computed:
-    """A row ``(d,)`` or an error for each image, in order, and the seconds that they took."""
+    """What was computed of images, in order, and the seconds that it took.
+
+    Attributes:
+        rows: A row ``(d,)``, that of a detector ``(cells, 4 + classes)``, or an error of each.
+        sizes: Their widths and heights, px; 0 of those that were sent decoded.
+        tally: The seconds.
+    """
 
     rows: Sequence[_Row]
+    sizes: Sequence[Size]
     tally: Tally
 
 
@@ -143,10 +151,11 @@ class Service:
         """
         network = _network(served, wanted)
         if not pictures:
-            return Computed((), Tally())
+            return Computed((), (), Tally())
         with self.admit(len(pictures)):
             done, on_done = _signal()
-            load = _loader(served, self.limits, pictures)
+            sizes = [(0, 0)] * len(pictures)
+            load = _loader(served, self.limits, sizes)
             task = Task((served.name, wanted), network, load, pictures, on_done)
             self.pool.add(task)
             try:
@@ -161,7 +170,7 @@ class Service:
         if files := sum(isinstance(each, bytes) for each in pictures):
             self.metrics.decoded(task.tally.decode, files)
         self._learn(task.tally, len(rows))
-        return Computed(rows, task.tally)
+        return Computed(rows, sizes, task.tally)
 
     async def logits(self, served: Served, batch: npt.NDArray[np.float32]) -> Computed:
         """Compute the logits ``(classes,)`` of each of prepared images ``(n, channels, h, w)``.
@@ -184,7 +193,8 @@ class Service:
             tally.wait += call.wait * call.images
         self.metrics.images(served.name, answered=len(batch), failed=0)
         self._learn(tally, len(batch))
-        return Computed([row for rows, _ in done for row in rows], tally)
+        rows = [row for part, _ in done for row in part]
+        return Computed(rows, [(0, 0)] * len(rows), tally)
 
     async def _logits(
         self, served: Served, images: npt.NDArray[np.float32]
@@ -279,19 +289,25 @@ def _network(served: Served, wanted: Wanted) -> Callable[[Crop], npt.NDArray[np.
 
 
 def _loader(
-    served: Served, limits: Limits, pictures: Sequence[bytes | Crop]
-) -> Callable[[bytes], Crop | ImageError]:
-    """Return what decodes and crops the images of one request, within its limits."""
-    preprocess, pixels = served.card.preprocess, Pixels(limits)
-    several = len(pictures) > 1  # one alone is bounded by the limit of each
+    served: Served, limits: Limits, sizes: list[Size]
+) -> Callable[[int, bytes], Crop | ImageError]:
+    """Return what decodes and crops the images of one request, within its limits.
 
-    def load(picture: bytes) -> Crop | ImageError:
+    It is called with the number of an image, whose size it notes, and with its bytes.
+    """
+    preprocess, pixels = served.card.preprocess, Pixels(limits)
+    several = len(sizes) > 1  # one alone is bounded by the limit of each
+
+    def load(at: int, picture: bytes) -> Crop | ImageError:
+        def note(width: int, height: int) -> None:
+            sizes[at] = width, height
+
         try:
             if several:
                 pixels.take(picture)
         except ImageError as error:
             return error
-        return load_picture(picture, preprocess, most_pixels=limits.pixels)
+        return load_picture(picture, preprocess, most_pixels=limits.pixels, on_size=note)
 
     return load
 

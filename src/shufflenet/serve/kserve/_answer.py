@@ -13,7 +13,7 @@ import numpy.typing as npt
 from shufflenet.errors import NotClassified, SpecError
 from shufflenet.runtimes import probabilities
 from shufflenet.serve.kserve._request import Asked
-from shufflenet.serve.kserve._signature import EMBEDDINGS, LOGITS, PROBABILITIES
+from shufflenet.serve.kserve._signature import BOXES, EMBEDDINGS, LOGITS, PROBABILITIES
 from shufflenet.spec import Card, Label
 
 __all__ = ["Answer", "check_classes", "write_answer"]
@@ -39,7 +39,7 @@ def check_classes(asked: Asked) -> None:
     """
     if asked.classes is None:
         return
-    if asked.name == EMBEDDINGS:
+    if asked.name in (EMBEDDINGS, BOXES):
         raise NotClassified(asked.name)
     if asked.classes < 1:
         raise SpecError("classification", asked.classes, "at least 1")
@@ -56,8 +56,8 @@ def write_answer(
     Args:
         head: The model's name and version, and the request's identifier.
         asked: The outputs, in the order in which they are answered.
-        rows: Logits ``(n, classes)`` and embeddings ``(n, d)`` by their outputs' names, as far as
-            they were computed.
+        rows: Logits ``(n, classes)``, or what a detector computes in their place, and embeddings
+            ``(n, d)``, by their outputs' names, as far as they were computed.
         card: The model's card.
     """
     outputs, binaries = [], []
@@ -65,7 +65,7 @@ def write_answer(
         values = (
             probabilities(rows[LOGITS], card.task)
             if each.name == PROBABILITIES
-            else rows[each.name]
+            else rows[LOGITS if each.name == BOXES else each.name]
         )
         output, binary = _write(each, values, card.labels)
         outputs.append(output)

@@ -13,6 +13,7 @@ from shufflenet.serve._limits import Limits
 from shufflenet.serve._served import Served
 
 __all__ = [
+    "BOXES",
     "EMBEDDINGS",
     "FILES",
     "IMAGES",
@@ -30,6 +31,7 @@ __all__ = [
 VERSION = "1"  # a model is served in one version, and the protocol counts from 1
 IMAGES, PIXELS, FILES = "images", "pixels", "files"
 LOGITS, PROBABILITIES, EMBEDDINGS = "logits", "probabilities", "embeddings"
+BOXES = "boxes"
 # Datatypes as in the configuration; BYTES are called STRING there.
 _CONFIGURED: Final = {
     "FP32": "TYPE_FP32",
@@ -68,16 +70,17 @@ def sign(served: Served) -> Signature:
     ``images`` are prepared as ``shufflenet.preprocess.prepare`` does, ``pixels`` are cropped,
     ``files`` are image files; only networks of as many channels as their preprocessing gives take
     the latter two. Images have the size that the card names: some runtimes compile code for each
-    size, and keep it.
+    size, and keep it. A detector gives ``boxes``: of each cell left, top, right and bottom in
+    pixels of the input, then scores of classes.
     """
     card = served.card
-    channels, classes = card.network.in_channels, card.network.classes
-    sides = card.preprocess.size_px
+    channels, sides = card.network.in_channels, card.preprocess.size_px
     inputs = {IMAGES: Form("FP32", (-1, channels, *sides))}
     if card.takes_pixels:
         pixels = Form(f"UINT{card.preprocess.bits}", (-1, *sides, channels))
         inputs |= {PIXELS: pixels, FILES: Form("BYTES", (-1,))}
-    outputs = {name: Form("FP32", (-1, classes)) for name in (LOGITS, PROBABILITIES)}
+    names = (LOGITS, PROBABILITIES) if card.detector is None else (BOXES,)
+    outputs = {name: Form("FP32", (-1, *card.row_shape)) for name in names}
     if served.embedder is not None:
         outputs[EMBEDDINGS] = Form("FP32", (-1, card.network.embedding_channels))
     return Signature(served, inputs, outputs)

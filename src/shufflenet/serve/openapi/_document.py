@@ -49,7 +49,7 @@ def describe_service(service: Service, needs_token: Callable[[str], bool] | None
         "openapi": "3.1.0",
         "info": _INFO,
         "tags": [
-            {"name": "Images", "description": "Images in, classes or vectors out."},
+            {"name": "Images", "description": "Images in, classes, boxes or vectors out."},
             kserve_tag(),
             {"name": "Operation", "description": "For who runs the service."},
         ],
@@ -61,7 +61,7 @@ def describe_service(service: Service, needs_token: Callable[[str], bool] | None
 _INFO: Json = {
     "title": "shufflenet",
     "version": version("shufflenet"),
-    "summary": "Image classifiers behind an address.",
+    "summary": "Image classifiers and detectors behind an address.",
     "description": "Send an image, get what it shows. What is answered with 429 or 503 can be "
     "tried again after Retry-After seconds.",
     "license": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
@@ -102,7 +102,7 @@ _OPERATIONS = (
         json_answer("OpenAPI 3.1.", {"type": "object"}),
     ),
     ("/docs", "readReference", "This description as a page", text_answer("HTML.", "text/html")),
-    ("/", "openPage", "A page that classifies photos", text_answer("HTML.", "text/html")),
+    ("/", "openPage", "A page that shows what is in photos", text_answer("HTML.", "text/html")),
 )
 
 

@@ -1,6 +1,6 @@
 """The operations of ``/v1`` as OpenAPI describes them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from shufflenet.serve._limits import Limits
 from shufflenet.serve._served import Served
@@ -16,6 +16,7 @@ def image_operations(models: Mapping[str, Served], limits: Limits) -> Json:
     listed = {"200": json_answer("The models.", ref("schemas", "Models"))}
     return {
         "/v1/classify": {"post": _classify(models, limits)},
+        "/v1/detect": {"post": _detect(models, limits)},
         "/v1/embed": {"post": _embed(models, limits)},
         "/v1/models": {
             "get": {
@@ -31,17 +32,37 @@ def image_operations(models: Mapping[str, Served], limits: Limits) -> Json:
 
 
 def _classify(models: Mapping[str, Served], limits: Limits) -> Json:
-    label = next(iter(models.values())).card.labels[0].name
+    classifiers = [name for name, served in models.items() if not served.card.detector]
+    none = "" if classifiers else " None of the models that are served is a classifier."
+    label = models[(classifiers or list(models))[0]].card.labels[0].name
     shown = {"index": 0, "label": label, "probability": 0.93}
     return {
         "operationId": "classify",
         "tags": ["Images"],
         "summary": "Say what images show",
         "description": "The most probable classes of each image, in the order in which the images "
-        "were sent.",
-        "parameters": [_model(list(models)), _TOP],
+        f"were sent.{none}",
+        "parameters": [_model(models, classifiers), _TOP],
         "requestBody": _body(limits),
         "responses": _answers("Classified", {"path": "-", "predictions": [shown]}),
+    }
+
+
+def _detect(models: Mapping[str, Served], limits: Limits) -> Json:
+    detectors = [name for name, served in models.items() if served.card.detector]
+    none = "" if detectors else " None of the models that are served is a detector."
+    label = models[detectors[0]].card.labels[0].name if detectors else "cat"
+    shown = {"box": [12.5, 30, 100, 80.25], "index": 0, "label": label, "score": 0.93}
+    example = {"path": "-", "width": 640, "height": 480, "detections": [shown]}
+    return {
+        "operationId": "detect",
+        "tags": ["Images"],
+        "summary": "Find boxes in images",
+        "description": "The boxes that a detector finds in each image, in the order in which the "
+        f"images were sent.{none}",
+        "parameters": [_model(models, detectors), *_SHARES, _MOST_BOXES],
+        "requestBody": _body(limits),
+        "responses": _answers("Detected", example),
     }
 
 
@@ -54,7 +75,7 @@ def _embed(models: Mapping[str, Served], limits: Limits) -> Json:
         "summary": "Turn images into vectors",
         "description": "A vector of each image, in the order in which the images were sent; the "
         f"vectors of images that are alike are at a small angle.{none}",
-        "parameters": [_model(embedding or list(models))],
+        "parameters": [_model(models, embedding)],
         "requestBody": _body(limits),
         "responses": _answers("Embedded", {"path": "-", "embedding": [0.25, 0.0, 1.5]}),
     }
@@ -69,14 +90,49 @@ _TOP: Json = {
 }
 
 
-def _model(names: list[str]) -> Json:
-    """Return the parameter that chooses among models; ``default`` always finds one."""
-    return {
+_MOST_BOXES: Json = {
+    "name": "top",
+    "in": "query",
+    "description": "How many boxes of each image are answered at most.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 100},
+    "example": 10,
+}
+_SHARES: list[Json] = [
+    {
+        "name": name,
+        "in": "query",
+        "description": text,
+        "schema": {"type": "number", "minimum": 0, "maximum": 1, "default": usual},
+        "example": usual,
+    }
+    for name, text, usual in (
+        ("min_score", "The least score of a box.", 0.3),
+        ("max_iou", "The largest overlap of two boxes of a class; of others one is left.", 0.6),
+    )
+]
+
+
+def _model(models: Mapping[str, Served], names: Sequence[str]) -> Json:
+    """Return the parameter that chooses among models.
+
+    Args:
+        models: All that are served, of which the first is meant without it, and by ``default``.
+        names: Those that answer the operation; of no use if there are none.
+    """
+    names = names or list(models)
+    first = next(iter(models))
+    parameter: Json = {
         "name": "model",
         "in": "query",
         "description": "Which model; the first one unless given.",
         "schema": {"type": "string", "enum": list(dict.fromkeys([*names, "default"]))},
     }
+    if first not in names:
+        description = f"Which model: {first}, the first one, is of another task."
+        schema = {"type": "string", "enum": list(names)}
+        parameter |= {"required": True, "example": names[0]}
+        parameter |= {"description": description, "schema": schema}
+    return parameter
 
 
 def _body(limits: Limits) -> Json:

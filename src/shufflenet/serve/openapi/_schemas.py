@@ -1,6 +1,9 @@
 """The schemas of what ``/v1`` answers, as OpenAPI describes them."""
 
+from typing import get_args
+
 from shufflenet.serve.openapi._parts import Json, object_of, ref
+from shufflenet.spec import Task
 
 __all__ = ["image_schemas"]
 
@@ -11,6 +14,8 @@ def image_schemas() -> Json:
         "Problem": _PROBLEM,
         "Classified": _CLASSIFIED,
         "Prediction": _PREDICTION,
+        "Detected": _DETECTED,
+        "Detection": _DETECTION,
         "Embedded": _EMBEDDED,
         "Unreadable": _UNREADABLE,
         "Models": _MODELS,
@@ -54,6 +59,35 @@ _CLASSIFIED = object_of(
             "minItems": 1,
             "items": ref("schemas", "Prediction"),
             "description": "The most probable first.",
+        },
+    },
+)
+_DETECTION = object_of(
+    "A box that the model found.",
+    {
+        "box": {
+            "type": "array",
+            "items": {"type": "number"},
+            "minItems": 4,
+            "maxItems": 4,
+            "description": "Left, top, width and height in pixels of the image.",
+        },
+        "index": {"type": "integer", "minimum": 0, "description": "The class, from 0."},
+        "label": _text("Its name."),
+        "score": {"type": "number", "minimum": 0, "maximum": 1, "description": "How sure it is."},
+    },
+)
+_SIDE: Json = {"type": "integer", "minimum": 1}
+_DETECTED = object_of(
+    "The boxes in an image.",
+    {
+        "path": _PATH,
+        "width": {**_SIDE, "description": "Of the image as it is shown, in pixels."},
+        "height": {**_SIDE, "description": "The same."},
+        "detections": {
+            "type": "array",
+            "items": ref("schemas", "Detection"),
+            "description": "The highest score first; there may be none.",
         },
     },
 )
@@ -121,6 +155,10 @@ _MODEL = object_of(
     {
         "name": _text("What requests ask for."),
         "default": {"type": "boolean", "description": "Whether a request without a name means it."},
+        "task": {
+            "enum": list(get_args(Task)),
+            "description": "What it answers; boxes are found by detection alone.",
+        },
         "runtime": _text("What computes it."),
         "embeds": {"type": "boolean", "description": "Whether it computes embeddings."},
         "parameters": {"type": "integer", "minimum": 1, "description": "Weights of its network."},

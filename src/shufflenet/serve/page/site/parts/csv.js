@@ -1,16 +1,20 @@
 /** Answers as CSV: the columns of `shufflenet predict --csv`, and one of errors if there are any. */
 
 const COLUMNS = ["path", "rank", "index", "label", "probability"];
+const BOXES = ["path", "rank", "index", "label", "score", "left", "top", "width", "height"];
 
 /** Return the CSV of rows `{path, answer}`; those without an answer yet are left out. */
 export function toCsv(rows) {
   const answered = rows.filter(({ answer }) => answer);
   const hasErrors = answered.some(({ answer }) => answer.error !== undefined);
-  const lines = [hasErrors ? [...COLUMNS, "error"] : COLUMNS];
+  const columns = answered.some(({ answer }) => answer.detections) ? BOXES : COLUMNS;
+  const lines = [hasErrors ? [...columns, "error"] : columns];
   for (const { path, answer } of answered) {
-    if (answer.error !== undefined) lines.push([text(path), "", "", "", "", text(answer.error)]);
+    const empty = columns.slice(1).map(() => "");
+    if (answer.error !== undefined) lines.push([text(path), ...empty, text(answer.error)]);
     (answer.predictions ?? []).forEach(({ index, label, probability }, at) => {
-      const line = [text(path), at + 1, index, text(label), probability.toFixed(6)];
+      const box = (answer.detections?.[at].box ?? []).map((each) => each.toFixed(2));
+      const line = [text(path), at + 1, index, text(label), probability.toFixed(6), ...box];
       lines.push(hasErrors ? [...line, ""] : line);
     });
   }

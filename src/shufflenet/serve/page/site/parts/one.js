@@ -1,8 +1,9 @@
-/** One photo: shown large, its five most probable classes as bars, the time that it took. */
+/** One photo: shown large, its most probable classes or its boxes, the time that it took. */
 
+import { clearBoxes, colorOf, drawBoxes } from "./boxes.js";
 import { chosenModel } from "./models.js";
 import { again, sendAll, tooLarge } from "./sending.js";
-import { bars, duration, find, firstName, percent, say, showProblem } from "./shown.js";
+import { bars, counted, duration, find, firstName, percent, say, showProblem } from "./shown.js";
 
 const WORDS = { decode: "decoding", compute: "computing", wait: "waiting" }; // of Server-Timing
 
@@ -79,6 +80,7 @@ function showPhoto({ file, path }) {
 }
 
 function hidePhoto() {
+  clearBoxes();
   const image = find("photo");
   if (image.src) URL.revokeObjectURL(image.src);
   image.onerror = undefined;
@@ -94,13 +96,21 @@ function showError(sentence) {
   showProblem(sentence);
 }
 
-function showAnswer({ predictions }, { milliseconds, parts }) {
-  find("classes").replaceChildren(...bars(predictions));
-  const [{ label, probability }] = predictions;
+function showAnswer({ predictions, ...boxes }, { milliseconds, parts }) {
+  const items = bars(predictions);
+  find("classes").replaceChildren(...items);
+  find("answer-title").textContent = boxes.detections ? "Found" : "Most probable";
+  if (boxes.detections) {
+    drawBoxes(boxes);
+    for (const item of items) item.style.setProperty("--accent", colorOf(item.dataset.index));
+  }
   const spent = Object.keys(WORDS)
     .filter((name) => name in parts)
     .map((name) => `${duration(parts[name])} ${WORDS[name]}`);
   const took = [`Answered in ${duration(milliseconds)}`, spent.join(", ")].filter(Boolean);
   // Read out with the best class, which is seen below.
-  say(`${took.join(": ")}.`, `${firstName(label)}, ${percent(probability)}. `);
+  const number = boxes.detections ? `${counted(predictions.length, "thing")} found. ` : "";
+  const [best] = predictions;
+  const told = best ? `${firstName(best.label)}, ${percent(best.probability)}. ` : "";
+  say(`${number}${took.join(": ")}.`, told);
 }

@@ -1,5 +1,6 @@
 /** The service: which models it has, what it answers about photos, the token that it asks for. */
 
+const [MOST_CLASSES, MOST_BOXES] = ["5", "100"]; // of a photo
 const KEPT = "shufflenet token"; // in sessionStorage: it ends with the tab
 
 /** What the service refused, in its own sentence; status 0 if it could not be reached. */
@@ -17,6 +18,7 @@ export class Refusal extends Error {
  */
 export function connect(askForToken) {
   let token = kept();
+  let detectors = new Set(); // the names of models that find boxes
   let asking; // one question, however many requests wait for the answer
 
   async function ask(path, options) {
@@ -37,18 +39,25 @@ export function connect(askForToken) {
   async function describe() {
     const answer = await ask("v1/models", {});
     const { models, limits } = await content(answer);
+    detectors = new Set(models.filter(({ task }) => task === "detection").map(({ name }) => name));
     return { models, limits: { request_bytes: Infinity, images: 8, ...limits } };
   }
 
-  /** Return the answers for photos `{file, path}`, in order, and the milliseconds they took. */
+  /**
+   * Return the answers for photos `{file, path}`, in order, and the milliseconds they took.
+   *
+   * Boxes are also answered as predictions, by their classes and scores.
+   */
   async function classify(photos, model, signal) {
     const body = new FormData();
     for (const { file, path } of photos) body.append("image", file, path);
     const started = performance.now();
-    const query = new URLSearchParams({ model, top: "5" });
+    const findsBoxes = detectors.has(model);
+    const query = new URLSearchParams({ model, top: findsBoxes ? MOST_BOXES : MOST_CLASSES });
+    const way = findsBoxes ? "detect" : "classify";
     const headers = { Accept: "application/json" };
-    const answer = await ask(`v1/classify?${query}`, { method: "POST", body, headers, signal });
-    const answers = await content(answer);
+    const answer = await ask(`v1/${way}?${query}`, { method: "POST", body, headers, signal });
+    const answers = (await content(answer)).map(withPredictions);
     const milliseconds = performance.now() - started;
     if (answers.length !== photos.length)
       throw new Refusal("The service answered for another number of photos than it got.", 500);
@@ -56,6 +65,12 @@ export function connect(askForToken) {
   }
 
   return { describe, classify };
+}
+
+function withPredictions(answer) {
+  if (!answer.detections) return answer;
+  const one = ({ index, label, score }) => ({ index, label, probability: score });
+  return { ...answer, predictions: answer.detections.map(one) };
 }
 
 function kept() {

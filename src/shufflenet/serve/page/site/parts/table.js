@@ -65,8 +65,9 @@ export function makeTable() {
     close(row);
     row.answer = told;
     const [best] = told?.predictions ?? [];
-    row.line.className = !told ? "waiting" : best ? "answered" : "failed";
-    row.open.textContent = !told ? "…" : best ? firstName(best.label) : told.error;
+    row.line.className = !told ? "waiting" : told.error === undefined ? "answered" : "failed";
+    const name = best ? firstName(best.label) : "nothing found";
+    row.open.textContent = !told ? "…" : (told.error ?? name);
     row.share.textContent = best ? percent(best.probability) : "";
     if (best) row.open.ariaExpanded = "false";
     else row.open.removeAttribute("aria-expanded");
@@ -79,7 +80,7 @@ export function makeTable() {
   }
 
   function toggle(row) {
-    if (!row.answer?.predictions) return;
+    if (!row.answer?.predictions?.length) return;
     if (row.more) {
       close(row);
       return;
