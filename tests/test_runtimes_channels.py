@@ -29,7 +29,7 @@ from shufflenet.runtimes import (
     run_batches,
 )
 from shufflenet.runtimes.pytorch import TorchClassifier
-from shufflenet.score._scorer import check_channels  # its sentence, without a cluster
+from shufflenet.score._scorer import check_photos  # its sentence, without a cluster
 from shufflenet.serve import Served
 from shufflenet.serve.kserve._signature import sign  # what /v2 tells of a model
 from shufflenet.spec import Card, Label, Origin, Preprocess
@@ -261,4 +261,4 @@ def test_a_network_of_other_channels_than_its_preprocessing_takes_no_photos() ->
     expected = "in_channels is 5, but must be 1 to classify photos; use logits() instead."
     assert str(caught.value) == expected
     with pytest.raises(SpecError, match=r"in_channels is 5, but must be 1 to score photos\."):
-        check_channels(card)
+        check_photos(card)

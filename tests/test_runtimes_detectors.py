@@ -204,7 +204,7 @@ def test_each_model_says_what_it_cannot_do(finder: Path) -> None:
     detector = Model(OnnxClassifier(finder))
     with pytest.raises(FindsBoxes, match="cannot classify images"):
         detector.classify(marked(64, 64, (0, 0, 32, 32)))
-    with pytest.raises(FindsBoxes, match="cannot embed images"):
+    with pytest.raises(FindsBoxes, match="cannot give embeddings or heat maps"):
         open_embedder(finder)
     with pytest.raises(FindsNoBoxes, match="finds no boxes"):
         shufflenet.open_model(runtime="onnxruntime").detect("cat.jpg")

@@ -65,11 +65,13 @@ def add_sort(commands: Commands) -> None:
 
 def _sort(args: argparse.Namespace) -> int:
     from shufflenet.files import check_place
+    from shufflenet.runtimes import check_classifier
     from shufflenet.sort import Sorter
 
     check_place(args.to / "folder")
     paths = list(list_images(args.images))
     model = open_chosen(args, images=len(paths))
+    check_classifier(model.card, "sort images into folders")
     sorter = Sorter(args.to, model.card.labels, unsure=args.unsure, way=args.way or "hard")
     unsorted = [path for path in paths if not sorter.holds(path)]
     if sorted_before := len(paths) - len(unsorted):

@@ -8,7 +8,8 @@ from shufflenet.compile._make import find_form, make
 from shufflenet.compile._order import MOST_SOURCE_PX, CompiledFile, Order
 from shufflenet.compile._page import check_page, write_page
 from shufflenet.compile._targets import HOST, WEB
-from shufflenet.files import check_place, write_together
+from shufflenet.files import check_place, read_onnx_card, write_together
+from shufflenet.runtimes import check_classifier
 
 __all__ = ["check_order", "compile_network", "compile_order"]
 
@@ -103,6 +104,7 @@ def compile_order(path: str | Path, to: str | Path, order: Order) -> CompiledFil
         order: What is to be made.
     """
     check_order(to, order)
+    check_classifier(read_onnx_card(path), "be compiled")
     if order.target == WEB:
         return write_page(Path(path), Path(to), order)
     made = make(Path(path), Path(to), order)

@@ -83,7 +83,7 @@ def open_embedder(path: str | Path, *, threads: int | None = None) -> Embedder:
     if suffix == ".onnx":
         return OnnxEmbedder(path, threads=threads)
     embedder = cast("Embedder", open_by(RUNTIMES["torch"], path, threads=threads))
-    check_classifier(embedder.card, "embed images")
+    check_classifier(embedder.card, "give embeddings or heat maps")
     return embedder
 
 
@@ -116,7 +116,7 @@ class OnnxEmbedder:
         self.card, published = card_from_metadata(path, file.metadata, file)
         if self.card.int8 or (published and published.quantized):
             OnnxClassifier(path, threads=threads)
-        check_classifier(self.card, "embed images")
+        check_classifier(self.card, "give embeddings or heat maps")
         self._graph = cut_last_layer(read_model(path, MOST_ONNX_BYTES), path)
         with loading(path, "ONNX Runtime"):
             self._session = open_session(self._graph.content, threads)

@@ -24,7 +24,7 @@ from shufflenet.score._lock import Lock, lock_out
 from shufflenet.score._model_files import hash_files, read_files
 from shufflenet.score._out import Done, Ending, Out, open_out
 from shufflenet.score._processes import Processes
-from shufflenet.score._scorer import check_channels, open_network
+from shufflenet.score._scorer import check_photos, open_network
 from shufflenet.score._workers import Workers
 from shufflenet.spec import Card
 
@@ -160,7 +160,7 @@ def _open_model(job: Job, out: Out) -> tuple[Card, Opening]:
     suffixes = [suffix for each in find_runtimes(runtime) for suffix in each.suffixes]
     path = Path(resolve(job.model, suffixes)).absolute()
     model = Opening(path, runtime, 1).open()
-    check_channels(model.card)
+    check_photos(model.card)
     return model.card, Opening(path, model.runtime, 1)
 
 

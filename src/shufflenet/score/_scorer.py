@@ -10,13 +10,13 @@ from shufflenet.data.parts import Part, read_part
 from shufflenet.errors import ImageError, OtherJob, SpecError
 from shufflenet.files.stores import join
 from shufflenet.preprocess import Pixels, decode_as, one_image, resize_and_crop
-from shufflenet.runtimes import Opening, guarded, open_embedder
+from shufflenet.runtimes import Opening, check_classifier, guarded, open_embedder
 from shufflenet.score._answers import Columns, Counts, Row, answers_name, answers_table
 from shufflenet.score._job import Task
 from shufflenet.score._model_files import hash_files, read_files
 from shufflenet.spec import Card, Preprocess
 
-__all__ = ["Scorer", "check_channels", "open_network"]
+__all__ = ["Scorer", "check_photos", "open_network"]
 
 _Image: TypeAlias = tuple[str, bytes | ImageError]
 _Network: TypeAlias = Callable[[Pixels], npt.NDArray[np.float32]]
@@ -30,6 +30,7 @@ def open_network(opening: Opening, columns: Columns) -> tuple[Card, _Network]:
 
     Raises:
         CheckpointError: the file cannot be opened.
+        FindsBoxes: it is a detector.
         MissingDependency: the runtime is not installed.
         SpecError: the network takes other channels than its preprocessing gives.
     """
@@ -40,16 +41,18 @@ def open_network(opening: Opening, columns: Columns) -> tuple[Card, _Network]:
     else:
         model = opening.open()
         card, network = model.card, guarded(model)
-    check_channels(card)
+    check_photos(card)
     return card, network
 
 
-def check_channels(card: Card) -> None:
-    """Check that a model takes photos.
+def check_photos(card: Card) -> None:
+    """Check that a model takes photos, and answers each as a whole.
 
     Raises:
+        FindsBoxes: it is a detector.
         SpecError: it takes images of another number of channels.
     """
+    check_classifier(card, "answer images by rows of a table")
     if not card.takes_pixels:
         expected = f"{card.preprocess.in_channels} to score photos"
         raise SpecError("in_channels", card.network.in_channels, expected)
