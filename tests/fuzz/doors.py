@@ -13,6 +13,7 @@ import numpy as np
 
 import shufflenet
 from fuzz.boxes import damage_boxes, open_damaged_boxes
+from fuzz.found import damage_detector, find_in_picture
 from fuzz.mutate import (
     Mutator,
     Rng,
@@ -536,6 +537,7 @@ DOORS = (
     Door("archives in parts", "archives", _damage_archive, _read_parts),
     Door("tables in parts", "tables", by(damaged), _read_parts),
     Door("boxes", "boxes", damage_boxes, open_damaged_boxes),
+    Door("detectors", "detectors", damage_detector, find_in_picture),
     Door("images", "images", by(damaged), _decode),
     Door("bands", "bands", by(damaged), _decode_bands),
     Door("servers", "replies", by(damaged), download_from),

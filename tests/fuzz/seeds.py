@@ -21,6 +21,7 @@ from conftest import card_for, saved, with_seeded_weights
 from exported import THIN, export
 from foreign import LIGHT, as_torch, torch_bytes
 from fuzz.boxes import write_box_seeds
+from fuzz.found import write_detectors
 from fuzz.service import write_requests
 from originals import ORIGINALS, weights
 from quantizing import QUICK, pictures, written
@@ -285,4 +286,5 @@ _WRITERS = {
     "all": _write_all,  # of those before
     "requests": write_requests,
     "boxes": write_box_seeds,
+    "detectors": write_detectors,
 }
