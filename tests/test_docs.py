@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import shufflenet
+from box_sets import write_coco_set
 from conftest import Run
 from seeded import photo
 from shufflenet.cli import main
@@ -62,6 +63,7 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy(SHIPPED.onnx, tmp_path / "model.onnx")
     (tmp_path / "runs" / "photos").mkdir(parents=True)
     copy(SHIPPED.checkpoint, tmp_path / "runs" / "photos" / "best.safetensors")
+    write_coco_set(tmp_path / "cells")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
