@@ -12,10 +12,10 @@ _MOST_DEPTH = 16  # of elements in each other; VOC's have 5
 
 @dataclass(slots=True)
 class Element:
-    """An element: its name, the text in it outside of other elements, and these."""
+    """An element: its name, the pieces of text in it outside of other elements, and these."""
 
     name: str
-    text: str = ""
+    pieces: list[str] = field(default_factory=list)
     children: "list[Element]" = field(default_factory=list)
 
     def all(self, name: str) -> "list[Element]":
@@ -27,7 +27,7 @@ class Element:
         element: Element | None = self
         for name in path.split("/"):
             element = next(iter(element.all(name)), None) if element else None
-        return element.text.strip() if element else None
+        return "".join(element.pieces).strip() if element else None
 
 
 def read_xml(content: bytes) -> Element:
@@ -53,7 +53,7 @@ def read_xml(content: bytes) -> Element:
         open_elements.pop()
 
     def text(data: str) -> None:
-        open_elements[-1].text += data
+        open_elements[-1].pieces.append(data)
 
     parser = expat.ParserCreate()
     parser.buffer_text = True
