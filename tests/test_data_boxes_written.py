@@ -190,7 +190,10 @@ def test_a_classifier_is_told_that_data_hold_boxes(
         folder = write(tmp_path / place)
     with tarfile.open(tmp_path / "a.tar", "w") as file:
         file.add(folder, "cells")
-    for data in ("cells", "both", "a.tar"):
+    folder = write(tmp_path / "frames")
+    if title == "COCO":  # whose JSON finds images in any folder
+        (folder / "images").rename(folder / "march")
+    for data in ("cells", "both", "a.tar", "frames"):
         with pytest.raises(errors.HoldsBoxes, match=f"holds boxes in {title}'s format"):
             open_images(tmp_path / data, "train")
 

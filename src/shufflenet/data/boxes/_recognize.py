@@ -36,11 +36,12 @@ def format_below(listing: Listing, depth: int = 0) -> BoxFormat | None:
 def is_of_boxes(listing: Listing) -> BoxFormat | None:
     """Return the format of data that hold boxes and no classes of images; None of others.
 
-    Class folders may have files of boxes beside them, as those of ImageNet do, and a table may
-    label images that have boxes, too.
+    Several class folders may have files of boxes beside them, as those of ImageNet do, and a table
+    may label images that have boxes, too.
     """
     folders = {posixpath.basename(posixpath.dirname(name)) for name in listing.images}
-    has_classes = not all(name.lower() in _OF_ALL_CLASSES or is_split(name) for name in folders)
-    if has_classes or any(name.lower().endswith((".csv", ".tsv")) for name in listing.others):
+    folders = {name for name in folders if name.lower() not in _OF_ALL_CLASSES}
+    are_classes = len(folders) > 1 and not all(map(is_split, folders))
+    if are_classes or any(name.lower().endswith((".csv", ".tsv")) for name in listing.others):
         return None
     return format_below(listing)
