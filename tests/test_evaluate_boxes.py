@@ -14,7 +14,7 @@ from pycocotools.cocoeval import COCOeval
 
 from shufflenet.data import Sample
 from shufflenet.data.boxes import BoxSet
-from shufflenet.evaluate import judge_boxes, measure_boxes
+from shufflenet.evaluate import judge_boxes, match_boxes, measure_boxes
 from shufflenet.spec import Detection
 
 _Box = tuple[float, float, float, float]
@@ -108,11 +108,53 @@ def test_measures_are_those_of_pycocotools(
     for each in measures.classes:
         precision = judge.eval["precision"][:, :, each.index, 0, -1]
         if (precision < 0).all():
-            assert (each.boxes, each.map, each.map50, each.curve) == (0, None, None, None)
+            assert (each.boxes, each.ap, each.ap50, each.curve) == (0, None, None, None)
             continue
-        assert each.map == pytest.approx(precision.mean(), abs=1e-12)
-        assert each.map50 == pytest.approx(precision[0].mean(), abs=1e-12)
+        assert each.ap == pytest.approx(precision.mean(), abs=1e-12)
+        assert each.ap50 == pytest.approx(precision[0].mean(), abs=1e-12)
+        assert each.by_iou == pytest.approx(precision.mean(axis=1).tolist(), abs=1e-12)
         assert each.curve == pytest.approx(precision[0].tolist(), abs=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(_sets(), st.sampled_from([0.0, 0.3]))
+def test_boxes_are_matched_as_by_pycocotools(
+    drawn: tuple[list[list[_Truth]], list[list[Detection]], int], min_score: float
+) -> None:
+    truth, found, classes = drawn
+    matches = match_boxes(found, _box_set(truth, classes), min_score=min_score)
+    kept = [[each for each in image if each.score >= min_score] for image in found]
+    judge = _of_pycocotools(truth, kept, classes)
+    all_sizes = judge.params.areaRng[0]
+    for each in filter(None, judge.evalImgs):
+        if each["aRng"] != all_sizes:
+            continue
+        by, ignored = each["dtMatches"][0] > 0, each["dtIgnore"][0]
+        key = each["image_id"], each["category_id"]
+        own = [match for match in matches if (match.place, match.label) == key]
+        kinds = [match.kind for match in own]
+        assert kinds.count("found") == (by & (ignored == 0)).sum()
+        assert kinds.count("wrong") == (~by & (ignored == 0)).sum()
+        assert kinds.count("missed") == sum(
+            label == key[1] and not hidden for _, label, hidden in truth[key[0]]
+        ) - kinds.count("found")
+        scores = [match.found.score for match in own if match.found]
+        assert sorted(scores) == sorted(np.array(each["dtScores"])[ignored == 0].tolist())
+        assert all((match.iou >= 0.5) == (match.kind == "found") for match in own if match.box)
+
+
+def test_a_wrong_box_says_which_class_is_there() -> None:
+    images = _box_set([[((0, 0, 40, 40), 0, False), ((50, 0, 9, 9), 1, True)]], 2)
+    found = [[
+        Detection((0, 0, 40, 38), 1, "dog", 0.9),
+        Detection((51, 1, 4, 4), 1, "dog", 0.8),
+        Detection((90, 90, 4, 4), 0, "cat", 0.7),
+    ]]  # fmt: skip
+    missed, other, nothing = match_boxes(found, images, min_score=0.3)
+    assert (missed.kind, missed.label, missed.box) == ("missed", 0, (0, 0, 40, 40))
+    assert (other.kind, other.label, other.label_there) == ("wrong", 1, 0)
+    assert other.iou == pytest.approx(0.95)
+    assert (nothing.kind, nothing.label_there, nothing.iou) == ("wrong", None, 0)
 
 
 def test_a_box_found_and_a_wrong_one() -> None:

@@ -127,6 +127,11 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "them back, or give their folder itself.",
     ),
     (
+        errors.HeldOutWithoutBoxes("run"),
+        "The run folder 'run' lists the images that it held out without their boxes. Name images "
+        "with boxes: --data DATA --model 'run'.",
+    ),
+    (
         errors.LossNotFinite(
             "run", errors.FailedStep(6, 5, ", in another --out"), float("nan"), 0.5
         ),

@@ -2,9 +2,11 @@
 
 import argparse
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shufflenet.cli._evaluate_boxes import BOX_COLUMNS, evaluate_boxes
 from shufflenet.cli._evaluate_label_sets import evaluate_label_sets
 from shufflenet.cli._evaluate_tables import (
     DETAIL_COLUMNS,
@@ -17,7 +19,10 @@ from shufflenet.cli._output import add_json, print_accuracy, print_json, print_n
 from shufflenet.cli._trained import count_trained
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shufflenet.data import ImageSet
+    from shufflenet.data.boxes import BoxSet
     from shufflenet.errors import UnlabeledImage
     from shufflenet.evaluate import Detail, Mistake
     from shufflenet.runtimes import Model
@@ -31,11 +36,12 @@ def add_evaluate(commands: Commands) -> None:
         commands,
         _evaluate,
         "evaluate",
-        "measure the accuracy of a model on labeled images",
+        "measure the accuracy of a model on labeled images, or of a detector on images with boxes",
         "  shufflenet evaluate --data val/\n"
         "  shufflenet evaluate --data val.tar.gz --model runs/photos/best.safetensors --json\n"
         "  shufflenet evaluate --data runs/photos --errors wrong.csv\n"
-        "  shufflenet evaluate --data val/ --details all.csv\n",
+        "  shufflenet evaluate --data val/ --details all.csv\n"
+        "  shufflenet evaluate --data cells/ --model runs/cells/best.onnx --json\n",
     )
     parser.add_argument(
         "--data",
@@ -43,19 +49,25 @@ def add_evaluate(commands: Commands) -> None:
         help="labeled images that the model was not trained on: a folder with one folder per "
         "class, or any other form that `shufflenet train --data` takes; the folders must have the "
         "identifiers or names of the model's classes, and images of other classes are left out; "
-        "for a multi-label model, a CSV of path and labels separated by |. "
+        "for a multi-label model, a CSV of path and labels separated by |; for a detector, images "
+        "with boxes as `shufflenet boxes` takes them. "
         "The folder of a training run stands for the "
         "images that the run held out, and for its model unless --model is given",
     )
     parser.add_argument(
-        "--batch", type=positive, default=50, metavar="N", help="images per batch (default: 50)"
+        "--batch",
+        type=positive,
+        default=50,
+        metavar="N",
+        help="images per batch (default: 50)",
     )
     parser.add_argument(
         "--errors",
         type=Path,
         metavar="FILE.csv",
         help="also write the images that are answered wrongly, with their label, the predicted "
-        "class and its probability (default: not written)",
+        "class and its probability; of a detector, the boxes that are missed and those that are "
+        "wrong, as --details has them (default: not written)",
     )
     parser.add_argument(
         "--details",
@@ -63,7 +75,8 @@ def add_evaluate(commands: Commands) -> None:
         metavar="FILE.csv",
         help="also write a row for every image: its label, the predicted class and its "
         "probability, the rank and the probability of its own class, its size in pixels and its "
-        "brightness from 0 to 255 (default: not written)",
+        "brightness from 0 to 255; of a detector, a row for every box: found, missed or wrong, at "
+        "an IoU of 0.5 and a score of at least 0.3 (default: not written)",
     )
     add_model(parser)
     add_json(parser)
@@ -71,19 +84,17 @@ def add_evaluate(commands: Commands) -> None:
 
 def _evaluate(args: argparse.Namespace) -> int:
     from shufflenet.data import check_one_label, label_as, multi_label
-    from shufflenet.runs import held_out, is_run
+    from shufflenet.data.boxes import BoxSet
 
     if args.errors and args.details and args.errors.absolute() == args.details.absolute():
         print_note("--errors and --details must name two files.")
         return 2
     _check_tables(args)
-    if is_run(args.data):
-        images, unlabeled = held_out(args.data), None
-        if "model" not in args.given:
-            args.model = args.data
-    else:
-        images, unlabeled = _open_images(args.data)
+    images, unlabeled = _open(args)
     model = open_chosen(args, images=len(images))
+    if isinstance(images, BoxSet) or model.card.detector:
+        evaluate_boxes(args, model, images)
+        return 0
     if model.card.task == "multi-label":
         images = multi_label(images)
     elif unlabeled:
@@ -106,23 +117,47 @@ def _check_tables(args: argparse.Namespace) -> None:
     """
     from shufflenet.files import check_replaceable, is_csv_of
 
-    if args.errors:
-        check_replaceable(args.errors, is_csv_of(MISTAKE_COLUMNS), "--errors")
-    if args.details:
-        check_replaceable(args.details, is_csv_of(DETAIL_COLUMNS), "--details")
+    for option, columns in (("errors", MISTAKE_COLUMNS), ("details", DETAIL_COLUMNS)):
+        if file := getattr(args, option):
+            ours = is_csv_of(columns), is_csv_of(BOX_COLUMNS)
+            check_replaceable(file, partial(_any_of, ours), f"--{option}")
 
 
-def _open_images(data: str) -> tuple["ImageSet", "UnlabeledImage | None"]:
-    """Open images; also those of which some have no label, which only a multi-label set may hold.
+def _any_of(ours: "tuple[Callable[[bytes], bool], ...]", begin: bytes) -> bool:
+    """Return whether the begin of a file is that of one of our tables."""
+    return any(is_ours(begin) for is_ours in ours)
+
+
+def _open(args: argparse.Namespace) -> "tuple[ImageSet | BoxSet, UnlabeledImage | None]":
+    """Open images with labels or boxes; the folder of a run stands for its model, too.
 
     Returns:
-        The images, and the error for a model that answers with one class.
+        The images, and the error for a model that answers with one class: only a multi-label set
+        may hold images of which some have no label.
+
+    Raises:
+        HeldOutWithoutBoxes: the run is one of a detector, on an archive.
+        DataError: the images cannot be read.
     """
     from shufflenet.data import open_images
-    from shufflenet.errors import UnlabeledImage
+    from shufflenet.data.boxes import open_boxes
+    from shufflenet.errors import HeldOutWithoutBoxes, HoldsBoxes, UnlabeledImage
+    from shufflenet.runs import held_out, is_run
 
+    data: str = args.data
+    if is_run(data):
+        if "model" not in args.given:
+            args.model = data
+        try:
+            return held_out(data), None
+        except HoldsBoxes as error:
+            raise HeldOutWithoutBoxes(data) from error
+    if data.lower().endswith(".json"):
+        return open_boxes(data, "val"), None
     try:
         return open_images(data, "val"), None
+    except HoldsBoxes:
+        return open_boxes(data, "val"), None
     except UnlabeledImage as error:
         return open_images(data, "val", "multi-label"), error
 

@@ -8,12 +8,15 @@ from shufflenet.spec import RUNTIMES
 
 if TYPE_CHECKING:
     from shufflenet.data import ImageSet
+    from shufflenet.data.boxes import BoxSet
     from shufflenet.spec import Card
 
 __all__ = ["count_trained"]
 
 
-def count_trained(model: str, data: str, images: "ImageSet", card: "Card") -> tuple[int, str]:
+def count_trained(
+    model: str, data: str, images: "ImageSet | BoxSet", card: "Card"
+) -> tuple[int, str]:
     """Return how many images a model was trained on, as far as its run tells, and a warning of it.
 
     Outside of its run's folder, a file knows no more than what its training data were called.

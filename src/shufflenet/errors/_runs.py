@@ -12,6 +12,7 @@ __all__ = [
     "FailedStep",
     "HeldOutListDamaged",
     "HeldOutMissing",
+    "HeldOutWithoutBoxes",
     "LossNotFinite",
     "NoHeldOutList",
     "NoRun",
@@ -184,6 +185,17 @@ class HeldOutMissing(RunError):
             f"held out {count_of(images, 'image')}, of which {len(missing)} are gone, such as "
             f"{missing[0]!r}",
             "Put them back, or give their folder itself.",
+        )
+
+
+class HeldOutWithoutBoxes(RunError):
+    """A detector was to be measured on the images of a run, whose list of them has no boxes."""
+
+    def __init__(self, run: str | Path) -> None:
+        super().__init__(
+            run,
+            "lists the images that it held out without their boxes",
+            f"Name images with boxes: --data DATA --model {str(run)!r}.",
         )
 
 

@@ -8,13 +8,23 @@ import numpy as np
 import numpy.typing as npt
 
 from shufflenet.data.boxes import BoxSet
+from shufflenet.errors import MissingDependency
 from shufflenet.spec import Detection, DetectionAccuracy
 
 if TYPE_CHECKING:
-    from faster_coco_eval import COCOeval_faster
+    from faster_coco_eval import COCO, COCOeval_faster
 
-__all__ = ["RECALLS", "BoxMeasures", "ClassOfFound", "judge_boxes", "measure_boxes"]
+__all__ = [
+    "IOUS",
+    "RECALLS",
+    "BoxMeasures",
+    "ClassOfFound",
+    "check_measures",
+    "judge_boxes",
+    "measure_boxes",
+]
 
+IOUS = tuple(i / 100 for i in range(50, 100, 5))  # of a box and the one that finds it, at least
 RECALLS = tuple(i / 100 for i in range(101))  # where COCO reads a curve of precision
 
 
@@ -26,17 +36,19 @@ class ClassOfFound:
         index: The class.
         label: Its name.
         boxes: The boxes to find.
-        map: Average precision, 0 to 1: the mean over an IoU of 0.5, 0.55, and so on to 0.95. None
-            without a box to find, as are the others.
-        map50: At an IoU of 0.5.
-        curve: At that IoU, the best precision at a recall of at least each of ``RECALLS``.
+        ap: Average precision, 0 to 1: the mean over each of ``IOUS``. None without a box to find,
+            as are the others.
+        ap50: At an IoU of 0.5.
+        by_iou: At each of ``IOUS``.
+        curve: At an IoU of 0.5, the best precision at a recall of at least each of ``RECALLS``.
     """
 
     index: int
     label: str
     boxes: int
-    map: float | None
-    map50: float | None
+    ap: float | None
+    ap50: float | None
+    by_iou: tuple[float, ...] | None
     curve: tuple[float, ...] | None
 
 
@@ -49,7 +61,11 @@ class BoxMeasures:
 
 
 def measure_boxes(found: Sequence[Sequence[Detection]], images: BoxSet) -> DetectionAccuracy:
-    """Return COCO's measures of the boxes found in each image, as ``judge_boxes`` does."""
+    """Return COCO's measures of the boxes found in each image, as ``judge_boxes`` does.
+
+    Raises:
+        MissingDependency: faster-coco-eval is not installed.
+    """
     return judge_boxes(found, images).accuracy
 
 
@@ -63,12 +79,14 @@ def judge_boxes(found: Sequence[Sequence[Detection]], images: BoxSet) -> BoxMeas
         found: Of each image, in order, its boxes; ``Detection.index`` is a class of ``images``.
         images: The boxes to find, labeled by the detector's classes; see ``label_boxes_as``.
 
+    Raises:
+        MissingDependency: faster-coco-eval is not installed.
+
     Source: https://cocodataset.org/#detection-eval
     """
-    from faster_coco_eval import COCO, COCOeval_faster  # noqa: PLC0415  # an extra installs it
-
-    truth = COCO(_truth(images))
-    judge = COCOeval_faster(truth, truth.loadRes(_rows(found)), "bbox")
+    coco, judge_type = _load()
+    truth = coco(_truth(images))
+    judge = judge_type(truth, truth.loadRes(_rows(found)), "bbox")
     judge.evaluate()
     judge.accumulate()
     judge.summarize()
@@ -80,6 +98,23 @@ def judge_boxes(found: Sequence[Sequence[Detection]], images: BoxSet) -> BoxMeas
         _accuracy(judge, len(images), len(counted)),
         tuple(_of_class(judge, index, name, count) for index, (name, count) in names),
     )
+
+
+def check_measures() -> None:
+    """Check that boxes can be measured, before hours are spent to find some.
+
+    Raises:
+        MissingDependency: faster-coco-eval is not installed.
+    """
+    _load()
+
+
+def _load() -> "tuple[type[COCO], type[COCOeval_faster]]":
+    try:
+        from faster_coco_eval import COCO, COCOeval_faster  # noqa: PLC0415  # an extra installs it
+    except ModuleNotFoundError as error:
+        raise MissingDependency("Measuring boxes", "faster-coco-eval", "detect") from error
+    return COCO, COCOeval_faster
 
 
 def _truth(images: BoxSet) -> dict[str, Any]:
@@ -129,9 +164,10 @@ def _accuracy(judge: "COCOeval_faster", images: int, boxes: int) -> DetectionAcc
 
 def _of_class(judge: "COCOeval_faster", index: int, name: str, boxes: int) -> ClassOfFound:
     if not boxes:
-        return ClassOfFound(index, name, 0, None, None, None)
+        return ClassOfFound(index, name, 0, None, None, None, None)
     # Of each IoU, recall, class, range of sizes (the first is all) and number of boxes an image.
     precision: npt.NDArray[np.float64] = judge.eval["precision"]
     curves = np.clip(precision[:, :, index, 0, -1], 0, 1)
+    by_iou = tuple(curves.mean(axis=1).tolist())
     curve = tuple(curves[0].tolist())
-    return ClassOfFound(index, name, boxes, float(curves.mean()), float(curves[0].mean()), curve)
+    return ClassOfFound(index, name, boxes, float(curves.mean()), by_iou[0], by_iou, curve)
