@@ -16,6 +16,7 @@ from PIL import Image
 
 import shufflenet
 from box_sets import write_coco_set
+from color_finder import write_color_finder
 from conftest import Run
 from seeded import photo
 from shufflenet.cli import main
@@ -64,6 +65,7 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "runs" / "photos").mkdir(parents=True)
     copy(SHIPPED.checkpoint, tmp_path / "runs" / "photos" / "best.safetensors")
     write_coco_set(tmp_path / "cells")
+    write_color_finder(tmp_path / "cells.onnx")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
