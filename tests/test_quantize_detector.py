@@ -17,6 +17,7 @@ pytest.importorskip("faster_coco_eval")
 from detectors import detector_card, seeded_detector
 from made_once import made_once
 from quantizing import QUICK, pictures, write_float_file
+from shufflenet.benchmark import Contender, compare
 from shufflenet.boxes import Placement
 from shufflenet.cli import _quantize  # what it prints of a value, without a command
 from shufflenet.data import ImageSet, Sample
@@ -36,7 +37,7 @@ from shufflenet.quantize._fold_stem import folded_kernels
 from shufflenet.quantize._judge import judge
 from shufflenet.quantize._prepare import Prepared
 from shufflenet.runtimes import CHECK_KEY, OnnxClassifier, verify_file
-from shufflenet.spec import Card, DetectionAccuracy
+from shufflenet.spec import Card, DetectionAccuracy, Precision
 
 SIZE = 64, 96
 NAMES = ("cat", "dog")
@@ -144,6 +145,23 @@ def test_fields_of_pixels_compute_the_same_to_the_bit(
     )
     assert np.array_equal(folded, whole)
     assert whole[0].std() > 1
+
+
+def test_float_and_int8_detectors_are_timed_and_compared(
+    quantized: Quantized, float_file: Path
+) -> None:
+    files: list[tuple[Path | str, Precision]] = [(float_file, "float32"), (quantized.path, "int8")]
+    contenders = [
+        Contender("a", "onnxruntime", precision, 1, OnnxClassifier(path))
+        for path, precision in files
+    ]
+    exact, coarse = compare(contenders, batch=2, seconds=0.01)
+    assert exact.is_reference
+    assert not coarse.is_reference
+    assert exact.network == coarse.network == "detector 12x4x1 on shallow"
+    assert exact.max_abs_difference == 0
+    assert 0 < coarse.max_abs_difference < 1  # of shares of the input and scores, not of pixels
+    assert exact.image_px == SIZE
 
 
 @settings(max_examples=20, deadline=None)

@@ -1,5 +1,6 @@
 """Measure and compare the latency of several classifiers, side by side."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -170,8 +171,8 @@ def _network_name(card: Card) -> str:
     """Return a name that two contenders share if they do the same work."""
     if card.detector is None:
         return card.network.name
-    channels, layers = card.detector.neck_channels, card.detector.head_layers
-    return f"{card.network.name} with a neck of {channels} channels and heads of {layers} layers"
+    sizes = dataclasses.astuple(card.detector)
+    return f"detector {'x'.join(map(str, sizes))} on {card.network.name}"
 
 
 def _timing(
