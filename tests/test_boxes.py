@@ -94,6 +94,19 @@ def test_found_boxes_are_those_of_the_image(
     assert find_detections(rows, "ab", place, search) == slow_detections(rows, place, search)
 
 
+def test_of_very_many_boxes_the_best_are_looked_at() -> None:
+    cells = 12_000
+    rows = np.zeros((cells, 5), np.float32)
+    rows[:, 2:4] = 8
+    rows[:, 4] = np.linspace(0.1, 0.9, cells)
+    rows[0, :4] = 20, 20, 28, 28  # alone, but the worst
+    place = Placement(64, 64, scale=(1, 1), offset=(0, 0))
+    found = find_detections(rows, "a", place, Search(0.0))
+    assert [each.box for each in found] == [(0, 0, 8, 8)]
+    found = find_detections(rows[:10_000], "a", place, Search(0.0))
+    assert [each.box for each in found] == [(0, 0, 8, 8), (20, 20, 8, 8)]
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -77,7 +77,7 @@ def test_each_part_of_a_form_has_its_own_size() -> None:
         ("/v1/detect?min_score=2", "min_score is '2', but must be from 0 to 1."),
         ("/v1/detect?max_iou=nan", "max_iou is 'nan', but must be from 0 to 1."),
         ("/v1/detect?top=0", "top is '0', but must be a whole number of at least 1."),
-        ("/v1/detect?top=999999", "k is 999999, but must be a whole number from 1 to 10,000."),
+        ("/v1/detect?top=999999", "k is 999999, but must be a whole number from 1 to 1,000."),
         ("/v1/detect?score=1", "a parameter of the query is 'score'"),
     ],
 )

@@ -17,7 +17,8 @@ __all__ = ["Placement", "Search", "find_detections", "iou", "suppress"]
 _Boxes = npt.NDArray[np.floating]
 
 _TOGETHER = 1024  # candidates that are compared with each other at once, best first
-_MOST_DETECTIONS = 10_000
+_MOST_CANDIDATES = 10_000  # of an image, lest a score of 0 asks for minutes
+_MOST_DETECTIONS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,8 @@ def find_detections(
 
     A box is cut at the edges of the image, and left out if nothing of it is inside. Then the best
     of those that overlap stays, for each class by itself. Of equal scores the earlier cell comes
-    first, and in it the earlier class.
+    first, and in it the earlier class. Of more than 10,000 boxes with such a score, the best 10,000
+    are looked at.
 
     Args:
         rows: What the detector computed, ``(cells, 4 + classes)``: left, top, right and bottom in
@@ -188,6 +190,9 @@ def find_detections(
     """
     cells, classes = np.nonzero(rows[:, 4:] >= np.float32(search.min_score))
     scores = rows[cells, 4 + classes]
+    if len(scores) > _MOST_CANDIDATES:
+        best = np.sort(np.argsort(-scores, kind="stable")[:_MOST_CANDIDATES])
+        cells, classes, scores = cells[best], classes[best], scores[best]
     boxes = place.to_image(rows[cells, :4])
     inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     boxes, scores, classes = boxes[inside], scores[inside], classes[inside]

@@ -94,7 +94,7 @@ _MOST_BOXES: Json = {
     "name": "top",
     "in": "query",
     "description": "How many boxes of each image are answered at most.",
-    "schema": {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 100},
+    "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
     "example": 10,
 }
 _SHARES: list[Json] = [

@@ -101,7 +101,7 @@ function showAnswer({ predictions, ...boxes }, { milliseconds, parts }) {
   find("classes").replaceChildren(...items);
   find("answer-title").textContent = boxes.detections ? "Found" : "Most probable";
   if (boxes.detections) {
-    drawBoxes(boxes);
+    if (!find("photo").hidden) drawBoxes(boxes); // which the browser can show
     for (const item of items) item.style.setProperty("--accent", colorOf(item.dataset.index));
   }
   const spent = Object.keys(WORDS)
