@@ -4,11 +4,13 @@ Its file is as an exported detector's is. A cell's box is its own square, and it
 red, green and blue that is, times 0.9 for cells of 32 px, 0.6 for those of 16 px and 0.3 for 8 px.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from shufflenet.spec import (
     CARD_KEY,
@@ -23,7 +25,7 @@ from shufflenet.spec import (
     V2Spec,
 )
 
-__all__ = ["COLORS", "color_card", "write_color_finder"]
+__all__ = ["COLORS", "color_card", "write_color_finder", "write_marked_squares"]
 
 COLORS = ("red", "green", "blue")
 _SHARES = {32: 0.9, 16: 0.6, 8: 0.3}
@@ -102,3 +104,33 @@ def _squares(height: int, width: int) -> np.ndarray[tuple[int, ...], np.dtype[np
         for x in range(0, width, stride)
     ]
     return np.array(corners, np.float32).T[None]
+
+
+def write_marked_squares(folder: Path) -> Path:
+    """Write photos with boxes: a red and a green square, of which the green is called red; none;
+    noise of which the pixels cannot be read.
+    """
+    (folder / "images").mkdir(parents=True)
+    image = Image.new("RGB", (128, 128))
+    image.paste("red", (64, 0, 96, 32))
+    image.paste("lime", (0, 64, 32, 96))
+    image.save(folder / "images" / "a.png")
+    Image.new("RGB", (128, 128)).save(folder / "images" / "b.png")
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
+    Image.fromarray(noise).save(folder / "images" / "c.jpg")
+    content = (folder / "images" / "c.jpg").read_bytes()
+    (folder / "images" / "c.jpg").write_bytes(content[:2000])  # its size is read, not its pixels
+    first, second = (64, 0, 32, 32), (0, 64, 32, 32)
+    names = ["green", "red", "violet"]  # in another order, and one that the model does not know
+    marks = [(1, 2, first), (1, 2, second), (3, 1, (0, 0, 9, 9)), (2, 3, (5, 5, 20, 20))]
+    files = ("a.png", "b.png", "c.jpg")
+    annotations = {
+        "images": [{"id": i + 1, "file_name": name} for i, name in enumerate(files)],
+        "categories": [{"id": i + 1, "name": name} for i, name in enumerate(names)],
+        "annotations": [
+            {"id": i, "image_id": image_id, "category_id": category, "bbox": list(box)}
+            for i, (image_id, category, box) in enumerate(marks)
+        ],
+    }
+    (folder / "annotations.json").write_text(json.dumps(annotations))
+    return folder

@@ -5,17 +5,13 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from color_finder import color_card, write_color_finder
+from color_finder import color_card, write_color_finder, write_marked_squares
 from conftest import Run
 from shufflenet import open_model
 from shufflenet.data.boxes import open_boxes
 from shufflenet.evaluate import evaluate_detector, fit_boxes
-
-_SMALL, _LARGE = (64, 0, 32, 32), (0, 64, 32, 32)
 
 
 @pytest.fixture(scope="module")
@@ -25,31 +21,7 @@ def finder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def marked(tmp_path: Path) -> Path:
-    """Three photos: a red and a green square, of which the green is called red; none; junk."""
-    folder = tmp_path / "marked"
-    (folder / "images").mkdir(parents=True)
-    image = Image.new("RGB", (128, 128))
-    image.paste("red", (64, 0, 96, 32))
-    image.paste("lime", (0, 64, 32, 96))
-    image.save(folder / "images" / "a.png")
-    Image.new("RGB", (128, 128)).save(folder / "images" / "b.png")
-    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
-    Image.fromarray(noise).save(folder / "images" / "c.jpg")
-    content = (folder / "images" / "c.jpg").read_bytes()
-    (folder / "images" / "c.jpg").write_bytes(content[:2000])  # its size is read, not its pixels
-    names = ["green", "red", "violet"]  # in another order, and one that the model does not know
-    marks = [(1, 2, _SMALL), (1, 2, _LARGE), (3, 1, (0, 0, 9, 9)), (2, 3, (5, 5, 20, 20))]
-    files = ("a.png", "b.png", "c.jpg")
-    annotations = {
-        "images": [{"id": i + 1, "file_name": name} for i, name in enumerate(files)],
-        "categories": [{"id": i + 1, "name": name} for i, name in enumerate(names)],
-        "annotations": [
-            {"id": i, "image_id": image_id, "category_id": category, "bbox": list(box)}
-            for i, (image_id, category, box) in enumerate(marks)
-        ],
-    }
-    (folder / "annotations.json").write_text(json.dumps(annotations))
-    return folder
+    return write_marked_squares(tmp_path / "marked")
 
 
 def test_measures_are_printed_as_json(

@@ -16,6 +16,7 @@ pytest.importorskip("playwright")
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from answered import HOSTILE, answered
+from found_boxes import found_boxes
 from shufflenet.analyze import Duplicate, Suspect
 from shufflenet.report.page import Subject, write_report
 
@@ -40,8 +41,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
-    """Write reports of 8 and of 40 classes, some of which have hostile names."""
-    addresses = {}
+    """Write reports of 8 and of 40 classes, some of which have hostile names, and of boxes (0)."""
+    folder = tmp_path_factory.mktemp("boxes")
+    boxes = found_boxes([*(f"class {at}" for at in range(24)), *HOSTILE], 40, folder, HOSTILE)
+    addresses = {0: write_report(folder / "report", boxes).as_uri()}
     for count in (8, 40):
         folder = tmp_path_factory.mktemp("photos")
         labels = [*(f"class {at}" for at in range(count - len(HOSTILE))), *HOSTILE]
@@ -64,7 +67,9 @@ def _heat(sample: object, index: int) -> Image.Image:
     return Image.new("RGB", (20, 20), "orange")
 
 
-@pytest.fixture(params=[(8, "light"), (40, "light"), (40, "dark")], ids=str)
+@pytest.fixture(
+    params=[(8, "light"), (40, "light"), (40, "dark"), (0, "light"), (0, "dark")], ids=str
+)
 def opened(
     request: pytest.FixtureRequest, browser: Browser, reports: dict[int, str]
 ) -> Iterator[Page]:
@@ -89,7 +94,10 @@ def _open(browser: Browser, address: str, device: dict[str, Any]) -> Iterator[Pa
     page.on("console", lambda message: complaints.append(message.text))
     page.goto(address)
     yield page
-    assert page.title() == "Which images go wrong"  # no label's script ran
+    assert page.title() in (
+        "Which images go wrong",
+        "Which boxes go wrong",
+    )  # no label's script ran
     assert not complaints
     assert [url for url in asked if not url.startswith("data:")] == [address]
     context.close()
@@ -100,7 +108,8 @@ def told(page: Page) -> str:
 
 
 def test_the_page_is_drawn_without_a_complaint(opened: Page) -> None:
-    expect(opened.get_by_role("heading", name="Errors made most confidently")).to_be_visible()
+    errors = re.compile("Errors made most confidently|Largest boxes that are missed")
+    expect(opened.get_by_role("heading", name=errors)).to_be_visible()
     broken = opened.evaluate(
         "[...document.images].filter((each) => each.complete && !each.naturalWidth).length"
     )
@@ -108,7 +117,7 @@ def test_the_page_is_drawn_without_a_complaint(opened: Page) -> None:
     assert opened.evaluate("document.images.length") > 20
 
 
-@pytest.mark.parametrize("count", [8, 40])
+@pytest.mark.parametrize("count", [0, 8, 40])
 @pytest.mark.parametrize("viewport", [_PHONE, _DESKTOP], ids=["phone", "desktop"])
 def test_nothing_is_wider_than_the_screen(
     browser: Browser, reports: dict[int, str], count: int, viewport: dict[str, int]
@@ -230,6 +239,19 @@ def test_tables_are_sorted_and_filtered(page: Page) -> None:
     assert header.get_attribute("aria-sort") == "descending"
     page.get_by_role("searchbox", name="Show classes called").fill("class 17")
     assert table.locator("tbody tr:visible").count() == 1
+
+
+def test_classes_of_boxes_are_sorted_and_filtered(
+    browser: Browser, reports: dict[int, str]
+) -> None:
+    for page in _open(browser, reports[0], {"viewport": _DESKTOP}):
+        table = page.locator("#class-table")
+        boxes = table.get_by_role("columnheader", name="Wrong")
+        boxes.get_by_role("button").click()
+        wrong = [int(each) for each in table.locator("tbody tr td:last-child").all_text_contents()]
+        assert wrong == sorted(wrong)
+        page.get_by_role("searchbox", name="Show classes called").fill("class 17")
+        assert table.locator("tbody tr:visible").count() == 1
 
 
 def test_all_that_is_used_is_reached_by_tab(page: Page) -> None:

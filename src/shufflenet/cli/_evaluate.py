@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shufflenet.cli._evaluate_boxes import BOX_COLUMNS, evaluate_boxes
+from shufflenet.cli._evaluate_boxes import evaluate_boxes
 from shufflenet.cli._evaluate_label_sets import evaluate_label_sets
 from shufflenet.cli._evaluate_tables import (
     DETAIL_COLUMNS,
@@ -14,6 +14,7 @@ from shufflenet.cli._evaluate_tables import (
     detail_row,
     mistake_row,
 )
+from shufflenet.cli._measured import open_measured
 from shufflenet.cli._options import Commands, add_command, add_model, open_chosen, positive
 from shufflenet.cli._output import add_json, print_accuracy, print_json, print_note, progress
 from shufflenet.cli._trained import count_trained
@@ -115,6 +116,9 @@ def _check_tables(args: argparse.Namespace) -> None:
     Raises:
         WriteError: there is another file, or the place cannot be written.
     """
+    if not (args.errors or args.details):
+        return
+    from shufflenet.evaluate import BOX_COLUMNS
     from shufflenet.files import check_replaceable, is_csv_of
 
     for option, columns in (("errors", MISTAKE_COLUMNS), ("details", DETAIL_COLUMNS)):
@@ -140,24 +144,14 @@ def _open(args: argparse.Namespace) -> "tuple[ImageSet | BoxSet, UnlabeledImage 
         DataError: the images cannot be read.
     """
     from shufflenet.data import open_images
-    from shufflenet.data.boxes import open_boxes
-    from shufflenet.errors import HeldOutWithoutBoxes, HoldsBoxes, UnlabeledImage
-    from shufflenet.runs import held_out, is_run
+    from shufflenet.errors import UnlabeledImage
+    from shufflenet.runs import is_run
 
     data: str = args.data
-    if is_run(data):
-        if "model" not in args.given:
-            args.model = data
-        try:
-            return held_out(data), None
-        except HoldsBoxes as error:
-            raise HeldOutWithoutBoxes(data) from error
-    if data.lower().endswith(".json"):
-        return open_boxes(data, "val"), None
+    if is_run(data) and "model" not in args.given:
+        args.model = data
     try:
-        return open_images(data, "val"), None
-    except HoldsBoxes:
-        return open_boxes(data, "val"), None
+        return open_measured(data), None
     except UnlabeledImage as error:
         return open_images(data, "val", "multi-label"), error
 

@@ -5,6 +5,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shufflenet.cli._measured import with_boxes
 from shufflenet.cli._output import (
     print_accuracy,
     print_json,
@@ -20,17 +21,12 @@ if TYPE_CHECKING:
 
     from shufflenet.data import ImageSet
     from shufflenet.data.boxes import BoxSet
-    from shufflenet.evaluate import BoxMatch, ClassOfFound, FoundBoxes
+    from shufflenet.evaluate import ClassOfFound, FoundBoxes
     from shufflenet.runtimes import Model
     from shufflenet.spec import DetectionAccuracy
 
-__all__ = ["BOX_COLUMNS", "evaluate_boxes"]
+__all__ = ["evaluate_boxes"]
 
-BOX_COLUMNS = (
-    *("path", "outcome", "label", "left", "top", "width", "height"),
-    *("score", "found_left", "found_top", "found_width", "found_height"),
-    *("iou", "label_there", "error"),
-)
 _SHOWN = 20  # classes that people are shown, those found least well
 
 
@@ -44,17 +40,12 @@ def evaluate_boxes(args: argparse.Namespace, model: "Model", images: "BoxSet | I
         DataError: the classes of the boxes are not the model's.
         WriteError: a table cannot be written.
     """
-    from shufflenet.data import ImageSet
-    from shufflenet.errors import HeldOutWithoutBoxes, HoldsNoBoxes
     from shufflenet.evaluate import check_measures, find_boxes, fit_boxes, judge_boxes
-    from shufflenet.runs import is_run
     from shufflenet.runtimes import check_detector
 
-    if isinstance(images, ImageSet):
-        raise HeldOutWithoutBoxes(args.data) if is_run(args.data) else HoldsNoBoxes(args.data)
     check_detector(model.card)
     check_measures()
-    images = fit_boxes(images, model.card)
+    images = fit_boxes(with_boxes(args.data, images), model.card)
     for sentence in images.findings.sentences(images.source):
         print_note(sentence)
     with progress(len(images), "images") as bar:
@@ -116,7 +107,7 @@ def _print_classes(classes: "Sequence[ClassOfFound]") -> None:
 
 def _write_tables(args: argparse.Namespace, answers: "FoundBoxes", images: "BoxSet") -> None:
     from shufflenet.boxes import Search
-    from shufflenet.evaluate import match_boxes
+    from shufflenet.evaluate import BOX_COLUMNS, box_row, match_boxes
     from shufflenet.files import csv_content, write_atomic
 
     if not (args.errors or args.details):
@@ -124,26 +115,5 @@ def _write_tables(args: argparse.Namespace, answers: "FoundBoxes", images: "BoxS
     matches = match_boxes(answers.found, images, min_score=Search().min_score)
     for file, shown in ((args.details, "found missed wrong"), (args.errors, "missed wrong")):
         if file:
-            rows = [_row(each, answers, images) for each in matches if each.kind in shown]
+            rows = [box_row(each, images, answers.unread) for each in matches if each.kind in shown]
             write_atomic(Path(file), csv_content(BOX_COLUMNS, rows))
-
-
-def _row(match: "BoxMatch", answers: "FoundBoxes", images: "BoxSet") -> tuple[object, ...]:
-    """Return the row of a box to find, with what found it, or of a box that is wrong."""
-    place, found = match.place, match.found
-    error = answers.unread.get(place)
-    return (
-        images.samples[place].place,
-        match.kind,
-        images.classes[match.label],
-        *_sides(match.box),
-        f"{found.score:.6f}" if found else "",
-        *_sides(found.box if found else None),
-        f"{match.iou:.4f}",
-        "" if match.label_there is None else images.classes[match.label_there],
-        error.problem if error else "",
-    )
-
-
-def _sides(box: "Sequence[float] | None") -> tuple[str, ...]:
-    return ("",) * 4 if box is None else tuple(f"{side:.2f}" for side in box)

@@ -5,8 +5,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shufflenet.cli._measured import open_measured, with_boxes
 from shufflenet.cli._options import Commands, add_command, positive
 from shufflenet.cli._output import add_json, print_json, print_line, print_note, progress
+from shufflenet.cli._report_boxes import report_boxes
 from shufflenet.cli._trained import count_trained
 from shufflenet.spec import RUNTIMES
 from shufflenet.zoo import DEFAULT, run_checkpoint
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from shufflenet.analyze import Answers, Duplicate
     from shufflenet.data import ImageSet
+    from shufflenet.data.boxes import BoxSet
     from shufflenet.report.page import Heat, Subject
     from shufflenet.runtimes import Answering
 
@@ -32,10 +35,11 @@ def add_report(commands: Commands) -> None:
         commands,
         _report,
         "report",
-        "show which images and classes a model gets wrong, as a page",
+        "show which images and classes a model gets wrong, or which boxes, as a page",
         "  shufflenet report --data val/ --to report\n"
         "  shufflenet report --data runs/photos --to report\n"
-        "  shufflenet report --data val/ --model runs/new --compare runs/old --to report\n",
+        "  shufflenet report --data val/ --model runs/new --compare runs/old --to report\n"
+        "  shufflenet report --data cells/ --model runs/cells/best.onnx --to report\n",
     )
     parser.add_argument(
         "--data",
@@ -61,27 +65,40 @@ def add_report(commands: Commands) -> None:
     parser.add_argument(
         "--compare",
         metavar="NAME|FILE",
-        help="a second model, to compare with the first on the same images (default: none)",
+        help="a second model, to compare with the first on the same images; not of detectors "
+        "(default: none)",
     )
     parser.add_argument(
         "--train",
         metavar="DATA",
-        help="the images that the model was trained on, to find those that are in --data, too "
-        "(default: none)",
+        help="the images that the model was trained on, to find those that are in --data, too; "
+        "not for detectors (default: none)",
     )
     parser.add_argument(
-        "--batch", type=positive, default=50, metavar="N", help="images per batch (default: 50)"
+        "--batch",
+        type=positive,
+        default=50,
+        metavar="N",
+        help="images per batch (default: 50; for a detector 8)",
     )
     add_json(parser)
 
 
 def _report(args: argparse.Namespace) -> int:
+    from shufflenet.data.boxes import BoxSet
     from shufflenet.report.page import check_report_folder, write_report
 
     check_report_folder(args.to)
     # Both are kept until the page is written: the photos of a compressed archive go with its set.
     images, training = _open_data(args)
-    subject = _subject(args, images, training)
+    if isinstance(images, BoxSet):
+        report_boxes(args, images)
+        return 0
+    network = _open(args.model)
+    if network.card.detector:
+        report_boxes(args, with_boxes(args.data, images))
+        return 0
+    subject = _subject(args, network, images, training)
     page = write_report(args.to, subject)
     answers = subject.answers
     count, correct = len(answers) + len(answers.unread), int(answers.correct.sum())
@@ -123,21 +140,25 @@ def _comparison_lines(subject: "Subject") -> list[str]:
     ]
 
 
-def _open_data(args: argparse.Namespace) -> tuple["ImageSet", "ImageSet | None"]:
+def _open_data(args: argparse.Namespace) -> tuple["ImageSet | BoxSet", "ImageSet | None"]:
     """Open the images to measure on, and those trained on; a run stands for its model too."""
     from shufflenet.data import open_images
-    from shufflenet.runs import held_out, is_run
+    from shufflenet.data.boxes import BoxSet
+    from shufflenet.runs import is_run
 
-    training = open_images(args.train, "train") if args.train else None
-    if not is_run(args.data):
-        return open_images(args.data, "val"), training
-    if "model" not in args.given:
+    if is_run(args.data) and "model" not in args.given:
         args.model = args.data
-    return held_out(args.data), training
+    images = open_measured(args.data)
+    if isinstance(images, BoxSet) or not args.train:
+        return images, None
+    return images, open_images(args.train, "train")
 
 
 def _subject(
-    args: argparse.Namespace, images: "ImageSet", training: "ImageSet | None"
+    args: argparse.Namespace,
+    network: "Answering",
+    images: "ImageSet",
+    training: "ImageSet | None",
 ) -> "Subject":
     """Compute what the page is about."""
     from shufflenet.analyze import suspects
@@ -145,7 +166,6 @@ def _subject(
     from shufflenet.report.page import Subject
     from shufflenet.runs import is_run
 
-    network = _open(args.model)
     answers, notes = _answers(args, args.model, network, images)
     other: Answers | None = None
     if args.compare:

@@ -1,5 +1,6 @@
 """Accuracy of a model over a labeled set: of one right class an image, of any number, of boxes."""
 
+from shufflenet.evaluate._box_rows import BOX_COLUMNS, box_row
 from shufflenet.evaluate._boxes import (
     IOUS,
     RECALLS,
@@ -23,6 +24,7 @@ from shufflenet.evaluate._match_boxes import BoxMatch, MatchKind, match_boxes
 from shufflenet.evaluate._one_label import Detail, Mistake, evaluate
 
 __all__ = [
+    "BOX_COLUMNS",
     "IOUS",
     "RECALLS",
     "BoxMatch",
@@ -35,6 +37,7 @@ __all__ = [
     "MatchKind",
     "Mistake",
     "average_precision",
+    "box_row",
     "check_measures",
     "compute_logits",
     "evaluate",

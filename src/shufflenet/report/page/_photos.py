@@ -54,10 +54,10 @@ def read_small(sample: Sample, *, exif: bool = True) -> Image.Image:
     return decode_to_show(content, sample.name, exif=exif, shrink=shrink)
 
 
-def picture_of(image: Image.Image, shows: str) -> Picture:
+def picture_of(image: Image.Image, shows: str, *, side_px: int = SIDE_PX) -> Picture:
     """Return an RGB image, small; one of few pixels is enlarged by the browser."""
     small = image.copy()
-    small.thumbnail((SIDE_PX, SIDE_PX))
+    small.thumbnail((side_px, side_px))
     content = io.BytesIO()
     small.save(content, "WEBP", quality=_QUALITY, method=4)
     return Picture(data_uri("image/webp", content.getvalue()), shows)
