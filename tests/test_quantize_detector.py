@@ -101,6 +101,19 @@ def test_a_detector_is_quantized_and_finds_what_float_finds(
     assert fields["int8"] == {name: getattr(after, name) for name in after.__slots__}
 
 
+def test_the_stem_has_a_multiple_of_16_channels(float_file: Path) -> None:
+    model = onnx.load(float_file)  # of a detector whose stem has 8, with which it was compared
+    sizes = {each.name: tuple(each.dims) for each in model.graph.initializer}
+    names = ("conv1.0", "stage2.0.branch1.0", "stage2.0.branch1.1", "stage2.0.branch2.0")
+    shapes = [next(v for k, v in sizes.items() if f"{name}.weight" in k) for name in names]
+    assert shapes == [
+        (16, 3, 3, 3),
+        (16, 1, 3, 3),
+        (shapes[2][0], 16, 1, 1),
+        (shapes[3][0], 16, 1, 1),
+    ]
+
+
 def test_it_is_checked_where_it_is_opened(quantized: Quantized, tmp_path: Path) -> None:
     assert OnnxClassifier(quantized.path).card.int8 == quantized.facts
     assert verify_file(quantized.path).agrees

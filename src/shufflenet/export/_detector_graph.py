@@ -9,6 +9,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 from torch import Tensor, nn
 
+from shufflenet.export._pad_stem import pad_stem
 from shufflenet.export._trace import finish, is_of_any_size, open_sizes, trace
 from shufflenet.networks import Detector, cell_centers
 from shufflenet.spec import STRIDES
@@ -37,6 +38,7 @@ def traced_detector(deployed: Detector, size: tuple[int, int], *, nms: bool) -> 
     model = trace(maps, deployed, outputs=names)
     if not is_of_any_size(model):
         model = trace(maps, deployed, outputs=names, sizes={0: "batch"}, size=size)
+    pad_stem(model.graph)
     nodes = _Nodes(model.graph)
     logits = list(model.graph.outputs)
     model.graph.outputs.clear()
