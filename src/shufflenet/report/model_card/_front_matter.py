@@ -14,6 +14,7 @@ from shufflenet.spec import (
     Accuracy,
     AnyAccuracy,
     Card,
+    DetectionAccuracy,
     MultiLabelAccuracy,
     NetworkSpec,
     V1Spec,
@@ -27,7 +28,12 @@ __all__ = ["IMAGENET", "front_matter", "hub_licence", "measured", "measured_on"]
 
 _ACCURACY, _MAP = "accuracy", "mean_average_precision"
 _MAP_TITLE = "mean average precision"
-_TASK = "image-classification"
+_MAP50_TITLE = "mean average precision at an IoU of 0.5"
+# The Hub's tasks, by whether a model is a detector: huggingface.co/tasks
+_TASKS = {
+    False: ("image-classification", "Image Classification"),
+    True: ("object-detection", "Object Detection"),
+}
 
 IMAGENET = "ImageNet-1k (ILSVRC 2012)"  # as the catalog's cards call it
 _HUB_IMAGENET = "ILSVRC/imagenet-1k"  # huggingface.co/datasets/ILSVRC/imagenet-1k
@@ -63,12 +69,12 @@ def front_matter(model: CardedModel) -> dict[str, Yaml]:
     """Return the metadata of a model card; what is not known is left out."""
     card = model.card
     fields: dict[str, Yaml] = {**hub_licence(card.origin.licence), "library_name": "shufflenet"}
-    fields |= {"pipeline_tag": _TASK, "tags": _tags(model)}
+    fields |= {"pipeline_tag": _TASKS[card.detector is not None][0], "tags": _tags(model)}
     if card.origin.data == IMAGENET:
         fields["datasets"] = [_HUB_IMAGENET]
     if results := _results(model):
-        is_multi_label = isinstance(measured(card), MultiLabelAccuracy)
-        fields["metrics"] = [_MAP if is_multi_label else _ACCURACY]
+        of_precision = isinstance(measured(card), MultiLabelAccuracy | DetectionAccuracy)
+        fields["metrics"] = [_MAP if of_precision else _ACCURACY]
         fields["model-index"] = [{"name": card.name or "model", "results": results}]
     return fields
 
@@ -115,6 +121,9 @@ def _results(model: CardedModel) -> list[Yaml]:
         case MultiLabelAccuracy(map=mean):
             values = {_MAP_TITLE: round(mean, 6)}
             results.append(_result(card, (measured_on(card), _FOLDER), values))
+        case DetectionAccuracy(map=mean, map50=mean50):
+            values = {_MAP_TITLE: round(mean, 6), _MAP50_TITLE: round(mean50, 6)}
+            results.append(_result(card, (measured_on(card), _FOLDER), values))
     if card.published and not card.int8:
         stated = card.published
         percents = {"top-1": stated.top1_percent, "top-5": stated.top5_percent}
@@ -131,7 +140,12 @@ def _results(model: CardedModel) -> list[Yaml]:
 
 def measured(card: Card) -> AnyAccuracy | None:
     """Return the accuracy of what a file computes, by labels; None if it was not measured."""
-    found: AnyAccuracy | None = card.accuracy if card.task == "classification" else card.multi_label
+    by_task: dict[str, AnyAccuracy | None] = {
+        "classification": card.accuracy,
+        "multi-label": card.multi_label,
+        "detection": card.detection,
+    }
+    found = by_task[card.task]
     if card.int8:
         found = card.int8.int8_accuracy if card.int8.judged_by == "labels" else None
     return found if found and found.images else None
@@ -155,8 +169,9 @@ def _result(card: Card, dataset: tuple[str, str], values: dict[str, float]) -> d
         for title, value in values.items()
         if title != "top-5" or card.network.classes >= TOP5_CLASSES
     ]
+    task, title = _TASKS[card.detector is not None]
     return {
-        "task": {"type": _TASK, "name": "Image Classification"},
+        "task": {"type": task, "name": title},
         "dataset": {"name": name, "type": kind},
         "metrics": metrics,
     }

@@ -16,7 +16,15 @@ from shufflenet.report.model_card._model import CardedModel
 from shufflenet.report.model_card._text import plain, table
 from shufflenet.report.model_card._use import use
 from shufflenet.report.model_card._yaml import to_yaml
-from shufflenet.spec import TOP5_CLASSES, Accuracy, AnyAccuracy, Card, Int8, MultiLabelAccuracy
+from shufflenet.spec import (
+    TOP5_CLASSES,
+    Accuracy,
+    AnyAccuracy,
+    Card,
+    DetectionAccuracy,
+    Int8,
+    MultiLabelAccuracy,
+)
 
 __all__ = ["format_card", "not_stated", "write_model_card"]
 
@@ -81,13 +89,14 @@ def _stated(text: str) -> str:
 def _title(model: CardedModel) -> str:
     card = model.card
     how = card.preprocess
-    costs = cost(card.network, how.height_px, how.width_px)
-    facts = describe_network(card.network, costs, (how.height_px, how.width_px))
-    does = (
-        f"names one of {card.network.classes} classes of an image"
-        if card.task == "classification"
-        else f"says of each of {card.network.classes} classes whether it is in an image"
-    )
+    costs = cost(card.network, how.height_px, how.width_px, card.detector)
+    facts = describe_network(card.network, costs, (how.height_px, how.width_px), card.detector)
+    does = {
+        "classification": f"names one of {card.network.classes} classes of an image",
+        "multi-label": f"says of each of {card.network.classes} classes whether it is in an image",
+        "detection": f"finds objects of {card.network.classes} classes in an image, with a box "
+        "around each",
+    }[card.task]
     return (
         f"# {plain(card.name) or 'A model'}\n\n"
         f"A network that {does}: {facts['generation']}. It has {facts['parameters']} parameters; "
@@ -139,6 +148,12 @@ def _accuracy(model: CardedModel) -> str:
                 "answer where its probability is 1/2 or more.",
                 table(_found(found)),
             ]
+        case DetectionAccuracy() as found:
+            parts += [
+                f"Measured by this package on {found.images:,} {measured_on(card)}, with "
+                f"{found.boxes:,} boxes, as COCO measures.",
+                table(_precisions(found)),
+            ]
     if len(parts) > 1 and not card.int8:
         parts.append(
             "By these images the epoch was chosen that was kept, so that on others accuracy may be "
@@ -163,6 +178,18 @@ def _found(found: MultiLabelAccuracy) -> dict[str, str]:
         "right classes that are answers": f"{found.found:,} of {found.right:,}",
         "answers that are right": f"{found.found:,} of {found.answers:,}",
     }
+
+
+def _precisions(found: DetectionAccuracy) -> dict[str, str]:
+    rows = {
+        "mean average precision, IoU 0.5 to 0.95": found.map,
+        "at an IoU of 0.5": found.map50,
+        "at an IoU of 0.75": found.map75,
+        "of small boxes, under 32 x 32 px": found.map_small,
+        "of medium boxes, up to 96 x 96 px": found.map_medium,
+        "of large boxes": found.map_large,
+    }
+    return {name: f"{value:.3f}" for name, value in rows.items() if value is not None}
 
 
 def _shares(counted: Accuracy, classes: int) -> dict[str, str]:
@@ -202,14 +229,16 @@ def _int8_facts(int8: Int8) -> dict[str, str]:
         "calibrated on": f"{int8.calibration_images:,} images, by {plain(int8.calibrator)}",
         "layers in float": kept,
         "weights": f"{int8.weight_range}: {runs[int8.weight_range]}",
-        "in float": f"{_right(before)} {right}",
-        "in int8": f"{_right(after)} {right}",
+        "in float": _right(before, right),
+        "in int8": _right(after, right),
     }
 
 
-def _right(accuracy: AnyAccuracy) -> str:
+def _right(accuracy: AnyAccuracy, right: str) -> str:
+    if isinstance(accuracy, DetectionAccuracy):
+        return f"mean average precision {accuracy.map:.3f}, of {accuracy.images:,} images"
     count = accuracy.exact if isinstance(accuracy, MultiLabelAccuracy) else accuracy.top1
-    return f"{count:,} of {accuracy.images:,} images"
+    return f"{count:,} of {accuracy.images:,} images {right}"
 
 
 def _limits(model: CardedModel) -> str:

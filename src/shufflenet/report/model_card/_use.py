@@ -27,6 +27,17 @@ def _shell(model: CardedModel) -> Iterator[str]:
 
 
 def _python(model: CardedModel) -> Iterator[str]:
+    if model.card.detector:
+        yield "In Python, with this package:"
+        yield _block(
+            "python",
+            "import shufflenet",
+            "",
+            f'model = shufflenet.open_model("{model.shown}")',
+            'for found in model.detect(["photo.jpg"])[0]:',
+            '    print(f"{found.score:.2f}  {found.label}  {found.box}")',
+        )
+        return
     why_not = why_no_python_lines(model.card.preprocess)
     if not why_not and not (model.exports or model.suffix == ".onnx"):
         why_not = "ONNX Runtime does not read such a file"
@@ -55,7 +66,7 @@ def _javascript(model: CardedModel) -> Iterator[str]:
     how = model.card.preprocess
     plain = how.channels in ("rgb", "bgr", "gray") and how.bits == 8
     compiles = model.exports or model.suffix == ".onnx"
-    if not (plain and compiles) or how.mean_image:
+    if not (plain and compiles) or how.mean_image or model.card.detector:
         return
     yield (
         "In JavaScript, in a browser or Node, from WebAssembly that nothing else has to be loaded "
