@@ -34,7 +34,8 @@ def report_boxes(args: argparse.Namespace, images: "BoxSet") -> None:
     page = write_report(args.to, subject)
     accuracy = subject.measures.accuracy
     if args.json:
-        others = {"unreadable": len(subject.unread), "model": subject.card.name}
+        unreadable = len(subject.unread) + subject.images.findings.unreadable.count
+        others = {"unreadable": unreadable, "model": subject.card.name}
         print_json({"path": str(page), **dataclasses.asdict(accuracy), **others})
     else:
         found = f"{subject.count('found')} of {accuracy.boxes} boxes are found"

@@ -43,7 +43,10 @@ def wrong_section(subject: BoxSubject) -> Section:
         subject.of_kind("wrong"), key=lambda each: -each.found.score if each.found else 0
     )
     title = "Boxes found wrongly with the highest scores"
-    return Section("wrong", title, _photos(subject, wrong, "No box is found where there is none."))
+    photos = _photos(subject, wrong, "No box is found where there is none.")
+    hint = "Where the detector is sure and no box is near, one may be missing in the data."
+    parts = [sentence(text(hint)), photos] if wrong else [photos]
+    return Section("wrong", title, join(parts))
 
 
 def _photos(subject: BoxSubject, matches: Sequence[BoxMatch], if_none: str) -> Html:
