@@ -15,11 +15,15 @@ from answered import HOSTILE
 from color_finder import color_card, write_color_finder, write_marked_squares
 from conftest import Run
 from found_boxes import found_boxes
-from shufflenet.errors import ImageError
-from shufflenet.evaluate import judge_boxes
+from shufflenet import open_model
+from shufflenet.analyze import answer
+from shufflenet.data import open_images
+from shufflenet.errors import FindsBoxes, ImageError
+from shufflenet.evaluate import compute_logits, evaluate, judge_boxes
 from shufflenet.report.page import BoxSubject, write_report
 from shufflenet.report.page._box_draw import draw_box_page
 from shufflenet.report.page._box_photos import _around, _outline
+from shufflenet.runtimes import answering
 from test_report_page import Words
 
 
@@ -195,3 +199,14 @@ def test_what_a_report_of_a_detector_cannot_do_is_said(
         assert (code, out) == (1, "")
         assert sentence in err
     assert not to.exists()
+
+
+def test_a_detector_does_not_answer_images_of_classes(finder: Path, class_folders: Path) -> None:
+    images = open_images(class_folders)
+    detector = open_model(finder)
+    with pytest.raises(FindsBoxes, match="cannot answer images of classes"):
+        answer(answering(detector), images)
+    with pytest.raises(FindsBoxes, match="cannot answer images of classes"):
+        evaluate(detector, images)
+    with pytest.raises(FindsBoxes, match="cannot answer images of classes"):
+        compute_logits(detector, images)

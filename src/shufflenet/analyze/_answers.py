@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from shufflenet.data import ImageSet, Photo, Sample, check_one_label
 from shufflenet.errors import ImageError
-from shufflenet.runtimes import Answering, run_batches
+from shufflenet.runtimes import Answering, check_classifier, run_batches
 from shufflenet.spec import Card
 
 __all__ = ["Answers", "Unread", "answer", "row_blocks"]
@@ -160,10 +160,12 @@ def answer(
         on_progress: Called with the number of images answered since the last call.
 
     Raises:
+        FindsBoxes: the model is a detector.
         SeveralRightClasses: the set is multi-label.
         SpecError: the model is a multi-label one, or takes no images.
         CheckpointError: the network cannot be computed, or not to finite numbers.
     """
+    check_classifier(network.card, "answer images of classes")
     check_one_label(images, network.card)
     store = _Store(network, len(images))
     photos = map(Photo, images.samples)

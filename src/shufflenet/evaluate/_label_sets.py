@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from shufflenet.data import ImageSet, Sample
 from shufflenet.errors import ImageError
-from shufflenet.runtimes import Classifier, guarded, run_batches
+from shufflenet.runtimes import Classifier, check_classifier, guarded, run_batches
 from shufflenet.spec import Card, MultiLabelAccuracy
 
 __all__ = [
@@ -89,9 +89,11 @@ def compute_logits(
         on_mistake: Called with each image whose answers are not its right classes, in order.
 
     Raises:
+        FindsBoxes: it is a detector.
         SpecError: the network takes no images.
         CheckpointError: the network cannot be computed, or not to a finite logit for each class.
     """
+    check_classifier(classifier.card, "answer images of classes")
     network, card = guarded(classifier), classifier.card
     logits = np.full((len(images), len(card.labels)), -np.inf, np.float32)
     rows = run_batches(network, card, images.samples, batch=batch)

@@ -12,6 +12,7 @@ from shufflenet.errors import ImageError
 from shufflenet.runtimes import (
     Classifier,
     Prediction,
+    check_classifier,
     guarded,
     probabilities,
     run_batches,
@@ -83,11 +84,13 @@ def evaluate(
         on_detail: Called with every image, in order.
 
     Raises:
+        FindsBoxes: it is a detector.
         SeveralRightClasses: the set is multi-label.
         SpecError: the model is a multi-label one, or takes no images.
         CheckpointError: the network cannot be computed, or not to a finite logit for each class.
     """
     network, card = guarded(classifier), classifier.card
+    check_classifier(card, "answer images of classes")
     check_one_label(images, card)
     total = Accuracy(images=0, top1=0, top5=0)
     photos = (Photo(sample, measured=on_detail is not None) for sample in images.samples)
