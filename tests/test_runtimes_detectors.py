@@ -175,9 +175,13 @@ def test_a_checkpoint_computes_what_its_network_does(tmp_path: Path) -> None:
             model.logits(normalize(wrong, how))
 
 
-def test_the_fastest_runtime_is_one_that_computes_detectors(finder: Path) -> None:
-    opened = open_fastest(finder, threads=1)
+def test_the_fastest_runtime_is_one_that_computes_detectors(
+    finder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        opened = open_fastest(finder, threads=1)
     assert isinstance(opened, OnnxClassifier | OpenVinoClassifier)
+    assert "LLVM" not in caplog.text  # it computes no detector, which is no news
     model = shufflenet.open_model(finder, threads=1)
     again = pickle.loads(pickle.dumps(model))  # noqa: S301  # our own
     image = marked(64, 64, (0, 0, 32, 32))

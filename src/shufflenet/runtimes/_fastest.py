@@ -18,6 +18,7 @@ from shufflenet.errors import (
     MissingDependency,
     NoCacheFolder,
     NoRuntimeOpens,
+    RunsNoDetectors,
     SpecError,
     WriteError,
 )
@@ -134,6 +135,8 @@ def _open_others(
     for runtime in runtimes:
         try:
             opened[runtime.name] = open_file(runtime)
+        except RunsNoDetectors:  # it never does: nothing that a user could mend
+            continue
         except (CheckpointError, MissingDependency) as error:
             _log.info("%s is not used: %s", runtime.title, error)
     return opened
