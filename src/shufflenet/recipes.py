@@ -310,9 +310,9 @@ RECIPES = {
         Recipe(
             name="detection",
             source="this package",
-            expected="see docs/detection.md",
+            expected="mAP50 0.898 on BCCD's validation photos, V2 1.0 (docs/detection.md)",
             detects=True,
-            epochs=60,
+            epochs=100,
             batch_size=8,
             learning_rate=0.06,
             warmup=0.1,
