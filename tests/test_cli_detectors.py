@@ -7,10 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from color_finder import write_color_finder
-from conftest import Run
-from shufflenet.errors import FindsBoxes
+from color_finder import color_card, write_color_finder
+from conftest import Run, card_for
+from fakes import Reddest
+from shufflenet.data import ImageSet
+from shufflenet.data.boxes import BoxSet
+from shufflenet.errors import FindsBoxes, SpecError
+from shufflenet.evaluate import compute_logits, evaluate, evaluate_detector, find_boxes
 from shufflenet.explain import open_explanations
+from shufflenet.runtimes import OnnxClassifier
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +76,19 @@ def test_what_a_card_says_is_shown_and_written(run: Run, finder: Path, tmp_path:
     code, _, _ = run("card", finder, "--to", tmp_path / "README.md")
     assert code == 0
     assert (tmp_path / "README.md").read_text()
+
+
+def test_images_of_the_other_kind_are_refused_in_python(finder: Path) -> None:
+    boxes, classes = BoxSet((), ("cat",), (), (), (), "boxes"), ImageSet("classes", ("cat",), ())
+    detector, classifier = OnnxClassifier(finder), Reddest(card_for(color_card().network))
+    with pytest.raises(SpecError, match="images is 'of type BoxSet', but must be an ImageSet"):
+        evaluate(classifier, boxes)  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match="images is 'of type BoxSet', but must be an ImageSet"):
+        compute_logits(classifier, boxes)  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match="images is 'of type ImageSet', but must be a BoxSet"):
+        evaluate_detector(detector, classes)  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match="images is 'of type ImageSet', but must be a BoxSet"):
+        find_boxes(detector, classes)  # type: ignore[arg-type]
 
 
 def test_heat_maps_of_a_detector_are_refused_in_python_too(finder: Path) -> None:

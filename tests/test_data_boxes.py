@@ -11,7 +11,8 @@ import pytest
 
 from box_sets import check_usual, coco_json, counted, write_coco_set, write_image
 from shufflenet import errors
-from shufflenet.data.boxes import open_boxes
+from shufflenet.data.boxes import label_boxes_as, open_boxes
+from shufflenet.spec import Label
 
 
 def test_a_folder_an_archive_and_the_json_itself_are_one_set(tmp_path: Path) -> None:
@@ -223,6 +224,19 @@ def test_data_without_boxes_and_small_images_are_told(tmp_path: Path) -> None:
         each.update(width=31, height=31)
     (folder / "annotations.json").write_text(json.dumps(content))
     with pytest.raises(errors.TinyImages, match="less than 32 px"):
+        open_boxes(folder)
+
+
+def test_boxes_that_are_all_ignored_are_none(tmp_path: Path) -> None:
+    content = coco_json([(1, 1, (2, 3, 10, 20)), (2, 2, (5, 6, 7, 8))])
+    content["annotations"][0]["iscrowd"] = 1
+    folder = write_coco_set(tmp_path / "set", content)
+    images = open_boxes(folder)
+    with pytest.raises(errors.NoBoxes, match="Boxes that are ignored: 1, all there are"):
+        label_boxes_as(images, [Label("cat", "cat")], partial=True)
+    content["annotations"][1]["iscrowd"] = 1
+    (folder / "annotations.json").write_text(json.dumps(content))
+    with pytest.raises(errors.NoBoxes, match="Boxes that are ignored: 2, all there are"):
         open_boxes(folder)
 
 

@@ -9,7 +9,7 @@ import pytest
 from boxed_squares import write_boxed_squares
 from conftest import Run
 from run_states import differences
-from shufflenet.errors import RunDiffers, SpecError, UnknownBoxClasses
+from shufflenet.errors import RunDiffers, SpecError, TooFewToSplit, UnknownBoxClasses
 from shufflenet.files import read_card
 from shufflenet.models import load_model
 from shufflenet.networks import Detector
@@ -97,6 +97,18 @@ def test_a_part_is_held_out(squares: Path, tmp_path: Path) -> None:
     result = train_job(job, dataclasses.replace(RECIPE, epochs=1), session)
     assert result.detection is not None
     assert 3 <= result.detection.images <= 6
+
+
+def test_classes_of_a_single_image_cannot_be_held_out(tmp_path: Path) -> None:
+    data = write_boxed_squares(tmp_path / "squares", 3)
+    content = json.loads((data / "annotations.json").read_text())
+    for number, each in enumerate(content["annotations"]):
+        each["iscrowd"] = int(number > 0)  # nothing is learned of these
+    (data / "annotations.json").write_text(json.dumps(content))
+    job = Job(data=data, task="detection", model="shufflenet_v2_x0_25")
+    with pytest.raises(TooFewToSplit, match="has one image"):
+        train_job(job, RECIPE, Session(out=tmp_path / "run", accelerator="cpu", workers=0))
+    assert not (tmp_path / "run").exists()
 
 
 def command(data: Path, out: Path, *more: str) -> list[str]:

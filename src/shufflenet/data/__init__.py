@@ -14,6 +14,7 @@ from shufflenet.data._walk import is_image, list_folder
 
 if TYPE_CHECKING:
     from shufflenet.data._label_sets import (
+        check_image_set,
         check_one_label,
         join_labels,
         multi_label,
@@ -33,6 +34,7 @@ __all__ = [
     "PassedOver",
     "Photo",
     "Sample",
+    "check_image_set",
     "check_one_label",
     "class_name",
     "count_passed_over",
@@ -53,6 +55,7 @@ __all__ = [
 _LABELED = {
     "Part": "_splits",
     "Photo": "_photo",
+    "check_image_set": "_label_sets",
     "check_one_label": "_label_sets",
     "class_name": "_labels",
     "join_labels": "_label_sets",

@@ -18,6 +18,7 @@ from shufflenet.spec import Card
 
 __all__ = [
     "BAR",
+    "check_image_set",
     "check_one_label",
     "join_labels",
     "multi_label",
@@ -94,13 +95,25 @@ def with_label_sets(
     return ImageSet(source, classes.names, tuple(samples), "multi-label")
 
 
+def check_image_set(images: object) -> None:
+    """Check that images are a set of ``open_images``, not one of boxes.
+
+    Raises:
+        SpecError: they are of another type.
+    """
+    if not isinstance(images, ImageSet):
+        name = f"of type {type(images).__name__}"
+        raise SpecError("images", name, "an ImageSet of data.open_images")
+
+
 def check_one_label(images: ImageSet, card: Card) -> None:
     """Check that one class of each image is right, and that a model answers with one.
 
     Raises:
-        SpecError: the model is a multi-label one.
+        SpecError: the model is a multi-label one, or the images are no set of images.
         SeveralRightClasses: the set is multi-label.
     """
+    check_image_set(images)
     if card.task == "multi-label":
         expected = "'classification' to count right answers; `evaluate` measures multi-label models"
         raise SpecError("task", card.task, expected)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from shufflenet.boxes import Search
-from shufflenet.data.boxes import BoxSet, label_boxes_as
+from shufflenet.data.boxes import BoxSet, check_box_set, label_boxes_as
 from shufflenet.errors import ImageError
 from shufflenet.evaluate._boxes import check_measures, measure_boxes
 from shufflenet.runtimes import Classifier, detect
@@ -64,6 +64,7 @@ def evaluate_detector(
         MissingDependency: faster-coco-eval is not installed.
     """
     check_measures()
+    check_box_set(images)
     return measure_boxes(find_boxes(detector, images, on_progress=on_progress).found, images)
 
 
@@ -89,6 +90,7 @@ def find_boxes(
         FindsNoBoxes: it is a classifier.
         CheckpointError: the network cannot be computed.
     """
+    check_box_set(images)
     found, unread = list[tuple[Detection, ...]](), dict[int, ImageError]()
     for _, boxes in detect(detector, images.samples, _SEARCH, batch=batch):
         if isinstance(boxes, ImageError):

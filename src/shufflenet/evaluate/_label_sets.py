@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from shufflenet.data import ImageSet, Sample
+from shufflenet.data import ImageSet, Sample, check_image_set
 from shufflenet.errors import ImageError
 from shufflenet.runtimes import Classifier, check_classifier, guarded, run_batches
 from shufflenet.spec import Card, MultiLabelAccuracy
@@ -90,10 +90,11 @@ def compute_logits(
 
     Raises:
         FindsBoxes: it is a detector.
-        SpecError: the network takes no images.
+        SpecError: the network takes no images, or these are no set of images.
         CheckpointError: the network cannot be computed, or not to a finite logit for each class.
     """
     check_classifier(classifier.card, "answer images of classes")
+    check_image_set(images)
     network, card = guarded(classifier), classifier.card
     logits = np.full((len(images), len(card.labels)), -np.inf, np.float32)
     rows = run_batches(network, card, images.samples, batch=batch)

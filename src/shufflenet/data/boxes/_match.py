@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from shufflenet.data._match import fitting_numbers
-from shufflenet.data.boxes._sets import BoxSet
+from shufflenet.data.boxes._sets import BoxSet, with_a_box
 from shufflenet.errors import UnknownBoxClasses
 from shufflenet.spec import Label
 
@@ -29,6 +29,7 @@ def label_boxes_as(images: BoxSet, labels: Sequence[Label], *, partial: bool = F
 
     Raises:
         AmbiguousClass: a class of the set fits several of the detector.
+        NoBoxes: all boxes of the detector's classes are ignored.
         UnknownBoxClasses: the detector lacks classes of the set.
     """
     counts = Counter(label for each in images.labels for label in each.tolist())
@@ -44,7 +45,7 @@ def label_boxes_as(images: BoxSet, labels: Sequence[Label], *, partial: bool = F
     to = np.array([-1 if number is None else number for number in numbers], np.intp)
     renumbered = [to[each] for each in images.labels]
     kept = [each >= 0 for each in renumbered]
-    return replace(
+    renamed = replace(
         images,
         classes=tuple(label.id for label in labels),
         boxes=tuple(each[keep] for each, keep in zip(images.boxes, kept, strict=True)),
@@ -52,3 +53,4 @@ def label_boxes_as(images: BoxSet, labels: Sequence[Label], *, partial: bool = F
         ignored=tuple(each[keep] for each, keep in zip(images.ignored, kept, strict=True)),
         findings=replace(images.findings, other_classes=lacking),
     )
+    return with_a_box(renamed)

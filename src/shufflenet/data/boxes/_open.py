@@ -12,10 +12,10 @@ from shufflenet.data.boxes._coco import read_coco, read_coco_file
 from shufflenet.data.boxes._files import folder_tree, groups, open_archive
 from shufflenet.data.boxes._parts import Part, choose, record
 from shufflenet.data.boxes._recognize import format_below, format_of
-from shufflenet.data.boxes._sets import BoxSet
+from shufflenet.data.boxes._sets import BoxSet, with_a_box
 from shufflenet.data.boxes._voc import read_voc
 from shufflenet.data.boxes._yolo import read_yolo
-from shufflenet.errors import DataMissing, DataNotAFile, HoldsNoBoxes, NoBoxes, SeveralBoxSets
+from shufflenet.errors import DataMissing, DataNotAFile, HoldsNoBoxes, SeveralBoxSets
 
 __all__ = ["open_boxes"]
 
@@ -47,29 +47,17 @@ def open_boxes(source: str | Path, split: Part | None = None) -> BoxSet:
     if not os.path.exists(path) or not name:
         raise DataMissing(name)
     if os.path.isdir(path):
-        return _checked(_open(name, folder_tree(name, path), split))
+        return with_a_box(_open(name, folder_tree(name, path), split))
     if not os.path.isfile(path):
         raise DataNotAFile(name)
     if path.name.lower().endswith(ARCHIVES):
         tree, spool = open_archive(path)
-        return _checked(replace(_open(name, tree, split), spool=spool))
+        return with_a_box(replace(_open(name, tree, split), spool=spool))
     if path.suffix.lower() == ".json":
         folder = path.parent.parent if path.parent.name == "annotations" else path.parent
         inside = path.relative_to(folder).as_posix()
-        return _checked(read_coco_file(str(folder), folder_tree(str(folder), folder), inside))
+        return with_a_box(read_coco_file(str(folder), folder_tree(str(folder), folder), inside))
     raise HoldsNoBoxes(name)
-
-
-def _checked(images: BoxSet) -> BoxSet:
-    """Return a set that has a box.
-
-    Raises:
-        NoBoxes: it has none.
-    """
-    if not sum(map(len, images.boxes)):
-        found = replace(images.findings, unused_classes=())
-        raise NoBoxes(images.source, found.sentences(images.source))
-    return images
 
 
 def _open(source: str, tree: Tree, part: Part | None) -> BoxSet:

@@ -9,10 +9,26 @@ import numpy.typing as npt
 
 from shufflenet.data._sets import Sample
 from shufflenet.data.boxes._findings import BoxFindings, Tally
-from shufflenet.errors import ImageError, NoBoxes, NoReadableImages, OtherImageSizes, TinyImages
+from shufflenet.errors import (
+    ImageError,
+    NoBoxes,
+    NoReadableImages,
+    OtherImageSizes,
+    SpecError,
+    TinyImages,
+)
 from shufflenet.preprocess import upright_size
 
-__all__ = ["Box", "BoxSet", "Marked", "collect", "is_number", "read_size"]
+__all__ = [
+    "Box",
+    "BoxSet",
+    "Marked",
+    "check_box_set",
+    "collect",
+    "is_number",
+    "read_size",
+    "with_a_box",
+]
 
 _LEAST_SIDE_PX = 0.01  # of a box that has an area
 _STICKS_OUT_PX = 1.0  # more is no rounding of whichever program wrote the box
@@ -53,6 +69,31 @@ class BoxSet:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+
+def check_box_set(images: object) -> None:
+    """Check that images are a set of ``open_boxes``, not one without boxes.
+
+    Raises:
+        SpecError: they are of another type.
+    """
+    if not isinstance(images, BoxSet):
+        name = f"of type {type(images).__name__}"
+        raise SpecError("images", name, "a BoxSet of data.boxes.open_boxes")
+
+
+def with_a_box(images: BoxSet) -> BoxSet:
+    """Return a set that has a box which is not ignored: one to learn from and to measure by.
+
+    Raises:
+        NoBoxes: it has none.
+    """
+    if not any((~each).any() for each in images.ignored):
+        found = replace(images.findings, unused_classes=()).sentences(images.source)
+        ignored = sum(map(len, images.ignored))
+        about = [f"Boxes that are ignored: {ignored}, all there are."] if ignored else []
+        raise NoBoxes(images.source, [*about, *found])
+    return images
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from shufflenet.data import ImageSet, Part, split
 from shufflenet.data.boxes import BoxSet, label_boxes_as, open_boxes
+from shufflenet.errors import TooFewToSplit
 from shufflenet.spec import Label
 from shufflenet.train.detection._load_view import Boxed
 
@@ -43,18 +44,28 @@ def open_validation(source: str | Path, classes: Sequence[str]) -> BoxSet:
 
 
 def images_of(boxes: BoxSet) -> ImageSet:
-    """Return the images of a set of boxes; ``labels`` of a sample are the classes in the image."""
+    """Return the images of a set of boxes; ``labels`` of a sample are the classes in the image.
+
+    Those of ignored boxes are none: nothing is learned of them or measured by them.
+    """
     samples = tuple(
-        replace(sample, label=-1, labels=tuple(np.unique(labels).tolist()))
-        for sample, labels in zip(boxes.samples, boxes.labels, strict=True)
+        replace(sample, label=-1, labels=tuple(np.unique(labels[~ignored]).tolist()))
+        for sample, labels, ignored in zip(boxes.samples, boxes.labels, boxes.ignored, strict=True)
     )
     return ImageSet(boxes.source, boxes.classes, samples, "detection", spool=boxes.spool)
 
 
 def hold_out(boxes: BoxSet, fraction: float, seed: int) -> BoxSets:
-    """Hold out a share of the images of every class; see ``data.split``."""
+    """Hold out a share of the images of every class; see ``data.split``.
+
+    Raises:
+        TooFewToSplit: every class has a single image.
+    """
     images = images_of(boxes)
-    held_out = set(split(images, fraction, seed)[1].samples)
+    held = split(images, fraction, seed)[1]
+    if not any(held.right):
+        raise TooFewToSplit(images.source, images.classes[min(filter(None, images.right))[0]])
+    held_out = set(held.samples)
     drawn = [sample in held_out for sample in images.samples]
     return BoxSets(_part(boxes, [not each for each in drawn]), _part(boxes, drawn))
 
