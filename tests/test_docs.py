@@ -11,6 +11,7 @@ from pathlib import Path
 from shutil import copy
 from xml.sax.saxutils import unescape
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -88,6 +89,28 @@ def test_the_example_without_this_package_predicts_the_same(
     code_, out, _ = run("predict", "cat.jpg", "--model", "model.onnx", "--top", "5")
     assert code_ == 0
     assert [line.split() for line in alone] == [line.split() for line in out.splitlines()[1:]]
+
+
+def test_the_example_without_this_package_finds_the_same_boxes(
+    working_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages = blocks(ROOT / "docs" / "detection.md", "python")
+    (code,) = (code for code in pages if "onnxruntime.InferenceSession" in code)
+    assert "import shufflenet" not in code
+    exec(compile(code, "detection.md", "exec"), {})
+    alone = []
+    for line in capsys.readouterr().out.splitlines():
+        score, label, *corners = re.sub(r"[\[\]]", " ", line).split()
+        left, top, right, bottom = map(float, corners)
+        alone.append((score, label, left, top, right, bottom))
+    (found,) = shufflenet.open_model("cells.onnx").detect("cat.jpg", k=1000)
+    assert found
+    expected = []
+    for each in found:
+        left, top, width, height = each.box
+        corners_ = np.array([left, top, left + width, top + height]).round()
+        expected.append((f"{each.score:.2f}", each.label, *corners_))
+    assert sorted(alone) == sorted(expected)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

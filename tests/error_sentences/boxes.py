@@ -10,13 +10,15 @@ _LAYOUT = (
 SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
     (
         errors.HoldsNoBoxes("photos"),
-        "The data in 'photos' holds no boxes that a detector learns or is measured by." + _LAYOUT,
+        "The data in 'photos' holds no boxes that a detector learns or is measured by."
+        + _LAYOUT
+        + " Folders of classes are for classifiers: shufflenet train without --task.",
     ),
     (
         errors.HoldsBoxes("my cells", "COCO"),
         "The data in 'my cells' holds boxes in COCO's format, which a detector learns and is "
-        "measured by. Train one with: shufflenet train --task detection --data 'my cells'; a "
-        "classifier takes DATA/<class>/<image>.",
+        "measured by. Train one with: shufflenet train --task detection --data 'my cells' "
+        "--out RUN; a classifier takes DATA/<class>/<image>.",
     ),
     (
         errors.BoxesUnreadable("a.tar", "truncated header", "an archive"),

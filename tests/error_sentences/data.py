@@ -26,6 +26,13 @@ SENTENCES: list[tuple[errors.ShuffleNetError, str]] = [
         "shards; parquet with image and label; or a .csv of path and label.",
     ),
     (
+        errors.UnknownDataFormat("cells/annotations.json"),
+        "The data in 'cells/annotations.json' is neither a folder nor a .tar, .tar.gz, .parquet or "
+        ".csv. Expected: DATA/<class>/<image>, as a folder, a .tar or a .tar.gz of one; WebDataset "
+        "shards; parquet with image and label; or a .csv of path and label. COCO's JSON is for "
+        "detectors: shufflenet train --task detection.",
+    ),
+    (
         errors.DataUnreadable("a.jpg", "Permission denied"),
         "The data in 'a.jpg' cannot be read (Permission denied). Expected: "
         "DATA/<class>/<image>, as a folder, a .tar or a .tar.gz of one; WebDataset shards; "

@@ -37,7 +37,11 @@ class HoldsNoBoxes(DataError):
     """Data that a detector was to be trained on or measured by hold no boxes."""
 
     def __init__(self, source: str | Path) -> None:
-        super().__init__(source, "holds no boxes that a detector learns or is measured by", _LAYOUT)
+        problem = "holds no boxes that a detector learns or is measured by"
+        remedy = (
+            f"{_LAYOUT} Folders of classes are for classifiers: shufflenet train without --task."
+        )
+        super().__init__(source, problem, remedy)
 
 
 class BoxesUnreadable(DataError):
@@ -67,8 +71,8 @@ class HoldsBoxes(DataError):
         super().__init__(
             source,
             f"holds boxes in {title}'s format, which a detector learns and is measured by",
-            f"Train one with: shufflenet train --task detection --data {shlex.quote(str(source))}; "
-            "a classifier takes DATA/<class>/<image>.",
+            f"Train one with: shufflenet train --task detection --data {shlex.quote(str(source))} "
+            "--out RUN; a classifier takes DATA/<class>/<image>.",
         )
 
 

@@ -81,7 +81,11 @@ class UnknownDataFormat(DataError):
 
     def __init__(self, source: str | Path) -> None:
         problem = "is neither a folder nor a .tar, .tar.gz, .parquet or .csv"
-        super().__init__(source, problem, _LAYOUT)
+        is_json = Path(source).suffix.lower() == ".json"
+        boxes = (
+            " COCO's JSON is for detectors: shufflenet train --task detection." if is_json else ""
+        )
+        super().__init__(source, problem, _LAYOUT + boxes)
 
 
 class DataUnreadable(DataError):
