@@ -240,6 +240,20 @@ def test_boxes_that_are_all_ignored_are_none(tmp_path: Path) -> None:
         open_boxes(folder)
 
 
+@pytest.mark.parametrize(("stored", "named"), [("e\u0301", "\u00e9"), ("\u00e9", "e\u0301")])
+def test_names_of_images_with_accents_are_found(stored: str, named: str, tmp_path: Path) -> None:
+    folder = write_coco_set(tmp_path / "set")
+    (folder / "images" / "0.png").rename(folder / "images" / f"{stored}.png")
+    content = json.loads((folder / "annotations.json").read_text())
+    content["images"][0]["file_name"] = f"{named}.png"
+    (folder / "annotations.json").write_text(json.dumps(content))
+    images = open_boxes(folder)
+    boxes = {
+        each.name: boxes.tolist() for each, boxes in zip(images.samples, images.boxes, strict=True)
+    }
+    assert boxes[f"images/{stored}.png"] == [[2, 3, 10, 20]]
+
+
 def test_two_sets_that_are_no_splits_are_told(tmp_path: Path) -> None:
     write_coco_set(tmp_path / "old")
     write_coco_set(tmp_path / "new")

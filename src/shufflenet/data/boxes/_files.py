@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -86,8 +87,11 @@ class Finder:
         self._folders = list(dict.fromkeys(folders))
         self._by_name: dict[str, str | None] = {}
         self._by_stem: dict[str, str | None] = {}
+        self._alike: dict[str, str | None] = {}  # by composed characters: macOS writes them apart
         for path in self._images:
             name, stem = posixpath.basename(path), posixpath.splitext(path)[0]
+            composed = unicodedata.normalize("NFC", name)
+            self._alike[composed] = None if composed in self._alike else path
             self._by_name[name] = None if name in self._by_name else path
             self._by_stem[stem] = None if stem in self._by_stem else path
 
@@ -95,12 +99,14 @@ class Finder:
         """Return the image that a name means; None if there is none, or several.
 
         A name may be a path below one of the folders, or one elsewhere, of which only the last part
-        counts.
+        counts; letters with accents may be one character or two.
         """
         name = posixpath.normpath(name.replace("\\", "/")).lstrip("/")
         below = (posixpath.join(folder, name) for folder in self._folders)
         path = next((path for path in below if path in self._images), None)
-        return path or self._by_name.get(posixpath.basename(name))
+        last = posixpath.basename(name)
+        found = path or self._by_name.get(last)
+        return found or self._alike.get(unicodedata.normalize("NFC", last))
 
     def find_beside(self, name: str) -> str | None:
         """Return the image of the same name, but for its ending, in the folders or beside a file.
