@@ -53,6 +53,7 @@ def box_sets(draw: st.DrawFn) -> BoxSet:
     boxes = np.array(tenths, np.float32) / 10 + np.float32(fine)
     labels = np.arange(len(boxes)) % len(classes)
     ignored = np.array(draw(st.lists(st.booleans(), min_size=len(boxes), max_size=len(boxes))))
+    ignored[0] = False  # a set of ignored boxes alone is refused
     second = np.array(draw(st.lists(st.booleans(), min_size=len(boxes), max_size=len(boxes))))
     parts = (~second, second)
     return BoxSet(
