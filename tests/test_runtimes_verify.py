@@ -65,7 +65,7 @@ def test_a_changed_file_does_not_agree(network: Path, tmp_path: Path, run: Run) 
     code, out, _ = run("verify", path)
     assert code == 1
     assert (
-        "by ONNX Runtime: does not agree: write it again; logits differ by at most 1.0e-02" in out
+        "by ONNX Runtime: does not agree: write it again; outputs differ by at most 1.0e-02" in out
     )
 
 

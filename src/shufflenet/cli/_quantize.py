@@ -192,7 +192,8 @@ def _print_result(done: "Quantized", args: argparse.Namespace) -> None:
         print_line(f"{name:5}  {_share(counts)} {correct}")
     images = facts.int8_accuracy.images
     unchanged = f"All {images}" if done.agreement == images else f"{done.agreement} of {images}"
-    print_line(f"{unchanged} test answers unchanged.")
+    alike = "test images have the same boxes, of a score of 0.3 or more"
+    print_line(f"{unchanged} {alike if found else 'test answers unchanged'}.")
     print_line(f"Calibrated on {facts.calibration_images} images, ranges by {facts.calibrator}.")
     print_line(_float_layers_sentence(done, args.max_drop))
     before = facts.float_accuracy

@@ -51,7 +51,7 @@ def _verify(args: argparse.Namespace) -> int:
     else:
         says = "agrees" if found.agrees else "does not agree: write it again"
         print_line(
-            f"{found.path}, by {RUNTIMES[found.runtime].title}: {says}; logits differ by at most "
+            f"{found.path}, by {RUNTIMES[found.runtime].title}: {says}; outputs differ by at most "
             f"{found.max_abs_difference:.1e}, up to {found.tolerance:.1e} is rounding"
         )
     return 0 if found.agrees else 1

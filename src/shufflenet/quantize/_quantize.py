@@ -44,7 +44,8 @@ class Quantized:
         bytes: Its size.
         float_bytes: The size of the float file.
         facts: What its card records: correct predictions before and after, and the calibration.
-        agreement: The number of images held out for which int8 and float predict the same class.
+        agreement: The number of images held out for which int8 and float predict the same class, or
+            find the same boxes.
         signal_to_noise_db: The ratio of float logits to the int8 error on these images, in dB.
         calibrators: The same for each calibrator that was tried, on the first 500 images.
         layers: The noise of each layer; empty unless it was asked for or needed.
