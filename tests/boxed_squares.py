@@ -14,7 +14,8 @@ COLORS = {"blue": (30, 40, 220), "red": (220, 40, 30)}
 def write_boxed_squares(folder: Path, images: int, side_px: int = 64, seed: int = 0) -> Path:
     """Write square images of gray noise, each but the last with one to three colored squares."""
     (folder / "images").mkdir(parents=True)
-    rng, annotations = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    annotations: list[dict[str, object]] = []
     for number in range(images):
         pixels = rng.integers(100, 156, (side_px, side_px, 3), np.uint8)
         for _ in range(rng.integers(1, 4) if number < images - 1 else 0):
