@@ -76,7 +76,8 @@ def int8_of(network: Prepared) -> onnx.ModelProto:
 
 
 def ratio_db(network: Prepared, model: onnx.ModelProto) -> float:
-    hold_out: HoldOut = network.hold_out
+    hold_out = network.hold_out
+    assert isinstance(hold_out, HoldOut)
     logits = compute_logits(model, hold_out.images, network.feed_int8, exact=True)
     return hold_out.signal_to_noise_db(logits)
 

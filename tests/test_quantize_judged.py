@@ -14,6 +14,7 @@ from shufflenet.cli import _quantize, main
 from shufflenet.errors import AnswersChanged
 from shufflenet.quantize import Quantized, QuantizeOptions, _search, quantize_onnx
 from shufflenet.quantize._allowance import allow
+from shufflenet.quantize._hold_out import HoldOut
 from shufflenet.quantize._prepare import Prepared
 from shufflenet.report import describe_card
 from shufflenet.spec import Accuracy, Int8
@@ -48,6 +49,7 @@ def test_right_answers_alone_do_not_pass(
 
     def run(network: Prepared, model: object, images: np.ndarray, *rest: object) -> np.ndarray:
         logits = network.hold_out.reference[: len(images)].copy()
+        assert isinstance(network.hold_out, HoldOut)
         labels = network.hold_out.labels[: len(images)]
         wrong = np.flatnonzero(logits.argmax(1) != labels)[:changed]
         assert len(images) == 80

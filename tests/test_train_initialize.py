@@ -113,11 +113,13 @@ def test_a_recipe_starts_as_its_project_does(class_folders: Path) -> None:
         recipe = dataclasses.replace(find_recipe(name), train_px=(32,), image_px=32)
         assert recipe.initialization == name
         net = open_setup(Job(data=class_folders, model="shufflenet_v2_x0_25"), recipe, "run").net
+        assert isinstance(net, ShuffleNet)
         assert not net.fc.bias.any()
     assert find_recipe("torchvision").initialization == "torchvision"
     plain = find_recipe("small-images")
     assert plain.initialization == "torchvision"
     net = open_setup(Job(data=class_folders, model="shufflenet_v2_x0_25"), plain, "run").net
+    assert isinstance(net, ShuffleNet)
     torch.manual_seed(plain.seed)
     assert torch.equal(net.fc.weight, build(net.spec).fc.weight)
     with pytest.raises(SpecError, match="initialization is 'zero', but must be 'torchvision' or"):

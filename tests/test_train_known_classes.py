@@ -96,6 +96,7 @@ def test_training_names_the_new_classes(
     write_checkpoint(path, Checkpoint(card, state_arrays(net)))
     setup = open_setup(Job(data=class_folders, weights=path), RECIPE, "run")
     assert setup.knows_classes
+    assert isinstance(setup.net, ShuffleNet)
     assert torch.equal(setup.net.fc.weight[[2, 0]], net.fc.weight)
     assert f"keeps the rows of 2 of 3 classes; new to {path}: green." in caplog.text
     assert "Classes: blue, green, red." in caplog.text
@@ -183,6 +184,7 @@ def test_what_the_shipped_model_knows_it_knows_from_the_first_step_on(
     net, card = load_model_and_card("default")
     assert isinstance(net, ShuffleNet)
     rows = [[label.id for label in card.labels].index(name) for name in sorted(chosen)]
+    assert isinstance(setup.net, ShuffleNet)
     assert torch.equal(setup.net.fc.weight, net.fc.weight[rows])
     assert torch.equal(setup.net.fc.bias, net.fc.bias[rows])
 

@@ -14,7 +14,7 @@ from shufflenet.data import ImageSet, open_images
 from shufflenet.errors import CheckpointMismatch, SpecError
 from shufflenet.files import Checkpoint, write_checkpoint
 from shufflenet.models import create_model, load_model
-from shufflenet.networks import state_arrays
+from shufflenet.networks import ShuffleNet, state_arrays
 from shufflenet.preprocess import draw_noise, mean_image, normalize
 from shufflenet.spec import Label, Preprocess
 from shufflenet.train import Job, Session, train, train_job
@@ -180,6 +180,7 @@ def test_rows_of_classes_that_the_weights_know_are_kept(
     card = dataclasses.replace(card_for(net.spec), labels=labels)
     write_checkpoint(path, Checkpoint(card, state_arrays(net)))
     tuned = open_setup(Job(data=class_folders, weights=path), RECIPE, "run").net
+    assert isinstance(tuned, ShuffleNet)
     assert torch.equal(tuned.fc.weight[[2, 0]], net.fc.weight)  # blue, green, red
     assert "keeps the rows of 2 of 3 classes" in caplog.text
 
